@@ -1,0 +1,165 @@
+"""What a run leaves behind: exactly one record, a measurement or a failure, as plain data and JSON."""
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from benchmark.run import Run
+from benchmark.structure import build
+
+SCHEMA = 1
+
+
+class FailureKind(StrEnum):
+    """Why a run ended without a measurement."""
+
+    out_of_memory = "out_of_memory"
+    infeasible = "infeasible"
+    interrupted = "interrupted"
+    error = "error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One timed generation of one batch.
+
+    Attributes:
+        latency_s: from prompts on the device to the last token of the last sequence, by the device's clock.
+        host_latency_s: the same interval by the host's monotonic clock, as a cross-check.
+        prefill_s: up to the first output token; null for diffusion.
+        step_s: time of each later token (autoregressive) or of each step (diffusion), in order.
+        prompts: indices into the run's prompts, one a row.
+        valid_tokens: output tokens before the first end of sequence, one a row.
+    """
+
+    latency_s: float
+    host_latency_s: float
+    prefill_s: float | None
+    step_s: tuple[float, ...]
+    prompts: tuple[int, ...]
+    valid_tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Peaks of one untimed generation, and the weights' share. What a device does not have is null."""
+
+    weights_bytes: int
+    max_reserved_bytes: int | None
+    max_allocated_bytes: int | None
+    max_resident_bytes: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generated:
+    """One prompt's timed output: its tokens and their text beside the document's true continuation."""
+
+    prompt_id: str
+    prompt: str
+    continuation: str
+    reference: str
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """Quality of one prompt's output.
+
+    Attributes:
+        nll_nats: negative log-likelihood of the continuation under the judge, given the prompt; null
+            without a judge or without text.
+        judge_tokens: the continuation's tokens, in the judge's tokenizer.
+        entropy_nats: Shannon entropy of the output's token frequencies.
+        distinct_2: share of bigrams that are distinct.
+        repetition_4: share of 4-grams that repeat an earlier one.
+    """
+
+    prompt_id: str
+    nll_nats: float | None
+    judge_tokens: int | None
+    entropy_nats: float
+    distinct_2: float | None
+    repetition_4: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """Raw samples of a run that went through; statistics are left to the analysis.
+
+    Attributes:
+        forward_passes: evaluations of the model's body in one generation.
+    """
+
+    samples: tuple[Sample, ...]
+    warmup_s: tuple[float, ...]
+    memory: Memory
+    forward_passes: int
+    generated: tuple[Generated, ...]
+    scores: tuple[Score, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A run that ended without a measurement, in a kind and its words."""
+
+    kind: FailureKind
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Where a run ran. What could not be found out is null."""
+
+    host: str
+    system: str
+    cpu: str
+    cpu_threads: int
+    memory_bytes: int
+    gpu: str | None
+    gpu_uuid: str | None
+    gpu_memory_bytes: int | None
+    driver: str | None
+    python: str
+    torch: str
+    cuda: str | None
+    transformers: str
+    crossover: str
+    commit: str | None
+    engine: str
+    attention: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """The single truth about one run. Times are UTC, ISO 8601."""
+
+    schema: int = SCHEMA
+    key: str
+    name: str
+    sweep: str
+    started_at: str
+    finished_at: str
+    run: Run
+    environment: Environment | None
+    measurement: Measurement | None
+    failure: Failure | None
+
+    def __post_init__(self) -> None:
+        """A record holds a measurement or a failure, never both and never neither."""
+        assert (self.measurement is None) != (self.failure is None)
+
+    def to_json(self) -> str:
+        """The record as JSON text."""
+        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Record":
+        """The record that `to_json` wrote.
+
+        Raises:
+            ValueError: when the text is no record of this version.
+        """
+        data = json.loads(text)
+        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+            raise ValueError(f"not a record of schema {SCHEMA}")
+        return build(cls, data)

@@ -1,0 +1,203 @@
+"""One grid point, validated: everything that determines what is generated and how it is measured."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from benchmark.errors import UserError
+
+
+class Family(StrEnum):
+    """How a model generates."""
+
+    autoregressive = "autoregressive"
+    diffusion = "diffusion"
+
+
+class Remasking(StrEnum):
+    """Which masked positions a diffusion step writes: the most confident ones, or random ones."""
+
+    low_confidence = "low_confidence"
+    random = "random"
+
+
+class Precision(StrEnum):
+    """Type of the weights and activations."""
+
+    bfloat16 = "bfloat16"
+    float32 = "float32"
+
+
+class Device(StrEnum):
+    """Where the model runs."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A model to measure.
+
+    `checkpoint` is a hub id, a folder in the official layout, or `builtin:NAME`; `context` is the
+    largest number of prompt and output tokens together.
+    """
+
+    name: str
+    family: Family
+    checkpoint: str
+    revision: str | None
+    context: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diffusion:
+    """The settings of masked-diffusion sampling, which an autoregressive run does not have."""
+
+    steps: int
+    block_length: int
+    remasking: Remasking
+    guidance_scale: float
+
+    def __post_init__(self) -> None:
+        """Reject values that no schedule could have.
+
+        Raises:
+            UserError: naming the value and what is allowed.
+        """
+        _at_least("steps", self.steps, 1)
+        _at_least("block_length", self.block_length, 1)
+        _at_least("model.guidance_scale", self.guidance_scale, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompts:
+    """Where prompts come from: a path or `builtin:NAME`, and how many of them every run must decode."""
+
+    source: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """The causal model that scores the generated text."""
+
+    checkpoint: str
+    revision: str | None
+    precision: Precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One grid point. Two runs with equal `key` measure the same thing.
+
+    `length` counts prompt and output tokens together. `repeats` is the least number of timed
+    samples; a run takes more when its prompts, `batch` at a time, need more.
+    """
+
+    model: Model
+    diffusion: Diffusion | None
+    batch: int
+    length: int
+    prompt_fraction: float
+    temperature: float
+    seed: int
+    warmup: int
+    repeats: int
+    device: Device
+    precision: Precision
+    prompts: Prompts
+    judge: Judge | None
+
+    def __post_init__(self) -> None:
+        """Reject values that no model could run.
+
+        Raises:
+            UserError: naming the value and what is allowed.
+        """
+        _at_least("batch", self.batch, 1)
+        _at_least("warmup", self.warmup, 0)
+        _at_least("repeats", self.repeats, 1)
+        _at_least("seed", self.seed, 0)
+        _at_least("temperature", self.temperature, 0)
+        _at_least("prompts.count", self.prompts.count, 1)
+        split_length(self.length, self.prompt_fraction)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of each prompt."""
+        return split_length(self.length, self.prompt_fraction)[0]
+
+    @property
+    def output_tokens(self) -> int:
+        """Tokens generated for each prompt, N_out."""
+        return split_length(self.length, self.prompt_fraction)[1]
+
+    @property
+    def samples(self) -> int:
+        """Timed samples: `repeats`, or as many batches as all prompts need."""
+        return max(self.repeats, -(-self.prompts.count // self.batch))
+
+    @property
+    def key(self) -> str:
+        """Hash of everything that changes the result, stable across machines and versions of Python."""
+        identity = asdict(self)
+        del identity["model"]["name"]
+        canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def name(self) -> str:
+        """Short label that begins with what a sweep varies, e.g. `tiny_llada K=16 B=8 N=128`."""
+        steps = "" if self.diffusion is None else f" K={self.diffusion.steps}"
+        return f"{self.model.name}{steps} B={self.batch} N={self.length}"
+
+    @property
+    def infeasible(self) -> str | None:
+        """Why this point cannot be run on any machine; None when it can."""
+        if self.length > self.model.context:
+            return f"length={self.length} is more than the context of {self.model.name}, {self.model.context} tokens"
+        if self.diffusion is None:
+            return None
+        return _schedule_problem(self.diffusion.steps, self.diffusion.block_length, self.output_tokens)
+
+
+def split_length(length: int, prompt_fraction: float) -> tuple[int, int]:
+    """Prompt and output tokens of a sequence of `length`.
+
+    Raises:
+        UserError: when either would be without a token.
+    """
+    _at_least("length", length, 2)
+    if not 0 < prompt_fraction < 1:
+        raise UserError(f"prompt_fraction={prompt_fraction} is not allowed: give a number between 0 and 1, such as 0.5")
+    prompt_tokens = round(length * prompt_fraction)
+    if not 0 < prompt_tokens < length:
+        raise UserError(
+            f"prompt_fraction={prompt_fraction} of length={length} leaves {prompt_tokens} prompt and"
+            f" {length - prompt_tokens} output tokens: each must be at least 1"
+        )
+    return prompt_tokens, length - prompt_tokens
+
+
+def _schedule_problem(steps: int, block_length: int, output_tokens: int) -> str | None:
+    if output_tokens % block_length:
+        return f"block_length={block_length} does not divide the output of {output_tokens} tokens"
+    blocks = output_tokens // block_length
+    if steps > output_tokens:
+        return (
+            f"steps={steps} is more than the {output_tokens} masked tokens:"
+            f" the steps past {output_tokens} would change no token"
+        )
+    if steps % blocks:
+        return (
+            f"steps={steps} does not divide over {blocks} blocks"
+            f" (output {output_tokens}, block_length {block_length}): use a multiple of {blocks}"
+        )
+    return None
+
+
+def _at_least(name: str, value: float, least: int) -> None:
+    if value < least:
+        raise UserError(f"{name}={value} is not allowed: give a number of at least {least}")

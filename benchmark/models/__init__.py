@@ -1,0 +1,1 @@
+"""Checkpoints in their official layouts become models and tokenizers."""

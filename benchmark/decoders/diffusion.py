@@ -1,0 +1,140 @@
+"""LLaDA's masked-diffusion sampling: the published tokens, without the work that changes none of them.
+
+Published algorithm: Nie et al., Large Language Diffusion Models, arXiv 2502.09992, algorithms 4 and 5.
+What is left out here, with the same tokens: logits where no token can be written, steps that write
+nothing, softmax tensors, and every synchronisation with the host, since all shapes are known in advance.
+
+Three things differ on purpose. The mask token is never written. A mask token inside the prompt stays
+there and takes no step's quota. Among equal confidences the lower position is written first.
+
+Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, M masked positions of the block,
+K positions written at a step, D hidden.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from benchmark.decoders.choice import Choice, Head
+from benchmark.decoders.interface import Batch, Generation, Phase, Phases, positions
+from benchmark.decoders.noise import cells, uniform
+from benchmark.models.loading import LanguageModel
+from benchmark.run import Remasking
+
+
+def transfers(masked: int, steps: int) -> list[int]:
+    """Tokens written at each step: `masked // steps`, the first `masked % steps` steps one more."""
+    each, extra = divmod(masked, steps)
+    return [each + (step < extra) for step in range(steps)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Canvas:
+    """The sequence being written, and what does not change while it is."""
+
+    tokens_BL: Tensor
+    padding_BL: Tensor | None
+    prompt_tokens: int
+    streams_B: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedDiffusionDecoder:
+    """Writes the masked positions of one block after another, `steps` forward passes in all.
+
+    With `guidance_scale` above 0 each step makes a second pass with the prompt masked.
+    """
+
+    model: LanguageModel
+    steps: int
+    block_length: int
+    temperature: float
+    remasking: Remasking
+    guidance_scale: float
+
+    @torch.inference_mode()
+    def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
+        """Generate exactly `output_tokens` tokens a row.
+
+        `block_length` must divide `output_tokens`, and the number of blocks must divide `steps`.
+        """
+        assert output_tokens % self.block_length == 0
+        canvas = self._canvas(batch, output_tokens)
+        evaluations = 0
+        for start in range(0, output_tokens, self.block_length):
+            masked_BM = self._block(canvas, start)
+            for step, count in self._schedule(start, output_tokens):
+                masked_BM = self._write(canvas, masked_BM, step, count)
+                evaluations += 2 if self.guidance_scale else 1
+                phases.mark(Phase.step)
+        return Generation(tokens_BN=canvas.tokens_BL[:, canvas.prompt_tokens :], forward_passes=evaluations)
+
+    @property
+    def _mask_id(self) -> int:
+        assert self.model.mask_id is not None
+        return self.model.mask_id
+
+    def _canvas(self, batch: Batch, output_tokens: int) -> _Canvas:
+        masks_BN = batch.tokens_BP.new_full((len(batch.tokens_BP), output_tokens), self._mask_id)
+        padding_BL = None
+        if batch.padding_BP is not None:
+            padding_BL = torch.nn.functional.pad(batch.padding_BP, (0, output_tokens))
+        return _Canvas(
+            tokens_BL=torch.cat([batch.tokens_BP, masks_BN], dim=1),
+            padding_BL=padding_BL,
+            prompt_tokens=batch.tokens_BP.shape[1],
+            streams_B=batch.streams_B,
+        )
+
+    def _block(self, canvas: _Canvas, start: int) -> Tensor:
+        first = canvas.prompt_tokens + start
+        places_M = torch.arange(first, first + self.block_length, device=canvas.tokens_BL.device)
+        return places_M.expand(len(canvas.tokens_BL), -1)
+
+    def _schedule(self, start: int, output_tokens: int) -> Iterator[tuple[int, int]]:
+        """Each step of the block that begins at `start`, with its number and tokens to write, if any."""
+        steps = self.steps // (output_tokens // self.block_length)
+        first = start // self.block_length * steps
+        for offset, count in enumerate(transfers(self.block_length, steps)):
+            if count:
+                yield first + offset, count
+
+    def _write(self, canvas: _Canvas, masked_BM: Tensor, step: int, count: int) -> Tensor:
+        """Write `count` of the masked positions and return the others, in ascending order."""
+        outputs_BN = masked_BM - canvas.prompt_tokens  # noise goes with the output's place, not the prompt's length
+        cells_BM = cells(canvas.streams_B, step, outputs_BN)
+        if self.remasking is Remasking.random:
+            order_BM = _descending(uniform(cells_BM))
+            chosen_BK = order_BM[:, :count]
+            tokens_BK = self._predict(canvas, masked_BM.gather(1, chosen_BK), cells_BM.gather(1, chosen_BK)).tokens_BM
+        else:
+            choice = self._predict(canvas, masked_BM, cells_BM)
+            order_BM = _descending(choice.confidence_BM)
+            chosen_BK = order_BM[:, :count]
+            tokens_BK = choice.tokens_BM.gather(1, chosen_BK)
+        canvas.tokens_BL.scatter_(1, masked_BM.gather(1, chosen_BK), tokens_BK)
+        return masked_BM.gather(1, order_BM[:, count:].sort(dim=1).values)
+
+    def _predict(self, canvas: _Canvas, places_BM: Tensor, cells_BM: Tensor) -> Choice:
+        head = Head(linear=self.model.head, temperature=self.temperature, forbidden_id=self.model.mask_id)
+        hidden_BMD = self._hidden(canvas, canvas.tokens_BL, places_BM)
+        if not self.guidance_scale:
+            return head.choose(hidden_BMD, cells_BM)
+        free_BL = canvas.tokens_BL.clone()
+        free_BL[:, : canvas.prompt_tokens] = self._mask_id
+        free_BMD = self._hidden(canvas, free_BL, places_BM)
+        return head.choose_guided(hidden_BMD, free_BMD, self.guidance_scale, cells_BM)
+
+    def _hidden(self, canvas: _Canvas, tokens_BL: Tensor, places_BM: Tensor) -> Tensor:
+        unpadded = {}
+        if canvas.padding_BL is not None:
+            unpadded = {"attention_mask": (~canvas.padding_BL).long(), "position_ids": positions(canvas.padding_BL)}
+        hidden_BLD: Tensor = self.model.body(input_ids=tokens_BL, use_cache=False, **unpadded).last_hidden_state
+        return hidden_BLD.gather(1, places_BM[..., None].expand(-1, -1, hidden_BLD.shape[-1]))
+
+
+def _descending(confidence_BM: Tensor) -> Tensor:
+    """Order of the positions by confidence; equals keep their order, so the lower position comes first."""
+    return confidence_BM.sort(dim=1, descending=True, stable=True).indices

@@ -1,0 +1,81 @@
+"""What a decoder is given, what it returns, and how it marks its phases.
+
+Dimensions: B rows of a batch, P prompt tokens, N output tokens.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Phase(StrEnum):
+    """What a decoder has just finished when it marks its progress."""
+
+    prefill = "prefill"
+    step = "step"
+
+
+class Phases(Protocol):
+    """Receives the end of each phase. The measurement reads clocks there; decoders never do."""
+
+    def mark(self, phase: Phase) -> None:
+        """Note that `phase` has ended on the host; the device may still be working on it."""
+
+
+class Unmarked:
+    """Phases of a generation that nobody times."""
+
+    def mark(self, phase: Phase) -> None:
+        """Forget it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Prompts on the device.
+
+    Attributes:
+        tokens_BP: prompt ids, shorter prompts padded on the left.
+        padding_BP: True at padding; None when no row is padded, which keeps attention free of masks.
+        streams_B: one random stream a row (int64), so that a row's noise depends on its prompt and
+            never on its place or its neighbours in the batch.
+    """
+
+    tokens_BP: Tensor
+    padding_BP: Tensor | None
+    streams_B: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """Exactly N new tokens a row, and the evaluations of the model's body that they took."""
+
+    tokens_BN: Tensor
+    forward_passes: int
+
+
+class Decoder(Protocol):
+    """Generates from prompts."""
+
+    def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
+        """Generate exactly `output_tokens` tokens for each row."""
+
+
+def make_batch(prompts: list[list[int]], streams: list[int], device: torch.device) -> Batch:
+    """Prompts of any lengths as one batch on `device`."""
+    longest = max(map(len, prompts))
+    padded = [[0] * (longest - len(prompt)) + prompt for prompt in prompts]
+    lengths_B1 = torch.tensor([[len(prompt)] for prompt in prompts])
+    padding_BP = torch.arange(longest) < longest - lengths_B1
+    return Batch(
+        tokens_BP=torch.tensor(padded, device=device),
+        padding_BP=padding_BP.to(device) if min(map(len, prompts)) < longest else None,
+        streams_B=torch.tensor(streams, dtype=torch.int64, device=device),
+    )
+
+
+def positions(padding_BL: Tensor) -> Tensor:
+    """Position of each token in its own row, padding not counted, as if the row stood alone."""
+    return (~padding_BL).cumsum(dim=-1).sub(1).clamp(min=0)

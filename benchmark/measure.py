@@ -1,0 +1,106 @@
+"""Warm up, watch memory, then time: one decoder over its batches.
+
+Counted in a sample: from prompts on the device to the last token of the last sequence, by the device's
+clock between two synchronisations, with the host's clock around it. Not counted: loading, tokenising,
+copying prompts to the device, reading tokens back, decoding text, scoring, logging.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from benchmark.clock import Clock, Mark
+from benchmark.decoders.interface import Batch, Decoder, Generation, Phase
+from benchmark.memory import Peaks
+from benchmark.progress import Report, Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Clock readings of one generation, in seconds; `prefill_s` is None where there is no prefill."""
+
+    latency_s: float
+    host_latency_s: float
+    prefill_s: float | None
+    step_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """A generation with its timing."""
+
+    generation: Generation
+    timing: Timing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """All that was read from the clocks and the allocator."""
+
+    samples: tuple[Timed, ...]
+    warmup_s: tuple[float, ...]
+    peaks: Peaks
+
+
+class _Marks:
+    """Phases whose ends are marked on a clock without waiting for it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.ends: list[tuple[Phase, Mark]] = []
+
+    def mark(self, phase: Phase) -> None:
+        self.ends.append((phase, self._clock.mark()))
+
+
+def measure(
+    decoder: Decoder,
+    batches: Sequence[Batch],
+    output_tokens: int,
+    *,
+    clock: Clock,
+    peaks: Callable[[], AbstractContextManager[Peaks]],
+    warmup: int,
+    report: Report,
+) -> Measured:
+    """Time one sample for each batch, after `warmup` discarded runs and one untimed memory pass.
+
+    All batches have the same shape; warm-up and memory pass use the first.
+    """
+    warmup_s = []
+    for done in range(warmup):
+        report(Stage.warmup, done, warmup)
+        warmup_s.append(time_once(decoder, batches[0], output_tokens, clock).timing.latency_s)
+    report(Stage.memory, 0, 1)
+    with peaks() as peak:
+        time_once(decoder, batches[0], output_tokens, clock)
+    samples = []
+    for done, batch in enumerate(batches):
+        report(Stage.repeats, done, len(batches))
+        samples.append(time_once(decoder, batch, output_tokens, clock))
+    return Measured(samples=tuple(samples), warmup_s=tuple(warmup_s), peaks=peak)
+
+
+def time_once(decoder: Decoder, batch: Batch, output_tokens: int, clock: Clock) -> Timed:
+    """One sample: synchronise, mark, work, mark, synchronise."""
+    marks = _Marks(clock)
+    clock.synchronize()
+    host_start = time.perf_counter_ns()
+    start = clock.mark()
+    generation = decoder.decode(batch, output_tokens, marks)
+    end = clock.mark()
+    clock.synchronize()
+    host_latency_s = (time.perf_counter_ns() - host_start) * 1e-9
+    prefill_s, step_s = _phases(start, marks.ends)
+    timing = Timing(
+        latency_s=end.seconds_since(start), host_latency_s=host_latency_s, prefill_s=prefill_s, step_s=step_s
+    )
+    return Timed(generation=generation, timing=timing)
+
+
+def _phases(start: Mark, ends: list[tuple[Phase, Mark]]) -> tuple[float | None, tuple[float, ...]]:
+    starts = [start, *(mark for _, mark in ends)]
+    lasted = [(phase, end.seconds_since(before)) for before, (phase, end) in zip(starts, ends, strict=False)]
+    prefill_s = next((seconds for phase, seconds in lasted if phase is Phase.prefill), None)
+    return prefill_s, tuple(seconds for phase, seconds in lasted if phase is Phase.step)

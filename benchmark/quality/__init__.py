@@ -1,0 +1,1 @@
+"""Quality of the very tokens that were timed."""

@@ -1,0 +1,105 @@
+"""One number for each metric of a record, under the names that MLflow shows and figures use.
+
+Definitions follow the glossary in docs/metrics.md. A metric that a run does not have is left out.
+"""
+
+import math
+from collections.abc import Iterable
+from statistics import median, quantiles
+
+from benchmark.record import Measurement, Memory, Record, Score
+from benchmark.run import Family
+
+
+def metrics(record: Record) -> dict[str, float]:
+    """All metrics of a measured record; none of a failed one."""
+    if record.measurement is None:
+        return {}
+    measured, run = record.measurement, record.run
+    found = {
+        **_latency(measured, run.model.family),
+        **_throughput(measured, run.batch * run.output_tokens),
+        **_memory(measured.memory),
+        **_quality(measured.scores),
+        "work/forward_passes": measured.forward_passes,
+        "work/samples": len(measured.samples),
+    }
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def series(record: Record) -> dict[str, list[float]]:
+    """Metrics that run along the generation: the median time of each step, or of each token."""
+    if record.measurement is None:
+        return {}
+    name = "series/step_s" if record.run.model.family is Family.diffusion else "series/token_s"
+    by_step = zip(*(sample.step_s for sample in record.measurement.samples), strict=True)
+    return {name: [median(times) for times in by_step]}
+
+
+def perplexity(scores: Iterable[Score]) -> float | None:
+    """The exponential of the mean negative log-likelihood of all judged tokens together; None without any."""
+    judged = [
+        (score.nll_nats, score.judge_tokens)
+        for score in scores
+        if score.nll_nats is not None and score.judge_tokens is not None
+    ]
+    tokens = sum(count for _, count in judged)
+    return math.exp(sum(nll for nll, _ in judged) / tokens) if tokens else None
+
+
+def _latency(measured: Measurement, family: Family) -> dict[str, float | None]:
+    latencies = [sample.latency_s for sample in measured.samples]
+    low, _, high = quantiles(latencies, n=4, method="inclusive") if len(latencies) > 1 else latencies * 3
+    step = _median(time for sample in measured.samples for time in sample.step_s)
+    per_token = [
+        (sample.latency_s - sample.prefill_s) / len(sample.step_s)
+        for sample in measured.samples
+        if sample.prefill_s is not None and sample.step_s
+    ]
+    return {
+        "latency/e2e_s": median(latencies),
+        "latency/e2e_p25_s": low,
+        "latency/e2e_p75_s": high,
+        "latency/host_e2e_s": median(sample.host_latency_s for sample in measured.samples),
+        "latency/prefill_s": _median(s.prefill_s for s in measured.samples if s.prefill_s is not None),
+        "latency/itl_s": _median(per_token),
+        "latency/step_s": step if family is Family.diffusion else None,
+    }
+
+
+def _throughput(measured: Measurement, tokens: int) -> dict[str, float | None]:
+    return {
+        "throughput/tok_per_s": tokens / median(sample.latency_s for sample in measured.samples),
+        "throughput/valid_tok_per_s": median(sum(s.valid_tokens) / s.latency_s for s in measured.samples),
+    }
+
+
+def _memory(memory: Memory) -> dict[str, float | None]:
+    return {
+        "memory/max_reserved_bytes": memory.max_reserved_bytes,
+        "memory/max_allocated_bytes": memory.max_allocated_bytes,
+        "memory/max_resident_bytes": memory.max_resident_bytes,
+        "memory/weights_bytes": memory.weights_bytes,
+        # M_peak under the name that PyTorch gives it: reserved on a GPU, resident on a CPU
+        "max_memory_reserved": memory.max_reserved_bytes or memory.max_resident_bytes,
+    }
+
+
+def _quality(scores: tuple[Score, ...]) -> dict[str, float | None]:
+    return {
+        "quality/perplexity": perplexity(scores),
+        "quality/entropy_nats": _mean(score.entropy_nats for score in scores),
+        "quality/distinct_2": _mean(score.distinct_2 for score in scores),
+        "quality/repetition_4": _mean(score.repetition_4 for score in scores),
+        "quality/prompts": len(scores),
+    }
+
+
+def _median(values: Iterable[float]) -> float | None:
+    known = list(values)
+    return median(known) if known else None
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

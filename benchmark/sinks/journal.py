@@ -1,0 +1,70 @@
+"""The journal: a folder with one JSON file a record, written whole or not at all, never overwritten."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from analysis.load import load
+from benchmark.errors import UserError
+from benchmark.record import Record
+
+STAMP = "%Y%m%dT%H%M%S.%f"
+CLOCK_DIFFERENCE = timedelta(hours=1)
+"""How far the clocks of two machines of a cluster may be apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Journal:
+    """Records below `output_dir`, each named by its run's key and its start."""
+
+    output_dir: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the records lie."""
+        return self.output_dir / "records"
+
+    def prepare(self) -> None:
+        """Make the folder, and make sure that files can be written there.
+
+        Raises:
+            UserError: when they cannot.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except OSError as error:
+            raise UserError(
+                f"output_dir={self.output_dir} cannot be written to ({error.strerror}): give another, output_dir=FOLDER"
+            ) from error
+
+    def write(self, record: Record) -> Path:
+        """Put the record on disk, in one step that either happens or does not."""
+        started = datetime.fromisoformat(record.started_at)
+        path = self.folder / f"{record.key}-{started.strftime(STAMP)}.json"
+        descriptor, partial = tempfile.mkstemp(dir=self.folder, suffix=".partial")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(record.to_json())
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(partial, path)  # unlike a rename, it refuses to replace an earlier record
+        finally:
+            Path(partial).unlink()
+        return path
+
+    def read(self, sweep: str, since: datetime) -> list[Record]:
+        """The records of one sweep that began at `since`, in the order of their start."""
+        earliest = since - CLOCK_DIFFERENCE
+        files = [file for file in self.folder.glob("*.json") if _started(file) >= earliest]
+        return [record for record in load(files).records if record.sweep == sweep]
+
+
+def _started(file: Path) -> datetime:
+    try:
+        return datetime.strptime(file.stem.partition("-")[2], STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.max.replace(tzinfo=UTC)  # no name of ours: let the reader say what it is

@@ -1,0 +1,96 @@
+"""The command line: one Hydra job is one grid point, from its configuration to its record's path."""
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from analysis.load import load
+from analysis.table import make_console
+from benchmark.complaints import complaint
+from benchmark.config import CONF, Settings, register, to_config, to_run, to_settings
+from benchmark.environment import gpu_count
+from benchmark.errors import UserError
+from benchmark.record import FailureKind
+from benchmark.run import Run
+from benchmark.screen import RunDisplay, conclude, finished, title
+from benchmark.sinks.journal import Journal
+from benchmark.sweep import INTERRUPTED, exit_code
+
+register()
+
+USAGE_ERROR = 2
+
+
+@hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")
+def grid_point(composed: DictConfig) -> str:
+    """Run one grid point. Returns the path of its record, which says how it ended."""
+    config = to_config(composed)
+    if HydraConfig.get().mode is RunMode.MULTIRUN:
+        return str(run_and_record(to_run(config, gpu_count), to_settings(config)))
+    try:
+        return _single(to_run(config, gpu_count), to_settings(config))
+    except UserError as error:
+        _complain(error)  # here, because Hydra would print a line of its own first
+
+
+def run_and_record(run: Run, settings: Settings) -> Path:
+    """Execute `run` with its progress on the screen; journal first, then tracking.
+
+    Raises:
+        KeyboardInterrupt: when the run was interrupted, after its record is on disk.
+    """
+    from benchmark.models.shelf import SHELF  # torch and transformers, which --help does without
+    from benchmark.pipeline import execute
+    from benchmark.preflight import make_tracker
+
+    console = make_console()
+    heading = title(settings.index, settings.size, run.name)
+    with RunDisplay(console, heading) as display:
+        record = execute(run, sweep=settings.sweep, shelf=SHELF, report=display.report)
+        path = Journal(output_dir=settings.output_dir).write(record)
+    tracker = make_tracker(settings)
+    if tracker and (problem := tracker.log(record)):
+        console.print(f"MLflow did not take {run.name} ({problem}); its record is safe: {path}", markup=False)
+    finished(console, heading, record)
+    if record.failure is not None and record.failure.kind is FailureKind.interrupted:
+        raise KeyboardInterrupt
+    return path
+
+
+def _single(run: Run, settings: Settings) -> str:
+    from benchmark.preflight import make_tracker, preflight
+
+    with make_console().status("checking checkpoints and the tracking store"):
+        preflight([run], settings)
+    path = run_and_record(run, settings)
+    records = load([path]).records
+    conclude(make_console(), records, settings.output_dir, make_tracker(settings))
+    if code := exit_code(records, expected=1):
+        raise SystemExit(code)
+    return str(path)
+
+
+def _complain(error: Exception) -> NoReturn:
+    """End with one line on stderr; an error that is no user's to mend goes on as it is."""
+    line = complaint(error)
+    if line is None:
+        raise error
+    make_console(stderr=True).print(f"error: {line}", markup=False, highlight=False, soft_wrap=True)
+    raise SystemExit(USAGE_ERROR) from error
+
+
+def main() -> None:
+    """Run the program; what goes wrong becomes one line and an exit code."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing them
+    try:
+        grid_point()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 (to be looked at, and raised again unless it is understood)
+        _complain(error)

@@ -1,0 +1,236 @@
+"""The configuration's schema, and its one way out: to a Run and to Settings. Hydra stops here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
+
+from benchmark.errors import UserError
+from benchmark.models.checkpoint import is_remote
+from benchmark.run import Device, Diffusion, Family, Judge, Model, Precision, Prompts, Remasking, Run, split_length
+
+PACKAGE = Path(__file__).parent
+CONF = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if folder.is_dir())
+"""The configuration's folder: inside an installed package, beside it in a checkout."""
+
+
+class DeviceChoice(StrEnum):
+    """A device, or the GPU where there is one."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class PrecisionChoice(StrEnum):
+    """A type, or bfloat16 on a GPU and float32 on a CPU."""
+
+    auto = "auto"
+    bfloat16 = "bfloat16"
+    float32 = "float32"
+
+
+@dataclass
+class ModelConfig:
+    """The model group. `remasking` and `guidance_scale` are read for diffusion models alone."""
+
+    name: str = MISSING
+    family: Family = MISSING
+    checkpoint: str = MISSING
+    revision: str | None = None
+    context: int = MISSING
+    requires_gpu: bool = False
+    remasking: Remasking = Remasking.low_confidence
+    guidance_scale: float = 0.0
+
+
+@dataclass
+class HardwareConfig:
+    """The hardware group. `remote` says that jobs run on other machines, through hydra.launcher."""
+
+    name: str = MISSING
+    device: DeviceChoice = DeviceChoice.auto
+    remote: bool = False
+
+
+@dataclass
+class PrecisionConfig:
+    """The precision group."""
+
+    dtype: PrecisionChoice = PrecisionChoice.auto
+
+
+@dataclass
+class PromptsConfig:
+    """The prompts group."""
+
+    source: str = MISSING
+    count: int = MISSING
+
+
+@dataclass
+class JudgeConfig:
+    """The judge group; without a checkpoint nothing is judged."""
+
+    checkpoint: str | None = None
+    revision: str | None = None
+    precision: Precision = Precision.float32
+
+
+@dataclass
+class TrackingConfig:
+    """The tracking group; without a URI nothing is tracked."""
+
+    uri: str | None = None
+    experiment: str = "crossover"
+
+
+@dataclass
+class SweepConfig:
+    """The sweep's name, and what the sweeper tells each of its jobs."""
+
+    name: str = "run"
+    id: str | None = None
+    index: int = 0
+    size: int = 1
+
+
+@dataclass
+class Config:
+    """Everything that can be set on the command line."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    hardware: HardwareConfig = field(default_factory=HardwareConfig)
+    precision: PrecisionConfig = field(default_factory=PrecisionConfig)
+    prompts: PromptsConfig = field(default_factory=PromptsConfig)
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
+    steps: int = MISSING
+    batch: int = MISSING
+    length: int = MISSING
+    prompt_fraction: float = MISSING
+    block_length: int | None = None
+    temperature: float = MISSING
+    seed: int = MISSING
+    warmup: int = MISSING
+    repeats: int = MISSING
+    output_dir: str = MISSING
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a run does not depend on: where its record goes, and its place in a sweep."""
+
+    output_dir: Path
+    tracking_uri: str | None
+    experiment: str
+    sweep: str
+    index: int
+    size: int
+    remote: bool
+
+
+def register() -> None:
+    """Make the schema known to Hydra, under the name that conf/config.yaml starts with."""
+    ConfigStore.instance().store(name="schema", node=Config)
+
+
+def to_config(composed: DictConfig) -> Config:
+    """The composed configuration as plain dataclasses, without Hydra's own part."""
+    known = composed.copy()
+    with open_dict(known):
+        known.pop("hydra", None)
+    _refuse_unknown(known)
+    config = OmegaConf.to_object(known)
+    assert isinstance(config, Config)
+    return config
+
+
+def _refuse_unknown(known: DictConfig) -> None:
+    """Hydra lets `+key=value` add what is not in the schema; here it would change nothing."""
+    if unknown := {str(key) for key in known} - {entry.name for entry in fields(Config)}:
+        raise UserError(f"there is no key {min(unknown)!r}: set one of {', '.join(e.name for e in fields(Config))}")
+
+
+def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
+    """The grid point that a configuration describes, on the device that this machine has.
+
+    Raises:
+        UserError: when a value is not allowed, or the model needs a GPU that is not there.
+    """
+    device = _device(config.hardware.device, gpu_count)
+    if device is Device.cpu and config.model.requires_gpu and is_remote(config.model.checkpoint):
+        raise UserError(
+            f"model={config.model.name} needs a CUDA GPU with about 20 GB and this machine offers none:"
+            " use hardware=a100 on a SLURM cluster, or model=tiny_llada or tiny_llama on any machine"
+        )
+    output_tokens = split_length(config.length, config.prompt_fraction)[1]
+    diffusion = Diffusion(
+        steps=config.steps,
+        block_length=output_tokens if config.block_length is None else config.block_length,
+        remasking=config.model.remasking,
+        guidance_scale=config.model.guidance_scale,
+    )
+    return Run(
+        model=Model(
+            name=config.model.name,
+            family=config.model.family,
+            checkpoint=config.model.checkpoint,
+            revision=config.model.revision,
+            context=config.model.context,
+        ),
+        diffusion=diffusion if config.model.family is Family.diffusion else None,
+        batch=config.batch,
+        length=config.length,
+        prompt_fraction=config.prompt_fraction,
+        temperature=config.temperature,
+        seed=config.seed,
+        warmup=config.warmup,
+        repeats=config.repeats,
+        device=device,
+        precision=_precision(config.precision.dtype, device),
+        prompts=Prompts(source=config.prompts.source, count=config.prompts.count),
+        judge=_judge(config.judge),
+    )
+
+
+def to_settings(config: Config) -> Settings:
+    """The configuration's other half. Relative paths become absolute, since jobs may start elsewhere."""
+    return Settings(
+        output_dir=Path(config.output_dir).expanduser().absolute(),
+        tracking_uri=None if config.tracking.uri is None else _absolute(config.tracking.uri),
+        experiment=config.tracking.experiment,
+        sweep=config.sweep.id or config.sweep.name,
+        index=config.sweep.index,
+        size=config.sweep.size,
+        remote=config.hardware.remote,
+    )
+
+
+def _device(choice: DeviceChoice, gpu_count: Callable[[], int]) -> Device:
+    if choice is DeviceChoice.auto:
+        return Device.cuda if gpu_count() else Device.cpu
+    return Device(choice.value)
+
+
+def _precision(choice: PrecisionChoice, device: Device) -> Precision:
+    if choice is PrecisionChoice.auto:
+        return Precision.bfloat16 if device is Device.cuda else Precision.float32
+    return Precision(choice.value)
+
+
+def _judge(config: JudgeConfig) -> Judge | None:
+    if config.checkpoint is None:
+        return None
+    return Judge(checkpoint=config.checkpoint, revision=config.revision, precision=config.precision)
+
+
+def _absolute(uri: str) -> str:
+    scheme, separator, path = uri.partition(":///")
+    if scheme != "sqlite" or not separator:
+        return uri
+    return f"{scheme}:///{Path(path).expanduser().absolute()}"

@@ -1,0 +1,44 @@
+"""Look at everything that a run needs before any run starts, so that bad input costs no time."""
+
+from collections.abc import Iterable
+
+from benchmark.config import Settings
+from benchmark.environment import gpu_count
+from benchmark.errors import UserError
+from benchmark.models.architecture import check_family
+from benchmark.models.checkpoint import read_config, require_tokenizer, resolve
+from benchmark.prompts import locate
+from benchmark.run import Device, Family, Run
+from benchmark.sinks.journal import Journal
+from benchmark.sinks.tracking import Tracker
+
+
+def preflight(runs: Iterable[Run], settings: Settings) -> None:
+    """Check checkpoints, prompts, the output folder and the tracking store; download what the hub has.
+
+    Raises:
+        UserError: at the first thing that is not there.
+    """
+    runs = list(runs)
+    if not settings.remote and any(run.device is Device.cuda for run in runs) and not gpu_count():
+        raise UserError("this machine offers no CUDA GPU: use hardware=cpu or hardware=local, or a GPU machine")
+    for source in dict.fromkeys(run.prompts.source for run in runs):
+        locate(source)
+    arms = [(run.model.checkpoint, run.model.revision, run.model.family) for run in runs]
+    judges = [
+        (run.judge.checkpoint, run.judge.revision, Family.autoregressive) for run in runs if run.judge is not None
+    ]
+    for checkpoint, revision, family in dict.fromkeys(arms + judges):
+        folder = resolve(checkpoint, revision)
+        check_family(read_config(folder), family, checkpoint)
+        require_tokenizer(folder)
+    Journal(output_dir=settings.output_dir).prepare()
+    if tracker := make_tracker(settings):
+        tracker.prepare()
+
+
+def make_tracker(settings: Settings) -> Tracker | None:
+    """The tracking store of these settings, if there is one."""
+    if settings.tracking_uri is None:
+        return None
+    return Tracker(settings.tracking_uri, settings.experiment, settings.output_dir / "artifacts")

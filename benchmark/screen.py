@@ -1,0 +1,103 @@
+"""What a person sees: a live line while a run works, a line when it is done, a table at the end.
+
+On a terminal the live line is redrawn between samples only: a thread that draws would disturb the clock.
+Elsewhere there are plain lines and nothing that moves.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from analysis.metrics import metrics
+from analysis.table import failures, table
+from benchmark.progress import Stage
+from benchmark.record import Record
+from benchmark.sinks.tracking import Tracker
+from benchmark.sweep import Plan
+
+
+class RunDisplay:
+    """The live line of one run: its place in the sweep, its name, its stage, the samples taken."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._console = console
+        self._title = title
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[stage]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            auto_refresh=False,
+            disable=not console.is_terminal,
+        )
+        self._task = TaskID(0)
+
+    def __enter__(self) -> "RunDisplay":
+        """Begin to draw."""
+        self._progress.start()
+        self._task = self._progress.add_task(self._title, total=1, stage="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wipe the line."""
+        self._progress.stop()
+
+    def report(self, stage: Stage, done: int, total: int) -> None:
+        """Draw the stage, and how many of its parts are done."""
+        part = f"{stage} {done + 1}/{total}" if total > 1 else str(stage)
+        self._progress.update(self._task, completed=done, total=total, stage=part, refresh=True)
+
+
+def announce(console: Console, plan: Plan) -> None:
+    """What a sweep is about to do."""
+    parts = [f"{len(plan.dispatched)} to run"]
+    if repeated := plan.total - len(plan.points):
+        parts.append(f"{repeated} the same as another (a setting that their model ignores)")
+    if plan.infeasible:
+        parts.append(f"{len(plan.infeasible)} infeasible")
+    console.print(f"{plan.total} grid points: {', '.join(parts)}", highlight=False)
+
+
+def title(index: int, size: int, name: str) -> str:
+    """A run's name with its place in the sweep."""
+    return f"[{index + 1}/{size}] {name}".replace("[", r"\[", 1) if size > 1 else name
+
+
+def finished(console: Console, heading: str, record: Record) -> None:
+    """One line for a run that has ended."""
+    if record.failure is not None:
+        console.print(f"{heading}  {record.failure.kind.replace('_', ' ')}", highlight=False)
+        return
+    found = metrics(record)
+    judged = f"  perplexity {found['quality/perplexity']:.1f}" if "quality/perplexity" in found else ""
+    latency, rate = found["latency/e2e_s"], found["throughput/tok_per_s"]
+    console.print(f"{heading}  {latency:.3g} s  {rate:,.0f} tok/s{judged}", highlight=False)
+
+
+def conclude(console: Console, records: Sequence[Record], output_dir: Path, tracker: Tracker | None) -> None:
+    """The table of all points, why some are missing, where the records are, how to open MLflow."""
+    console.print()
+    console.print(table(records))
+    for line in failures(records):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+    lines = [f"Records  {_short(output_dir / 'records')}", *([] if tracker is None else _look(tracker))]
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def _look(tracker: Tracker) -> list[str]:
+    if not tracker.is_local:
+        return [f"MLflow   {tracker.uri}{tracker.page}"]
+    file = _short(Path(tracker.uri.removeprefix("sqlite:///")))
+    return [f"MLflow   mlflow ui --backend-store-uri sqlite:///{file}", f"         http://127.0.0.1:5000{tracker.page}"]
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

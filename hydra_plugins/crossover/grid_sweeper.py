@@ -1,0 +1,45 @@
+"""Hydra's basic sweeper, with points planned and checked before any is dispatched."""
+
+from dataclasses import dataclass, field
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
+
+
+@dataclass
+class GridSweeperConf:
+    """`hydra.sweeper`: the grid of a preset; the command line adds to it and overrides it."""
+
+    _target_: str = "hydra_plugins.crossover.grid_sweeper.GridSweeper"
+    max_batch_size: int | None = None
+    params: dict[str, str] | None = field(default_factory=dict)
+
+
+class GridSweeper(BasicSweeper):
+    """Runs each distinct, feasible grid point once and ends with the table of all."""
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Plan the grid that the arguments span, launch it, and show what became of it."""
+        from benchmark.conduct import conduct
+
+        assert self.config is not None
+        assert self.launcher is not None
+        assert self.hydra_context is not None
+        loader = self.hydra_context.config_loader
+        conduct(
+            self.grid(arguments),
+            compose=lambda overrides: loader.load_sweep_config(self.config, list(overrides)),
+            launch=self.launcher.launch,
+        )
+
+    def grid(self, arguments: list[str]) -> list[list[str]]:
+        """The overrides of each grid point."""
+        from hydra.core.override_parser.overrides_parser import OverridesParser
+
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        return [point for batch in self.split_arguments(overrides, None) for point in batch]
+
+
+ConfigStore.instance().store(group="hydra/sweeper", name="grid", node=GridSweeperConf, provider="crossover")

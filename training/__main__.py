@@ -1,0 +1,36 @@
+"""`python -m training`: from the novels to tokenizers, prompts, three models and their card."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from training.pipeline import make
+from training.settings import FULL, shorten
+from training.text import read_corpus
+
+ASSETS = Path(__file__).parents[1] / "benchmark" / "assets"
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    best = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", choices=("cpu", "cuda"), default=best)
+    parser.add_argument("--output", type=Path, default=ASSETS, help="folder of the assets (%(default)s)")
+    parser.add_argument("--quick", action="store_true", help="a few tiny batches: a test that all runs")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the recipe."""
+    options = parse_arguments(arguments)
+    corpus = read_corpus()
+    if options.quick:
+        make(shorten(FULL), corpus.excerpt(), options.output, options.device)
+    else:
+        make(FULL, corpus, options.output, options.device)
+
+
+if __name__ == "__main__":
+    main()

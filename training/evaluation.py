@@ -1,0 +1,149 @@
+"""What the model card reports: held-out likelihoods, and text of both arms before the judge.
+
+Dimensions: B batch, P prompt, N output, V vocabulary.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from training.likelihood import bits_per_byte, bound, causal_nats
+from training.sampling import sample_causal, sample_diffusion
+from training.settings import CONTEXT, OUTPUT_TOKENS, PROMPT_TOKENS, Objective, Recipe
+from training.tokenizer import encode_stream
+
+SAMPLING_SEED = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Likelihood:
+    """Of the held-out novel, in windows of 512 tokens; a bound for the diffusion model."""
+
+    nats_per_token: float
+    bits_per_byte: float
+
+    @property
+    def perplexity(self) -> float:
+        """Per token of the model's own tokenizer."""
+        return math.exp(self.nats_per_token)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Continuations of one way of writing; `entropy` is of an output's token counts, in nats, meaned."""
+
+    label: str
+    temperature: float | None
+    perplexity: float
+    entropy: float
+    samples: tuple[str, ...]
+
+
+def held_out_likelihood(
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    objective: Objective,
+    chapters: tuple[str, ...],
+    draws: int,
+) -> Likelihood:
+    """Score the held-out novel."""
+    stream = encode_stream(tokenizer, chapters).to(model.device)
+    if objective is Objective.CAUSAL:
+        nats = causal_nats(model, stream, CONTEXT)
+    else:
+        nats = bound(model, stream, CONTEXT, draws=draws)
+    text_bytes = sum(len(chapter.encode()) for chapter in chapters)
+    return Likelihood(nats_per_token=nats, bits_per_byte=bits_per_byte(nats, len(stream), text_bytes))
+
+
+def output_entropy(output_BN: Tensor) -> float:
+    """Entropy of the tokens of each output by their counts, in nats, meaned over outputs; at most log N."""
+    entropies: list[float] = []
+    for output_N in output_BN:
+        share_V = torch.unique(output_N, return_counts=True)[1] / len(output_N)
+        entropies.append(-(share_V * share_V.log()).sum().item())
+    return sum(entropies) / len(entropies)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """A causal model with a tokenizer of its own."""
+
+    model: LlamaForCausalLM
+    tokenizer: PreTrainedTokenizerFast
+
+    @torch.no_grad()
+    def perplexity(self, prompts: list[str], continuations: list[str]) -> float:
+        """Of all continuations together, each given its prompt, a judge's token being the unit.
+
+        A judge's token that straddles the border belongs to the continuation.
+        """
+        texts = [prompt + continuation for prompt, continuation in zip(prompts, continuations, strict=True)]
+        encoded = self.tokenizer(texts, return_offsets_mapping=True, padding=True, return_tensors="pt")
+        ids_BL = encoded["input_ids"].to(self.model.device)
+        starts_B = torch.tensor([len(prompt) for prompt in prompts])
+        ends_BL = encoded["offset_mapping"][..., 1]
+        judged_BL = ((ends_BL > starts_B[:, None]) & encoded["attention_mask"].bool()).to(ids_BL.device)
+        logits_BLV = self.model(input_ids=ids_BL).logits  # padding is on the right: nothing sees it
+        nats_BL = functional.cross_entropy(logits_BLV[:, :-1].float().transpose(1, 2), ids_BL[:, 1:], reduction="none")
+        return math.exp(float(nats_BL[judged_BL[:, 1:]].mean()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arena:
+    """Both arms, the judge and the documents whose beginnings they continue."""
+
+    recipe: Recipe
+    causal: LlamaForCausalLM
+    diffusion: LlamaForCausalLM
+    tokenizer: PreTrainedTokenizerFast
+    judge: Judge
+    documents: list[str]
+
+    def tokens(self, start: int, stop: int) -> Tensor:
+        """Tokens `start` to `stop` of each document: shape [B, stop - start]."""
+        ids = [self.tokenizer.encode(text)[start:stop] for text in self.documents[: self.recipe.prompts]]
+        return torch.tensor(ids, device=self.causal.device)
+
+    def judged(self, label: str, temperature: float | None, output_BN: Tensor) -> Judged:
+        """Decode the outputs and have them judged."""
+        prompts = self.tokenizer.batch_decode(self.tokens(0, PROMPT_TOKENS))
+        texts = self.tokenizer.batch_decode(output_BN)
+        return Judged(
+            label=label,
+            temperature=temperature,
+            perplexity=self.judge.perplexity(prompts, texts),
+            entropy=output_entropy(output_BN),
+            samples=tuple(texts),
+        )
+
+    def compare(self) -> list[Judged]:
+        """The human continuation, then each arm at each temperature and number of steps."""
+        end = PROMPT_TOKENS + OUTPUT_TOKENS
+        prompt_BP = self.tokens(0, PROMPT_TOKENS)
+        results = [self.judged("human", None, self.tokens(PROMPT_TOKENS, end))]
+        for temperature in tqdm(self.recipe.temperatures, desc="sampling"):
+            for label, sample in self.samplers().items():
+                generator = torch.Generator(prompt_BP.device).manual_seed(SAMPLING_SEED)
+                output_BN = sample(prompt_BP, temperature, generator)
+                results.append(self.judged(label, temperature, output_BN))
+        return results
+
+    def samplers(self) -> dict[str, Callable[[Tensor, float, torch.Generator], Tensor]]:
+        """The ways of writing by label: the causal arm, and the diffusion arm for each step count."""
+
+        def causal(prompt_BP: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+            return sample_causal(self.causal, prompt_BP, OUTPUT_TOKENS, temperature, generator)
+
+        def diffusion(steps: int) -> Callable[[Tensor, float, torch.Generator], Tensor]:
+            return lambda prompt_BP, temperature, generator: sample_diffusion(
+                self.diffusion, prompt_BP, OUTPUT_TOKENS, temperature, generator, steps=steps
+            )
+
+        return {"causal": causal} | {f"K={steps}": diffusion(steps) for steps in self.recipe.steps}

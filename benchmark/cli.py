@@ -1,7 +1,10 @@
 """The command line: one Hydra job is one grid point, from its configuration to its record's path."""
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -9,6 +12,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from analysis.load import load
 from analysis.table import make_console
@@ -30,12 +34,11 @@ USAGE_ERROR = 2
 @hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")
 def grid_point(composed: DictConfig) -> str:
     """Run one grid point. Returns the path of its record, which says how it ended."""
-    config = to_config(composed)
     if HydraConfig.get().mode is RunMode.MULTIRUN:
-        return str(run_and_record(to_run(config, gpu_count), to_settings(config)))
+        return str(run_and_record(*_read(composed)))
     try:
-        return _single(to_run(config, gpu_count), to_settings(config))
-    except UserError as error:
+        return _single(*_read(composed))
+    except (UserError, OmegaConfBaseException) as error:
         _complain(error)  # here, because Hydra would print a line of its own first
 
 
@@ -45,9 +48,10 @@ def run_and_record(run: Run, settings: Settings) -> Path:
     Raises:
         KeyboardInterrupt: when the run was interrupted, after its record is on disk.
     """
-    from benchmark.models.shelf import SHELF  # torch and transformers, which --help does without
-    from benchmark.pipeline import execute
-    from benchmark.preflight import make_tracker
+    with _uninterrupted():
+        from benchmark.models.shelf import SHELF  # torch and transformers, which --help does without
+        from benchmark.pipeline import execute
+        from benchmark.preflight import make_tracker
 
     console = make_console()
     heading = title(settings.index, settings.size, run.name)
@@ -61,6 +65,21 @@ def run_and_record(run: Run, settings: Settings) -> Path:
     if record.failure is not None and record.failure.kind is FailureKind.interrupted:
         raise KeyboardInterrupt
     return path
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment: some libraries swallow it while they are imported."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _read(composed: DictConfig) -> tuple[Run, Settings]:
+    config = to_config(composed)
+    return to_run(config, gpu_count), to_settings(config)
 
 
 def _single(run: Run, settings: Settings) -> str:

@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from benchmark.config import CONF, Config
+from benchmark.config import Config
 from benchmark.errors import UserError
 
 
@@ -16,9 +16,8 @@ def complaint(error: BaseException) -> str | None:
     """The line for an error that the user can mend; None for one of our own."""
     if isinstance(error, UserError):
         return str(error)
-    if isinstance(error, HydraException | OmegaConfBaseException):
-        texts = [str(error), str(error.__cause__ or "")]
-        return _reworded("\n".join(texts))
+    if isinstance(error, HydraException | OmegaConfBaseException) or "override must be" in str(error):
+        return _reworded(f"{error}\n{error.__cause__ or ''}")
     if isinstance(error, OSError):
         return f"output_dir cannot be written to ({error.strerror}: {error.filename}): give another, output_dir=FOLDER"
     return None
@@ -33,7 +32,7 @@ def _reworded(text: str) -> str:
 
 def _unknown_option(match: re.Match[str]) -> str:
     group, name = match.groups()
-    options = sorted(file.stem for file in (CONF / group).glob("*.yaml"))
+    options = re.findall(r"^\t([\w/]+)$", match.string, re.MULTILINE)
     return f"{group}={name} is not known{_guess(name, options)}; choose one of {', '.join(options)}"
 
 
@@ -49,7 +48,7 @@ def _unknown_key(match: re.Match[str]) -> str:
 
 def _wrong_type(match: re.Match[str]) -> str:
     value, kind = match[1], match[2].lower()
-    kinds = {"integer": "a whole number", "float": "a number", "boolean": "true or false"}
+    kinds = {"integer": "a whole number", "float": "a number", "bool": "true or false"}
     return f"{_full_key(match)}={value} is not allowed: give {kinds.get(kind, kind)}"
 
 
@@ -63,11 +62,22 @@ def _needs_sweep(match: re.Match[str]) -> str:
 
 
 def _unset(match: re.Match[str]) -> str:
-    return f"{match[1]} has no value: give it, {match[1]}=..."
+    return f"{_full_key(match)} has no value: give it, {_full_key(match)}=..."
 
 
 def _syntax(match: re.Match[str]) -> str:
     return f"{match[1]!r} cannot be read: write KEY=VALUE, or with -m KEY=A,B for several values"
+
+
+def _grammar(match: re.Match[str]) -> str:
+    what = match[1].strip().splitlines()[0]
+    return (
+        f"an override cannot be read ({what}): put values with other than plain characters in quotes, \"KEY='VALUE'\""
+    )
+
+
+def _no_name(_: re.Match[str]) -> str:
+    return "a group takes a name, as in judge=none or model=tiny_llada: --help lists the groups and their names"
 
 
 def _full_key(match: re.Match[str]) -> str:
@@ -85,7 +95,10 @@ REWORDINGS: dict[str, Callable[[re.Match[str]], str]] = {
     r"Key '[^']+' (?:is not in struct|not in)": _unknown_key,
     r"Invalid value '([^']*)', expected one of \[(.*?)\]": _wrong_choice,
     r"Value '([^']*)' of type '\w+' (?:could not be converted to|is not convertible to) (\w+)": _wrong_type,
+    r"Value '([^']*)' is not a valid (bool)": _wrong_type,
     r"Ambiguous value for argument '([^']*)'": _needs_sweep,
     r"Error parsing override '([^']*)'": _syntax,
-    r"Missing mandatory value: (\S+)": _unset,
+    r"issing mandatory value": _unset,
+    r"Config group override must be": _no_name,
+    r"(.*)\nSee https://hydra.cc/docs/\S+/override_grammar": _grammar,
 }

@@ -84,7 +84,7 @@ class JudgeConfig:
 class TrackingConfig:
     """The tracking group; without a URI nothing is tracked."""
 
-    uri: str | None = None
+    uri: str | None = MISSING
     experiment: str = "crossover"
 
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+from benchmark.errors import UserError
 from benchmark.run import Run
 from benchmark.structure import build
 
@@ -145,8 +146,13 @@ class Record:
     failure: Failure | None
 
     def __post_init__(self) -> None:
-        """A record holds a measurement or a failure, never both and never neither."""
-        assert (self.measurement is None) != (self.failure is None)
+        """Refuse what is neither or both.
+
+        Raises:
+            ValueError: saying so.
+        """
+        if (self.measurement is None) == (self.failure is None):
+            raise ValueError("Record: a record holds a measurement or a failure, never both and never neither")
 
     def to_json(self) -> str:
         """The record as JSON text."""
@@ -162,4 +168,7 @@ class Record:
         data = json.loads(text)
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             raise ValueError(f"not a record of schema {SCHEMA}")
-        return build(cls, data)
+        try:
+            return build(cls, data)
+        except UserError as error:
+            raise ValueError(f"Run: {error}") from error

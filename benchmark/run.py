@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -199,5 +200,5 @@ def _schedule_problem(steps: int, block_length: int, output_tokens: int) -> str 
 
 
 def _at_least(name: str, value: float, least: int) -> None:
-    if value < least:
+    if not least <= value < math.inf:  # so is nan
         raise UserError(f"{name}={value} is not allowed: give a number of at least {least}")

@@ -42,7 +42,10 @@ def _convert(hint: Any, value: object, where: str) -> Any:  # noqa: ANN401 (a ty
 
 def _scalar(hint: type, value: object, where: str) -> object:
     if issubclass(hint, Enum):
-        return hint(value)
+        try:
+            return hint(value)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not hint:

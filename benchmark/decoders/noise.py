@@ -52,4 +52,5 @@ def _shift_right(word: Tensor, bits: int) -> Tensor:
 
 
 def _unit(word: Tensor) -> Tensor:
-    return _shift_right(word, 11).to(torch.float64).add_(0.5).mul_(2.0**-53)
+    # 52 bits: a half added to 53 of them would round the largest up to 1, whose Gumbel noise is infinite
+    return _shift_right(word, 12).to(torch.float64).add_(0.5).mul_(2.0**-52)

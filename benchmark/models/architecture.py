@@ -87,5 +87,6 @@ def _from_llada(config: dict[str, Any]) -> dict[str, Any]:
         "bos_token_id": None,
         "eos_token_id": config["eos_token_id"],
         "pad_token_id": config["pad_token_id"],
+        "mask_token_id": config["mask_token_id"],
         "is_causal": False,
     }

@@ -3,6 +3,7 @@
 Dimensions: L tokens of one window, V vocabulary.
 """
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ class PerplexityJudge:
 
     @torch.inference_mode()
     def score(self, prompt: str, continuation: str) -> Likelihood | None:
-        """The continuation's likelihood given its prompt; None for a continuation without text.
+        """The continuation's likelihood given its prompt; None without text, or where the judge overflows.
 
         Text that exceeds the judge's context is read in windows that advance by half a context.
         """
@@ -46,10 +47,12 @@ class PerplexityJudge:
         if not scored or first == len(tokens):
             return None
         while start < len(tokens):
-            end = min(len(tokens), max(self.model.context, start + self.model.context // 2))
+            end = min(len(tokens), max(self.model.context, start + max(1, self.model.context // 2)))
             window = tokens[max(0, end - self.model.context) : end]
             nll_nats += self._nll(window, end - start)
             start = end
+        if not math.isfinite(nll_nats):
+            return None
         return Likelihood(nll_nats=nll_nats, tokens=len(tokens) - first)
 
     def _nll(self, window: list[int], count: int) -> float:

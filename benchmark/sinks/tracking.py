@@ -115,6 +115,8 @@ class Tracker:
     def _experiment_id(self) -> str:
         found = self._client.get_experiment_by_name(self.experiment)
         if found is not None:
+            if VIEW_TAG not in found.tags:
+                self._client.set_experiment_tag(found.experiment_id, VIEW_TAG, _view())
             return str(found.experiment_id)
         location = self.artifacts.as_uri() if self.is_local else None
         made = self._client.create_experiment(self.experiment, artifact_location=location, tags={VIEW_TAG: _view()})

@@ -1,0 +1,131 @@
+"""Valid runs and records for tests to vary."""
+
+from dataclasses import replace
+from typing import Any
+
+from benchmark.record import (
+    Environment,
+    Failure,
+    FailureKind,
+    Generated,
+    Measurement,
+    Memory,
+    Record,
+    Sample,
+    Score,
+)
+from benchmark.run import Device, Diffusion, Family, Judge, Model, Precision, Prompts, Remasking, Run
+
+CONTEXT = 64
+STARTED = "2026-03-01T12:00:00+00:00"
+FINISHED = "2026-03-01T12:00:30+00:00"
+
+
+def a_diffusion(**changes: Any) -> Diffusion:
+    settings = Diffusion(steps=4, block_length=8, remasking=Remasking.low_confidence, guidance_scale=0.0)
+    return replace(settings, **changes)
+
+
+def a_run(**changes: Any) -> Run:
+    """A diffusion run: 2 rows of 8 prompt and 8 output tokens."""
+    run = Run(
+        model=Model(name="small", family=Family.diffusion, checkpoint="./small", revision=None, context=CONTEXT),
+        diffusion=a_diffusion(),
+        batch=2,
+        length=16,
+        prompt_fraction=0.5,
+        temperature=0.0,
+        seed=0,
+        warmup=1,
+        repeats=2,
+        device=Device.cpu,
+        precision=Precision.float32,
+        prompts=Prompts(source="./prompts.jsonl", count=2),
+        judge=Judge(checkpoint="./judge", revision=None, precision=Precision.float32),
+    )
+    return replace(run, **changes)
+
+
+def an_autoregressive_run(**changes: Any) -> Run:
+    """The same run of an autoregressive model."""
+    model = Model(name="causal", family=Family.autoregressive, checkpoint="./causal", revision=None, context=CONTEXT)
+    return a_run(**{"model": model, "diffusion": None} | changes)
+
+
+def a_sample(**changes: Any) -> Sample:
+    sample = Sample(
+        latency_s=2.0,
+        host_latency_s=2.5,
+        prefill_s=None,
+        step_s=(0.5, 0.5, 0.5, 0.5),
+        prompts=(0, 1),
+        valid_tokens=(8, 6),
+    )
+    return replace(sample, **changes)
+
+
+def a_score(**changes: Any) -> Score:
+    score = Score(prompt_id="a", nll_nats=16.0, judge_tokens=8, entropy_nats=1.5, distinct_2=0.75, repetition_4=0.25)
+    return replace(score, **changes)
+
+
+def a_measurement(**changes: Any) -> Measurement:
+    measurement = Measurement(
+        samples=(a_sample(), a_sample(latency_s=4.0)),
+        warmup_s=(9.0,),
+        memory=Memory(
+            weights_bytes=1000, max_reserved_bytes=None, max_allocated_bytes=None, max_resident_bytes=3 * 1024 * 1024
+        ),
+        forward_passes=4,
+        generated=(
+            Generated(prompt_id="a", prompt="Él dijo", continuation="nada", reference="algo", tokens=(2, 3)),
+            Generated(prompt_id="b", prompt="She said", continuation="no", reference="yes", tokens=(4, 4)),
+        ),
+        scores=(a_score(), a_score(prompt_id="b")),
+    )
+    return replace(measurement, **changes)
+
+
+def an_environment() -> Environment:
+    return Environment(
+        host="node",
+        system="Linux",
+        cpu="a CPU",
+        cpu_threads=2,
+        memory_bytes=2**33,
+        gpu=None,
+        gpu_uuid=None,
+        gpu_memory_bytes=None,
+        driver=None,
+        python="3.11.0",
+        torch="2.9.0",
+        cuda=None,
+        transformers="5.10.0",
+        crossover="0.1.0",
+        commit=None,
+        engine="eager",
+        attention="sdpa",
+    )
+
+
+def a_record(run: Run | None = None, **changes: Any) -> Record:
+    """The record of a run that was measured."""
+    run = run or a_run()
+    record = Record(
+        key=run.key,
+        name=run.name,
+        sweep="sweep-1",
+        started_at=STARTED,
+        finished_at=FINISHED,
+        run=run,
+        environment=an_environment(),
+        measurement=a_measurement(),
+        failure=None,
+    )
+    return replace(record, **changes)
+
+
+def a_failed_record(
+    run: Run | None = None, kind: FailureKind = FailureKind.out_of_memory, message: str = "too much", **changes: Any
+) -> Record:
+    return a_record(run, measurement=None, failure=Failure(kind=kind, message=message), **changes)

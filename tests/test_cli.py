@@ -1,0 +1,133 @@
+"""The program as a user starts it: in a process of its own, from a folder of the user's."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from analysis.load import load
+from benchmark.record import FailureKind, Record
+
+pytestmark = pytest.mark.process
+
+ROOT = Path(__file__).parents[1]
+QUICK = ("warmup=0", "repeats=1", "prompts.count=1", "tracking=none", "hardware=cpu")
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "benchmark", *arguments]
+
+
+def benchmark(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=200, check=False
+    )
+
+
+def records(folder: Path) -> tuple[Record, ...]:
+    loaded = load((folder / "outputs" / "records").glob("*.json"))
+    assert not loaded.rejected
+    return loaded.records
+
+
+def test_without_arguments_it_measures_one_point_of_the_tiny_diffusion_model(tmp_path: Path) -> None:
+    done = benchmark(tmp_path, *QUICK)
+    assert done.returncode == 0, done.stderr
+    (record,) = records(tmp_path)
+    assert record.measurement is not None
+    assert record.name == "tiny_llada K=32 B=1 N=128"
+    assert record.measurement.forward_passes == 32
+    assert record.name in done.stdout
+    assert "perplexity" in done.stdout
+    assert "outputs/records" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_sweep_runs_equal_points_once_and_goes_on_past_infeasible_ones(tmp_path: Path) -> None:
+    done = benchmark(tmp_path, "-m", "steps=2,100", "model=tiny_llama,tiny_llada", *QUICK)
+    assert done.returncode == 0, done.stderr
+    ended = {record.name: record.failure and record.failure.kind for record in records(tmp_path)}
+    assert ended == {
+        "tiny_llama B=1 N=128": None,
+        "tiny_llada K=2 B=1 N=128": None,
+        "tiny_llada K=100 B=1 N=128": FailureKind.infeasible,
+    }
+    assert "4 grid points: 2 to run, 1 the same as another" in done.stdout
+    assert len(records(tmp_path)) == 3
+
+
+def test_an_infeasible_point_alone_is_recorded_and_ends_with_1(tmp_path: Path) -> None:
+    done = benchmark(tmp_path, "length=513", *QUICK)
+    assert done.returncode == 1
+    (record,) = records(tmp_path)
+    assert record.failure is not None
+    assert record.failure.kind is FailureKind.infeasible
+    assert "context" in record.failure.message
+    assert record.failure.message in done.stdout
+
+
+BAD = {
+    "unknown model": (["model=lama"], "did you mean 'llama'"),
+    "no number": (["batch=abc"], "give a whole number"),
+    "no steps": (["steps=0"], "at least 1"),
+    "negative length": (["length=-5"], "at least 2"),
+    "a typo in a key": (["bach=8"], "did you mean 'batch'"),
+    "a typo in a group's key": (["model.chekpoint=x"], "did you mean 'model.checkpoint'"),
+    "a key that is added": (["+bach=8"], "no key 'bach'"),
+    "no folder": (["model.checkpoint=./nowhere"], "no such folder"),
+    "no checkpoint": (["model.checkpoint=."], "no config.json"),
+    "a checkpoint of the other family": (["model=tiny_llama", "model.checkpoint=builtin:tiny_llada"], "model=llada"),
+    "an output folder that is a file": (["output_dir=/dev/null/x"], "output_dir=FOLDER"),
+    "an output folder in a sweep": (["-m", "output_dir=/dev/null/x"], "output_dir=FOLDER"),
+    "a sweep without -m": (["batch=1,8"], "add -m"),
+    "a bad point in a sweep": (["-m", "steps=4,0"], "steps=0"),
+    "no prompts": (["prompts.source=./none.jsonl"], "no such file"),
+    "no override": (["steps"], "KEY=VALUE"),
+    "a model without its GPU": (["model=llada"], "needs a CUDA GPU"),
+    "a model without its weights": (["model=llada", "hardware=a100"], "hf download GSAI-ML/LLaDA-8B-Base"),
+    "a GPU that is not there": (["hardware=gpu"], "no CUDA GPU"),
+    "a server that is not there": (["tracking=server", "tracking.uri=http://127.0.0.1:9"], "tracking=none"),
+    "a server without an address": (["tracking=server"], "tracking.uri"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "advice"), BAD.values(), ids=BAD)
+def test_bad_input_gets_one_line_and_leaves_no_record(tmp_path: Path, arguments: list[str], advice: str) -> None:
+    done = benchmark(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert advice in done.stderr
+    assert not list((tmp_path / "outputs" / "records").glob("*"))
+
+
+def test_ctrl_c_keeps_what_is_done_records_what_was_stopped_and_ends_with_130(tmp_path: Path) -> None:
+    grid = ("-m", "steps=1,64,32", "batch=8", "length=512", "tracking=none", "hardware=cpu", "prompts.count=8")
+    with subprocess.Popen(
+        command(*grid, "repeats=1"), cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        wait_for_first_record(tmp_path)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    first, second = records(tmp_path)
+    assert first.measurement is not None
+    assert second.failure is not None
+    assert second.failure.kind is FailureKind.interrupted
+    assert "1 of 3 grid points have no record" in output
+
+
+def wait_for_first_record(folder: Path) -> None:
+    """Until the first job has ended, and a moment more for the second to begin."""
+    for _ in range(1000):
+        if list(folder.glob("outputs/records/*.json")):
+            time.sleep(1)
+            return
+        time.sleep(0.1)
+    raise TimeoutError

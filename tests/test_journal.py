@@ -1,0 +1,84 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from analysis.load import load
+from benchmark.errors import UserError
+from benchmark.sinks.journal import Journal
+from tests.factories import STARTED, a_measurement, a_record, a_run, a_sample
+
+BEGAN = datetime.fromisoformat(STARTED)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    journal = Journal(output_dir=tmp_path / "outputs")
+    journal.prepare()
+    return journal
+
+
+def test_a_record_lies_in_a_file_named_by_its_key_and_its_start(journal: Journal) -> None:
+    path = journal.write(a_record())
+    assert path == journal.output_dir / "records" / f"{a_run().key}-20260301T120000.000000.json"
+    assert load([path]).records == (a_record(),)
+
+
+def test_an_earlier_record_is_never_overwritten(journal: Journal) -> None:
+    path = journal.write(a_record())
+    with pytest.raises(FileExistsError):
+        journal.write(a_record(sweep="another"))
+    assert load([path]).records[0].sweep == "sweep-1"
+    assert list(journal.folder.iterdir()) == [path]
+
+
+def test_a_later_run_of_the_same_point_has_a_file_of_its_own(journal: Journal) -> None:
+    journal.write(a_record())
+    journal.write(a_record(started_at="2026-03-01T12:00:00.000001+00:00"))
+    assert len(list(journal.folder.glob("*.json"))) == 2
+
+
+def test_a_record_that_cannot_be_written_leaves_nothing_behind(journal: Journal) -> None:
+    unwritable = a_record(measurement=a_measurement(samples=(a_sample(latency_s=float("nan")),)))
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        journal.write(unwritable)
+    assert list(journal.folder.iterdir()) == []
+
+
+def test_a_file_that_is_still_being_written_is_not_read(journal: Journal) -> None:
+    text = a_record().to_json()
+    (journal.folder / "tmpabc.partial").write_text(text[: len(text) // 2])
+    journal.write(a_record())
+    assert journal.read("sweep-1", BEGAN) == [a_record()]
+
+
+def test_only_the_sweeps_own_records_are_read_in_the_order_of_their_start(journal: Journal) -> None:
+    late = a_record(started_at="2026-03-01T13:00:00+00:00")
+    for record in (late, a_record(a_run(batch=1), sweep="sweep-2"), a_record(a_run(batch=4))):
+        journal.write(record)
+    assert journal.read("sweep-1", BEGAN) == [a_record(a_run(batch=4)), late]
+
+
+def test_records_from_long_before_the_sweep_are_not_opened(journal: Journal) -> None:
+    journal.write(a_record())
+    assert journal.read("sweep-1", BEGAN + timedelta(hours=2)) == []
+    assert journal.read("sweep-1", BEGAN + timedelta(minutes=30)) == [a_record()]  # clocks differ
+
+
+def test_a_strangers_file_disturbs_nothing(journal: Journal) -> None:
+    (journal.folder / "notes.json").write_text("{}")
+    (journal.folder / "a-b.json").write_text("no json")
+    journal.write(a_record())
+    assert journal.read("sweep-1", datetime.now(UTC) - timedelta(days=3650)) == [a_record()]
+
+
+def test_preparing_twice_changes_nothing(journal: Journal) -> None:
+    path = journal.write(a_record())
+    journal.prepare()
+    assert list(journal.folder.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"output_dir=.*/file cannot be written to \(Not a directory\): give another"):
+        Journal(output_dir=tmp_path / "file").prepare()

@@ -1,0 +1,48 @@
+import json
+from pathlib import Path
+
+from analysis.load import latest, load
+from tests.factories import a_failed_record, a_record, a_run
+
+EARLY, LATE = "2026-03-01T10:00:00+00:00", "2026-03-01T11:00:00+00:00"
+
+
+def test_records_come_in_the_order_of_their_start(tmp_path: Path) -> None:
+    for name, started in (("a", LATE), ("b", EARLY)):
+        (tmp_path / name).write_text(a_record(started_at=started).to_json(), encoding="utf-8")
+    loaded = load([tmp_path / "a", tmp_path / "b"])
+    assert [record.started_at for record in loaded.records] == [EARLY, LATE]
+    assert loaded.rejected == ()
+
+
+def test_a_file_that_is_no_record_is_named_and_left_out(tmp_path: Path) -> None:
+    good = a_record().to_json()
+    texts = {
+        "broken": good[:100],
+        "other": "{}",
+        "neither": json.dumps(json.loads(good) | {"measurement": None}),
+        "impossible": good.replace('"batch": 2', '"batch": 0'),
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    (tmp_path / "good").write_text(good, encoding="utf-8")
+    loaded = load([*sorted(tmp_path.iterdir()), tmp_path / "gone"])
+    assert loaded.records == (a_record(),)
+    names = [Path(line.partition(":")[0]).name for line in loaded.rejected]
+    assert names == ["binary", "broken", "impossible", "neither", "other", "gone"]
+
+
+def test_of_one_runs_records_the_newest_measured_one_counts() -> None:
+    old, new = a_record(started_at=EARLY), a_record(started_at=LATE)
+    failed = a_failed_record(started_at="2026-03-01T12:00:00+00:00")
+    assert latest([old, new, failed]) == [new]
+    assert latest([a_failed_record(message="first"), a_failed_record(message="second")]) == [
+        a_failed_record(message="second")
+    ]
+    assert latest([failed, new]) == [new]
+
+
+def test_runs_keep_the_order_in_which_they_first_appear() -> None:
+    other = a_record(a_run(batch=1))
+    assert latest([a_failed_record(), other, a_record()]) == [a_record(), other]

@@ -1,0 +1,111 @@
+import math
+from typing import Any
+
+import pytest
+
+from analysis.metrics import metrics, perplexity, series
+from benchmark.record import Memory, Record
+from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_sample, a_score, an_autoregressive_run
+
+
+def diffusion(**changes: Any) -> Record:
+    return a_record(measurement=a_measurement(**changes))
+
+
+def autoregressive(**changes: Any) -> Record:
+    """Two samples of 8 tokens: a prefill of 1 s, then 7 tokens in 3.5 s or in 7 s."""
+    samples = (
+        a_sample(latency_s=4.5, prefill_s=1.0, step_s=(0.5,) * 7),
+        a_sample(latency_s=8.0, prefill_s=1.0, step_s=(1.0,) * 7),
+    )
+    return a_record(an_autoregressive_run(), measurement=a_measurement(**{"samples": samples} | changes))
+
+
+def test_latency_is_the_median_of_the_samples_with_its_quartiles() -> None:
+    found = metrics(diffusion(samples=tuple(a_sample(latency_s=float(s)) for s in (1, 2, 3, 4, 100))))
+    assert (found["latency/e2e_p25_s"], found["latency/e2e_s"], found["latency/e2e_p75_s"]) == (2.0, 3.0, 4.0)
+    assert found["work/samples"] == 5
+
+
+def test_one_sample_is_its_own_spread() -> None:
+    found = metrics(diffusion(samples=(a_sample(latency_s=2.0),)))
+    assert (found["latency/e2e_p25_s"], found["latency/e2e_s"], found["latency/e2e_p75_s"]) == (2.0, 2.0, 2.0)
+
+
+def test_the_host_clock_stands_beside_the_devices() -> None:
+    assert metrics(diffusion())["latency/host_e2e_s"] == 2.5
+
+
+def test_throughput_counts_the_tokens_of_all_rows() -> None:
+    found = metrics(diffusion(samples=(a_sample(latency_s=2.0, valid_tokens=(8, 6)),)))
+    assert found["throughput/tok_per_s"] == 2 * 8 / 2.0
+    assert found["throughput/valid_tok_per_s"] == 14 / 2.0
+
+
+def test_a_diffusion_run_reports_its_steps_and_no_prefill() -> None:
+    found = metrics(diffusion())
+    assert found["latency/step_s"] == 0.5
+    assert found["work/forward_passes"] == 4
+    assert "latency/prefill_s" not in found
+    assert "latency/itl_s" not in found
+
+
+def test_an_autoregressive_run_reports_prefill_and_inter_token_latency_and_no_steps() -> None:
+    found = metrics(autoregressive())
+    assert found["latency/prefill_s"] == 1.0
+    assert found["latency/itl_s"] == (0.5 + 1.0) / 2
+    assert "latency/step_s" not in found
+
+
+def test_one_output_token_has_no_inter_token_latency() -> None:
+    found = metrics(autoregressive(samples=(a_sample(latency_s=1.0, prefill_s=1.0, step_s=()),)))
+    assert "latency/itl_s" not in found
+
+
+@pytest.mark.parametrize(("reserved", "resident", "peak"), [(70, None, 70), (70, 90, 70), (None, 90, 90)])
+def test_peak_memory_is_the_reserved_or_on_a_cpu_the_resident(
+    reserved: int | None, resident: int | None, peak: int
+) -> None:
+    memory = Memory(
+        weights_bytes=10, max_reserved_bytes=reserved, max_allocated_bytes=None, max_resident_bytes=resident
+    )
+    found = metrics(diffusion(memory=memory))
+    assert found["max_memory_reserved"] == peak
+    assert found["memory/weights_bytes"] == 10
+    assert "memory/max_allocated_bytes" not in found
+
+
+def test_perplexity_weighs_texts_by_their_tokens() -> None:
+    scores = [a_score(nll_nats=10.0, judge_tokens=2), a_score(nll_nats=2.0, judge_tokens=4)]
+    assert perplexity(scores) == pytest.approx(math.exp(12.0 / 6))
+
+
+def test_texts_without_a_likelihood_leave_perplexity_to_the_others() -> None:
+    unjudged = a_score(nll_nats=None, judge_tokens=None)
+    assert perplexity([unjudged, a_score(nll_nats=4.0, judge_tokens=2)]) == pytest.approx(math.exp(2.0))
+    assert perplexity([unjudged]) is None
+    assert "quality/perplexity" not in metrics(diffusion(scores=(unjudged,)))
+
+
+def test_diversity_is_the_mean_over_the_texts_that_have_it() -> None:
+    scores = (a_score(entropy_nats=1.0, distinct_2=0.5), a_score(entropy_nats=2.0, distinct_2=None))
+    found = metrics(diffusion(scores=scores))
+    assert (found["quality/entropy_nats"], found["quality/distinct_2"], found["quality/prompts"]) == (1.5, 0.5, 2)
+    assert found["quality/repetition_4"] == 0.25
+
+
+def test_a_failed_record_has_no_metrics() -> None:
+    assert metrics(a_failed_record()) == {}
+    assert series(a_failed_record()) == {}
+
+
+def test_a_series_is_the_median_of_each_step_over_the_samples() -> None:
+    samples = tuple(a_sample(step_s=steps) for steps in ((1.0, 5.0), (2.0, 7.0), (9.0, 6.0)))
+    assert series(diffusion(samples=samples)) == {"series/step_s": [2.0, 6.0]}
+    assert list(series(autoregressive())) == ["series/token_s"]
+    assert series(autoregressive())["series/token_s"] == [0.75] * 7
+
+
+def test_all_metrics_are_plain_finite_numbers() -> None:
+    for record in (diffusion(), autoregressive(), a_record(a_run(batch=1))):
+        assert all(type(value) is float and math.isfinite(value) for value in metrics(record).values())

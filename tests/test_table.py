@@ -1,0 +1,56 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from analysis.table import PLAIN_WIDTH, failures, make_console, table
+from benchmark.record import FailureKind, Record
+from tests.factories import a_failed_record, a_measurement, a_record, a_sample, a_score, an_autoregressive_run
+
+
+def lines(*records: Record) -> list[list[str]]:
+    console = Console(file=io.StringIO(), width=PLAIN_WIDTH)
+    with console.capture() as captured:
+        console.print(table(records))
+    return [line.split() for line in captured.get().splitlines() if line.strip()]
+
+
+def test_a_row_shows_the_point_and_its_metrics() -> None:
+    heading, _, row = lines(a_record())
+    assert " ".join(heading) == ("model steps batch length latency s [p25, p75] tok/s peak MiB perplexity entropy nats")
+    assert row == ["small", "4", "2", "16", "3.00", "[2.50,", "3.50]", "5", "3", "7.4", "1.50"]
+
+
+def test_an_autoregressive_row_has_no_steps() -> None:
+    assert lines(a_record(an_autoregressive_run()))[2][:3] == ["causal", "2", "16"]
+
+
+def test_without_a_judge_perplexity_stays_blank() -> None:
+    unjudged = a_measurement(scores=(a_score(nll_nats=None, judge_tokens=None),))
+    assert lines(a_record(measurement=unjudged))[2][-3:] == ["5", "3", "1.50"]
+
+
+def test_a_point_that_failed_shows_its_kind_where_the_numbers_would_be() -> None:
+    rows = lines(a_record(), a_failed_record(kind=FailureKind.out_of_memory))
+    assert rows[3] == ["small", "4", "2", "16", "out", "of", "memory"]
+
+
+@pytest.mark.parametrize(
+    ("latency_s", "shown"), [(0.012345, "0.0123"), (1.0, "1.00"), (123.4, "123"), (1234.5, "1.23e+03")]
+)
+def test_latencies_have_three_significant_digits(latency_s: float, shown: str) -> None:
+    record = a_record(measurement=a_measurement(samples=(a_sample(latency_s=latency_s),)))
+    assert lines(record)[2][4] == shown
+
+
+def test_a_line_for_each_failure_gives_its_reason() -> None:
+    failed = a_failed_record(kind=FailureKind.out_of_memory, message="[CUDA] too much")
+    assert failures([a_record(), failed]) == ["small K=4 B=2 N=16: out of memory: [CUDA] too much"]
+
+
+def test_lines_that_go_to_a_pipe_are_wide(capsys: pytest.CaptureFixture[str]) -> None:
+    make_console().print(table([a_record()]))
+    make_console(stderr=True).print("elsewhere")
+    captured = capsys.readouterr()
+    assert "entropy nats" in captured.out
+    assert captured.err == "elsewhere\n"

@@ -10,14 +10,14 @@ from analysis.metrics import metrics
 from benchmark.record import Failure, Record
 
 MIB = 1024 * 1024
-PLAIN_WIDTH = 140
+PLAIN_WIDTH = 120
 """Columns of lines that go to a file or a pipe, where there is no terminal to fit."""
 
 
-def make_console(*, stderr: bool = False) -> Console:
-    """The terminal; or plain, wide lines where the output is none."""
-    console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=PLAIN_WIDTH)
+def make_console(*, stderr: bool = False, record: bool = False) -> Console:
+    """The terminal; or plain, wide lines where the output is none. `record` keeps what is printed, to draw it."""
+    console = Console(stderr=stderr, record=record)
+    return console if console.is_terminal else Console(stderr=stderr, record=record, width=PLAIN_WIDTH)
 
 
 def table(records: Sequence[Record]) -> Table:

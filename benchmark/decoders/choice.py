@@ -70,4 +70,4 @@ class Head:
     def _noisy(self, logits_CV: Tensor, cells_C: Tensor) -> Tensor:
         if self.temperature == 0:
             return logits_CV
-        return logits_CV + self.temperature * gumbel(cells_C, logits_CV.shape[-1])
+        return gumbel(cells_C, logits_CV.shape[-1]).mul_(self.temperature).add_(logits_CV)

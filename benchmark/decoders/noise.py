@@ -42,13 +42,17 @@ def gumbel(cells_BM: Tensor, vocabulary: int) -> Tensor:
 
 
 def _mix(state: Tensor) -> Tensor:
-    state = (state ^ _shift_right(state, 30)) * MULTIPLIER_1
-    state = (state ^ _shift_right(state, 27)) * MULTIPLIER_2
-    return state ^ _shift_right(state, 31)
+    state = _fold(state, 30).mul_(MULTIPLIER_1)
+    state = _fold(state, 27).mul_(MULTIPLIER_2)
+    return _fold(state, 31)
+
+
+def _fold(word: Tensor, bits: int) -> Tensor:
+    return _shift_right(word, bits).bitwise_xor_(word)
 
 
 def _shift_right(word: Tensor, bits: int) -> Tensor:
-    return (word >> bits) & ((1 << (64 - bits)) - 1)  # int64 shifts copy the sign; the mask clears it
+    return (word >> bits).bitwise_and_((1 << (64 - bits)) - 1)  # int64 shifts copy the sign; the mask clears it
 
 
 def _unit(word: Tensor) -> Tensor:

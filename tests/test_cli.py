@@ -110,7 +110,12 @@ def test_bad_input_gets_one_line_and_leaves_no_record(tmp_path: Path, arguments:
 def test_ctrl_c_keeps_what_is_done_records_what_was_stopped_and_ends_with_130(tmp_path: Path) -> None:
     grid = ("-m", "steps=1,64,32", "batch=8", "length=512", "tracking=none", "hardware=cpu", "prompts.count=8")
     with subprocess.Popen(
-        command(*grid, "repeats=1"), cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+        command(*grid, "repeats=1"),
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 (no threads here)
     ) as process:
         wait_for_first_record(tmp_path)
         process.send_signal(signal.SIGINT)
@@ -121,6 +126,11 @@ def test_ctrl_c_keeps_what_is_done_records_what_was_stopped_and_ends_with_130(tm
     assert second.failure is not None
     assert second.failure.kind is FailureKind.interrupted
     assert "1 of 3 grid points have no record" in output
+
+
+def hear_ctrl_c() -> None:
+    """Undo what a shell does to its background jobs, and through them to their children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for_first_record(folder: Path) -> None:

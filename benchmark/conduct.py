@@ -18,83 +18,111 @@ from benchmark.sinks.journal import Journal
 from benchmark.sweep import INTERRUPTED, Plan, Point, exit_code, plan, undispatched
 
 Compose = Callable[[Sequence[str]], DictConfig]
+Grid = Sequence[Sequence[str]]
 Launch = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Sweep:
-    """A planned sweep, its name for this once, and when it began."""
+class Conductor:
+    """A planned sweep under way: launches its points, finds their records, says what became of them."""
 
+    console: Console
     plan: Plan
     settings: Settings
     id: str
     began: datetime
+    launcher: Launch
+
+    @property
+    def journal(self) -> Journal:
+        """Where this sweep's records are."""
+        return Journal(output_dir=self.settings.output_dir)
+
+    def record_infeasible(self) -> None:
+        """Give each point that no machine can run its record."""
+        tracker = make_tracker(self.settings)
+        for point in self.plan.infeasible:
+            record = undispatched(point.run, self.id)
+            self.journal.write(record)
+            if tracker:
+                tracker.log(record)
+
+    def launch(self, points: Sequence[Point], *, first: int = 0) -> None:
+        """Launch points and wait for them; `first` is the number of those launched before.
+
+        Raises:
+            KeyboardInterrupt: when the person at the keyboard stopped it.
+        """
+        size = len(self.plan.dispatched)
+        jobs = [
+            [*point.overrides, f"sweep.id={self.id}", f"sweep.index={first + place}", f"sweep.size={size}"]
+            for place, point in enumerate(points)
+        ]
+        try:
+            returns = self.launcher(jobs, first) if jobs else []
+        except Exception as error:  # noqa: BLE001 (a launcher's own failure must not hide the points that are done)
+            self.say(f"the launcher stopped: {error}")
+            return
+        for job, point in zip(returns, points, strict=True):
+            if job.status is not JobStatus.COMPLETED:
+                reason = job._return_value  # noqa: SLF001 (the property would raise it)
+                self.say(f"{point.run.name} ended without a record: {reason}")
+
+    def records(self) -> dict[str, Record]:
+        """This sweep's records so far, by the keys of their runs."""
+        return {record.key: record for record in self.journal.read(self.id, self.began)}
+
+    def finish(self, points: Sequence[Point], *, interrupted: bool) -> None:
+        """Show the table of `points` and what is missing.
+
+        Raises:
+            SystemExit: with the sweep's exit code, unless it is 0.
+        """
+        found = self.records()
+        records = [found[point.run.key] for point in points if point.run.key in found]
+        conclude(self.console, records, self.settings.output_dir, make_tracker(self.settings))
+        if missing := len(points) - len(records):
+            self.say(f"{missing} of {len(points)} grid points have no record: give the command again")
+        if code := INTERRUPTED if interrupted else exit_code(records, expected=len(points)):
+            raise SystemExit(code)
+
+    def say(self, line: str) -> None:
+        """Print a line as it is."""
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def conduct(grid: Sequence[Sequence[str]], *, compose: Compose, launch: Launch) -> None:
+def conduct(grid: Grid, *, compose: Compose, launch: Launch) -> None:
     """Run a grid of overrides, one job a point.
 
     Raises:
         UserError: when a point is not allowed; nothing has been started then.
         SystemExit: with the sweep's exit code, unless it is 0.
     """
+    conductor = begin(grid, compose=compose, launch=launch)
+    interrupted = False
+    try:
+        conductor.launch(conductor.plan.dispatched)
+    except KeyboardInterrupt:
+        interrupted = True
+    conductor.finish(conductor.plan.points, interrupted=interrupted)
+
+
+def begin(grid: Grid, *, compose: Compose, launch: Launch) -> Conductor:
+    """Compose and check every point, say what is to be done, and record what cannot be.
+
+    Raises:
+        UserError: when a point is not allowed.
+    """
     console = make_console()
     with console.status("checking grid points, checkpoints and the tracking store"):
-        sweep = _prepare(grid, compose)
-    announce(console, sweep.plan)
-    _record_infeasible(sweep)
-    interrupted = _launch(console, sweep, launch)
-    records = _records(sweep)
-    conclude(console, records, sweep.settings.output_dir, make_tracker(sweep.settings))
-    missing = len(sweep.plan.points) - len(records)
-    if missing:
-        console.print(f"{missing} of {len(sweep.plan.points)} grid points have no record: give the command again")
-    if code := INTERRUPTED if interrupted else exit_code(records, expected=len(sweep.plan.points)):
-        raise SystemExit(code)
-
-
-def _prepare(grid: Sequence[Sequence[str]], compose: Compose) -> _Sweep:
-    configs = [to_config(compose(overrides)) for overrides in grid]
-    runs = [to_run(config, gpu_count) for config in configs]
-    planned = plan([Point(run=run, overrides=tuple(point)) for run, point in zip(runs, grid, strict=True)])
-    settings = to_settings(configs[0])
-    preflight([point.run for point in planned.dispatched], settings)
+        configs = [to_config(compose(overrides)) for overrides in grid]
+        runs = [to_run(config, gpu_count) for config in configs]
+        planned = plan([Point(run=run, overrides=tuple(point)) for run, point in zip(runs, grid, strict=True)])
+        settings = to_settings(configs[0])
+        preflight([point.run for point in planned.dispatched], settings)
     began = datetime.now(UTC)
-    return _Sweep(plan=planned, settings=settings, id=f"{settings.sweep}-{began:%Y%m%d-%H%M%S-%f}", began=began)
-
-
-def _record_infeasible(sweep: _Sweep) -> None:
-    tracker = make_tracker(sweep.settings)
-    for point in sweep.plan.infeasible:
-        record = undispatched(point.run, sweep.id)
-        Journal(output_dir=sweep.settings.output_dir).write(record)
-        if tracker:
-            tracker.log(record)
-
-
-def _launch(console: Console, sweep: _Sweep, launch: Launch) -> bool:
-    """Launch all that can run; whether the person at the keyboard stopped it."""
-    size = len(sweep.plan.dispatched)
-    jobs = [
-        [*point.overrides, f"sweep.id={sweep.id}", f"sweep.index={index}", f"sweep.size={size}"]
-        for index, point in enumerate(sweep.plan.dispatched)
-    ]
-    try:
-        returns = launch(jobs, 0) if jobs else []
-    except KeyboardInterrupt:
-        return True
-    except Exception as error:  # noqa: BLE001 (a launcher's own failure must not hide the points that are done)
-        console.print(f"the launcher stopped: {error}", markup=False, soft_wrap=True)
-        return False
-    for job, point in zip(returns, sweep.plan.dispatched, strict=True):
-        if job.status is not JobStatus.COMPLETED:
-            reason = job._return_value  # noqa: SLF001 (the property would raise it)
-            console.print(f"{point.run.name} ended without a record: {reason}", markup=False, soft_wrap=True)
-    return False
-
-
-def _records(sweep: _Sweep) -> list[Record]:
-    """This sweep's records, in the order of its plan."""
-    own = Journal(output_dir=sweep.settings.output_dir).read(sweep.id, sweep.began)
-    by_key = {record.key: record for record in own}
-    return [by_key[point.run.key] for point in sweep.plan.points if point.run.key in by_key]
+    sweep = f"{settings.sweep}-{began:%Y%m%d-%H%M%S-%f}"
+    announce(console, planned)
+    conductor = Conductor(console=console, plan=planned, settings=settings, id=sweep, began=began, launcher=launch)
+    conductor.record_infeasible()
+    return conductor

@@ -1,9 +1,12 @@
 """Hydra's basic sweeper, with points planned and checked before any is dispatched."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig
 
 
 @dataclass
@@ -19,18 +22,27 @@ class GridSweeper(BasicSweeper):
     """Runs each distinct, feasible grid point once and ends with the table of all."""
 
     def sweep(self, arguments: list[str]) -> None:
-        """Plan the grid that the arguments span, launch it, and show what became of it."""
-        from benchmark.conduct import conduct
-
+        """Conduct the grid that the arguments span."""
         assert self.config is not None
         assert self.launcher is not None
         assert self.hydra_context is not None
         loader = self.hydra_context.config_loader
-        conduct(
+        self.conduct(
             self.grid(arguments),
             compose=lambda overrides: loader.load_sweep_config(self.config, list(overrides)),
             launch=self.launcher.launch,
         )
+
+    def conduct(
+        self,
+        grid: list[list[str]],
+        compose: Callable[[Sequence[str]], DictConfig],
+        launch: Callable[..., Any],
+    ) -> None:
+        """Plan the grid, launch it, and show what became of it."""
+        from benchmark.conduct import conduct
+
+        conduct(grid, compose=compose, launch=launch)
 
     def grid(self, arguments: list[str]) -> list[list[str]]:
         """The overrides of each grid point."""

@@ -1,5 +1,6 @@
 """The checks: `nox` runs all, `nox -s tests` one, `nox -R -s tests -- -k diffusion` part of one again."""
 
+import shutil
 from pathlib import Path
 
 import nox
@@ -9,6 +10,8 @@ nox.options.sessions = ["lint", "types", "tests", "smoke"]
 nox.options.error_on_missing_interpreters = True
 
 CONSTRAINTS = ("-c", "constraints.txt")
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+"""Threads that wait for each other make small models many times slower while the machine does something else too."""
 CODE = ("benchmark", "analysis", "hydra_plugins", "training", "tests", "noxfile.py")
 
 
@@ -31,7 +34,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Unit tests, and the program as a user starts it."""
     session.install(*CONSTRAINTS, "-e", ".[dev,training]")
-    session.run("pytest", "-m", "not gpu", *session.posargs)
+    session.run("pytest", "-m", "not gpu", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session
@@ -39,6 +42,7 @@ def smoke(session: nox.Session) -> None:
     """A sweep from an installed wheel, away from the checkout, checked for its records and MLflow runs."""
     session.install(*CONSTRAINTS, "build")
     wheels = Path(session.create_tmp())
+    shutil.rmtree(wheels)
     session.run("python", "-m", "build", "--wheel", "--outdir", str(wheels), silent=True)
     session.install(*CONSTRAINTS, "--force-reinstall", "--no-deps", *map(str, wheels.glob("*.whl")))
     session.install(*CONSTRAINTS, *map(str, wheels.glob("*.whl")))
@@ -47,6 +51,7 @@ def smoke(session: nox.Session) -> None:
         session.run(
             *("python", "-m", "benchmark", "-m", "model=tiny_llama,tiny_llada", "steps=2,4,100", "batch=1,2"),
             *("warmup=1", "repeats=2", "prompts.count=2", "output_dir=outputs"),
+            env=ONE_THREAD,
         )
         session.run("python", str(check), "outputs")
 

@@ -68,10 +68,9 @@ def _latency(measured: Measurement, family: Family) -> dict[str, float | None]:
 
 
 def _throughput(measured: Measurement, tokens: int) -> dict[str, float | None]:
-    return {
-        "throughput/tok_per_s": tokens / median(sample.latency_s for sample in measured.samples),
-        "throughput/valid_tok_per_s": median(sum(s.valid_tokens) / s.latency_s for s in measured.samples),
-    }
+    latency_s = median(sample.latency_s for sample in measured.samples)
+    valid = sum(sum(sample.valid_tokens) for sample in measured.samples) / len(measured.samples)
+    return {"throughput/tok_per_s": tokens / latency_s, "throughput/valid_tok_per_s": valid / latency_s}
 
 
 def _memory(memory: Memory) -> dict[str, float | None]:

@@ -62,6 +62,9 @@ def run_and_record(run: Run, settings: Settings) -> Path:
     if tracker and (problem := tracker.log(record)):
         console.print(f"MLflow did not take {run.name} ({problem}); its record is safe: {path}", markup=False)
     finished(console, heading, record)
+    log = Path(HydraConfig.get().runtime.output_dir) / "job.log"
+    if record.failure is not None and log.is_file():
+        console.print(f"  its log: {log}", markup=False, highlight=False, soft_wrap=True)
     if record.failure is not None and record.failure.kind is FailureKind.interrupted:
         raise KeyboardInterrupt
     return path
@@ -83,13 +86,13 @@ def _read(composed: DictConfig) -> tuple[Run, Settings]:
 
 
 def _single(run: Run, settings: Settings) -> str:
-    from benchmark.preflight import make_tracker, preflight
+    from benchmark.preflight import preflight
 
     with make_console().status("checking checkpoints and the tracking store"):
-        preflight([run], settings)
+        tracker = preflight([run], settings)
     path = run_and_record(run, settings)
     records = load([path]).records
-    conclude(make_console(), records, settings.output_dir, make_tracker(settings))
+    conclude(make_console(), records, settings.output_dir, tracker)
     if code := exit_code(records, expected=1):
         raise SystemExit(code)
     return str(path)
@@ -111,5 +114,7 @@ def main() -> None:
         grid_point()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # whoever read the output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:  # noqa: BLE001 (to be looked at, and raised again unless it is understood)
         _complain(error)

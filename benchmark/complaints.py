@@ -18,8 +18,10 @@ def complaint(error: BaseException) -> str | None:
         return str(error)
     if isinstance(error, HydraException | OmegaConfBaseException) or "override must be" in str(error):
         return _reworded(f"{error}\n{error.__cause__ or ''}")
-    if isinstance(error, OSError):
-        return f"output_dir cannot be written to ({error.strerror}: {error.filename}): give another, output_dir=FOLDER"
+    if isinstance(error, OSError) and error.filename:
+        return (
+            f"{error.filename}: {error.strerror}; if it belongs to the output, give another folder, output_dir=FOLDER"
+        )
     return None
 
 

@@ -11,10 +11,11 @@ from rich.console import Console
 from analysis.table import make_console
 from benchmark.config import Settings, to_config, to_run, to_settings
 from benchmark.environment import gpu_count
-from benchmark.preflight import make_tracker, preflight
+from benchmark.preflight import preflight
 from benchmark.record import Record
 from benchmark.screen import announce, conclude
 from benchmark.sinks.journal import Journal
+from benchmark.sinks.tracking import Tracker
 from benchmark.sweep import INTERRUPTED, Plan, Point, exit_code, plan, undispatched
 
 Compose = Callable[[Sequence[str]], DictConfig]
@@ -32,6 +33,7 @@ class Conductor:
     id: str
     began: datetime
     launcher: Launch
+    tracker: Tracker | None
 
     @property
     def journal(self) -> Journal:
@@ -40,12 +42,11 @@ class Conductor:
 
     def record_infeasible(self) -> None:
         """Give each point that no machine can run its record."""
-        tracker = make_tracker(self.settings)
         for point in self.plan.infeasible:
             record = undispatched(point.run, self.id)
-            self.journal.write(record)
-            if tracker:
-                tracker.log(record)
+            path = self.journal.write(record)
+            if self.tracker and (problem := self.tracker.log(record)):
+                self.say(f"MLflow did not take {record.name} ({problem}); its record is safe: {path}")
 
     def launch(self, points: Sequence[Point], *, first: int = 0) -> None:
         """Launch points and wait for them; `first` is the number of those launched before.
@@ -80,7 +81,7 @@ class Conductor:
         """
         found = self.records()
         records = [found[point.run.key] for point in points if point.run.key in found]
-        conclude(self.console, records, self.settings.output_dir, make_tracker(self.settings))
+        conclude(self.console, records, self.settings.output_dir, self.tracker)
         if missing := len(points) - len(records):
             self.say(f"{missing} of {len(points)} grid points have no record: give the command again")
         if code := INTERRUPTED if interrupted else exit_code(records, expected=len(points)):
@@ -119,10 +120,12 @@ def begin(grid: Grid, *, compose: Compose, launch: Launch) -> Conductor:
         runs = [to_run(config, gpu_count) for config in configs]
         planned = plan([Point(run=run, overrides=tuple(point)) for run, point in zip(runs, grid, strict=True)])
         settings = to_settings(configs[0])
-        preflight([point.run for point in planned.dispatched], settings)
+        tracker = preflight([point.run for point in planned.dispatched], settings)
     began = datetime.now(UTC)
     sweep = f"{settings.sweep}-{began:%Y%m%d-%H%M%S-%f}"
     announce(console, planned)
-    conductor = Conductor(console=console, plan=planned, settings=settings, id=sweep, began=began, launcher=launch)
+    conductor = Conductor(
+        console=console, plan=planned, settings=settings, id=sweep, began=began, launcher=launch, tracker=tracker
+    )
     conductor.record_infeasible()
     return conductor

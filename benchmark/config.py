@@ -200,8 +200,12 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
 
 def to_settings(config: Config) -> Settings:
     """The configuration's other half. Relative paths become absolute, since jobs may start elsewhere."""
+    if config.output_dir.startswith("~"):
+        raise UserError(
+            f"output_dir={config.output_dir}: nobody expands the ~ here; write the folder out, or $HOME/..."
+        )
     return Settings(
-        output_dir=Path(config.output_dir).expanduser().absolute(),
+        output_dir=Path(config.output_dir).absolute(),
         tracking_uri=None if config.tracking.uri is None else _absolute(config.tracking.uri),
         experiment=config.tracking.experiment,
         sweep=config.sweep.id or config.sweep.name,

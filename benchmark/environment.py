@@ -22,14 +22,18 @@ class _Gpu:
 
 
 def gpu_count() -> int:
-    """NVIDIA GPUs on this machine, without loading torch."""
+    """CUDA GPUs that PyTorch can use here; it is loaded only where NVML says that there is a GPU at all."""
     import pynvml
 
     try:
         pynvml.nvmlInit()
-        return int(pynvml.nvmlDeviceGetCount())
+        if not pynvml.nvmlDeviceGetCount():
+            return 0
     except pynvml.NVMLError:
         return 0
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def probe(*, engine: str, attention: str, on_gpu: bool) -> Environment:

@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import gc
 import re
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,20 +41,27 @@ def cuda_peaks() -> Iterator[Peaks]:
 
 @contextmanager
 def host_peaks() -> Iterator[Peaks]:
-    """Peak resident set of this process: the kernel's own mark on Linux, sampled elsewhere."""
+    """Peak resident set of this process: the kernel's own mark where it can be reset, else sampled."""
     peaks = Peaks()
     gc.collect()
-    with _kernel_mark() if sys.platform == "linux" else _sampled() as resident_bytes:
+    with contextlib.suppress(OSError, AttributeError):  # neither musl nor macOS has malloc_trim
+        ctypes.CDLL(None).malloc_trim(0)  # freed memory of earlier grid points goes back to the kernel
+    with _kernel_mark() if _reset_kernel_mark() else _sampled() as resident_bytes:
         yield peaks
         peaks.resident_bytes = resident_bytes()
 
 
+def _reset_kernel_mark() -> bool:
+    """Reset VmHWM, see proc(5); False where there is no such thing, or not for us."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
 def _kernel_mark() -> Iterator[Callable[[], int]]:
-    with contextlib.suppress(OSError, AttributeError):  # musl has no malloc_trim
-        ctypes.CDLL(None).malloc_trim(0)  # freed memory of earlier grid points goes back to the kernel
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets VmHWM, see proc(5)
-
     def peak() -> int:
         found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
         assert found is not None

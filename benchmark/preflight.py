@@ -1,20 +1,30 @@
 """Look at everything that a run needs before any run starts, so that bad input costs no time."""
 
 from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
 
 from benchmark.config import Settings
 from benchmark.environment import gpu_count
 from benchmark.errors import UserError
 from benchmark.models.architecture import check_family
-from benchmark.models.checkpoint import read_config, require_tokenizer, resolve
+from benchmark.models.checkpoint import read_config, require_tokenizer, resolve, weight_files
 from benchmark.prompts import locate
 from benchmark.run import Device, Family, Run
 from benchmark.sinks.journal import Journal
 from benchmark.sinks.tracking import Tracker
 
+GB = 1e9
+FLOAT32_PER_STORED = 2
+"""Checkpoints store two bytes a weight; on a CPU they are computed with in four."""
 
-def preflight(runs: Iterable[Run], settings: Settings) -> None:
+
+def preflight(runs: Iterable[Run], settings: Settings) -> Tracker | None:
     """Check checkpoints, prompts, the output folder and the tracking store; download what the hub has.
+
+    Returns:
+        The tracking store, ready for records; None where none is wanted.
 
     Raises:
         UserError: at the first thing that is not there.
@@ -30,11 +40,27 @@ def preflight(runs: Iterable[Run], settings: Settings) -> None:
     ]
     for checkpoint, revision, family in dict.fromkeys(arms + judges):
         folder = resolve(checkpoint, revision)
+        _check_memory(folder, runs, settings)
         check_family(read_config(folder), family, checkpoint)
         require_tokenizer(folder)
     Journal(output_dir=settings.output_dir).prepare()
-    if tracker := make_tracker(settings):
+    tracker = make_tracker(settings)
+    if tracker is not None:
         tracker.prepare()
+    return tracker
+
+
+def _check_memory(folder: Path, runs: list[Run], settings: Settings) -> None:
+    """Refuse weights that this machine's memory cannot hold, before the kernel ends the program for it."""
+    if settings.remote or any(run.device is Device.cuda for run in runs):
+        return
+    needed = sum(file.stat().st_size for file in weight_files(folder)) * FLOAT32_PER_STORED
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise UserError(
+            f"checkpoint {folder} takes {needed / GB:.0f} GB in float32 and {available / GB:.0f} GB of memory are free:"
+            " use a machine with a CUDA GPU, or model=tiny_llada or tiny_llama"
+        )
 
 
 def make_tracker(settings: Settings) -> Tracker | None:

@@ -3,10 +3,13 @@
 import hashlib
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from benchmark.errors import UserError
+
+USUAL_PROMPT_FRACTION = 0.5
 
 
 class Family(StrEnum):
@@ -145,14 +148,40 @@ class Run:
         """Hash of everything that changes the result, stable across machines and versions of Python."""
         identity = asdict(self)
         del identity["model"]["name"]
+        if not self.is_random:
+            del identity["seed"]
         canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
     def name(self) -> str:
-        """Short label that begins with what a sweep varies, e.g. `tiny_llada K=16 B=8 N=128`."""
+        """Short label that begins with what a sweep varies, e.g. `tiny_llada K=16 B=8 N=128 T=1`.
+
+        Settings that are at their usual values are left out.
+        """
         steps = "" if self.diffusion is None else f" K={self.diffusion.steps}"
-        return f"{self.model.name}{steps} B={self.batch} N={self.length}"
+        return " ".join([f"{self.model.name}{steps} B={self.batch} N={self.length}", *self._unusual()])
+
+    def _unusual(self) -> Iterator[str]:
+        if self.temperature:
+            yield f"T={self.temperature:g}"
+        if self.is_random and self.seed:
+            yield f"seed={self.seed}"
+        if self.prompt_fraction != USUAL_PROMPT_FRACTION:
+            yield f"prompt={self.prompt_tokens}"
+        if self.diffusion is None:
+            return
+        if self.diffusion.block_length != self.output_tokens:
+            yield f"block={self.diffusion.block_length}"
+        if self.diffusion.remasking is not Remasking.low_confidence:
+            yield self.diffusion.remasking
+        if self.diffusion.guidance_scale:
+            yield f"guidance={self.diffusion.guidance_scale:g}"
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the seed changes what is generated."""
+        return self.temperature > 0 or (self.diffusion is not None and self.diffusion.remasking is Remasking.random)
 
     @property
     def infeasible(self) -> str | None:

@@ -4,6 +4,9 @@ On a terminal the live line is redrawn between samples only: a thread that draws
 Elsewhere there are plain lines and nothing that moves.
 """
 
+import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -95,8 +98,12 @@ def conclude(console: Console, records: Sequence[Record], output_dir: Path, trac
 def _look(tracker: Tracker) -> list[str]:
     if not tracker.is_local:
         return [f"MLflow   {tracker.uri}{tracker.page}"]
-    file = _short(Path(tracker.uri.removeprefix("sqlite:///")))
-    return [f"MLflow   mlflow ui --backend-store-uri sqlite:///{file}", f"         http://127.0.0.1:5000{tracker.page}"]
+    store = shlex.quote(f"sqlite:///{_short(Path(tracker.uri.removeprefix('sqlite:///')))}")
+    program = "mlflow" if shutil.which("mlflow") else f"{shlex.quote(str(_short(Path(sys.executable))))} -m mlflow"
+    return [
+        f"MLflow   MLFLOW_DISABLE_TELEMETRY=true {program} ui --backend-store-uri {store}",
+        f"         http://127.0.0.1:5000{tracker.page}",
+    ]
 
 
 def _short(path: Path) -> Path:

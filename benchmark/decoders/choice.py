@@ -14,6 +14,9 @@ from benchmark.decoders.noise import gumbel
 CHUNK_LOGITS = 1 << 26
 """Logits computed at a time: 256 MiB in float32, so that no tensor of all positions by V exists."""
 
+NOISE_SHARE = 8
+"""How many times fewer with noise, which takes four tensors of float64 beside them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
@@ -50,7 +53,8 @@ class Head:
         return chunks
 
     def _chunk_length(self) -> int:
-        return max(1, CHUNK_LOGITS // int(self.linear.out_features))  # type: ignore[arg-type]
+        logits = CHUNK_LOGITS // NOISE_SHARE if self.temperature else CHUNK_LOGITS
+        return max(1, logits // int(self.linear.out_features))  # type: ignore[arg-type]
 
     def _choose(self, logits_chunks: Iterator[Tensor], cells_BM: Tensor) -> Choice:
         cells_chunks = cells_BM.flatten().split(self._chunk_length())

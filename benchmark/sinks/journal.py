@@ -51,9 +51,10 @@ class Journal:
                 file.write(record.to_json())
                 file.flush()
                 os.fsync(file.fileno())
-            os.link(partial, path)  # unlike a rename, it refuses to replace an earlier record
+            Path(partial).chmod(0o666 & ~_umask())  # as any file that a program writes, not for its owner alone
+            _publish(Path(partial), path)
         finally:
-            Path(partial).unlink()
+            Path(partial).unlink(missing_ok=True)
         return path
 
     def read(self, sweep: str, since: datetime) -> list[Record]:
@@ -61,6 +62,22 @@ class Journal:
         earliest = since - CLOCK_DIFFERENCE
         files = [file for file in self.folder.glob("*.json") if _started(file) >= earliest]
         return [record for record in load(files).records if record.sweep == sweep]
+
+
+def _publish(partial: Path, path: Path) -> None:
+    """Give a finished file its name. A link refuses to replace an earlier record; not every file system has links."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        partial.rename(path)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _started(file: Path) -> datetime:

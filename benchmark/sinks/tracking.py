@@ -6,11 +6,14 @@ A store that is slow, full or gone delays a run by seconds and never fails it: t
 import json
 import logging
 import os
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
 
 from analysis.metrics import metrics, series
 from benchmark.errors import UserError
@@ -66,7 +69,8 @@ class Tracker:
             UserError: when the store cannot be reached.
         """
         try:
-            self._experiment_id  # noqa: B018 (made by looking)
+            with FileLock(self.artifacts.with_suffix(".lock")) if self.is_local else nullcontext():
+                self._experiment_id  # noqa: B018 (made by looking)
         except Exception as error:  # the store's client raises its transport's and its database's errors too
             raise UserError(
                 f"tracking.uri={self.uri}: the MLflow store does not answer ({_reason(error)}):"

@@ -14,12 +14,14 @@ class GridSweeperConf:
     """`hydra.sweeper`: the grid of a preset; the command line adds to it and overrides it."""
 
     _target_: str = "hydra_plugins.crossover.grid_sweeper.GridSweeper"
-    max_batch_size: int | None = None
     params: dict[str, str] | None = field(default_factory=dict)
 
 
 class GridSweeper(BasicSweeper):
     """Runs each distinct, feasible grid point once and ends with the table of all."""
+
+    def __init__(self, params: dict[str, str] | None = None) -> None:
+        super().__init__(max_batch_size=None, params=params)
 
     def sweep(self, arguments: list[str]) -> None:
         """Conduct the grid that the arguments span."""

@@ -1,0 +1,150 @@
+"""Conduct a search for parity: measure baselines, then only the rungs of a ladder of steps that are in question."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from analysis.comparability import group
+from analysis.parity import find_parity
+from analysis.quality import METRICS, Metric
+from benchmark.conduct import Compose, Conductor, Grid, Launch, begin
+from benchmark.errors import UserError
+from benchmark.record import Record
+from benchmark.search import Finding, conclude_search, next_rung
+from benchmark.sweep import Point
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """What parity means in a search: a metric of `analysis.quality`, and what diffusion may fall short of."""
+
+    metric: Metric
+    margin: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ladder:
+    """The points of one diffusion model that differ in steps alone, by their steps, ascending."""
+
+    rungs: Mapping[int, Point]
+
+    @property
+    def title(self) -> str:
+        """The model with its batch and length."""
+        run = next(iter(self.rungs.values())).run
+        return f"{run.model.name} B={run.batch} N={run.length}"
+
+    def verdicts(self, by_key: Mapping[str, bool]) -> dict[int, bool]:
+        """Whether each compared rung reaches its baseline, by its steps."""
+        keys = {steps: point.run.key for steps, point in self.rungs.items()}
+        return {steps: by_key[key] for steps, key in keys.items() if key in by_key}
+
+
+def bisect(grid: Grid, *, compose: Compose, launch: Launch, metric: str, margin: float) -> None:
+    """Find the fewest steps of parity for each diffusion model, B and N of a grid with its baselines.
+
+    Raises:
+        UserError: when a point or the metric is not allowed, or there is nothing to compare.
+        SystemExit: with the sweep's exit code, unless it is 0.
+    """
+    if metric not in METRICS:
+        raise UserError(f"hydra.sweeper.metric={metric} is not known: choose one of {', '.join(METRICS)}")
+    goal = Goal(metric=METRICS[metric], margin=margin)
+    conductor = begin(grid, compose=compose, launch=launch)
+    search = Search(conductor=conductor, ladders=find_ladders(conductor.plan.dispatched), goal=goal)
+    interrupted = False
+    try:
+        search.run()
+    except KeyboardInterrupt:
+        interrupted = True
+    search.say_findings()
+    conductor.finish([*search.launched, *conductor.plan.infeasible], interrupted=interrupted)
+
+
+def find_ladders(points: Sequence[Point]) -> list[Ladder]:
+    """The ladders that the diffusion points of a grid make.
+
+    Raises:
+        UserError: when the grid lacks diffusion points or baselines.
+    """
+    if not any(point.run.diffusion for point in points) or all(point.run.diffusion for point in points):
+        raise UserError("a search for parity needs both arms: give model=BASELINE,DIFFUSION and steps=K,K,...")
+    ladders: dict[str, dict[int, Point]] = {}
+    for point in points:
+        if point.run.diffusion is not None:
+            alike = replace(point.run, diffusion=replace(point.run.diffusion, steps=1)).key
+            ladders.setdefault(alike, {})[point.run.diffusion.steps] = point
+    return [Ladder(rungs=dict(sorted(rungs.items()))) for rungs in ladders.values()]
+
+
+class Search:
+    """A bisection of every ladder of a sweep, a round of jobs at a time."""
+
+    def __init__(self, *, conductor: Conductor, ladders: list[Ladder], goal: Goal) -> None:
+        self._conductor = conductor
+        self._ladders = ladders
+        self._goal = goal
+        self.launched: list[Point] = []
+
+    def run(self) -> None:
+        """Launch baselines and the first rung of each ladder, then whichever rung is in question.
+
+        Raises:
+            KeyboardInterrupt: when the person at the keyboard stopped it.
+        """
+        baselines = [point for point in self._conductor.plan.dispatched if point.run.diffusion is None]
+        wanted = [*baselines, *self._in_question()]
+        while wanted:
+            self._conductor.launch(wanted, first=len(self.launched))
+            self.launched += wanted
+            wanted = self._in_question()
+
+    def say_findings(self) -> None:
+        """A line for each ladder."""
+        records = self._conductor.records()
+        verdicts = reached(records.values(), self._goal)
+        for ladder in self._ladders:
+            finding = conclude_search(tuple(ladder.rungs), ladder.verdicts(verdicts))
+            self._conductor.say(f"{ladder.title}: {in_words(finding, self._goal.metric.label)}")
+
+    def _in_question(self) -> list[Point]:
+        records = self._conductor.records() if self.launched else {}
+        verdicts = reached(records.values(), self._goal)
+        points = (self._next(ladder, records, verdicts) for ladder in self._ladders)
+        return [point for point in points if point is not None]
+
+    def _next(self, ladder: Ladder, records: Mapping[str, Record], verdicts: Mapping[str, bool]) -> Point | None:
+        """The ladder's next point. One that failed is passed over; without a comparable baseline there is none."""
+        tried = {steps for steps, point in ladder.rungs.items() if point in self.launched}
+        compared = ladder.verdicts(verdicts)
+        measured = {steps for steps in tried if _is_measured(records.get(ladder.rungs[steps].run.key))}
+        if measured - compared.keys():
+            return None
+        steps = next_rung([steps for steps in ladder.rungs if steps not in tried - measured], compared)
+        return None if steps is None else ladder.rungs[steps]
+
+
+def _is_measured(record: Record | None) -> bool:
+    return record is not None and record.measurement is not None
+
+
+def reached(records: Iterable[Record], goal: Goal) -> dict[str, bool]:
+    """For each diffusion record that has a comparable baseline, whether its quality reaches it, by the run's key."""
+    verdicts: dict[str, bool] = {}
+    for pairing in group(tuple(records)).pairings:
+        parity = find_parity(pairing, goal.metric, margin=goal.margin)
+        for steps, advantage in zip(parity.steps, parity.advantage, strict=True):
+            verdicts[pairing.by_steps[steps].key] = advantage.estimate >= 0
+    return verdicts
+
+
+def in_words(finding: Finding, metric: str) -> str:
+    """The answer of a search, with what it rests on."""
+    tried = ", ".join(f"K={steps} {'reaches' if reaches else 'does not'}" for steps, reaches in finding.tried)
+    if not finding.tried:
+        return f"nothing could be compared by {metric}"
+    answer = f"parity not reached up to K={finding.tried[-1][0]}"
+    if finding.steps is not None:
+        answer = f"parity from K={finding.steps}"
+    skipped = f"; not measured: {', '.join(map(str, finding.skipped))}" if finding.skipped else ""
+    doubt = "; the measured rungs contradict each other, run the whole grid" if finding.contradiction else ""
+    return f"{answer} by {metric} ({tried}{skipped}{doubt})"

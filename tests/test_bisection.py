@@ -1,0 +1,111 @@
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hydra.core.utils import JobReturn, JobStatus
+
+from analysis.quality import PERPLEXITY
+from analysis.table import make_console
+from benchmark.bisection import Goal, Search, find_ladders, in_words
+from benchmark.conduct import Conductor
+from benchmark.config import Settings
+from benchmark.errors import UserError
+from benchmark.record import Record
+from benchmark.run import Run
+from benchmark.search import conclude_search
+from benchmark.sinks.journal import Journal
+from benchmark.sweep import Plan, Point
+from tests.factories import a_diffusion, a_failed_record, a_measurement, a_record, a_run, a_score, an_autoregressive_run
+
+LADDER = (1, 2, 4, 8)
+BASELINE = Point(run=an_autoregressive_run(), overrides=("baseline",))
+RUNGS = tuple(Point(run=a_run(diffusion=a_diffusion(steps=steps)), overrides=(str(steps),)) for steps in LADDER)
+
+
+def judged(run: Run, nats: float) -> Record:
+    """A record whose texts have so many nats a token, the prompts a little apart."""
+    scores = tuple(a_score(prompt_id=str(prompt), nll_nats=10 * nats + prompt, judge_tokens=10) for prompt in range(8))
+    return a_record(run, measurement=a_measurement(scores=scores))
+
+
+def search(folder: Path, record: Callable[[Run], Record]) -> Search:
+    """A search whose jobs are done by writing the record that `record` gives for each run."""
+    began = datetime.now(UTC)
+    journal = Journal(output_dir=folder)
+    journal.prepare()
+    points = (BASELINE, *RUNGS)
+    runs = {point.overrides[0]: point.run for point in points}
+
+    def launch(jobs: Sequence[Sequence[str]], _: int) -> list[JobReturn]:
+        for job in jobs:
+            now = datetime.now(UTC).isoformat()
+            journal.write(replace(record(runs[job[0]]), sweep="sought", started_at=now, finished_at=now))
+        return [JobReturn(status=JobStatus.COMPLETED) for _ in jobs]
+
+    settings = Settings(
+        output_dir=folder, tracking_uri=None, experiment="", sweep="sought", index=0, size=1, remote=False
+    )
+    conductor = Conductor(
+        console=make_console(),
+        plan=Plan(points=points, total=len(points)),
+        settings=settings,
+        id="sought",
+        began=began,
+        launcher=launch,
+    )
+    return Search(conductor=conductor, ladders=find_ladders(points), goal=Goal(metric=PERPLEXITY, margin=0.0))
+
+
+def steps_of(found: Search) -> list[int]:
+    return [point.run.diffusion.steps for point in found.launched if point.run.diffusion]
+
+
+def improves_to_parity_at_4(run: Run) -> Record:
+    return judged(run, 3.0 if run.diffusion is None else 5.0 - run.diffusion.steps / 2)
+
+
+def test_only_the_rungs_in_question_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = search(tmp_path, improves_to_parity_at_4)
+    found.run()
+    found.say_findings()
+    assert found.launched[0] == BASELINE
+    assert sorted(steps_of(found)) == [2, 4]
+    said = " ".join(capsys.readouterr().out.split())
+    assert "parity from K=4 by Generative perplexity (K=2 does not, K=4 reaches; not measured: 1, 8)" in said
+
+
+def test_an_unreached_baseline_is_said_to_be_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = search(tmp_path, lambda run: judged(run, 1.0 if run.diffusion is None else 4.0))
+    found.run()
+    found.say_findings()
+    assert "parity not reached up to K=8" in capsys.readouterr().out
+
+
+def test_a_rung_that_failed_is_passed_over(tmp_path: Path) -> None:
+    def record(run: Run) -> Record:
+        failed = run.diffusion is not None and run.diffusion.steps == 4
+        return a_failed_record(run) if failed else improves_to_parity_at_4(run)
+
+    found = search(tmp_path, record)
+    found.run()
+    assert 8 in steps_of(found)
+    assert len(steps_of(found)) == len(set(steps_of(found)))
+
+
+def test_without_its_baseline_a_ladder_is_left_after_one_rung(tmp_path: Path) -> None:
+    found = search(tmp_path, lambda run: a_failed_record(run) if run.diffusion is None else judged(run, 3.0))
+    found.run()
+    assert len(steps_of(found)) == 1
+
+
+@pytest.mark.parametrize("points", [RUNGS, (BASELINE,)], ids=["no baseline", "no diffusion"])
+def test_a_search_needs_both_arms(points: tuple[Point, ...]) -> None:
+    with pytest.raises(UserError, match="both arms"):
+        find_ladders(points)
+
+
+def test_contradicting_rungs_are_said_to_be_so() -> None:
+    finding = conclude_search(LADDER, {1: False, 2: True, 8: False})
+    assert "contradict" in in_words(finding, "F1")

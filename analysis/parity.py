@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 ENTROPY_BOUND = 0.25
-"""Nats by which the arms' entropies may differ before parity by perplexity is flagged: a factor 1.28 in token variety."""
+"""Nats by which the arms' entropies may differ before parity by perplexity is flagged: 1.28 times the token variety."""
 LEAST_PROMPTS = 5
 """Below this too many resamples consist of one prompt alone."""
 RESAMPLES = 2000

@@ -8,6 +8,7 @@ from benchmark.errors import UserError
 from benchmark.models.architecture import check_family
 from benchmark.models.checkpoint import read_config, require_tokenizer, resolve
 from benchmark.prompts import locate
+from benchmark.quality import bertscore
 from benchmark.run import Device, Family, Run
 from benchmark.sinks.journal import Journal
 from benchmark.sinks.tracking import Tracker
@@ -20,7 +21,7 @@ def preflight(runs: Iterable[Run], settings: Settings) -> None:
         UserError: at the first thing that is not there.
     """
     runs = list(runs)
-    if not settings.remote and any(run.device is Device.cuda for run in runs) and not gpu_count():
+    if not settings.remote and any(Device.cuda in _devices(run) for run in runs) and not gpu_count():
         raise UserError("this machine offers no CUDA GPU: use hardware=cpu or hardware=local, or a GPU machine")
     for source in dict.fromkeys(run.prompts.source for run in runs):
         locate(source)
@@ -32,9 +33,17 @@ def preflight(runs: Iterable[Run], settings: Settings) -> None:
         folder = resolve(checkpoint, revision)
         check_family(read_config(folder), family, checkpoint)
         require_tokenizer(folder)
+    for encoder in dict.fromkeys(run.encoder for run in runs if run.encoder is not None):
+        bertscore.locate(encoder)
     Journal(output_dir=settings.output_dir).prepare()
     if tracker := make_tracker(settings):
         tracker.prepare()
+
+
+def _devices(run: Run) -> set[Device]:
+    """Where a run's models live: its arm, its judge, its encoder."""
+    scorers = [scorer for scorer in (run.judge, run.encoder) if scorer is not None]
+    return {run.device, *(scorer.device or run.device for scorer in scorers)}
 
 
 def make_tracker(settings: Settings) -> Tracker | None:

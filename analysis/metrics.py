@@ -4,10 +4,10 @@ Definitions follow the glossary in docs/metrics.md. A metric that a run does not
 """
 
 import math
-from collections.abc import Iterable
-from statistics import median, quantiles
+from collections.abc import Iterable, Sequence
+from statistics import median, quantiles, stdev
 
-from benchmark.record import Measurement, Memory, Record, Score
+from benchmark.record import DocumentLikelihood, Measurement, Memory, Record, Score
 from benchmark.run import Family
 
 
@@ -21,6 +21,7 @@ def metrics(record: Record) -> dict[str, float]:
         **_throughput(measured, run.batch * run.output_tokens),
         **_memory(measured.memory),
         **_quality(measured.scores),
+        **_likelihood(measured.likelihood),
         "work/forward_passes": measured.forward_passes,
         "work/samples": len(measured.samples),
     }
@@ -90,13 +91,54 @@ def _quality(scores: tuple[Score, ...]) -> dict[str, float | None]:
         "quality/entropy_nats": _mean(score.entropy_nats for score in scores),
         "quality/distinct_2": _mean(score.distinct_2 for score in scores),
         "quality/repetition_4": _mean(score.repetition_4 for score in scores),
+        "quality/bertscore_precision": _mean(score.bertscore_precision for score in scores),
+        "quality/bertscore_recall": _mean(score.bertscore_recall for score in scores),
+        "quality/bertscore_f1": _mean(score.bertscore_f1 for score in scores),
+        "quality/bertscore_f1_se": _standard_error(score.bertscore_f1 for score in scores),
+        "quality/characters": _mean(score.characters for score in scores),
+        "quality/ended_share": _mean(score.ended for score in scores),
         "quality/prompts": len(scores),
+    }
+
+
+def _likelihood(documents: Sequence[DocumentLikelihood]) -> dict[str, float | None]:
+    """Of all documents together: bits of all continuations over their bytes."""
+    text_bytes = sum(document.text_bytes for document in documents)
+    if not text_bytes:
+        return {}
+    nats = {
+        "likelihood/bits_per_byte": _sum(document.nats for document in documents),
+        "likelihood/bits_per_byte_se": _root_sum_square(document.nats_se for document in documents),
+        "likelihood/k_step_bits_per_byte": _sum(document.k_step_nats for document in documents),
+        "likelihood/k_step_bits_per_byte_se": _root_sum_square(document.k_step_nats_se for document in documents),
+    }
+    return {
+        **{name: None if value is None else value / math.log(2) / text_bytes for name, value in nats.items()},
+        "likelihood/documents": len(documents),
     }
 
 
 def _median(values: Iterable[float]) -> float | None:
     known = list(values)
     return median(known) if known else None
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    """The sum; None where a value is unknown."""
+    known = list(values)
+    return None if any(value is None for value in known) else math.fsum(value for value in known if value is not None)
+
+
+def _root_sum_square(errors: Iterable[float | None]) -> float | None:
+    """The error of a sum of values with independent errors; None where one is unknown."""
+    total = _sum(None if error is None else error**2 for error in errors)
+    return None if total is None else math.sqrt(total)
+
+
+def _standard_error(values: Iterable[float | None]) -> float | None:
+    """Of the mean over texts; None with fewer than two."""
+    known = [value for value in values if value is not None]
+    return stdev(known) / math.sqrt(len(known)) if len(known) > 1 else None
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -39,7 +39,7 @@ def grid_point(composed: DictConfig) -> str:
     try:
         return _single(*_read(composed))
     except (UserError, OmegaConfBaseException) as error:
-        _complain(error)  # here, because Hydra would print a line of its own first
+        complain(error)  # here, because Hydra would print a line of its own first
 
 
 def run_and_record(run: Run, settings: Settings) -> Path:
@@ -98,7 +98,7 @@ def _single(run: Run, settings: Settings) -> str:
     return str(path)
 
 
-def _complain(error: Exception) -> NoReturn:
+def complain(error: Exception) -> NoReturn:
     """End with one line on stderr; an error that is no user's to mend goes on as it is."""
     line = complaint(error)
     if line is None:
@@ -117,4 +117,4 @@ def main() -> None:
     except BrokenPipeError:  # whoever read the output has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:  # noqa: BLE001 (to be looked at, and raised again unless it is understood)
-        _complain(error)
+        complain(error)

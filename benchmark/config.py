@@ -1,16 +1,30 @@
 """The configuration's schema, and its one way out: to a Run and to Settings. Hydra stops here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 
+from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 
 from benchmark.errors import UserError
 from benchmark.models.checkpoint import is_remote
-from benchmark.run import Device, Diffusion, Family, Judge, Model, Precision, Prompts, Remasking, Run, split_length
+from benchmark.run import (
+    Device,
+    Diffusion,
+    Encoder,
+    Family,
+    HeldOut,
+    Judge,
+    Model,
+    Precision,
+    Prompts,
+    Remasking,
+    Run,
+    split_length,
+)
 
 PACKAGE = Path(__file__).parent
 CONF = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if folder.is_dir())
@@ -73,11 +87,31 @@ class PromptsConfig:
 
 @dataclass
 class JudgeConfig:
-    """The judge group; without a checkpoint nothing is judged."""
+    """The judge group; without a checkpoint nothing is judged. The device `auto` is the run's."""
 
     checkpoint: str | None = None
     revision: str | None = None
     precision: Precision = Precision.float32
+    device: DeviceChoice = DeviceChoice.auto
+
+
+@dataclass
+class EncoderConfig:
+    """The encoder group; without a checkpoint there is no BERTScore. The device `auto` is the run's."""
+
+    checkpoint: str | None = None
+    revision: str | None = None
+    layer: int | None = None
+    device: DeviceChoice = DeviceChoice.auto
+
+
+@dataclass
+class LikelihoodConfig:
+    """The likelihood group; without documents nothing is measured. An autoregressive model reads `documents` alone."""
+
+    documents: int | None = None
+    samples: int = 32
+    orders: int = 2
 
 
 @dataclass
@@ -107,6 +141,8 @@ class Config:
     precision: PrecisionConfig = field(default_factory=PrecisionConfig)
     prompts: PromptsConfig = field(default_factory=PromptsConfig)
     judge: JudgeConfig = field(default_factory=JudgeConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    likelihood: LikelihoodConfig = field(default_factory=LikelihoodConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
     steps: int = MISSING
@@ -137,6 +173,13 @@ class Settings:
 def register() -> None:
     """Make the schema known to Hydra, under the name that conf/config.yaml starts with."""
     ConfigStore.instance().store(name="schema", node=Config)
+
+
+def config_of(overrides: Sequence[str]) -> Config:
+    """The configuration that these overrides make, outside Hydra's own command line."""
+    register()
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        return to_config(compose("config", overrides=list(overrides)))
 
 
 def to_config(composed: DictConfig) -> Config:
@@ -194,7 +237,41 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
         device=device,
         precision=_precision(config.precision.dtype, device),
         prompts=Prompts(source=config.prompts.source, count=config.prompts.count),
-        judge=_judge(config.judge),
+        judge=to_judge(config.judge),
+        encoder=to_encoder(config.encoder),
+        likelihood=_likelihood(config.likelihood, config.model.family),
+    )
+
+
+def to_judge(config: JudgeConfig) -> Judge | None:
+    """The judge that the group describes, if any."""
+    if config.checkpoint is None:
+        return None
+    return Judge(
+        checkpoint=config.checkpoint,
+        revision=config.revision,
+        precision=config.precision,
+        device=_own_device(config.device),
+    )
+
+
+def to_encoder(config: EncoderConfig) -> Encoder | None:
+    """The encoder that the group describes, if any.
+
+    Raises:
+        UserError: when it lacks its layer.
+    """
+    if config.checkpoint is None:
+        return None
+    if config.layer is None:
+        raise UserError(
+            f"encoder.layer has no value: say which layer of {config.checkpoint} to compare, such as encoder.layer=6"
+        )
+    return Encoder(
+        checkpoint=config.checkpoint,
+        revision=config.revision,
+        layer=config.layer,
+        device=_own_device(config.device),
     )
 
 
@@ -227,10 +304,20 @@ def _precision(choice: PrecisionChoice, device: Device) -> Precision:
     return Precision(choice.value)
 
 
-def _judge(config: JudgeConfig) -> Judge | None:
-    if config.checkpoint is None:
+def _own_device(choice: DeviceChoice) -> Device | None:
+    """None stands for the run's."""
+    return None if choice is DeviceChoice.auto else Device(choice.value)
+
+
+def _likelihood(config: LikelihoodConfig, family: Family) -> HeldOut | None:
+    if config.documents is None:
         return None
-    return Judge(checkpoint=config.checkpoint, revision=config.revision, precision=config.precision)
+    is_bound = family is Family.diffusion
+    return HeldOut(
+        documents=config.documents,
+        samples=config.samples if is_bound else None,
+        orders=config.orders if is_bound else None,
+    )
 
 
 def _absolute(uri: str) -> str:

@@ -15,13 +15,23 @@ from benchmark.errors import InfeasibleError, UserError
 from benchmark.measure import Measured, Timed, measure
 from benchmark.memory import cuda_peaks, host_peaks
 from benchmark.models.loading import ATTENTION, LanguageModel
-from benchmark.models.shelf import Loaded, Shelf, load
+from benchmark.models.shelf import Shelf
 from benchmark.progress import Report, Stage
 from benchmark.prompts import Prompt, read_prompts
-from benchmark.quality.perplexity import PerplexityJudge
-from benchmark.quality.score import score
-from benchmark.record import Environment, Failure, FailureKind, Generated, Measurement, Memory, Record, Sample
-from benchmark.run import Device, Family, Judge, Run
+from benchmark.quality.likelihood import likelihoods
+from benchmark.quality.score import load_scorers, score
+from benchmark.record import (
+    DocumentLikelihood,
+    Environment,
+    Failure,
+    FailureKind,
+    Generated,
+    Measurement,
+    Memory,
+    Record,
+    Sample,
+)
+from benchmark.run import Device, Run
 
 ENGINE = "eager"
 log = logging.getLogger(__name__)
@@ -45,19 +55,21 @@ def execute(run: Run, *, sweep: str, shelf: Shelf, report: Report) -> Record:
 
 
 def measure_run(run: Run, shelf: Shelf, report: Report) -> Measurement:
-    """The steps of a run: load, time, read the tokens back, score."""
+    """The steps of a run: load, time, read the tokens back, score them, score the model."""
     report(Stage.loading, 0, 1)
     arm = shelf.get(run.model.checkpoint, run.model.revision, run.model.family, run.precision, run.device)
     if run.length > arm.model.context:
         raise InfeasibleError(f"length={run.length} is more than the checkpoint's context of {arm.model.context}")
+    decoded = max(run.prompts.count, run.batch)
+    held_out = 0 if run.likelihood is None else run.likelihood.documents
     prompts = read_prompts(
         run.prompts.source,
         arm.tokenizer,
         prompt_tokens=run.prompt_tokens,
         output_tokens=run.output_tokens,
-        count=max(run.prompts.count, run.batch),
+        count=max(decoded, held_out),
     )
-    rows = batch_rows(len(prompts), run.batch, run.samples)
+    rows = batch_rows(decoded, run.batch, run.samples)
     measured = measure(
         make_decoder(run, arm.model),
         [_batch(prompts, row, run.seed, arm.model.device) for row in rows],
@@ -67,15 +79,16 @@ def measure_run(run: Run, shelf: Shelf, report: Report) -> Measurement:
         warmup=run.warmup,
         report=report,
     )
-    report(Stage.quality, 0, 1)
     generated = _read_back(prompts, rows, measured.samples, arm.tokenizer)
+    scorers = load_scorers(run.judge, run.encoder, run.device)
     return Measurement(
         samples=tuple(_sample(timed, row, arm.tokenizer) for timed, row in zip(measured.samples, rows, strict=True)),
         warmup_s=measured.warmup_s,
         memory=_memory(arm.model, measured),
         forward_passes=measured.samples[0].generation.forward_passes,
         generated=generated,
-        scores=score(generated, None if run.judge is None else _judge(run.judge, run.device)),
+        scores=score(generated, arm.tokenizer.eos_token_id, scorers, report),
+        likelihood=_likelihood(run, arm.model, prompts, report),
     )
 
 
@@ -170,7 +183,10 @@ def _memory(model: LanguageModel, measured: Measured) -> Memory:
     )
 
 
-def _judge(judge: Judge, device: Device) -> PerplexityJudge:
-    """Loaded for one run and dropped after it, so that no later measurement carries its memory."""
-    loaded: Loaded = load(judge.checkpoint, judge.revision, Family.autoregressive, judge.precision, device)
-    return PerplexityJudge(model=loaded.model, tokenizer=loaded.tokenizer)
+def _likelihood(
+    run: Run, model: LanguageModel, prompts: list[Prompt], report: Report
+) -> tuple[DocumentLikelihood, ...]:
+    if run.likelihood is None:
+        return ()
+    documents = prompts[: run.likelihood.documents]
+    return likelihoods(model, documents, run.likelihood, run.diffusion, run.seed, report)

@@ -11,6 +11,7 @@ from benchmark.errors import UserError
 from benchmark.models.architecture import check_family
 from benchmark.models.checkpoint import read_config, require_tokenizer, resolve, weight_files
 from benchmark.prompts import locate
+from benchmark.quality import bertscore
 from benchmark.run import Device, Family, Run
 from benchmark.sinks.journal import Journal
 from benchmark.sinks.tracking import Tracker
@@ -30,7 +31,7 @@ def preflight(runs: Iterable[Run], settings: Settings) -> Tracker | None:
         UserError: at the first thing that is not there.
     """
     runs = list(runs)
-    if not settings.remote and any(run.device is Device.cuda for run in runs) and not gpu_count():
+    if not settings.remote and any(Device.cuda in _devices(run) for run in runs) and not gpu_count():
         raise UserError("this machine offers no CUDA GPU: use hardware=cpu or hardware=local, or a GPU machine")
     for source in dict.fromkeys(run.prompts.source for run in runs):
         locate(source)
@@ -43,6 +44,8 @@ def preflight(runs: Iterable[Run], settings: Settings) -> Tracker | None:
         _check_memory(folder, runs, settings)
         check_family(read_config(folder), family, checkpoint)
         require_tokenizer(folder)
+    for encoder in dict.fromkeys(run.encoder for run in runs if run.encoder is not None):
+        bertscore.locate(encoder)
     Journal(output_dir=settings.output_dir).prepare()
     tracker = make_tracker(settings)
     if tracker is not None:
@@ -61,6 +64,12 @@ def _check_memory(folder: Path, runs: list[Run], settings: Settings) -> None:
             f"checkpoint {folder} takes {needed / GB:.0f} GB in float32 and {available / GB:.0f} GB of memory are free:"
             " use a machine with a CUDA GPU, or model=tiny_llada or tiny_llama"
         )
+
+
+def _devices(run: Run) -> set[Device]:
+    """Where a run's models live: its arm, its judge, its encoder."""
+    scorers = [scorer for scorer in (run.judge, run.encoder) if scorer is not None]
+    return {run.device, *(scorer.device or run.device for scorer in scorers)}
 
 
 def make_tracker(settings: Settings) -> Tracker | None:

@@ -12,6 +12,7 @@ class Stage(StrEnum):
     memory = "memory"
     repeats = "repeats"
     quality = "quality"
+    likelihood = "likelihood"
 
 
 Report = Callable[[Stage, int, int], None]

@@ -27,11 +27,12 @@ class Document:
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """The first tokens of a document, as ids and as text, and the text of the tokens that follow."""
+    """The first tokens of a document, as ids and as text, and the tokens that follow, likewise."""
 
     name: str
     tokens: list[int]
     text: str
+    reference_tokens: list[int]
     reference: str
 
 
@@ -63,12 +64,14 @@ def read_prompts(
         if len(tokens) == length:
             head, tail = tokens[:prompt_tokens], tokens[prompt_tokens:]
             texts = tokenizer.batch_decode([head, tail], skip_special_tokens=True)
-            prompts.append(Prompt(name=document.name, tokens=head, text=texts[0], reference=texts[1]))
+            prompts.append(
+                Prompt(name=document.name, tokens=head, text=texts[0], reference_tokens=tail, reference=texts[1])
+            )
         if len(prompts) == count:
             return prompts
     raise InfeasibleError(
         f"{source} holds {len(prompts)} documents of at least {length} tokens and this run needs {count}:"
-        " lower batch or prompts.count, or give more text with prompts.source"
+        " lower batch, prompts.count or likelihood.documents, or give more text with prompts.source"
     )
 
 

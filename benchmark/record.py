@@ -73,8 +73,10 @@ class Score:
         entropy_nats: Shannon entropy of the output's token frequencies.
         distinct_2: share of bigrams that are distinct.
         repetition_4: share of 4-grams that repeat an earlier one.
-        bertscore_precision, bertscore_recall, bertscore_f1: BERTScore against the true continuation;
-            null without an encoder or without text.
+        bertscore_precision, bertscore_recall, bertscore_f1: the continuation against the true one under
+            the encoder; null without an encoder, 0 without text.
+        characters: length of the continuation's text.
+        ended: whether the output has an end of sequence; null where its tokenizer knows none.
     """
 
     prompt_id: str
@@ -86,6 +88,28 @@ class Score:
     bertscore_precision: float | None = None
     bertscore_recall: float | None = None
     bertscore_f1: float | None = None
+    characters: int | None = None
+    ended: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentLikelihood:
+    """How well the model predicts one prompt's true continuation, in nats for the whole of it.
+
+    Attributes:
+        text_bytes: UTF-8 bytes of the continuation.
+        nats: -log p(continuation | prompt); for diffusion the estimate of its upper bound.
+        nats_se: standard error of that estimate; null where the value is exact.
+        k_step_nats: diffusion: bound of the sampler in the run's K steps, meaned over random orders.
+        k_step_nats_se: its standard error over the orders; null with one.
+    """
+
+    prompt_id: str
+    text_bytes: int
+    nats: float
+    nats_se: float | None
+    k_step_nats: float | None
+    k_step_nats_se: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +118,7 @@ class Measurement:
 
     Attributes:
         forward_passes: evaluations of the model's body in one generation.
+        likelihood: of held-out text, one entry a document; empty when it was not asked for.
     """
 
     samples: tuple[Sample, ...]
@@ -102,6 +127,7 @@ class Measurement:
     forward_passes: int
     generated: tuple[Generated, ...]
     scores: tuple[Score, ...]
+    likelihood: tuple[DocumentLikelihood, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +163,11 @@ class Environment:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """The single truth about one run. Times are UTC, ISO 8601."""
+    """The single truth about one run. Times are UTC, ISO 8601.
+
+    `rescored_from` names the record, as its file is named, whose stored text this one scored again;
+    all but its scores, and who gave them, is that record's.
+    """
 
     schema: int = SCHEMA
     key: str
@@ -149,6 +179,7 @@ class Record:
     environment: Environment | None
     measurement: Measurement | None
     failure: Failure | None
+    rescored_from: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is neither or both.

@@ -85,11 +85,60 @@ class Prompts:
 
 @dataclass(frozen=True, kw_only=True)
 class Judge:
-    """The causal model that scores the generated text."""
+    """The causal model that scores the generated text; without a device it lives on the run's."""
 
     checkpoint: str
     revision: str | None
     precision: Precision
+    device: Device | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """The model behind BERTScore, and the layer, counted from 1, whose states it compares; devices as for Judge."""
+
+    checkpoint: str
+    revision: str | None
+    layer: int
+    device: Device | None = None
+
+    def __post_init__(self) -> None:
+        """Reject a layer that no model has.
+
+        Raises:
+            UserError: saying what is allowed.
+        """
+        _at_least("encoder.layer", self.layer, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """How much text likelihood rests on.
+
+    Attributes:
+        documents: the first so many prompts of the source, whose true continuations are scored.
+        samples: random maskings of each continuation, for diffusion's bound; an autoregressive run has none.
+        orders: random orders of each continuation, for the bound in K steps; likewise.
+    """
+
+    documents: int
+    samples: int | None
+    orders: int | None
+
+    def __post_init__(self) -> None:
+        """Reject values that no estimate could rest on.
+
+        Raises:
+            UserError: naming the value and what is allowed.
+        """
+        _at_least("likelihood.documents", self.documents, 1)
+        _at_least("likelihood.samples", 2 if self.samples is None else self.samples, 2)
+        _at_least("likelihood.orders", 1 if self.orders is None else self.orders, 1)
+        if self.samples is not None and self.samples % 2:
+            raise UserError(
+                f"likelihood.samples={self.samples} is not allowed: give an even number,"
+                " since samples are drawn in pairs that tell their own error"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +162,8 @@ class Run:
     precision: Precision
     prompts: Prompts
     judge: Judge | None
+    encoder: Encoder | None = None
+    likelihood: HeldOut | None = None
 
     def __post_init__(self) -> None:
         """Reject values that no model could run.
@@ -145,10 +196,20 @@ class Run:
 
     @property
     def key(self) -> str:
-        """Hash of everything that changes the result, stable across machines and versions of Python."""
+        """Hash of everything that changes the result, stable across machines and versions of Python.
+
+        Who scores, and on what, changes the result; where a judge or an encoder lives does not. What
+        came after the first records counts only where it is set, so that those keep their keys.
+        """
         identity = asdict(self)
         del identity["model"]["name"]
-        if not self.is_random:
+        for scorer in (identity["judge"], identity["encoder"]):
+            if scorer is not None:
+                del scorer["device"]
+        for later in ("encoder", "likelihood"):
+            if identity[later] is None:
+                del identity[later]
+        if not self.is_random and self.likelihood is None:
             del identity["seed"]
         canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]

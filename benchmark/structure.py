@@ -2,7 +2,7 @@
 
 import types
 import typing
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -10,17 +10,18 @@ T = TypeVar("T")
 
 
 def build(kind: type[T], data: object) -> T:
-    """An instance of dataclass `kind` from nested dicts and lists.
+    """An instance of dataclass `kind` from nested dicts and lists; what is missing takes its default.
 
     Raises:
-        ValueError: naming the field that is missing, unknown or of another type.
+        ValueError: naming the field that is missing without a default, unknown or of another type.
     """
     if not isinstance(data, dict):
         raise ValueError(f"{kind.__name__}: expected an object, found {type(data).__name__}")  # noqa: TRY004 (as documented)
     assert is_dataclass(kind)
     names = {field.name for field in fields(kind)}
-    if set(data) != names:
-        raise ValueError(f"{kind.__name__}: missing or unknown fields {sorted(names ^ set(data))}")
+    required = {field.name for field in fields(kind) if field.default is MISSING}
+    if wrong := (required - set(data)) | (set(data) - names):
+        raise ValueError(f"{kind.__name__}: missing or unknown fields {sorted(wrong)}")
     hints = typing.get_type_hints(kind)
     return kind(**{name: _convert(hints[name], value, f"{kind.__name__}.{name}") for name, value in data.items()})
 

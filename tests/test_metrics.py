@@ -5,7 +5,16 @@ import pytest
 
 from analysis.metrics import metrics, perplexity, series
 from benchmark.record import Memory, Record
-from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_sample, a_score, an_autoregressive_run
+from tests.factories import (
+    a_document,
+    a_failed_record,
+    a_measurement,
+    a_record,
+    a_run,
+    a_sample,
+    a_score,
+    an_autoregressive_run,
+)
 
 
 def diffusion(**changes: Any) -> Record:
@@ -92,6 +101,39 @@ def test_diversity_is_the_mean_over_the_texts_that_have_it() -> None:
     found = metrics(diffusion(scores=scores))
     assert (found["quality/entropy_nats"], found["quality/distinct_2"], found["quality/prompts"]) == (1.5, 0.5, 2)
     assert found["quality/repetition_4"] == 0.25
+
+
+def test_bertscore_is_the_mean_over_texts_with_its_standard_error() -> None:
+    scores = tuple(a_score(bertscore_precision=0.2, bertscore_recall=0.4, bertscore_f1=f1) for f1 in (0.1, 0.3))
+    found = metrics(diffusion(scores=scores))
+    assert (found["quality/bertscore_precision"], found["quality/bertscore_recall"]) == (0.2, 0.4)
+    assert found["quality/bertscore_f1"] == pytest.approx(0.2)
+    assert found["quality/bertscore_f1_se"] == pytest.approx(0.1)
+    assert "quality/bertscore_f1_se" not in metrics(diffusion(scores=scores[:1]))
+    assert "quality/bertscore_f1" not in metrics(diffusion())
+
+
+def test_texts_are_counted_by_their_length_and_their_end() -> None:
+    found = metrics(diffusion(scores=(a_score(characters=10, ended=True), a_score(characters=20, ended=False))))
+    assert (found["quality/characters"], found["quality/ended_share"]) == (15, 0.5)
+
+
+def test_bits_per_byte_weigh_documents_by_their_bytes_and_errors_add_in_quadrature() -> None:
+    found = metrics(diffusion(likelihood=(a_document(), a_document(text_bytes=30, nats=40.0, nats_se=4.0))))
+    assert found["likelihood/bits_per_byte"] == pytest.approx(60 / math.log(2) / 40)
+    assert found["likelihood/bits_per_byte_se"] == pytest.approx(5 / math.log(2) / 40)
+    assert found["likelihood/k_step_bits_per_byte"] == pytest.approx(48 / math.log(2) / 40)
+    assert found["likelihood/k_step_bits_per_byte_se"] == pytest.approx(math.sqrt(32) / math.log(2) / 40)
+    assert found["likelihood/documents"] == 2
+
+
+def test_an_exact_likelihood_has_no_error_and_no_steps() -> None:
+    exact = a_document(nats_se=None, k_step_nats=None, k_step_nats_se=None)
+    found = metrics(autoregressive(likelihood=(exact, exact)))
+    assert {name for name in found if name.startswith("likelihood/")} == {
+        "likelihood/bits_per_byte",
+        "likelihood/documents",
+    }
 
 
 def test_a_failed_record_has_no_metrics() -> None:

@@ -18,9 +18,11 @@ from benchmark.models.shelf import Loaded, Shelf
 from benchmark.pipeline import batch_rows, execute, make_decoder
 from benchmark.progress import Stage
 from benchmark.record import Failure, FailureKind, Measurement, Record
-from benchmark.run import Family, Judge, Precision, Prompts, Run
-from tests.checkpoints import END_ID, random_model, write_llama
+from benchmark.run import Device, Encoder, Family, HeldOut, Judge, Precision, Prompts, Run
+from tests.checkpoints import END_ID, random_model, write_encoder, write_llama
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
+
+BOTH_BOUNDS = HeldOut(documents=2, samples=4, orders=3)
 
 
 class BrokenShelf(Shelf):
@@ -142,6 +144,34 @@ def test_every_text_is_scored_by_the_judge_and_only_if_there_is_one(diffusion: R
     assert [score.nll_nats for score in unjudged.scores] == [None] * 3
 
 
+def test_a_judge_may_live_elsewhere(diffusion: Run) -> None:
+    elsewhere: Any = replace(diffusion.judge, device=Device.cuda)  # type: ignore[type-var]
+    assert "no CUDA GPU" in failure(replace(diffusion, judge=elsewhere)).message
+
+
+def test_the_encoder_compares_each_text_with_its_true_continuation(autoregressive: Run, tmp_path: Path) -> None:
+    encoder = Encoder(checkpoint=str(write_encoder(tmp_path)), revision=None, layer=1)
+    scores = measurement(replace(autoregressive, encoder=encoder)).scores
+    assert all(score.bertscore_f1 is not None and 0 < score.bertscore_f1 <= 1 for score in scores)
+
+
+def test_likelihood_is_exact_for_one_family_and_two_bounds_for_the_other(diffusion: Run, autoregressive: Run) -> None:
+    exact = measurement(replace(autoregressive, likelihood=HeldOut(documents=2, samples=None, orders=None))).likelihood
+    assert [(one.prompt_id, one.text_bytes, one.nats_se, one.k_step_nats) for one in exact] == [
+        ("doc-0", len("w11 w12 w13 w14 w15 w16 w17 w18"), None, None),
+        ("doc-1", len("w12 w13 w14 w15 w16 w17 w18 w19"), None, None),
+    ]
+    for one in measurement(replace(diffusion, likelihood=BOTH_BOUNDS)).likelihood:
+        assert None not in (one.nats_se, one.k_step_nats, one.k_step_nats_se)
+    assert measurement(diffusion).likelihood == ()
+
+
+def test_likelihood_needs_its_documents_before_anything_is_timed(autoregressive: Run) -> None:
+    found = failure(replace(autoregressive, likelihood=HeldOut(documents=4, samples=None, orders=None)))
+    assert found.kind is FailureKind.infeasible
+    assert "this run needs 4: lower batch, prompts.count or likelihood.documents" in found.message
+
+
 def test_a_prompts_output_does_not_depend_on_the_batch_it_is_decoded_in(diffusion: Run) -> None:
     sampled = replace(diffusion, temperature=1.0)
     alone, together = (measurement(replace(sampled, batch=batch)).generated for batch in (1, 3))
@@ -218,7 +248,7 @@ def test_the_stages_come_in_their_order(diffusion: Run) -> None:
     def report(stage: Stage, _done: int, _total: int) -> None:
         stages.append(stage)
 
-    execute(diffusion, sweep="", shelf=Shelf(), report=report)
+    execute(replace(diffusion, likelihood=BOTH_BOUNDS), sweep="", shelf=Shelf(), report=report)
     assert list(dict.fromkeys(stages)) == list(Stage)
 
 

@@ -5,7 +5,17 @@ from typing import Any
 import pytest
 
 from benchmark.record import Failure, FailureKind, Record
-from tests.factories import a_failed_record, a_measurement, a_record, a_sample, an_autoregressive_run
+from benchmark.run import Device, Encoder
+from tests.factories import (
+    a_document,
+    a_failed_record,
+    a_measurement,
+    a_record,
+    a_run,
+    a_sample,
+    a_score,
+    an_autoregressive_run,
+)
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -23,6 +33,10 @@ def changed(change: Change) -> str:
         a_record(an_autoregressive_run()),
         a_record(measurement=a_measurement(samples=(a_sample(prefill_s=0.25, step_s=()),))),
         a_record(environment=None),
+        a_record(a_run(encoder=Encoder(checkpoint="./encoder", revision=None, layer=2, device=Device.cpu))),
+        a_record(measurement=a_measurement(likelihood=(a_document(), a_document(nats_se=None)))),
+        a_record(measurement=a_measurement(scores=(a_score(bertscore_f1=0.5, characters=3, ended=True),))),
+        a_record(rescored_from="0123456789abcdef-20260301T120000.000000"),
         a_failed_record(kind=FailureKind.error, message='"quoted"\nand ünïcode'),
     ],
 )
@@ -75,6 +89,29 @@ def test_a_field_that_is_missing_unknown_or_of_another_type_is_named(change: Cha
 def test_a_whole_number_is_read_as_a_float_where_one_is_meant() -> None:
     record = Record.from_json(changed(lambda data: data["run"].update(temperature=0)))
     assert isinstance(record.run.temperature, float)
+
+
+LATER: dict[str, tuple[str, ...]] = {
+    "run": ("encoder", "likelihood"),
+    "judge": ("device",),
+    "measurement": ("likelihood",),
+    "score": ("bertscore_precision", "bertscore_recall", "bertscore_f1", "characters", "ended"),
+    "record": ("rescored_from",),
+}
+
+
+def test_an_older_record_without_later_fields_is_read_and_keeps_its_key() -> None:
+    def age(data: dict[str, Any]) -> None:
+        run, measured = data["run"], data["measurement"]
+        holders = {"run": [run], "judge": [run["judge"]], "measurement": [measured], "record": [data]}
+        for kind, names in LATER.items():
+            for holder in holders.get(kind, measured["scores"]):
+                for name in names:
+                    del holder[name]
+
+    read = Record.from_json(changed(age))
+    assert read == a_record()
+    assert read.run.key == read.key
 
 
 def test_half_a_file_is_no_record() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.errors import UserError
-from benchmark.run import Device, Judge, Model, Precision, Prompts, Remasking, Run, split_length
+from benchmark.run import Device, Encoder, HeldOut, Judge, Model, Precision, Prompts, Remasking, Run, split_length
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
 
 
@@ -104,6 +104,7 @@ def test_a_run_takes_enough_samples_to_decode_all_its_prompts(
     assert a_run(repeats=repeats, batch=batch, prompts=Prompts(source="p", count=count)).samples == samples
 
 
+AN_ENCODER = Encoder(checkpoint="./encoder", revision=None, layer=2)
 CHANGES: list[dict[str, Any]] = [
     {"model": replace(a_run().model, checkpoint="./other")},
     {"model": replace(a_run().model, revision="main")},
@@ -125,6 +126,10 @@ CHANGES: list[dict[str, Any]] = [
     {"prompts": Prompts(source="./prompts.jsonl", count=3)},
     {"judge": None},
     {"judge": Judge(checkpoint="./other", revision=None, precision=Precision.float32)},
+    {"encoder": AN_ENCODER},
+    {"encoder": replace(AN_ENCODER, layer=3)},
+    {"likelihood": HeldOut(documents=2, samples=4, orders=1)},
+    {"likelihood": HeldOut(documents=2, samples=4, orders=2)},
 ]
 
 
@@ -145,8 +150,41 @@ def test_the_key_does_not_know_what_the_model_is_called() -> None:
     assert a_run(model=renamed).key == a_run().key
 
 
+def test_the_key_does_not_know_where_judge_and_encoder_live() -> None:
+    judge, elsewhere = a_run().judge, replace(AN_ENCODER, device=Device.cuda)
+    assert judge is not None
+    assert a_run(judge=replace(judge, device=Device.cuda)).key == a_run().key
+    assert a_run(encoder=elsewhere).key == a_run(encoder=AN_ENCODER).key
+
+
 def test_the_key_of_a_run_is_the_same_tomorrow() -> None:
     assert a_run().key == "69478e8e189c858f"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"documents": 0}, "likelihood.documents=0 is not allowed: give a number of at least 1"),
+        ({"samples": 0}, "likelihood.samples=0 is not allowed: give a number of at least 2"),
+        (
+            {"samples": 3},
+            (
+                "likelihood.samples=3 is not allowed: give an even number,"
+                " since samples are drawn in pairs that tell their own error"
+            ),
+        ),
+        ({"orders": 0}, "likelihood.orders=0 is not allowed: give a number of at least 1"),
+    ],
+)
+def test_an_estimate_that_could_not_be_is_refused(changes: dict[str, int], message: str) -> None:
+    with pytest.raises(UserError) as refused:
+        HeldOut(**{"documents": 1, "samples": 2, "orders": 1} | changes)
+    assert str(refused.value) == message
+
+
+def test_layers_are_counted_from_1() -> None:
+    with pytest.raises(UserError, match=r"encoder\.layer=0 is not allowed: give a number of at least 1"):
+        replace(AN_ENCODER, layer=0)
 
 
 def test_a_name_begins_with_what_a_sweep_varies() -> None:

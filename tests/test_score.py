@@ -1,9 +1,16 @@
 import math
+from collections.abc import Sequence
 from typing import Any
 
+from benchmark.progress import Stage
+from benchmark.quality.bertscore import BertScore
 from benchmark.quality.perplexity import Likelihood
-from benchmark.quality.score import score
+from benchmark.quality.score import Scorers, load_scorers, rescore, score
 from benchmark.record import Generated, Score
+from benchmark.run import Device
+from tests.factories import a_run, a_score
+
+END = 9
 
 
 class FakeJudge:
@@ -17,17 +24,37 @@ class FakeJudge:
         return Likelihood(nll_nats=3.5, tokens=7) if continuation else None
 
 
+class FakeEncoder:
+    """Remembers what it compared; each text scores its place."""
+
+    def __init__(self) -> None:
+        self.compared: list[tuple[str, str]] = []
+
+    def compare(self, candidates: Sequence[str], references: Sequence[str]) -> list[BertScore]:
+        self.compared = list(zip(candidates, references, strict=True))
+        return [BertScore(precision=place, recall=place + 0.25, f1=place + 0.5) for place in range(len(candidates))]
+
+
+def ignore(_stage: Stage, _done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
 def text(name: str, continuation: str, tokens: tuple[int, ...]) -> Generated:
-    return Generated(prompt_id=name, prompt=f"{name}?", continuation=continuation, reference="true", tokens=tokens)
+    return Generated(prompt_id=name, prompt=f"{name}?", continuation=continuation, reference=f"{name}!", tokens=tokens)
 
 
-TEXTS = [text("a", "some", (1, 2, 1, 2, 1, 2)), text("b", "", (3, 3))]
+TEXTS = [text("a", "söme", (1, 2, 1, 2, 1, 2)), text("b", "", (3, END))]
+UNREAD = Scorers()
+
+
+def reading(**scorers: Any) -> Scorers:
+    return Scorers(**scorers)
 
 
 def test_each_text_is_judged_given_its_own_prompt() -> None:
-    judge: Any = FakeJudge()
-    scores = score(TEXTS, judge)
-    assert judge.read == [("a?", "some"), ("b?", "")]
+    judge = FakeJudge()
+    scores = score(TEXTS, END, reading(judge=judge), ignore)
+    assert judge.read == [("a?", "söme"), ("b?", "")]
     assert scores == (
         Score(
             prompt_id="a",
@@ -36,10 +63,48 @@ def test_each_text_is_judged_given_its_own_prompt() -> None:
             entropy_nats=math.log(2),
             distinct_2=2 / 5,
             repetition_4=1 - 2 / 3,
+            characters=4,
+            ended=False,
         ),
-        Score(prompt_id="b", nll_nats=None, judge_tokens=None, entropy_nats=0.0, distinct_2=1.0, repetition_4=None),
+        Score(
+            prompt_id="b",
+            nll_nats=None,
+            judge_tokens=None,
+            entropy_nats=math.log(2),
+            distinct_2=1.0,
+            repetition_4=None,
+            characters=0,
+            ended=True,
+        ),
     )
 
 
-def test_without_a_judge_likelihood_stays_unknown() -> None:
-    assert [(found.nll_nats, found.judge_tokens) for found in score(TEXTS, None)] == [(None, None), (None, None)]
+def test_each_text_is_compared_with_its_true_continuation() -> None:
+    encoder = FakeEncoder()
+    first, second = score(TEXTS, END, reading(encoder=encoder), ignore)
+    assert encoder.compared == [("söme", "a!"), ("", "b!")]
+    assert (first.bertscore_precision, first.bertscore_recall, first.bertscore_f1) == (0, 0.25, 0.5)
+    assert second.bertscore_f1 == 1.5
+
+
+def test_what_nobody_says_stays_unknown() -> None:
+    for found in score(TEXTS, None, UNREAD, ignore):
+        assert (found.nll_nats, found.judge_tokens, found.bertscore_f1, found.ended) == (None, None, None, None)
+
+
+def test_a_new_judge_replaces_its_own_figures_alone() -> None:
+    old = a_score(prompt_id="a", bertscore_f1=0.4, ended=True), a_score(prompt_id="b", nll_nats=1.0)
+    first, second = rescore(old, TEXTS, reading(judge=FakeJudge()), ignore)
+    assert first == a_score(prompt_id="a", nll_nats=3.5, judge_tokens=7, bertscore_f1=0.4, ended=True)
+    assert (second.nll_nats, second.judge_tokens) == (None, None)
+
+
+def test_every_text_is_reported_before_it_is_judged() -> None:
+    heard: list[tuple[Stage, int, int]] = []
+    score(TEXTS, END, reading(judge=FakeJudge()), lambda *progress: heard.append(progress))
+    assert heard[-2:] == [(Stage.quality, 0, 2), (Stage.quality, 1, 2)]
+
+
+def test_without_judge_and_encoder_nothing_is_loaded() -> None:
+    run = a_run(judge=None)
+    assert load_scorers(run.judge, run.encoder, Device.cuda) == UNREAD

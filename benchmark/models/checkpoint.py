@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,22 @@ from benchmark.errors import UserError
 
 ASSETS = Path(__file__).parents[1] / "assets"
 BUILTIN = "builtin:"
-FILES = ["*.json", "*.safetensors", "*.model", "*.txt"]
+FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
 
 
 def resolve(checkpoint: str, revision: str | None = None) -> Path:
-    """The folder that holds `checkpoint`, downloaded from the hub when it is not on this machine.
+    """The folder that holds `checkpoint`, with its config.json and all its weights.
+
+    Raises:
+        UserError: when there is no such folder, the hub does not give it, or files are missing in it.
+    """
+    folder = find(checkpoint, revision)
+    _require(folder)
+    return folder
+
+
+def find(checkpoint: str, revision: str | None = None, files: Sequence[str] = FILES) -> Path:
+    """The folder of `checkpoint`; of one on the hub, those `files` are downloaded that are not on this machine.
 
     Raises:
         UserError: when there is no such folder, or the hub has it not or cannot be reached.
@@ -23,13 +35,12 @@ def resolve(checkpoint: str, revision: str | None = None) -> Path:
     elif _is_path(checkpoint):
         folder = Path(checkpoint).expanduser()
     else:
-        folder = _from_hub(checkpoint, revision)
+        folder = _from_hub(checkpoint, revision, files)
     if not folder.is_dir():
         raise UserError(
             f"checkpoint {checkpoint!r}: there is no such folder; give a folder that holds"
             " config.json and *.safetensors, or a hub id such as GSAI-ML/LLaDA-8B-Base"
         )
-    _require(folder)
     return folder
 
 
@@ -100,16 +111,16 @@ def _require(folder: Path) -> None:
     weight_files(folder)
 
 
-def _from_hub(checkpoint: str, revision: str | None) -> Path:
+def _from_hub(checkpoint: str, revision: str | None, files: Sequence[str]) -> Path:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import snapshot_download  # heavy, and not needed for local checkpoints
 
     try:
-        return Path(snapshot_download(checkpoint, revision=revision, allow_patterns=FILES, local_files_only=True))
+        return Path(snapshot_download(checkpoint, revision=revision, allow_patterns=list(files), local_files_only=True))
     except (OSError, ValueError):
         pass  # not in the cache, or not whole: ask the hub
     try:
-        return Path(snapshot_download(checkpoint, revision=revision, allow_patterns=FILES, etag_timeout=5))
+        return Path(snapshot_download(checkpoint, revision=revision, allow_patterns=list(files), etag_timeout=5))
     except Exception as error:  # the hub's client raises its transport's own errors too
         raise UserError(
             f"checkpoint {checkpoint!r} is not on this machine and the hub did not give it ({_first_line(error)}):"

@@ -28,11 +28,20 @@ def load(checkpoint: str, revision: str | None, family: Family, precision: Preci
     Raises:
         UserError: when there is no such checkpoint, or no such device.
     """
-    if device is Device.cuda and not torch.cuda.is_available():
-        raise UserError("PyTorch finds no CUDA GPU here: install its CUDA build, use hardware=cpu, or a GPU machine")
+    require_device(device)
     folder = resolve(checkpoint, revision)
     model = load_model(folder, family, dtype=DTYPES[precision], device=torch.device(device.value))
     return Loaded(model=model, tokenizer=load_tokenizer(folder))
+
+
+def require_device(device: Device) -> None:
+    """Make sure that the device is there.
+
+    Raises:
+        UserError: when it is not.
+    """
+    if device is Device.cuda and not torch.cuda.is_available():
+        raise UserError("PyTorch finds no CUDA GPU here: install its CUDA build, use hardware=cpu, or a GPU machine")
 
 
 class Shelf:

@@ -1,24 +1,87 @@
 """All quality figures of each generated text; a new metric is a field of Score and a line here."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from benchmark.models.shelf import load
+from benchmark.progress import Report, Stage
+from benchmark.quality.bertscore import TextEncoder, load_encoder
 from benchmark.quality.diversity import distinct, entropy_nats, repetition
 from benchmark.quality.perplexity import PerplexityJudge
 from benchmark.record import Generated, Score
+from benchmark.run import Device, Encoder, Family, Judge
 
 
-def score(generated: Iterable[Generated], judge: PerplexityJudge | None) -> tuple[Score, ...]:
-    """One Score for each text; without a judge its likelihood stays unknown."""
-    return tuple(_score(text, judge) for text in generated)
+@dataclass(frozen=True, kw_only=True)
+class Scorers:
+    """The models that read text; what a missing one would say stays as it is."""
+
+    judge: PerplexityJudge | None = None
+    encoder: TextEncoder | None = None
 
 
-def _score(text: Generated, judge: PerplexityJudge | None) -> Score:
-    likelihood = None if judge is None else judge.score(text.prompt, text.continuation)
+def load_scorers(judge: Judge | None, encoder: Encoder | None, device: Device) -> Scorers:
+    """Both on `device`, or where they want to be. To be dropped after use: later peaks must not carry them.
+
+    Raises:
+        UserError: when one cannot be loaded.
+    """
+    return Scorers(
+        judge=None if judge is None else _load_judge(judge, judge.device or device),
+        encoder=None if encoder is None else load_encoder(encoder, encoder.device or device),
+    )
+
+
+def score(generated: Sequence[Generated], end_id: int | None, scorers: Scorers, report: Report) -> tuple[Score, ...]:
+    """One Score for each text; `end_id` is the token that ends a sequence."""
+    return rescore([_of_tokens(text, end_id) for text in generated], generated, scorers, report)
+
+
+def rescore(
+    scores: Sequence[Score], generated: Sequence[Generated], scorers: Scorers, report: Report
+) -> tuple[Score, ...]:
+    """The scores, with what these scorers say of the same texts in place of what others said."""
+    report(Stage.quality, 0, 1)
+    if scorers.judge is not None:
+        scores = _judged(scores, generated, scorers.judge, report)
+    if scorers.encoder is not None:
+        scores = _compared(scores, generated, scorers.encoder)
+    return tuple(scores)
+
+
+def _of_tokens(text: Generated, end_id: int | None) -> Score:
     return Score(
         prompt_id=text.prompt_id,
-        nll_nats=None if likelihood is None else likelihood.nll_nats,
-        judge_tokens=None if likelihood is None else likelihood.tokens,
+        nll_nats=None,
+        judge_tokens=None,
         entropy_nats=entropy_nats(text.tokens),
         distinct_2=distinct(text.tokens, 2),
         repetition_4=repetition(text.tokens, 4),
+        characters=len(text.continuation),
+        ended=None if end_id is None else end_id in text.tokens,
     )
+
+
+def _judged(
+    scores: Sequence[Score], generated: Sequence[Generated], judge: PerplexityJudge, report: Report
+) -> list[Score]:
+    judged = []
+    for place, (score, text) in enumerate(zip(scores, generated, strict=True)):
+        report(Stage.quality, place, len(scores))
+        found = judge.score(text.prompt, text.continuation)
+        nll_nats, tokens = (None, None) if found is None else (found.nll_nats, found.tokens)
+        judged.append(replace(score, nll_nats=nll_nats, judge_tokens=tokens))
+    return judged
+
+
+def _compared(scores: Sequence[Score], generated: Sequence[Generated], encoder: TextEncoder) -> list[Score]:
+    found = encoder.compare([text.continuation for text in generated], [text.reference for text in generated])
+    return [
+        replace(score, bertscore_precision=one.precision, bertscore_recall=one.recall, bertscore_f1=one.f1)
+        for score, one in zip(scores, found, strict=True)
+    ]
+
+
+def _load_judge(judge: Judge, device: Device) -> PerplexityJudge:
+    loaded = load(judge.checkpoint, judge.revision, Family.autoregressive, judge.precision, device)
+    return PerplexityJudge(model=loaded.model, tokenizer=loaded.tokenizer)

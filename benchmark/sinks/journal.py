@@ -41,10 +41,13 @@ class Journal:
                 f"output_dir={self.output_dir} cannot be written to ({error.strerror}): give another, output_dir=FOLDER"
             ) from error
 
+    def path(self, key: str, started_at: str) -> Path:
+        """The file of the record with this key and start, whether or not there is one."""
+        return self.folder / f"{record_name(key, started_at)}.json"
+
     def write(self, record: Record) -> Path:
         """Put the record on disk, in one step that either happens or does not."""
-        started = datetime.fromisoformat(record.started_at)
-        path = self.folder / f"{record.key}-{started.strftime(STAMP)}.json"
+        path = self.path(record.key, record.started_at)
         descriptor, partial = tempfile.mkstemp(dir=self.folder, suffix=".partial")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -62,6 +65,11 @@ class Journal:
         earliest = since - CLOCK_DIFFERENCE
         files = [file for file in self.folder.glob("*.json") if _started(file) >= earliest]
         return [record for record in load(files).records if record.sweep == sweep]
+
+
+def record_name(key: str, started_at: str) -> str:
+    """What a record's file is called, without its ending."""
+    return f"{key}-{datetime.fromisoformat(started_at).strftime(STAMP)}"
 
 
 def _publish(partial: Path, path: Path) -> None:

@@ -130,7 +130,9 @@ class Tracker:
 def parameters(record: Record) -> dict[str, Any]:
     """The run's settings, flat; settings that the run does not have are left out."""
     run = asdict(record.run)
-    nested = {group: run.pop(group) or {} for group in ("model", "diffusion", "prompts", "judge")}
+    nested = {
+        group: run.pop(group) or {} for group in ("model", "diffusion", "prompts", "judge", "encoder", "likelihood")
+    }
     flat = {
         "model": nested["model"]["name"],
         **nested["diffusion"],
@@ -140,6 +142,9 @@ def parameters(record: Record) -> dict[str, Any]:
         "checkpoint": nested["model"]["checkpoint"],
         "prompts": nested["prompts"]["source"],
         "judge": nested["judge"].get("checkpoint"),
+        "encoder": nested["encoder"].get("checkpoint"),
+        "encoder_layer": nested["encoder"].get("layer"),
+        **{f"likelihood_{name}": value for name, value in nested["likelihood"].items()},
     }
     return {name: getattr(value, "value", value) for name, value in flat.items() if value is not None}
 
@@ -149,6 +154,8 @@ def labels(record: Record) -> dict[str, str]:
     tags = {"sweep": record.sweep, "key": record.key}
     if record.environment is not None:
         tags |= {name: str(value) for name, value in asdict(record.environment).items() if value is not None}
+    if record.rescored_from is not None:
+        tags["rescored_from"] = record.rescored_from
     if record.failure is not None:
         tags |= {"failure": record.failure.kind.value, "reason": record.failure.message}
     return tags

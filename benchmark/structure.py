@@ -6,7 +6,7 @@ What a class is made of is looked up once: a folder of ten thousand records hold
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache, partial
 from typing import Any, TypeVar
@@ -19,25 +19,30 @@ PLAIN = (float, int, str)
 
 
 def build(kind: type[T], data: object) -> T:
-    """An instance of dataclass `kind` from nested dicts and lists.
+    """An instance of dataclass `kind` from nested dicts and lists; what is missing takes its default.
 
     Raises:
-        ValueError: naming the field that is missing, unknown or of another type.
+        ValueError: naming the field that is missing without a default, unknown or of another type.
     """
     if not isinstance(data, dict):
         raise ValueError(f"{kind.__name__}: expected an object, found {type(data).__name__}")  # noqa: TRY004 (as documented)
-    converters = _converters(kind)
-    if data.keys() != converters.keys():
-        raise ValueError(f"{kind.__name__}: missing or unknown fields {sorted(converters.keys() ^ data.keys())}")
-    return kind(**{name: convert(data[name], where) for name, (convert, where) in converters.items()})
+    converters, required = _converters(kind)
+    if data.keys() != converters.keys() and (wrong := (required - data.keys()) | (data.keys() - converters.keys())):
+        raise ValueError(f"{kind.__name__}: missing or unknown fields {sorted(wrong)}")
+    values = {}
+    for name, value in data.items():
+        convert, where = converters[name]
+        values[name] = convert(value, where)
+    return kind(**values)
 
 
 @cache
-def _converters(kind: type) -> dict[str, tuple[Converter, str]]:
-    """Of each field, its converter and its full name."""
+def _converters(kind: type) -> tuple[dict[str, tuple[Converter, str]], frozenset[str]]:
+    """Of each field, its converter and its full name; and the fields without a default."""
     assert is_dataclass(kind)
     hints = typing.get_type_hints(kind)
-    return {field.name: (_converter(hints[field.name]), f"{kind.__name__}.{field.name}") for field in fields(kind)}
+    converters = {each.name: (_converter(hints[each.name]), f"{kind.__name__}.{each.name}") for each in fields(kind)}
+    return converters, frozenset(each.name for each in fields(kind) if each.default is MISSING)
 
 
 def _converter(hint: Any) -> Converter:  # noqa: ANN401 (a type is known at run time alone)

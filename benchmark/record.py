@@ -73,6 +73,8 @@ class Score:
         entropy_nats: Shannon entropy of the output's token frequencies.
         distinct_2: share of bigrams that are distinct.
         repetition_4: share of 4-grams that repeat an earlier one.
+        bertscore_precision, bertscore_recall, bertscore_f1: BERTScore against the true continuation;
+            null without an encoder or without text.
     """
 
     prompt_id: str
@@ -81,6 +83,9 @@ class Score:
     entropy_nats: float
     distinct_2: float | None
     repetition_4: float | None
+    bertscore_precision: float | None = None
+    bertscore_recall: float | None = None
+    bertscore_f1: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

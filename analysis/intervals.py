@@ -1,0 +1,13 @@
+"""An estimate with its confidence interval."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and the ends of its confidence interval at `level`; equal ends mean that no noise was seen."""
+
+    estimate: float
+    low: float
+    high: float
+    level: float = 0.95

@@ -1,10 +1,17 @@
-"""Read a journal's records; a file that is none is named and left out."""
+"""Read records; what is none, or is of another version, is named and left out."""
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from benchmark.errors import UserError
 from benchmark.record import Record
+
+Source = tuple[str, Callable[[], str]]
+"""The name of a record's place, and what reads its text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,15 +22,43 @@ class Loaded:
     rejected: tuple[str, ...]
 
 
-def load(files: Iterable[Path]) -> Loaded:
+def load(files: Iterable[Path], *, keep_texts: bool = True) -> Loaded:
     """The records in `files`."""
+    return read((from_file(file) for file in files), keep_texts=keep_texts)
+
+
+def read(sources: Iterable[Source], *, keep_texts: bool = True) -> Loaded:
+    """The records in `sources`. Without `keep_texts`, `generated` is empty, which saves most of the memory."""
     records, rejected = [], []
-    for file in files:
-        try:
-            records.append(Record.from_json(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            rejected.append(f"{file}: {error}")
+    with _collector_paused():
+        for name, text in sources:
+            try:
+                records.append(Record.from_json(text(), keep_texts=keep_texts))
+            except (OSError, ValueError, TypeError, RecursionError) as error:
+                rejected.append(f"{name}: {_one_line(error)}")
     return Loaded(records=tuple(sorted(records, key=lambda record: record.started_at)), rejected=tuple(rejected))
+
+
+def from_file(file: Path) -> Source:
+    """A record file as a source."""
+    return str(file), partial(file.read_text, encoding="utf-8")
+
+
+def find(place: Path) -> list[Path]:
+    """The record files of an output_dir, of a folder of records, or a file by itself.
+
+    Raises:
+        UserError: when there is none.
+    """
+    if place.is_file():
+        return [place]
+    if not place.is_dir():
+        raise UserError(f"{place} does not exist: give an output_dir of the benchmark, a folder of records or a record")
+    folder = place / "records" if (place / "records").is_dir() else place
+    files = sorted(folder.glob("*.json"))
+    if not files:
+        raise UserError(f"{folder} holds no records: give the output_dir of a run, or a folder of records")
+    return files
 
 
 def latest(records: Iterable[Record]) -> list[Record]:
@@ -34,3 +69,19 @@ def latest(records: Iterable[Record]) -> list[Record]:
         if held is None or record.measurement is not None or held.measurement is None:
             best[record.key] = record
     return list(best.values())
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Records hold no cycles, and looking for some again and again takes longer than reading them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

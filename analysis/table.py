@@ -1,12 +1,14 @@
-"""The table of grid points that a person reads in a terminal."""
+"""Tables that a person reads in a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from analysis.metrics import metrics
+from analysis.tables import Table as Rows
 from benchmark.record import Failure, Record
 
 MIB = 1024 * 1024
@@ -29,6 +31,17 @@ def table(records: Sequence[Record]) -> Table:
         shown.add_column(heading, justify="right", no_wrap=True)
     for record in records:
         shown.add_row(*_point(record), *_values(record))
+    return shown
+
+
+def show(rows: Rows, without: Collection[str] = ()) -> Table:
+    """Any of the report's tables, on a terminal; `without` some of its headings."""
+    kept = [index for index, heading in enumerate(rows.headings) if heading not in without]
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index in kept:
+        shown.add_column(escape(rows.headings[index]), justify="left" if rows.left[index] else "right")
+    for row in rows.rows:
+        shown.add_row(*(escape(row[index]) for index in kept))
     return shown
 
 

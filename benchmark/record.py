@@ -195,8 +195,8 @@ class Record:
         return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
 
     @classmethod
-    def from_json(cls, text: str) -> "Record":
-        """The record that `to_json` wrote.
+    def from_json(cls, text: str, *, keep_texts: bool = True) -> "Record":
+        """The record that `to_json` wrote; without `keep_texts`, one whose `generated` is empty.
 
         Raises:
             ValueError: when the text is no record of this version.
@@ -204,6 +204,8 @@ class Record:
         data = json.loads(text)
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             raise ValueError(f"not a record of schema {SCHEMA}")
+        if not keep_texts and isinstance(data.get("measurement"), dict):
+            data["measurement"] = data["measurement"] | {"generated": []}
         try:
             return build(cls, data)
         except UserError as error:

@@ -1,0 +1,1 @@
+"""The figures of the report, drawn from points and parities; each module draws one."""

@@ -1,0 +1,125 @@
+"""Quality against steps with the baseline's band and the steps to parity; entropy, small, below it."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+
+from analysis.figures.panel import Entropy, Panel, axis_label, triple
+from analysis.figures.style import (
+    BASELINE,
+    DIFFUSION,
+    GREY,
+    INK,
+    MARK,
+    MOST_PANELS,
+    Drawing,
+    columns_for,
+    error_bars,
+    grid,
+    legend,
+    logarithmic,
+    look,
+    shown_of,
+    whole_numbers,
+)
+from analysis.intervals import Interval
+from analysis.parity import Parity
+from analysis.quality import METRICS
+from analysis.words import answer, steps_to_parity
+
+INTERVAL_HEIGHT = 0.035
+"""Where the interval of the steps to parity lies, as a share of the panel's height."""
+
+
+def draw_curves(every: Sequence[Panel]) -> Drawing | None:
+    """None without a panel. All panels are of one metric."""
+    shown = every[:MOST_PANELS]
+    if not shown:
+        return None
+    metric = METRICS[shown[0].parity.metric]
+    with look():
+        figure, cells = grid(len(shown), columns_for(len(shown)), size=(3.5, 3.3))
+        axes: list[Axes] = []
+        for cell, panel in zip(cells, shown, strict=True):
+            above, below = cell.subgridspec(2, 1, height_ratios=(3, 1), hspace=0.04)
+            axes.append(figure.add_subplot(above if panel.entropy else cell))
+            _quality(axes[-1], panel)
+            if panel.entropy:
+                axes[-1].set_xlabel("")
+                axes[-1].tick_params(labelbottom=False)
+                _entropy(figure.add_subplot(below), panel.entropy)
+        legend(figure, axes)
+    better = "Higher" if metric.higher_is_better else "Lower"
+    return Drawing(
+        name=f"quality-{metric.name}",
+        title=f"{metric.label} against steps",
+        caption=f"{better} is better. Bars and bands are {shown[0].parity.baseline.level:.0%} intervals over prompts."
+        " The ring marks the steps to parity, the bar at the foot their interval. Below each curve, the entropy of the"
+        " output's tokens: text that repeats itself is easy to predict." + shown_of(len(shown), len(every)),
+        alt=" ".join(answer(panel.parity) for panel in shown),
+        figure=figure,
+    )
+
+
+def _quality(axes: Axes, panel: Panel) -> None:
+    parity = panel.parity
+    _curve(axes, parity.steps, parity.quality, parity.baseline, (parity.diffusion, parity.baseline_model))
+    _mark(axes, parity)
+    logarithmic(axes, [value for each in (*parity.quality, parity.baseline) for value in (each.low, each.high)])
+    axes.set(title=panel.title, ylabel=axis_label(parity))
+
+
+def _entropy(axes: Axes, entropy: Entropy) -> None:
+    _curve(axes, entropy.steps, entropy.values, entropy.baseline, (None, None))
+    axes.set_ylabel("nats")
+    axes.text(0.015, 0.93, "entropy", transform=axes.transAxes, va="top", color=GREY, fontsize=8)
+    axes.margins(y=0.25)
+    axes.locator_params(axis="y", nbins=3)
+
+
+def _curve(
+    axes: Axes,
+    steps: Sequence[int],
+    values: Sequence[Interval],
+    baseline: Interval,
+    labels: tuple[str | None, str | None],
+) -> None:
+    axes.axhspan(baseline.low, baseline.high, color=BASELINE, alpha=0.14, lw=0)
+    axes.axhline(baseline.estimate, color=BASELINE, ls="--", label=labels[1])
+    axes.errorbar(
+        steps,
+        [value.estimate for value in values],
+        yerr=error_bars([triple(value) for value in values]),
+        color=DIFFUSION,
+        marker="o",
+        capsize=2.5,
+        label=labels[0],
+    )
+    whole_numbers(axes, steps, "steps K")
+
+
+def _mark(axes: Axes, parity: Parity) -> None:
+    """A ring where parity is reached first, its interval at the foot; or a word when it is not."""
+    low, high = parity.first_steps_interval
+    first = parity.first_steps
+    text = f"parity: K {steps_to_parity(parity)}" if first is None else f"parity: K = {steps_to_parity(parity)}"
+    axes.annotate(
+        text.replace("= ≤", "≤"),
+        (0.97, 0.95),
+        xycoords="axes fraction",
+        ha="right",
+        va="top",
+        color=INK,
+        bbox={"boxstyle": "round,pad=0.25", "fc": "white", "ec": "none", "alpha": 0.8},
+    )
+    if first is not None:
+        height = parity.quality[parity.steps.index(first)].estimate
+        axes.plot([first], [height], "o", ms=11, mfc="none", mec=MARK, mew=1.8, ls="none", label="steps to parity")
+        axes.axvline(first, color=MARK, lw=0.9, ls=":")
+    if low is not None:
+        foot = axes.get_xaxis_transform()
+        right = axes.get_xlim()[1] if high is None else high
+        axes.plot([low, right], [INTERVAL_HEIGHT] * 2, transform=foot, color=MARK, lw=3, solid_capstyle="butt")
+        ends = [(low, "|"), (right, ">" if high is None else "|")]
+        for place, marker in ends:
+            axes.plot([place], [INTERVAL_HEIGHT], marker, transform=foot, color=MARK, ms=7, mew=1.5, clip_on=False)

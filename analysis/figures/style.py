@@ -1,0 +1,163 @@
+"""One look for all figures: quiet axes, Okabe and Ito's colours, and a marker or dash for whoever sees grey."""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+INK, GREY = "#222222", "#6b6b6b"
+DIFFUSION, BASELINE, MARK = BLUE, VERMILLION, GREEN
+SHADES = ("#9ecae1", "#5ba3d0", "#2d7fb8", "#0a5a94", "#05365c")
+"""Blues from few steps to many; light to dark, so their order shows in grey too."""
+MARKERS = "o^DvPX<>"
+MOST_PANELS = 18
+"""Panels of one figure: what still fits a page."""
+ABREAST = 3
+RASTER_DPI = 160
+
+NARROW, WIDE = 4, 300
+"""Ratios of a log axis's ends: within the first, every digit has a tick; beyond the second, powers of ten alone."""
+LARGE = 1e5
+"""From here on a tick is a power of ten."""
+
+LOOK = {
+    "font.size": 8.5,
+    "font.family": "DejaVu Sans",
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#9a9a9a",
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e9e9e9",
+    "grid.linewidth": 0.7,
+    "xtick.color": "#555555",
+    "ytick.color": "#555555",
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 5,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "crossover",
+    "text.parse_math": False,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """A figure with its words. `alt` says what it shows to whoever cannot see it."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    figure: Figure
+
+    def svg(self) -> str:
+        """The figure as SVG text, the same for the same data."""
+        text = io.StringIO()
+        with look():
+            self.figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Title": self.title})
+            self.figure.set_layout_engine("none")  # it is laid out, and stays so
+        return text.getvalue()
+
+    def save(self, folder: Path, svg: str) -> None:
+        """Write `name`.svg and `name`.png."""
+        (folder / f"{self.name}.svg").write_text(svg, encoding="utf-8")
+        with look():
+            self.figure.savefig(folder / f"{self.name}.png", dpi=RASTER_DPI, metadata={"Software": None})
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """What is drawn inside has the look of the house."""
+    with mpl.rc_context(LOOK):
+        yield
+
+
+def panels(number: int, columns: int, *, size: tuple[float, float] = (3.3, 2.6)) -> tuple[Figure, list[Axes]]:
+    """A figure of `number` panels, `columns` abreast."""
+    figure, cells = grid(number, columns, size=size)
+    return figure, [figure.add_subplot(cell) for cell in cells]
+
+
+def grid(number: int, columns: int, *, size: tuple[float, float]) -> tuple[Figure, list[Any]]:
+    """A figure with the places of `number` panels, to be filled or divided further."""
+    columns = max(1, min(columns, number))
+    rows = ceil(number / columns)
+    least_width = 4.6  # for the legend above a single panel
+    figure = Figure(figsize=(max(size[0] * columns, least_width), size[1] * rows + 0.45), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(h_pad=0.06, w_pad=0.06)  # type: ignore[union-attr]  # set by layout=
+    spec = figure.add_gridspec(rows, columns)
+    return figure, list(islice((spec[row, column] for row in range(rows) for column in range(columns)), number))
+
+
+def columns_for(number: int) -> int:
+    """Panels abreast: a few in one row, more in a block a page wide."""
+    return 2 if number == 2 * 2 else min(number, ABREAST)
+
+
+def whole_numbers(axes: Axes, values: Sequence[int], name: str, *, most: int = 8) -> None:
+    """A log2 x axis with ticks at the values that were measured."""
+    known = sorted(set(values))
+    step = ceil(len(known) / most)
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_locator(FixedLocator(known[::step]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlim(known[0] / 2**0.5, known[-1] * 2**0.5)
+    axes.set_xlabel(name)
+
+
+def logarithmic(axes: Axes, values: Sequence[float]) -> None:
+    """A log y axis when the values span more than a factor of four."""
+    if min(values) > 0 and max(values) > NARROW * min(values):
+        plain_log(axes, "y", max(values) / min(values))
+
+
+def plain_log(axes: Axes, which: str, ratio: float) -> None:
+    """A log axis with plain numbers at its ticks: the more of them, the smaller the ratio that it spans."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    axis.set_major_locator(LogLocator(subs=range(1, 10) if ratio < NARROW else (1, 2, 5) if ratio < WIDE else (1,)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value < LARGE else f"{value:.0e}"))
+
+
+def legend(figure: Figure, axes: Sequence[Axes], *, columns: int = 4) -> None:
+    """One legend above all panels, each label once."""
+    found = {}
+    for each in axes:
+        for handle, label in zip(*each.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    width = max(1, min(columns, int(figure.get_figwidth() / 1.5), len(found)))
+    figure.legend(found.values(), found.keys(), loc="outside upper left", ncols=width, handlelength=2.6)
+
+
+def error_bars(values: Sequence[tuple[float, float, float]]) -> list[list[float]]:
+    """Matplotlib's lengths below and above from (estimate, low, high)."""
+    return [[max(0.0, mid - low) for mid, low, _ in values], [max(0.0, high - mid) for mid, _, high in values]]
+
+
+def shown_of(shown: int, total: int) -> str:
+    """A sentence for a figure that leaves panels out."""
+    return "" if shown == total else f" Shown: {shown} of {total} panels; the tables hold all."

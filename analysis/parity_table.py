@@ -1,0 +1,94 @@
+"""The parity table: one row for each metric, batch and length."""
+
+from collections.abc import Sequence
+
+from analysis.intervals import Interval
+from analysis.parity import Parity
+from analysis.quality import METRICS
+from analysis.tables import Raw, Table
+from analysis.words import interval, remarks, steps_to_parity
+
+HEADINGS = (
+    "B",
+    "N",
+    "diffusion",
+    "baseline",
+    "metric",
+    "baseline's",
+    "K",
+    "interval",
+    "quality",
+    "speed-up",
+    "remarks",
+)
+
+
+def parity_table(rows: Sequence[tuple[Parity, str]]) -> Table:
+    """Of parities, each with its setting in words."""
+    return Table(
+        name="parity",
+        title="Steps to parity",
+        headings=HEADINGS,
+        words=frozenset({"diffusion", "baseline", "metric", "remarks"}),
+        rows=tuple(_shown(parity, setting) for parity, setting in rows),
+        raw=tuple(_raw(parity, setting) for parity, setting in rows),
+    )
+
+
+def _shown(parity: Parity, setting: str) -> tuple[str, ...]:
+    first = parity.first_steps
+    at_parity = None if first is None else parity.quality[parity.steps.index(first)]
+    return (
+        str(parity.batch),
+        str(parity.length),
+        parity.diffusion,
+        parity.baseline_model,
+        METRICS[parity.metric].label,
+        interval(parity.baseline),
+        steps_to_parity(parity),
+        _steps_interval(parity),
+        "" if at_parity is None else interval(at_parity),
+        "" if parity.speedup is None else interval(parity.speedup),
+        " ".join(([f"{setting}."] if setting else []) + list(remarks(parity))),
+    )
+
+
+def _steps_interval(parity: Parity) -> str:
+    low, high = (f"> {parity.steps[-1]}" if end is None else str(end) for end in parity.first_steps_interval)
+    return low if low == high else f"[{low}, {high}]"
+
+
+def _raw(parity: Parity, setting: str) -> Raw:
+    low, high = parity.first_steps_interval
+    return {
+        "batch": parity.batch,
+        "length": parity.length,
+        "diffusion": parity.diffusion,
+        "baseline": parity.baseline_model,
+        "setting": setting,
+        "metric": parity.metric,
+        "margin": parity.margin,
+        "reading": parity.reading.value,
+        "steps_to_parity": parity.first_steps,
+        "steps_to_parity_low": low,
+        "steps_to_parity_high": high,
+        "holds_from_steps": parity.holds_from_steps,
+        "monotone": parity.monotone,
+        "largest_steps": parity.steps[-1],
+        **_bounds("baseline_quality", parity.baseline),
+        **_bounds("speedup", parity.speedup),
+        **_bounds("baseline_latency_s", parity.baseline_latency_s),
+        "steps": " ".join(map(str, parity.steps)),
+        "quality": " ".join(f"{each.estimate:.6g}" for each in parity.quality),
+        "reaches_probability": " ".join(f"{each:.4g}" for each in parity.reaches_probability),
+        "latency_s": " ".join(f"{each.estimate:.6g}" for each in parity.latency_s),
+        "flags": " ".join(parity.flags),
+    }
+
+
+def _bounds(name: str, found: Interval | None) -> dict[str, float | None]:
+    return {
+        name: None if found is None else found.estimate,
+        f"{name}_low": None if found is None else found.low,
+        f"{name}_high": None if found is None else found.high,
+    }

@@ -1,0 +1,90 @@
+"""Tables as CSV (raw numbers, units in the names), Markdown and LaTeX (booktabs)."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LONG = 40
+"""Rows from which a LaTeX table breaks over pages."""
+
+TEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "≤": r"$\leq$",
+    ">": r"$>$",
+    "<": r"$<$",
+}
+
+Raw = Mapping[str, object]
+"""A row for machines: units in the names, None where there is no value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table twice: `rows` as a person reads them, `raw` for machines.
+
+    Attributes:
+        words: the headings whose columns hold words and are set flush left.
+    """
+
+    name: str
+    title: str
+    headings: tuple[str, ...]
+    words: frozenset[str]
+    rows: tuple[tuple[str, ...], ...]
+    raw: tuple[Raw, ...]
+
+    @property
+    def left(self) -> tuple[bool, ...]:
+        """Whether each column is set flush left."""
+        return tuple(heading in self.words for heading in self.headings)
+
+    def save(self, folder: Path) -> None:
+        """Write `name` as .csv, .md and .tex."""
+        (folder / f"{self.name}.csv").write_text(as_csv(self), encoding="utf-8", newline="")
+        (folder / f"{self.name}.md").write_text(as_markdown(self), encoding="utf-8")
+        (folder / f"{self.name}.tex").write_text(as_latex(self), encoding="utf-8")
+
+
+def as_csv(table: Table) -> str:
+    """All columns that any row has, in the order of their first appearance."""
+    names = list(dict.fromkeys(name for row in table.raw for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table.raw)
+    return text.getvalue()
+
+
+def as_markdown(table: Table) -> str:
+    """A pipe table."""
+    rule = [":--" if left else "--:" for left in table.left]
+    lines = [table.headings, rule, *([cell.replace("|", "\\|") for cell in row] for row in table.rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def as_latex(table: Table) -> str:
+    r"""A booktabs table: \input it after \usepackage{booktabs}, and longtable for a long one."""
+    columns = "".join("l" if left else "r" for left in table.left)
+    head, rows = _tex_row(table.headings), "".join(_tex_row(row) for row in table.rows)
+    if len(table.rows) < LONG:
+        return f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{head}\\midrule\n{rows}\\bottomrule\n\\end{{tabular}}\n"
+    return (
+        f"\\begin{{longtable}}{{{columns}}}\n\\toprule\n{head}\\midrule\n\\endhead\n"
+        f"\\bottomrule\n\\endfoot\n{rows}\\end{{longtable}}\n"
+    )
+
+
+def _tex_row(cells: Sequence[str]) -> str:
+    row = " & ".join("".join(TEX.get(letter, letter) for letter in cell) for cell in cells)
+    return ("{}" if row.startswith("[") else "") + row + r" \\" + "\n"

@@ -1,0 +1,113 @@
+"""What a parity says, in sentences."""
+
+from collections.abc import Sequence
+
+from analysis.intervals import Interval
+from analysis.parity import Parity, Reading
+from analysis.quality import METRICS
+
+THOUSAND = 1000
+SLIGHT = 0.025
+"""Probability that is not worth a remark."""
+
+
+def answer(parity: Parity) -> str:
+    """The one sentence that a reader came for."""
+    who = f"At {place(parity)} {parity.diffusion}"
+    if parity.first_steps is None:
+        return f"{who} does not reach {_goal(parity)} up to K={parity.steps[-1]}{_perhaps(parity)}."
+    how = "already" if parity.reading is Reading.smallest else ""
+    reached = f"{who} {how} reaches".replace("  ", " ")
+    at = "at the smallest K measured, " if parity.reading is Reading.smallest else "from "
+    steps = f"K={parity.first_steps} ({_steps_interval(parity)})"
+    return f"{reached} {_goal(parity)} {at}{steps} and is there {speed(parity)}."
+
+
+def speed(parity: Parity) -> str:
+    """The speed-up at parity in words, with its interval."""
+    found = parity.speedup
+    if found is None:
+        return "of unknown speed"
+    numbers = f"[{ratio(found.low)}, {ratio(found.high)}]"
+    if found.low > 1:
+        return f"{ratio(found.estimate)} times as fast {numbers}"
+    if found.high < 1:
+        return f"slower, {ratio(found.estimate)} times as fast {numbers}"
+    return f"about as fast, {ratio(found.estimate)} times {numbers}"
+
+
+def remarks(parity: Parity) -> tuple[str, ...]:
+    """What a careful reader must know beside the answer."""
+    found = [_sentence(flag) for flag in parity.flags]
+    if not parity.monotone and parity.first_steps is not None:
+        found.insert(0, f"Quality does not rise with every step: {_first_and_last(parity)}.")
+    return tuple(found)
+
+
+def steps_to_parity(parity: Parity) -> str:
+    """S_parity for a table: a number, `at most` the smallest K, or `more than` the largest."""
+    if parity.first_steps is None:
+        return f"> {parity.steps[-1]}"
+    return f"≤ {parity.first_steps}" if parity.reading is Reading.smallest else str(parity.first_steps)
+
+
+def place(parity: Parity) -> str:
+    """Where in the grid."""
+    return f"B={parity.batch}, N={parity.length}"
+
+
+def ratio(value: float) -> str:
+    """Three significant digits below 1, two above."""
+    return f"{value:.2g}" if value < 1 else f"{value:#.3g}".rstrip(".")
+
+
+def number(value: float) -> str:
+    """Three significant digits; whole numbers from a thousand on, with commas rather than powers of ten."""
+    return f"{value:,.0f}" if abs(value) >= THOUSAND else f"{value:#.3g}".rstrip(".")
+
+
+def interval(found: Interval) -> str:
+    """Estimate with its interval."""
+    return f"{number(found.estimate)} [{number(found.low)}, {number(found.high)}]"
+
+
+def inside(label: str) -> str:
+    """A label within a sentence: without its capital, unless it is a name such as BERTScore."""
+    return label if label[:2].isupper() else label[:1].lower() + label[1:]
+
+
+def listed(items: Sequence[object]) -> str:
+    """a, b and c."""
+    words = [str(item) for item in items]
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def _goal(parity: Parity) -> str:
+    margin = f" within a margin of {number(parity.margin)}" if parity.margin else ""
+    return f"{parity.baseline_model}'s {inside(METRICS[parity.metric].label)}{margin}"
+
+
+def _perhaps(parity: Parity) -> str:
+    """With what probability it would after all, on other prompts."""
+    chance = max(parity.reaches_probability, default=0.0)
+    return f" (another draw of prompts would at some K with probability {chance:.2f})" if chance > SLIGHT else ""
+
+
+def _steps_interval(parity: Parity) -> str:
+    level = f"{parity.baseline.level:.0%} interval"
+    low, high = parity.first_steps_interval
+    if low is None:
+        return f"{level}: not reached"
+    if high is None:
+        return f"{level} {low} to more than {parity.steps[-1]}"
+    return f"{level}: {low} alone" if low == high else f"{level} {low} to {high}"
+
+
+def _first_and_last(parity: Parity) -> str:
+    if parity.holds_from_steps is None:
+        return f"it is reached first at K={parity.first_steps} and lost again at K={parity.steps[-1]}"
+    return f"it is reached first at K={parity.first_steps} and holds from K={parity.holds_from_steps} on"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."

@@ -1,6 +1,6 @@
 """Tables that a person reads in a terminal."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.table import Table
 from analysis.metrics import metrics
 from analysis.tables import Table as Rows
 from benchmark.record import Failure, Record
+from benchmark.run import Diffusion, Run
 
 MIB = 1024 * 1024
 PLAIN_WIDTH = 120
@@ -22,15 +23,22 @@ def make_console(*, stderr: bool = False, record: bool = False) -> Console:
     return console if console.is_terminal else Console(stderr=stderr, record=record, width=PLAIN_WIDTH)
 
 
-def table(records: Sequence[Record]) -> Table:
-    """One row a record: latency with its spread, throughput, memory, quality; or why there is none."""
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("model", "steps", "batch", "length"):
-        shown.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
-    for heading in ("latency s", r"\[p25, p75]", "tok/s", "peak MiB", "perplexity", "entropy nats"):
-        shown.add_column(heading, justify="right", no_wrap=True)
+def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
+    """One row a record: latency with its spread, throughput, memory, quality; or why there is none.
+
+    Settings other than steps, batch and length have a column when they differ; spread and samples when
+    `width` has room for them.
+    """
+    settings = {
+        **SHAPE,
+        **{name: read for name, read in OTHERS.items() if len({read(each.run) for each in records}) > 1},
+    }
+    values = {name: write for name, write in VALUES.items() if width >= PLAIN_WIDTH or name not in ROOMY}
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1) if width >= PLAIN_WIDTH else (0, 1, 0, 0))
+    for heading in (*settings, *values):
+        shown.add_column(escape(heading), justify="left" if heading == "model" else "right", no_wrap=True)
     for record in records:
-        shown.add_row(*_point(record), *_values(record))
+        shown.add_row(*(read(record.run) for read in settings.values()), *_values(record, values))
     return shown
 
 
@@ -46,29 +54,19 @@ def show(rows: Rows, without: Collection[str] = ()) -> Table:
 
 
 def failures(records: Sequence[Record]) -> list[str]:
-    """A line for each point that was not measured, with its reason."""
-    return [_why(record, record.failure) for record in records if record.failure is not None]
+    """A line for each point that was not measured or not judged, with its reason."""
+    lines = [_why(record, record.failure) for record in records if record.failure is not None]
+    unjudged = [record for record in records if record.measurement and record.measurement.quality_failure]
+    return lines + [
+        f"{each.name}: not judged: {each.measurement.quality_failure}" for each in unjudged if each.measurement
+    ]
 
 
-def _point(record: Record) -> tuple[str, ...]:
-    run = record.run
-    steps = "" if run.diffusion is None else str(run.diffusion.steps)
-    return run.model.name, steps, str(run.batch), str(run.length)
-
-
-def _values(record: Record) -> tuple[str, ...]:
+def _values(record: Record, values: Mapping[str, Callable[[dict[str, float]], str]]) -> tuple[str, ...]:
     if record.failure is not None:
         return (record.failure.kind.replace("_", " "),)
     found = metrics(record)
-    spread = f"[{_significant(found['latency/e2e_p25_s'])}, {_significant(found['latency/e2e_p75_s'])}]"
-    return (
-        _significant(found["latency/e2e_s"]),
-        spread,
-        f"{found['throughput/tok_per_s']:,.0f}",
-        f"{found['max_memory_reserved'] / MIB:,.0f}",
-        f"{found['quality/perplexity']:.1f}" if "quality/perplexity" in found else "",
-        f"{found['quality/entropy_nats']:.2f}",
-    )
+    return tuple(write(found) for write in values.values())
 
 
 def _why(record: Record, failure: Failure) -> str:
@@ -77,3 +75,46 @@ def _why(record: Record, failure: Failure) -> str:
 
 def _significant(seconds: float) -> str:
     return f"{seconds:#.3g}".rstrip(".")
+
+
+def _spread(found: dict[str, float]) -> str:
+    return f"[{_significant(found['latency/e2e_p25_s'])}, {_significant(found['latency/e2e_p75_s'])}]"
+
+
+def _perplexity(found: dict[str, float]) -> str:
+    return f"{found['quality/perplexity']:.1f}" if "quality/perplexity" in found else ""
+
+
+def _of_diffusion(read: Callable[[Diffusion], object]) -> Callable[[Run], str]:
+    return lambda run: "" if run.diffusion is None else str(read(run.diffusion))
+
+
+SHAPE: dict[str, Callable[[Run], str]] = {
+    "model": lambda run: run.model.name,
+    "steps": _of_diffusion(lambda diffusion: diffusion.steps),
+    "batch": lambda run: str(run.batch),
+    "length": lambda run: str(run.length),
+}
+OTHERS: dict[str, Callable[[Run], str]] = {
+    "T": lambda run: f"{run.temperature:g}",
+    "seed": lambda run: str(run.seed) if run.is_random else "",
+    "prompt": lambda run: f"{run.prompt_fraction:g}",
+    "block": _of_diffusion(lambda diffusion: diffusion.block_length),
+    "remasking": _of_diffusion(lambda diffusion: diffusion.remasking),
+    "guidance": _of_diffusion(lambda diffusion: f"{diffusion.guidance_scale:g}"),
+    "precision": lambda run: run.precision,
+    "device": lambda run: run.device,
+}
+"""Settings that tell grid points apart only where a sweep varies them."""
+
+VALUES: dict[str, Callable[[dict[str, float]], str]] = {
+    "latency s": lambda found: _significant(found["latency/e2e_s"]),
+    "[p25, p75]": _spread,
+    "samples": lambda found: f"{found['work/samples']:.0f}",
+    "tok/s": lambda found: f"{found['throughput/tok_per_s']:,.0f}",
+    "MiB": lambda found: f"{found['max_memory_reserved'] / MIB:,.0f}",
+    "perplexity": _perplexity,
+    "entropy": lambda found: f"{found['quality/entropy_nats']:.2f}",
+}
+ROOMY = frozenset({"[p25, p75]", "samples"})
+"""Columns that a narrow terminal does without."""

@@ -1,6 +1,7 @@
 """One run from top to bottom: models, prompts, measurement, quality, record. It always returns a record."""
 
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import torch
@@ -14,12 +15,12 @@ from benchmark.environment import probe
 from benchmark.errors import InfeasibleError, UserError
 from benchmark.measure import Measured, Timed, measure
 from benchmark.memory import cuda_peaks, host_peaks
-from benchmark.models.loading import ATTENTION, LanguageModel
+from benchmark.models.loading import ATTENTION, LanguageModel, end_ids
 from benchmark.models.shelf import Shelf
 from benchmark.progress import Report, Stage
 from benchmark.prompts import Prompt, read_prompts
 from benchmark.quality.likelihood import likelihoods
-from benchmark.quality.score import load_scorers, score
+from benchmark.quality.score import Scorers, load_scorers, score
 from benchmark.record import (
     DocumentLikelihood,
     Environment,
@@ -30,11 +31,20 @@ from benchmark.record import (
     Memory,
     Record,
     Sample,
+    Score,
 )
 from benchmark.run import Device, Run
 
 ENGINE = "eager"
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Quality:
+    """Scores, and why those of judge and encoder are missing, if they are."""
+
+    scores: tuple[Score, ...]
+    failure: str | None
 
 
 def execute(run: Run, *, sweep: str, shelf: Shelf, report: Report) -> Record:
@@ -79,15 +89,16 @@ def measure_run(run: Run, shelf: Shelf, report: Report) -> Measurement:
         warmup=run.warmup,
         report=report,
     )
-    generated = _read_back(prompts, rows, measured.samples, arm.tokenizer)
-    scorers = load_scorers(run.judge, run.encoder, run.device)
+    generated = _read_back(prompts[: run.prompts.count], rows, measured.samples, arm.tokenizer)
+    quality = _score(run, generated, end_ids(arm.tokenizer), report)
     return Measurement(
         samples=tuple(_sample(timed, row, arm.tokenizer) for timed, row in zip(measured.samples, rows, strict=True)),
         warmup_s=measured.warmup_s,
         memory=_memory(arm.model, measured),
         forward_passes=measured.samples[0].generation.forward_passes,
         generated=generated,
-        scores=score(generated, arm.tokenizer.eos_token_id, scorers, report),
+        scores=quality.scores,
+        quality_failure=quality.failure,
         likelihood=_likelihood(run, arm.model, prompts, report),
     )
 
@@ -129,22 +140,30 @@ def _attempt(run: Run, shelf: Shelf, report: Report) -> Measurement | Failure:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    words = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in words)
 
 
-def _environment(run: Run) -> Environment:
-    on_gpu = run.device is Device.cuda and torch.cuda.is_available()
-    return probe(engine=ENGINE, attention=ATTENTION, on_gpu=on_gpu)
+def _environment(run: Run) -> Environment | None:
+    """Where this is; None when a broken device does not even say what it is."""
+    try:
+        on_gpu = run.device is Device.cuda and torch.cuda.is_available()
+        return probe(engine=ENGINE, attention=ATTENTION, on_gpu=on_gpu)
+    except RuntimeError:
+        log.exception("the environment could not be read")
+        return None
 
 
 def _batch(prompts: list[Prompt], rows: tuple[int, ...], seed: int, device: torch.device) -> Batch:
-    return make_batch([prompts[row].tokens for row in rows], [(seed << 32) + row for row in rows], device)
+    return make_batch(
+        [prompts[row].tokens for row in rows], [(seed << 32) + prompts[row].number for row in rows], device
+    )
 
 
 def _read_back(
     prompts: list[Prompt], rows: list[tuple[int, ...]], samples: tuple[Timed, ...], tokenizer: PreTrainedTokenizerBase
 ) -> tuple[Generated, ...]:
-    """Each prompt's output, from the first sample that decoded it."""
+    """Each prompt's output, from the first sample that decoded it; not that of prompts that only fill a batch."""
     outputs: dict[int, list[int]] = {}
     for row, sample in zip(rows, samples, strict=True):
         for index, tokens in zip(row, sample.generation.tokens_BN.tolist(), strict=True):
@@ -158,20 +177,35 @@ def _read_back(
             tokens=tuple(tokens),
         )
         for index, tokens in sorted(outputs.items())
+        if index < len(prompts)
     )
 
 
 def _sample(timed: Timed, row: tuple[int, ...], tokenizer: PreTrainedTokenizerBase) -> Sample:
     outputs: list[list[int]] = timed.generation.tokens_BN.tolist()
-    end = tokenizer.eos_token_id
+    ends = end_ids(tokenizer)
     return Sample(
         latency_s=timed.timing.latency_s,
         host_latency_s=timed.timing.host_latency_s,
         prefill_s=timed.timing.prefill_s,
         step_s=timed.timing.step_s,
         prompts=row,
-        valid_tokens=tuple(tokens.index(end) if end in tokens else len(tokens) for tokens in outputs),
+        valid_tokens=tuple(_until_end(tokens, ends) for tokens in outputs),
     )
+
+
+def _until_end(tokens: list[int], ends: frozenset[int]) -> int:
+    return next((place for place, token in enumerate(tokens) if token in ends), len(tokens))
+
+
+def _score(run: Run, generated: tuple[Generated, ...], ends: frozenset[int], report: Report) -> _Quality:
+    """Score what was timed. A judge that fails takes its own figures along, not the measurement."""
+    try:
+        scores = score(generated, ends, load_scorers(run.judge, run.encoder, run.device), report)
+        return _Quality(scores=scores, failure=None)
+    except Exception as error:
+        log.exception("%s could not be scored", run.name)
+        return _Quality(scores=score(generated, ends, Scorers(), report), failure=f"{type(error).__name__}: {error}")
 
 
 def _memory(model: LanguageModel, measured: Measured) -> Memory:

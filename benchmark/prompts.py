@@ -27,8 +27,12 @@ class Document:
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """The first tokens of a document, as ids and as text, and the tokens that follow, likewise."""
+    """The first tokens of a document, as ids and as text, and the tokens that follow, likewise.
 
+    `number` is the document's place in its source: what it decodes to depends on that and on nothing before it.
+    """
+
+    number: int
     name: str
     tokens: list[int]
     text: str
@@ -59,13 +63,20 @@ def read_prompts(
     """
     length = prompt_tokens + output_tokens
     prompts: list[Prompt] = []
-    for document in _documents(locate(source), length):
+    for number, document in enumerate(_documents(locate(source), length)):
         tokens = tokenizer(document.text, truncation=True, max_length=length).input_ids
         if len(tokens) == length:
             head, tail = tokens[:prompt_tokens], tokens[prompt_tokens:]
             texts = tokenizer.batch_decode([head, tail], skip_special_tokens=True)
             prompts.append(
-                Prompt(name=document.name, tokens=head, text=texts[0], reference_tokens=tail, reference=texts[1])
+                Prompt(
+                    number=number,
+                    name=document.name,
+                    tokens=head,
+                    text=texts[0],
+                    reference_tokens=tail,
+                    reference=texts[1],
+                )
             )
         if len(prompts) == count:
             return prompts

@@ -119,6 +119,7 @@ class Measurement:
     Attributes:
         forward_passes: evaluations of the model's body in one generation.
         likelihood: of held-out text, one entry a document; empty when it was not asked for.
+        quality_failure: why the judge's or encoder's figures are missing; null when nothing failed.
     """
 
     samples: tuple[Sample, ...]
@@ -128,6 +129,7 @@ class Measurement:
     generated: tuple[Generated, ...]
     scores: tuple[Score, ...]
     likelihood: tuple[DocumentLikelihood, ...] = ()
+    quality_failure: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

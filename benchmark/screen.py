@@ -87,7 +87,7 @@ def finished(console: Console, heading: str, record: Record) -> None:
 def conclude(console: Console, records: Sequence[Record], output_dir: Path, tracker: Tracker | None) -> None:
     """The table of all points, why some are missing, where the records are, how to open MLflow."""
     console.print()
-    console.print(table(records))
+    console.print(table(records, width=console.width))
     for line in failures(records):
         console.print(line, highlight=False, soft_wrap=True, markup=False)
     lines = [f"Records  {_short(output_dir / 'records')}", *([] if tracker is None else _look(tracker))]

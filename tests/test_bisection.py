@@ -54,6 +54,7 @@ def search(folder: Path, record: Callable[[Run], Record]) -> Search:
         id="sought",
         began=began,
         launcher=launch,
+        tracker=None,
     )
     return Search(conductor=conductor, ladders=find_ladders(points), goal=Goal(metric=PERPLEXITY, margin=0.0))
 

@@ -89,7 +89,7 @@ def test_a_line_that_was_written_for_the_user_stays() -> None:
 def test_a_folder_that_cannot_be_written_is_named() -> None:
     line = complaint(PermissionError(13, "Permission denied", "/outputs/records"))
     assert line == (
-        "output_dir cannot be written to (Permission denied: /outputs/records): give another, output_dir=FOLDER"
+        "/outputs/records: Permission denied; if it belongs to the output, give another folder, output_dir=FOLDER"
     )
 
 

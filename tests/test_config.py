@@ -170,9 +170,9 @@ def test_a_store_that_is_given_stays_as_it_is(uri: str) -> None:
     assert to_settings(config(f"tracking.uri={uri}")).tracking_uri == uri
 
 
-def test_a_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/someone")
-    assert to_settings(config("output_dir='~/results'")).output_dir == Path("/home/someone/results")
+def test_a_tilde_that_the_shell_left_is_refused_since_hydra_would_make_a_folder_of_it() -> None:
+    with pytest.raises(UserError, match="HOME"):
+        to_settings(config("output_dir='~/results'"))
 
 
 def test_without_tracking_there_is_no_store() -> None:

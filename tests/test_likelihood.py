@@ -164,7 +164,7 @@ def test_chunks_of_rows_and_logits_change_nothing(monkeypatch: pytest.MonkeyPatc
 
 
 def prompt(name: str) -> Prompt:
-    return Prompt(name=name, tokens=[3, 4, 5], text="", reference_tokens=[6, 7, 8, 9, 10], reference="nö")
+    return Prompt(number=0, name=name, tokens=[3, 4, 5], text="", reference_tokens=[6, 7, 8, 9, 10], reference="nö")
 
 
 def test_draws_depend_on_the_seed_and_the_document_alone() -> None:

@@ -1,5 +1,4 @@
 import time
-from types import SimpleNamespace
 
 import pytest
 
@@ -19,9 +18,10 @@ def watch(mebibytes: int) -> int:
     return peaks.resident_bytes
 
 
-@pytest.mark.parametrize("platform", ["linux", "darwin"])
-def test_a_peak_shows_in_its_own_stretch_and_in_no_later_one(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
-    monkeypatch.setattr(memory, "sys", SimpleNamespace(platform=platform))
+@pytest.mark.parametrize("kernel", [True, False], ids=["the kernel's mark", "sampled"])
+def test_a_peak_shows_in_its_own_stretch_and_in_no_later_one(monkeypatch: pytest.MonkeyPatch, *, kernel: bool) -> None:
+    if not kernel:
+        monkeypatch.setattr(memory, "_reset_kernel_mark", lambda: False)
     before, during, after = watch(0), watch(64), watch(0)
     assert 60 * MIB < during - before < 80 * MIB
     assert during - after > 50 * MIB

@@ -146,7 +146,7 @@ def test_every_text_is_scored_by_the_judge_and_only_if_there_is_one(diffusion: R
 
 def test_a_judge_may_live_elsewhere(diffusion: Run) -> None:
     elsewhere: Any = replace(diffusion.judge, device=Device.cuda)  # type: ignore[type-var]
-    assert "no CUDA GPU" in failure(replace(diffusion, judge=elsewhere)).message
+    assert "no CUDA GPU" in str(measurement(replace(diffusion, judge=elsewhere)).quality_failure)
 
 
 def test_the_encoder_compares_each_text_with_its_true_continuation(autoregressive: Run, tmp_path: Path) -> None:
@@ -337,9 +337,18 @@ def test_a_checkpoint_that_is_not_there_is_an_error_in_the_users_words(autoregre
     assert found.message.startswith("checkpoint './nowhere': there is no such folder")
 
 
-def test_a_judge_that_is_not_there_is_an_error(diffusion: Run) -> None:
+def test_a_judge_that_fails_takes_its_own_figures_along_and_not_the_measurement(diffusion: Run) -> None:
     judge: Any = replace(a_run().judge, checkpoint="./nowhere")  # type: ignore[type-var]
-    assert failure(replace(diffusion, judge=judge)).message.startswith("checkpoint './nowhere'")
+    found = measurement(replace(diffusion, judge=judge))
+    assert "checkpoint './nowhere'" in str(found.quality_failure)
+    assert all(score.nll_nats is None and score.entropy_nats >= 0 for score in found.scores)
+    assert len(found.samples) == diffusion.samples
+
+
+def test_prompts_that_only_fill_a_batch_are_not_scored(diffusion: Run) -> None:
+    found = measurement(replace(diffusion, batch=3, prompts=replace(diffusion.prompts, count=2)))
+    assert len(found.generated) == len(found.scores) == 2
+    assert all(len(sample.prompts) == 3 for sample in found.samples)
 
 
 def test_neighbouring_runs_share_a_loaded_model(autoregressive: Run, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_prompt_is_the_first_tokens_and_its_reference_those_that_follow(
 ) -> None:
     source = write_jsonl(tmp_path, words(3, 4, 5, 6, 7, 8, 9))
     assert read(source, tokenizer) == [
-        Prompt(name="doc-0", tokens=[3, 4], text="w3 w4", reference_tokens=[5, 6, 7], reference="w5 w6 w7")
+        Prompt(number=0, name="doc-0", tokens=[3, 4], text="w3 w4", reference_tokens=[5, 6, 7], reference="w5 w6 w7")
     ]
 
 

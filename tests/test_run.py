@@ -117,7 +117,7 @@ CHANGES: list[dict[str, Any]] = [
     {"length": 18},
     {"prompt_fraction": 0.25},
     {"temperature": 0.1},
-    {"seed": 1},
+    {"temperature": 0.1, "seed": 1},
     {"warmup": 0},
     {"repeats": 3},
     {"device": Device.cuda},
@@ -136,6 +136,21 @@ CHANGES: list[dict[str, Any]] = [
 def test_each_setting_that_changes_the_result_changes_the_key() -> None:
     keys = [a_run(**changes).key for changes in [{}, *CHANGES]]
     assert len(set(keys)) == len(CHANGES) + 1
+
+
+def test_a_seed_that_changes_nothing_makes_no_other_run() -> None:
+    assert a_run(seed=1).key == a_run().key
+    assert a_run(seed=1, diffusion=a_diffusion(remasking=Remasking.random)).key != (
+        a_run(diffusion=a_diffusion(remasking=Remasking.random)).key
+    )
+
+
+def test_the_name_says_what_is_unusual() -> None:
+    assert a_run().name == "small K=4 B=2 N=16"
+    assert a_run(temperature=0.8, seed=2).name == "small K=4 B=2 N=16 T=0.8 seed=2"
+    unusual = a_diffusion(block_length=4, remasking=Remasking.random, guidance_scale=0.5)
+    assert a_run(diffusion=unusual).name == "small K=4 B=2 N=16 block=4 random guidance=0.5"
+    assert an_autoregressive_run(prompt_fraction=0.25).name == "causal B=2 N=16 prompt=4"
 
 
 def test_the_key_does_not_know_what_the_model_is_called() -> None:
@@ -158,7 +173,7 @@ def test_the_key_does_not_know_where_judge_and_encoder_live() -> None:
 
 
 def test_the_key_of_a_run_is_the_same_tomorrow() -> None:
-    assert a_run().key == "69478e8e189c858f"
+    assert a_run().key == "2b39c11136d3da66"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from benchmark.run import Device
 from tests.factories import a_run, a_score
 
 END = 9
+ENDS = frozenset({END})
 
 
 class FakeJudge:
@@ -53,7 +54,7 @@ def reading(**scorers: Any) -> Scorers:
 
 def test_each_text_is_judged_given_its_own_prompt() -> None:
     judge = FakeJudge()
-    scores = score(TEXTS, END, reading(judge=judge), ignore)
+    scores = score(TEXTS, ENDS, reading(judge=judge), ignore)
     assert judge.read == [("a?", "söme"), ("b?", "")]
     assert scores == (
         Score(
@@ -81,14 +82,14 @@ def test_each_text_is_judged_given_its_own_prompt() -> None:
 
 def test_each_text_is_compared_with_its_true_continuation() -> None:
     encoder = FakeEncoder()
-    first, second = score(TEXTS, END, reading(encoder=encoder), ignore)
+    first, second = score(TEXTS, ENDS, reading(encoder=encoder), ignore)
     assert encoder.compared == [("söme", "a!"), ("", "b!")]
     assert (first.bertscore_precision, first.bertscore_recall, first.bertscore_f1) == (0, 0.25, 0.5)
     assert second.bertscore_f1 == 1.5
 
 
 def test_what_nobody_says_stays_unknown() -> None:
-    for found in score(TEXTS, None, UNREAD, ignore):
+    for found in score(TEXTS, frozenset(), UNREAD, ignore):
         assert (found.nll_nats, found.judge_tokens, found.bertscore_f1, found.ended) == (None, None, None, None)
 
 
@@ -101,7 +102,7 @@ def test_a_new_judge_replaces_its_own_figures_alone() -> None:
 
 def test_every_text_is_reported_before_it_is_judged() -> None:
     heard: list[tuple[Stage, int, int]] = []
-    score(TEXTS, END, reading(judge=FakeJudge()), lambda *progress: heard.append(progress))
+    score(TEXTS, ENDS, reading(judge=FakeJudge()), lambda *progress: heard.append(progress))
     assert heard[-2:] == [(Stage.quality, 0, 2), (Stage.quality, 1, 2)]
 
 

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from analysis.table import PLAIN_WIDTH, failures, make_console, table
 from benchmark.record import FailureKind, Record
-from tests.factories import a_failed_record, a_measurement, a_record, a_sample, a_score, an_autoregressive_run
+from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_sample, a_score, an_autoregressive_run
 
 
 def lines(*records: Record) -> list[list[str]]:
@@ -17,8 +17,8 @@ def lines(*records: Record) -> list[list[str]]:
 
 def test_a_row_shows_the_point_and_its_metrics() -> None:
     heading, _, row = lines(a_record())
-    assert " ".join(heading) == ("model steps batch length latency s [p25, p75] tok/s peak MiB perplexity entropy nats")
-    assert row == ["small", "4", "2", "16", "3.00", "[2.50,", "3.50]", "5", "3", "7.4", "1.50"]
+    assert " ".join(heading) == ("model steps batch length latency s [p25, p75] samples tok/s MiB perplexity entropy")
+    assert row == ["small", "4", "2", "16", "3.00", "[2.50,", "3.50]", "2", "5", "3", "7.4", "1.50"]
 
 
 def test_an_autoregressive_row_has_no_steps() -> None:
@@ -43,6 +43,24 @@ def test_latencies_have_three_significant_digits(latency_s: float, shown: str) -
     assert lines(record)[2][4] == shown
 
 
+def test_settings_have_a_column_where_they_differ() -> None:
+    heading, *_ = lines(a_record(a_run()), a_record(a_run(temperature=1.0, seed=3)))
+    assert heading[:6] == ["model", "steps", "batch", "length", "T", "seed"]
+
+
+def test_a_terminal_of_80_columns_shows_every_number_whole() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    with console.capture() as captured:
+        console.print(table([a_record()], width=80))
+    assert "\u2026" not in captured.get()
+    assert "p25" not in captured.get()
+
+
+def test_a_run_that_was_not_judged_says_why() -> None:
+    record = a_record(measurement=a_measurement(quality_failure="no judge"))
+    assert failures([record]) == ["small K=4 B=2 N=16: not judged: no judge"]
+
+
 def test_a_line_for_each_failure_gives_its_reason() -> None:
     failed = a_failed_record(kind=FailureKind.out_of_memory, message="[CUDA] too much")
     assert failures([a_record(), failed]) == ["small K=4 B=2 N=16: out of memory: [CUDA] too much"]
@@ -52,5 +70,5 @@ def test_lines_that_go_to_a_pipe_are_wide(capsys: pytest.CaptureFixture[str]) ->
     make_console().print(table([a_record()]))
     make_console(stderr=True).print("elsewhere")
     captured = capsys.readouterr()
-    assert "entropy nats" in captured.out
+    assert "perplexity   entropy" in captured.out
     assert captured.err == "elsewhere\n"

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 ATTENTION = "sdpa"
 
+END_OF_TURN = "<|eot_id|>"
+"""What the instruct models of both families end an answer with."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModel:
@@ -77,6 +80,12 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
 
     require_tokenizer(folder)
     return PreTrainedTokenizerFast.from_pretrained(str(folder))  # type: ignore[no-any-return]
+
+
+def end_ids(tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
+    """Tokens that end a sequence: the tokenizer's own, and the end of a turn where it has one."""
+    ends = (tokenizer.eos_token_id, tokenizer.get_vocab().get(END_OF_TURN))
+    return frozenset(end for end in ends if end is not None)
 
 
 def _read(folder: Path, family: Family, dtype: torch.dtype, device: torch.device) -> Iterator[tuple[str, Tensor]]:

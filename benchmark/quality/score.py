@@ -32,9 +32,9 @@ def load_scorers(judge: Judge | None, encoder: Encoder | None, device: Device) -
     )
 
 
-def score(generated: Sequence[Generated], end_id: int | None, scorers: Scorers, report: Report) -> tuple[Score, ...]:
-    """One Score for each text; `end_id` is the token that ends a sequence."""
-    return rescore([_of_tokens(text, end_id) for text in generated], generated, scorers, report)
+def score(generated: Sequence[Generated], ends: frozenset[int], scorers: Scorers, report: Report) -> tuple[Score, ...]:
+    """One Score for each text; `ends` are the tokens that end a sequence."""
+    return rescore([_of_tokens(text, ends) for text in generated], generated, scorers, report)
 
 
 def rescore(
@@ -49,7 +49,7 @@ def rescore(
     return tuple(scores)
 
 
-def _of_tokens(text: Generated, end_id: int | None) -> Score:
+def _of_tokens(text: Generated, ends: frozenset[int]) -> Score:
     return Score(
         prompt_id=text.prompt_id,
         nll_nats=None,
@@ -58,7 +58,7 @@ def _of_tokens(text: Generated, end_id: int | None) -> Score:
         distinct_2=distinct(text.tokens, 2),
         repetition_4=repetition(text.tokens, 4),
         characters=len(text.continuation),
-        ended=None if end_id is None else end_id in text.tokens,
+        ended=not ends.isdisjoint(text.tokens) if ends else None,
     )
 
 

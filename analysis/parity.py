@@ -15,11 +15,13 @@ docs/parity.md says what is covered how often.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from itertools import product
 from statistics import fmean
+from types import MappingProxyType
 
 import numpy as np
 
@@ -46,6 +48,7 @@ ENTROPY_BOUND = 0.25
 LEAST_PROMPTS = 5
 """Below this too many resamples consist of one prompt alone."""
 RESAMPLES = 2000
+NO_MARGINS: Mapping[str, float] = MappingProxyType({})
 
 
 class UnscoredError(ValueError):
@@ -149,7 +152,9 @@ def find_parity(
         flags=(
             *_score_flags(arms, evidence.prompts),
             *_choice_flags(steps, choice, speedup),
-            *_entropy_flags(steps, arms, evidence.prompts, choice, entropy_bound if metric.exponential else None),
+            *_entropy_flags(
+                steps, arms, evidence.prompts, choice, entropy_bound if metric.rewards_repetition else None
+            ),
         ),
     )
 
@@ -158,15 +163,20 @@ def find_parities(
     pairings: Iterable[Pairing],
     metrics: Iterable[Metric],
     *,
-    margin: float = 0.0,
+    margins: Mapping[str, float] = NO_MARGINS,
     resamples: int = RESAMPLES,
     level: float = 0.95,
+    entropy_bound: float = ENTROPY_BOUND,
 ) -> tuple[list[Parity], list[str]]:
-    """Parity of every pairing by every metric, and a line for each that has too few scores."""
+    """Parity of every pairing by every metric, and a line for each that has too few scores.
+
+    `margins` are by the metric's name, 0 where none is given.
+    """
+    find = partial(find_parity, resamples=resamples, level=level, entropy_bound=entropy_bound)
     found, without = [], []
     for pairing, metric in product(pairings, tuple(metrics)):
         try:
-            found.append(find_parity(pairing, metric, margin=margin, resamples=resamples, level=level))
+            found.append(find(pairing, metric, margin=margins.get(metric.name, 0.0)))
         except UnscoredError as error:
             without.append(f"{pairing.diffusion} B={pairing.batch} N={pairing.length}: {error}")
     return found, without
@@ -264,8 +274,14 @@ def _choose(steps: tuple[int, ...], advantage: Studentised, level: float) -> _Ch
         first=first,
         holds_from=holds_from,
         interval=(_first(steps, not_worse_K), _first(steps, better_K)),
-        reading=Reading.not_reached if first is None else Reading.smallest if first == steps[0] else Reading.reached,
+        reading=_read(steps, first),
     )
+
+
+def _read(steps: Sequence[int], first: int | None) -> Reading:
+    if first is None:
+        return Reading.not_reached
+    return Reading.smallest if first == steps[0] else Reading.reached
 
 
 def _first(steps: Iterable[int], holds_K: Iterable[np.bool_]) -> int | None:
@@ -296,7 +312,7 @@ def _score_flags(arms: Sequence[Measurement], prompts: Sequence[str]) -> list[st
 def _choice_flags(steps: Sequence[int], choice: _Choice, speedup: Interval | None) -> list[str]:
     flags = []
     if choice.first != choice.holds_from:
-        holds = "never holds" if choice.holds_from is None else f"holds from K={choice.holds_from} on"
+        holds = "not held at the largest K" if choice.holds_from is None else f"holds from K={choice.holds_from} on"
         flags.append(f"reached first at K={choice.first}, but lost again; {holds}")
     if choice.first is not None and choice.interval[1] is None:
         flags.append(f"may not be reached up to K={steps[-1]}: the speed-up's interval assumes that it is")

@@ -169,6 +169,7 @@ def main() -> None:
         "# Coverage of the 95% intervals, in percent\n\n`python -m tests.benchmarks.coverage`; docs/parity.md explains."
     )
     print(f"\n{sweeps} sweeps a row, {RESAMPLES} resamples; Python {platform.python_version()}, numpy {np.__version__}")
+    print("\nOne K: in how many sweeps the interval of S_parity is a single K, or wholly beyond the largest.")
     _print_sizes("Resolved", resolved, SIZES, sweeps)
     _print_sizes("Spread", spread, FEW_SIZES, sweeps)
     _print_scenarios(sweeps)

@@ -108,12 +108,19 @@ def _mean_error(samples: int) -> float:
 
 
 def _errors(values_DS: Floats) -> Floats:
-    """Standard error of each row's median: the distance of two order statistics over twice its normal quantile."""
+    """Standard error of each row's median: the distance of two order statistics over the same for a normal median."""
     samples = values_DS.shape[1]
-    rank = max(1, round((samples + 1) / 2 - math.sqrt(samples)))
-    tail = sum(math.comb(samples, below) for below in range(rank)) / 2**samples
     if samples < LEAST_SAMPLES:
         return np.zeros(len(values_DS))
+    rank, width = _order_statistics(samples)
     ordered_DS = np.partition(values_DS, (rank - 1, samples - rank), axis=1)
-    width_D: Floats = ordered_DS[:, samples - rank] - ordered_DS[:, rank - 1]
-    return width_D / (2 * NormalDist().inv_cdf(1 - tail))
+    error_D: Floats = (ordered_DS[:, samples - rank] - ordered_DS[:, rank - 1]) / width
+    return error_D
+
+
+@lru_cache(maxsize=1024)
+def _order_statistics(samples: int) -> tuple[int, float]:
+    """The rank, from either end, of two order statistics around the median, and how many errors lie between them."""
+    rank = max(1, round((samples + 1) / 2 - math.sqrt(samples)))
+    beyond = sum(math.comb(samples, below) for below in range(rank)) / 2**samples
+    return rank, 2 * NormalDist().inv_cdf(1 - beyond)

@@ -8,6 +8,7 @@ noise of median 1.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.random import Generator
@@ -40,6 +41,13 @@ def heavy(random: Generator, size: int) -> np.ndarray:
 def delayed(random: Generator, size: int) -> np.ndarray:
     """Exponential, of median 0: never much too fast, often too slow."""
     return random.standard_exponential(size) - math.log(2.0)
+
+
+def two_modes(random: Generator, size: int) -> np.ndarray:
+    """Three samples in ten come from a mode that is much slower; shifted so that the median is 0."""
+    narrow = 0.2
+    median = narrow * NormalDist().inv_cdf(0.5 / 0.7)  # the slow mode lies above it
+    return narrow * random.standard_normal(size) + 3.0 * (random.random(size) < 0.3) - median
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,7 +70,9 @@ def test_a_curve_that_is_lost_again_gives_both_readings() -> None:
     found = find_parity(sweep([4.0, 2.5, 4.0, 2.5, 2.0]), PERPLEXITY)
     assert (found.first_steps, found.holds_from_steps, found.monotone) == (32, 128, False)
     assert found.flags == ("reached first at K=32, but lost again; holds from K=128 on",)
-    assert find_parity(sweep([2.5, 4.0]), PERPLEXITY).holds_from_steps is None
+    lost = find_parity(sweep([2.5, 4.0]), PERPLEXITY)
+    assert lost.holds_from_steps is None
+    assert lost.flags[0] == "reached first at K=16, but lost again; not held at the largest K"
 
 
 def test_equal_outputs_are_at_parity() -> None:
@@ -153,8 +155,8 @@ def test_too_few_prompts_are_refused_and_named() -> None:
         UnscoredError, match="Generative perplexity is known for 4 prompts of every run, parity needs 5"
     ):
         find_parity(pairing, PERPLEXITY)
-    found, without = find_parities([sweep([2.0]), pairing], [PERPLEXITY, BERTSCORE_F1])
-    assert [parity.metric for parity in found] == ["perplexity", "bertscore_f1"]
+    found, without = find_parities([sweep([2.0]), pairing], [PERPLEXITY, BERTSCORE_F1], margins={"perplexity": 0.5})
+    assert [(parity.metric, parity.margin) for parity in found] == [("perplexity", 0.5), ("bertscore_f1", 0.0)]
     assert len(without) == 2
     assert without[0].startswith("small B=2 N=16: Generative perplexity is known for 4 prompts")
 

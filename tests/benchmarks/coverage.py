@@ -32,6 +32,7 @@ from tests.simulation import (
     skewed,
     spread,
     tied,
+    two_modes,
 )
 
 Draw = Callable[[Generator], Truth]
@@ -124,6 +125,7 @@ SCENARIOS: dict[str, Draw] = {
     "resolved, skewed prompts": lambda random: replace(resolved(random), prompt_noise=skewed),
     "resolved, heavy-tailed timing": lambda random: replace(resolved(random), timing_noise=heavy),
     "resolved, delayed timing": lambda random: replace(resolved(random), timing_noise=delayed),
+    "resolved, timing of two modes": lambda random: replace(resolved(random), timing_noise=two_modes),
 }
 COLUMNS = ("perplexity", "ppl advantage", "F1", "F1 advantage", "latency", "S_parity", "one K", "speed-up")
 
@@ -166,9 +168,8 @@ def main() -> None:
     print(
         "# Coverage of the 95% intervals, in percent\n\n`python -m tests.benchmarks.coverage`; docs/parity.md explains."
     )
-    print(
-        f"\n{sweeps} sweeps a row, {RESAMPLES} resamples each; Python {platform.python_version()}, numpy {np.__version__}"
-    )
+    print(f"\n{sweeps} sweeps a row, {RESAMPLES} resamples; Python {platform.python_version()}, numpy {np.__version__}")
+    print("\nOne K: in how many sweeps the interval of S_parity is a single K, or wholly beyond the largest.")
     _print_sizes("Resolved", resolved, SIZES, sweeps)
     _print_sizes("Spread", spread, FEW_SIZES, sweeps)
     _print_scenarios(sweeps)

@@ -10,6 +10,7 @@ from mlflow.entities import Run as TrackedRun
 from analysis.metrics import metrics
 from benchmark.errors import UserError
 from benchmark.record import FailureKind, Record
+from benchmark.run import Encoder, HeldOut
 from benchmark.sinks.tracking import BATCH, Tracker, as_markdown, labels, parameters
 from tests.factories import (
     a_diffusion,
@@ -138,6 +139,19 @@ def test_params_leave_out_what_the_run_does_not_have() -> None:
     assert not {"steps", "block_length", "remasking", "guidance_scale", "judge"} & set(names)
     guided = parameters(a_record(a_run(diffusion=a_diffusion(guidance_scale=0.5))))
     assert (guided["guidance_scale"], guided["remasking"]) == (0.5, "low_confidence")
+
+
+def test_who_scores_is_a_parameter_each() -> None:
+    encoder = Encoder(checkpoint="./encoder", revision=None, layer=2)
+    names = parameters(a_record(a_run(encoder=encoder, likelihood=HeldOut(documents=4, samples=2, orders=1))))
+    assert (names["judge"], names["encoder"], names["encoder_layer"]) == ("./judge", "./encoder", 2)
+    assert (names["likelihood_documents"], names["likelihood_samples"], names["likelihood_orders"]) == (4, 2, 1)
+    assert not {"encoder", "encoder_layer", "likelihood", "likelihood_documents"} & parameters(a_record()).keys()
+
+
+def test_a_record_that_was_scored_again_says_from_which() -> None:
+    assert labels(a_record(rescored_from="key-start"))["rescored_from"] == "key-start"
+    assert "rescored_from" not in labels(a_record())
 
 
 def test_labels_say_where_it_ran_and_leave_out_what_is_unknown() -> None:

@@ -30,7 +30,16 @@ from analysis.quality import Metric
 from analysis.timing import Latency, latency, median_interval, ratio_interval
 from benchmark.record import Measurement, Record, Score
 
-__all__ = ["ENTROPY_BOUND", "LEAST_PROMPTS", "Interval", "Parity", "Reading", "UnscoredError", "find_parities", "find_parity"]
+__all__ = [
+    "ENTROPY_BOUND",
+    "LEAST_PROMPTS",
+    "Interval",
+    "Parity",
+    "Reading",
+    "UnscoredError",
+    "find_parities",
+    "find_parity",
+]
 
 ENTROPY_BOUND = 0.25
 """Nats by which the arms' entropies may differ before parity by perplexity is flagged: a factor 1.28 in token variety."""

@@ -79,11 +79,20 @@ def _critical(above: int, below: int, above_error: float, below_error: float, le
     """
     if above_error == 0.0 and below_error == 0.0:
         return 0.0
+    if not below:
+        return _critical_alone(above, level)
     median_D, error_D = _noise(above, 1)
-    other_median_D, other_error_D = _noise(below, 2) if below else (np.zeros(DRAWS), np.ones(DRAWS))
+    other_median_D, other_error_D = _noise(below, 2)
     wide, other_wide = above_error / error_D.mean(), below_error / other_error_D.mean()
     t_D = (wide * median_D - other_wide * other_median_D) / np.hypot(wide * error_D, other_wide * other_error_D)
     return float(np.quantile(np.abs(t_D), level))
+
+
+@lru_cache(maxsize=256)
+def _critical_alone(samples: int, level: float) -> float:
+    """The same for a single median, where the width of the noise cancels."""
+    median_D, error_D = _noise(samples, 1)
+    return float(np.quantile(np.abs(median_D / error_D), level))
 
 
 @lru_cache(maxsize=64)

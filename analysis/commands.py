@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import track as bar
@@ -12,6 +12,9 @@ from analysis.source import sources
 from analysis.table import failures, make_console, show
 from analysis.table import table as table_of
 from benchmark.errors import UserError
+
+if TYPE_CHECKING:
+    from analysis.study import Study
 
 T = TypeVar("T")
 MOST_NAMED = 20
@@ -31,15 +34,16 @@ def table(options: Namespace) -> None:
 def parity(options: Namespace) -> None:
     """Print the parity table, what to know of each row, and what was left out."""
     from analysis.parity_table import parity_table
-    from analysis.study import study
+    from analysis.tables import REMARKS
     from analysis.words import place, remarks
 
-    found = study(_load(options.source, options).records, **_settings(options), track=_track)
+    found = _study(_load(options.source, options), options)
     every = [panel for panels in found.panels.values() for panel in panels]
-    _require(options, found.panels)
     console = make_console()
     if every:
-        console.print(show(parity_table([(each.parity, each.setting) for each in every]), without=("remarks",)))
+        rows = parity_table([(each.parity, each.setting) for each in every])
+        console.print(rows.title, highlight=False)
+        console.print(show(rows, without=(REMARKS,)))
     for each in every:
         where = f"{place(each.parity)}{f', {each.setting}' if each.setting else ''}"
         _print_lines(console, [f"{where}: {remark}" for remark in remarks(each.parity)])
@@ -68,12 +72,10 @@ def compare(options: Namespace) -> None:
 def report(options: Namespace) -> None:
     """Write the report, and say where."""
     from analysis.report import write_report
-    from analysis.study import study
     from analysis.words import answer
 
     loaded = _load(options.source, options)
-    found = study(loaded.records, **_settings(options), track=_track)
-    _require(options, found.panels)
+    found = _study(loaded, options)
     written = write_report(found, loaded.rejected, options.output, track=_track)
     console = make_console()
     first = next(iter(found.panels.values()), ())
@@ -94,20 +96,24 @@ def _load(names: Sequence[str], options: Namespace) -> Loaded:
     return loaded
 
 
-def _settings(options: Namespace) -> dict[str, object]:
-    from analysis.quality import METRICS
+def _study(loaded: Loaded, options: Namespace) -> "Study":
+    """The analysis by the metrics that were asked for, or by all.
 
-    unknown = sorted(set(options.metric) - METRICS.keys())
+    Raises:
+        UserError: when there is no such metric, or the records do not have it.
+    """
+    from analysis.quality import METRICS
+    from analysis.study import study
+
+    unknown = [name for name in options.metric if name not in METRICS]
     if unknown:
         raise UserError(f"--metric {unknown[0]} is unknown: give one of {', '.join(METRICS)}")
     chosen = [metric for name, metric in METRICS.items() if not options.metric or name in options.metric]
-    return {"metrics": chosen, "margin": options.margin, "allow": frozenset(options.allow)}
-
-
-def _require(options: Namespace, found: Iterable[str]) -> None:
-    missing = [name for name in options.metric if name not in found]
+    found = study(loaded.records, metrics=chosen, margin=options.margin, allow=frozenset(options.allow), track=_track)
+    missing = [name for name in options.metric if name not in found.panels]
     if missing:
         raise UserError(f"--metric {missing[0]}: no comparable runs were scored by it")
+    return found
 
 
 def _name_left_out(lines: Sequence[str]) -> None:

@@ -4,14 +4,15 @@ import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+
+import orjson
 
 from benchmark.errors import UserError
 from benchmark.record import Record
 
-Source = tuple[str, Callable[[], str]]
-"""The name of a record's place, and what reads its text."""
+Source = tuple[str, Callable[[], bytes]]
+"""The name of a record's place, and what reads it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,17 +32,17 @@ def read(sources: Iterable[Source], *, keep_texts: bool = True) -> Loaded:
     """The records in `sources`. Without `keep_texts`, `generated` is empty, which saves most of the memory."""
     records, rejected = [], []
     with _collector_paused():
-        for name, text in sources:
+        for name, content in sources:
             try:
-                records.append(Record.from_json(text(), keep_texts=keep_texts))
-            except (OSError, ValueError, TypeError, RecursionError) as error:
+                records.append(_parse(content(), keep_texts=keep_texts))
+            except (OSError, ValueError, TypeError) as error:
                 rejected.append(f"{name}: {_one_line(error)}")
     return Loaded(records=tuple(sorted(records, key=lambda record: record.started_at)), rejected=tuple(rejected))
 
 
 def from_file(file: Path) -> Source:
     """A record file as a source."""
-    return str(file), partial(file.read_text, encoding="utf-8")
+    return str(file), file.read_bytes
 
 
 def find(place: Path) -> list[Path]:
@@ -69,6 +70,13 @@ def latest(records: Iterable[Record]) -> list[Record]:
         if held is None or record.measurement is not None or held.measurement is None:
             best[record.key] = record
     return list(best.values())
+
+
+def _parse(content: bytes, *, keep_texts: bool) -> Record:
+    data = orjson.loads(content)
+    if not keep_texts and isinstance(data, dict) and isinstance(data.get("measurement"), dict):
+        data["measurement"]["generated"] = []
+    return Record.from_data(data)
 
 
 @contextmanager

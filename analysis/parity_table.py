@@ -8,37 +8,30 @@ from analysis.quality import METRICS
 from analysis.tables import Raw, Table
 from analysis.words import interval, remarks, steps_to_parity
 
-HEADINGS = (
-    "B",
-    "N",
-    "diffusion",
-    "baseline",
-    "metric",
-    "baseline's",
-    "K",
-    "interval",
-    "quality",
-    "speed-up",
-    "remarks",
-)
+NAMES = ("diffusion", "baseline", "metric")
+"""Columns that stand in the title instead where all rows agree."""
+HEADINGS = ("B", "N", *NAMES, "of baseline", "K at parity", "interval of K", "at parity", "speed-up", "remarks")
 
 
 def parity_table(rows: Sequence[tuple[Parity, str]]) -> Table:
     """Of parities, each with its setting in words."""
+    shown = [_shown(parity, setting) for parity, setting in rows]
+    same = {name: shown[0][name] for name in NAMES if shown and len({row[name] for row in shown}) == 1}
+    headings = tuple(name for name in HEADINGS if name not in same)
     return Table(
         name="parity",
-        title="Steps to parity",
-        headings=HEADINGS,
-        words=frozenset({"diffusion", "baseline", "metric", "remarks"}),
-        rows=tuple(_shown(parity, setting) for parity, setting in rows),
+        title=": ".join(["Steps to parity", *([", ".join(same.values())] if same else [])]),
+        headings=headings,
+        words=frozenset({*NAMES, "remarks"}),
+        rows=tuple(tuple(row[heading] for heading in headings) for row in shown),
         raw=tuple(_raw(parity, setting) for parity, setting in rows),
     )
 
 
-def _shown(parity: Parity, setting: str) -> tuple[str, ...]:
+def _shown(parity: Parity, setting: str) -> dict[str, str]:
     first = parity.first_steps
     at_parity = None if first is None else parity.quality[parity.steps.index(first)]
-    return (
+    cells = (
         str(parity.batch),
         str(parity.length),
         parity.diffusion,
@@ -51,6 +44,7 @@ def _shown(parity: Parity, setting: str) -> tuple[str, ...]:
         "" if parity.speedup is None else interval(parity.speedup),
         " ".join(([f"{setting}."] if setting else []) + list(remarks(parity))),
     )
+    return dict(zip(HEADINGS, cells, strict=True))
 
 
 def _steps_interval(parity: Parity) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from analysis.bootstrap import resample, studentise
 from analysis.comparability import Controls, Pairing, controls_of, group, newest
 from analysis.figures.panel import Entropy, Panel
+from analysis.figures.style import MOST_PANELS
 from analysis.parity import RESAMPLES, find_parity
 from analysis.points import Point, points
 from analysis.quality import METRICS, Metric
@@ -63,28 +64,28 @@ def study(
     panels: dict[str, list[Panel]] = defaultdict(list)
     unknown: list[str] = []
     resamples = RESAMPLES if len(grouping.pairings) < MANY else FEWER_RESAMPLES
-    for pairing, setting in track(list(zip(grouping.pairings, settings, strict=True)), "comparing"):
-        entropy = _entropy(pairing)
-        for metric in metrics:
-            if not _has(pairing, metric):
-                continue
+    ordered = sorted(zip(settings, grouping.pairings, strict=True), key=_order)
+    for setting, pairing in track(ordered, "comparing"):
+        for metric in (each for each in metrics if _has(pairing, each)):
             try:
                 parity = find_parity(pairing, metric, margin=margin, resamples=resamples)
             except ValueError as error:
                 unknown.append(f"{pairing.diffusion} B={pairing.batch} N={pairing.length}: {error}")
             else:
+                entropy = _entropy(pairing) if len(panels[metric.name]) < MOST_PANELS else None
                 panels[metric.name].append(Panel(parity=parity, setting=setting, entropy=entropy))
     return Study(
         points=tuple(every),
         alike=tuple(_alike(every, allow)),
-        panels={name: tuple(sorted(panels[name], key=_order)) for name in METRICS if name in panels},
+        panels={name: tuple(panels[name]) for name in METRICS if name in panels},
         controls=_held(grouping.pairings),
         left_out=(*grouping.left_out, *unknown),
     )
 
 
-def _order(panel: Panel) -> tuple[str, int, int]:
-    return panel.setting, panel.parity.batch, panel.parity.length
+def _order(setting_and_pairing: tuple[str, Pairing]) -> tuple[str, int, int]:
+    setting, pairing = setting_and_pairing
+    return setting, pairing.batch, pairing.length
 
 
 def _has(pairing: Pairing, metric: Metric) -> bool:
@@ -123,7 +124,7 @@ def _alike(every: Sequence[Point], allow: Collection[str]) -> list[Point]:
 
 
 def _entropy(pairing: Pairing) -> Entropy | None:
-    """Mean entropy over the prompts that all arms share; None with fewer than two."""
+    """Mean entropy over the prompts that all arms share, for the figures; None with fewer than two."""
     runs = (pairing.baseline, *pairing.by_steps.values())
     arms = [
         {score.prompt_id: score.entropy_nats for score in run.measurement.scores} for run in runs if run.measurement

@@ -9,6 +9,9 @@ from pathlib import Path
 LONG = 40
 """Rows from which a LaTeX table breaks over pages."""
 
+REMARKS = "remarks"
+"""The heading of a last column whose cells are sentences."""
+
 TEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -76,6 +79,8 @@ def as_markdown(table: Table) -> str:
 def as_latex(table: Table) -> str:
     r"""A booktabs table: \input it after \usepackage{booktabs}, and longtable for a long one."""
     columns = "".join("l" if left else "r" for left in table.left)
+    if table.headings[-1] == REMARKS:
+        columns = columns[:-1] + r"p{0.3\linewidth}"
     head, rows = _tex_row(table.headings), "".join(_tex_row(row) for row in table.rows)
     if len(table.rows) < LONG:
         return f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{head}\\midrule\n{rows}\\bottomrule\n\\end{{tabular}}\n"

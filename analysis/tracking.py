@@ -47,7 +47,7 @@ def experiment_sources(experiment: str, uri: str) -> list[Source]:
         raise UserError(f"--tracking-uri {uri}: the MLflow store does not answer ({reason[:200]})") from error
     if not runs:
         raise UserError(f"experiment {experiment!r} in {uri} has no runs: name another, mlflow:EXPERIMENT")
-    return [(f"mlflow run {run.info.run_id}", partial(_text, run.info, uri)) for run in runs]
+    return [(f"mlflow run {run.info.run_id}", partial(_content, run.info, uri)) for run in runs]
 
 
 def _runs(experiment: str, uri: str) -> Iterator[Any]:
@@ -65,14 +65,14 @@ def _runs(experiment: str, uri: str) -> Iterator[Any]:
             return
 
 
-def _text(info: Any, uri: str) -> str:  # noqa: ANN401 (MLflow's RunInfo, which is not loaded here)
+def _content(info: Any, uri: str) -> bytes:  # noqa: ANN401 (MLflow's RunInfo, which is not loaded here)
     """A run's record; straight from the disk where the artifacts lie on one."""
     place = urlparse(info.artifact_uri)
     if place.scheme in {"", "file"}:
-        return (Path(unquote(place.path)) / ARTIFACT).read_text(encoding="utf-8")
+        return (Path(unquote(place.path)) / ARTIFACT).read_bytes()
     with tempfile.TemporaryDirectory() as folder:
         try:
-            return Path(_client(uri).download_artifacts(info.run_id, ARTIFACT, folder)).read_text(encoding="utf-8")
+            return Path(_client(uri).download_artifacts(info.run_id, ARTIFACT, folder)).read_bytes()
         except Exception as error:  # as above; whatever it is, the other runs are still to be read
             raise OSError(f"its {ARTIFACT} cannot be read: {error}") from error
 

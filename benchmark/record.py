@@ -197,17 +197,23 @@ class Record:
         return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
 
     @classmethod
-    def from_json(cls, text: str, *, keep_texts: bool = True) -> "Record":
-        """The record that `to_json` wrote; without `keep_texts`, one whose `generated` is empty.
+    def from_json(cls, text: str) -> "Record":
+        """The record that `to_json` wrote.
 
         Raises:
             ValueError: when the text is no record of this version.
         """
-        data = json.loads(text)
+        return cls.from_data(json.loads(text))
+
+    @classmethod
+    def from_data(cls, data: object) -> "Record":
+        """The record whose JSON was parsed to `data`.
+
+        Raises:
+            ValueError: when it is no record of this version.
+        """
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             raise ValueError(f"not a record of schema {SCHEMA}")
-        if not keep_texts and isinstance(data.get("measurement"), dict):
-            data["measurement"] = data["measurement"] | {"generated": []}
         try:
             return build(cls, data)
         except UserError as error:

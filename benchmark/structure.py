@@ -26,7 +26,7 @@ def build(kind: type[T], data: object) -> T:
     """
     if not isinstance(data, dict):
         raise ValueError(f"{kind.__name__}: expected an object, found {type(data).__name__}")  # noqa: TRY004 (as documented)
-    converters, required = _converters(kind)
+    converters, required = _converters(kind)  # type: ignore[arg-type]  # classes are hashable
     if data.keys() != converters.keys() and (wrong := (required - data.keys()) | (data.keys() - converters.keys())):
         raise ValueError(f"{kind.__name__}: missing or unknown fields {sorted(wrong)}")
     values = {}
@@ -53,6 +53,7 @@ def _converter(hint: Any) -> Converter:  # noqa: ANN401 (a type is known at run 
     if typing.get_origin(hint) is tuple:
         return partial(_sequence, _converter(options[0]), options[0] if options[0] in PLAIN else None)
     if is_dataclass(hint):
+        assert isinstance(hint, type)
         return partial(_nested, hint)
     return partial(_scalar, hint)
 

@@ -8,7 +8,6 @@ from analysis.figures.panel import Entropy, Panel, axis_label, triple
 from analysis.figures.style import (
     BASELINE,
     DIFFUSION,
-    GREY,
     INK,
     MARK,
     MOST_PANELS,
@@ -38,7 +37,7 @@ def draw_curves(every: Sequence[Panel]) -> Drawing | None:
         return None
     metric = METRICS[shown[0].parity.metric]
     with look():
-        figure, cells = grid(len(shown), columns_for(len(shown)), size=(3.5, 3.3))
+        figure, cells = grid(len(shown), columns_for(len(shown)), size=(3.5, 3.1))
         axes: list[Axes] = []
         for cell, panel in zip(cells, shown, strict=True):
             above, below = cell.subgridspec(2, 1, height_ratios=(3, 1), hspace=0.04)
@@ -71,9 +70,7 @@ def _quality(axes: Axes, panel: Panel) -> None:
 
 def _entropy(axes: Axes, entropy: Entropy) -> None:
     _curve(axes, entropy.steps, entropy.values, entropy.baseline, (None, None))
-    axes.set_ylabel("nats")
-    axes.text(0.015, 0.93, "entropy", transform=axes.transAxes, va="top", color=GREY, fontsize=8)
-    axes.margins(y=0.25)
+    axes.set_ylabel("entropy,\nnats")
     axes.locator_params(axis="y", nbins=3)
 
 

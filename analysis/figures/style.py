@@ -13,6 +13,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -28,10 +29,10 @@ RASTER_DPI = 160
 
 NARROW, WIDE = 4, 300
 """Ratios of a log axis's ends: within the first, every digit has a tick; beyond the second, powers of ten alone."""
-LARGE = 1e5
-"""From here on a tick is a power of ten."""
+LARGE = 10_000
+"""From here on a tick counts thousands."""
 
-LOOK = {
+LOOK: dict[Any, Any] = {
     "font.size": 8.5,
     "font.family": "DejaVu Sans",
     "axes.titlesize": 9,
@@ -104,9 +105,9 @@ def grid(number: int, columns: int, *, size: tuple[float, float]) -> tuple[Figur
     columns = max(1, min(columns, number))
     rows = ceil(number / columns)
     least_width = 4.6  # for the legend above a single panel
-    figure = Figure(figsize=(max(size[0] * columns, least_width), size[1] * rows + 0.45), layout="constrained")
+    layout = ConstrainedLayoutEngine(h_pad=0.03, w_pad=0.05, hspace=0.02)
+    figure = Figure(figsize=(max(size[0] * columns, least_width), size[1] * rows + 0.45), layout=layout)
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(h_pad=0.06, w_pad=0.06)  # type: ignore[union-attr]  # set by layout=
     spec = figure.add_gridspec(rows, columns)
     return figure, list(islice((spec[row, column] for row in range(rows) for column in range(columns)), number))
 
@@ -140,17 +141,17 @@ def plain_log(axes: Axes, which: str, ratio: float) -> None:
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     axis.set_major_locator(LogLocator(subs=range(1, 10) if ratio < NARROW else (1, 2, 5) if ratio < WIDE else (1,)))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value < LARGE else f"{value:.0e}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value < LARGE else f"{value / 1000:g}k"))
 
 
 def legend(figure: Figure, axes: Sequence[Axes], *, columns: int = 4) -> None:
     """One legend above all panels, each label once."""
-    found = {}
+    found: dict[str, Any] = {}
     for each in axes:
         for handle, label in zip(*each.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     width = max(1, min(columns, int(figure.get_figwidth() / 1.5), len(found)))
-    figure.legend(found.values(), found.keys(), loc="outside upper left", ncols=width, handlelength=2.6)
+    figure.legend([*found.values()], [*found], loc="outside upper left", ncols=width, handlelength=2.6)
 
 
 def error_bars(values: Sequence[tuple[float, float, float]]) -> list[list[float]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from statistics import median, quantiles
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -46,7 +47,12 @@ def _panel(axes: Axes, points: Sequence[Point], batches: Sequence[int], title: s
         rank = batches.index(point.batch)
         lows, middles, highs = zip(*(_spread(times) for times in _times(point)), strict=True)
         places = range(1 if point.diffuses else 2, len(middles) + (1 if point.diffuses else 2))
-        style = {"color": shades[rank], "marker": MARKERS[rank], "markevery": max(1, len(middles) // 8), "ms": 4}
+        style: dict[str, Any] = {
+            "color": shades[rank],
+            "marker": MARKERS[rank],
+            "markevery": max(1, len(middles) // 8),
+            "ms": 4,
+        }
         axes.plot(places, middles, label=f"B={point.batch}", lw=1.2, **style)
         axes.fill_between(places, lows, highs, color=shades[rank], alpha=0.18, lw=0)
         extremes += [min(middles), max(middles)]

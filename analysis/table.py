@@ -29,10 +29,8 @@ def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
     Settings other than steps, batch and length have a column when they differ; spread and samples when
     `width` has room for them.
     """
-    settings = {
-        **SHAPE,
-        **{name: read for name, read in OTHERS.items() if len({read(each.run) for each in records}) > 1},
-    }
+    others = {name: read for name, read in OTHERS.items() if len({read(each.run) for each in records} - {""}) > 1}
+    settings = SHAPE | others
     values = {name: write for name, write in VALUES.items() if width >= PLAIN_WIDTH or name not in ROOMY}
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1) if width >= PLAIN_WIDTH else (0, 1, 0, 0))
     for heading in (*settings, *values):

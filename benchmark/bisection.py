@@ -49,7 +49,7 @@ def bisect(grid: Grid, *, compose: Compose, launch: Launch, metric: str, margin:
     if metric not in METRICS:
         raise UserError(f"hydra.sweeper.metric={metric} is not known: choose one of {', '.join(METRICS)}")
     goal = Goal(metric=METRICS[metric], margin=margin)
-    conductor = begin(grid, compose=compose, launch=launch)
+    conductor = begin(grid, compose=compose, launch=launch, search=True)
     search = Search(conductor=conductor, ladders=find_ladders(conductor.plan.dispatched), goal=goal)
     interrupted = False
     try:

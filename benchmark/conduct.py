@@ -108,7 +108,7 @@ def conduct(grid: Grid, *, compose: Compose, launch: Launch) -> None:
     conductor.finish(conductor.plan.points, interrupted=interrupted)
 
 
-def begin(grid: Grid, *, compose: Compose, launch: Launch) -> Conductor:
+def begin(grid: Grid, *, compose: Compose, launch: Launch, search: bool = False) -> Conductor:
     """Compose and check every point, say what is to be done, and record what cannot be.
 
     Raises:
@@ -123,7 +123,7 @@ def begin(grid: Grid, *, compose: Compose, launch: Launch) -> Conductor:
         tracker = preflight([point.run for point in planned.dispatched], settings)
     began = datetime.now(UTC)
     sweep = f"{settings.sweep}-{began:%Y%m%d-%H%M%S-%f}"
-    announce(console, planned)
+    announce(console, planned, at_most=search)
     conductor = Conductor(
         console=console, plan=planned, settings=settings, id=sweep, began=began, launcher=launch, tracker=tracker
     )

@@ -58,9 +58,9 @@ class RunDisplay:
         self._progress.update(self._task, completed=done, total=total, stage=part, refresh=True)
 
 
-def announce(console: Console, plan: Plan) -> None:
-    """What a sweep is about to do."""
-    parts = [f"{len(plan.dispatched)} to run"]
+def announce(console: Console, plan: Plan, *, at_most: bool) -> None:
+    """What a sweep is about to do; a search runs `at_most` so many."""
+    parts = [f"{'at most ' if at_most else ''}{len(plan.dispatched)} to run"]
     if repeated := plan.total - len(plan.points):
         parts.append(f"{repeated} the same as another (a setting that their model ignores)")
     if plan.infeasible:

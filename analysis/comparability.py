@@ -37,6 +37,13 @@ def _judge(run: Run) -> object:
     return f"{run.judge.checkpoint}{revision} {run.judge.precision}"
 
 
+def _encoder(run: Run) -> object:
+    if run.encoder is None:
+        return None
+    revision = f"@{run.encoder.revision}" if run.encoder.revision else ""
+    return f"{run.encoder.checkpoint}{revision} layer {run.encoder.layer}"
+
+
 CONTROLS: Mapping[str, Callable[[Record], object]] = {
     "device": _of_run(lambda run: run.device),
     "gpu": _of_environment(lambda environment: environment.gpu),
@@ -52,6 +59,7 @@ CONTROLS: Mapping[str, Callable[[Record], object]] = {
     "seed": _of_run(lambda run: run.seed),
     "temperature": _of_run(lambda run: run.temperature),
     "judge": _of_run(_judge),
+    "encoder": _of_run(_encoder),
     "python": _of_environment(lambda environment: environment.python),
     "torch": _of_environment(lambda environment: environment.torch),
     "cuda": _of_environment(lambda environment: environment.cuda),

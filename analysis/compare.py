@@ -1,13 +1,14 @@
 """Two sweeps beside each other: was it faster, slower, or can nobody tell?
 
 Each run of one sweep meets the run of the other that measures the same thing under the same controls. The verdict is
-read off the interval of the ratio of median latencies: where nothing changed, at most 1 - level of the points are
-called different.
+read off the interval of the ratio of median latencies, which is never taken narrower than a normal one: where nothing
+changed, at most 1 - level of the points are called different.
 """
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import NormalDist
 
 from analysis.comparability import Controls, check_allowed, controls_of, difference, newest
 from analysis.intervals import Interval
@@ -86,7 +87,8 @@ def _point(record: Record) -> Point:
 def _compare(a: Record, b: Record, level: float) -> Comparison:
     assert a.measurement is not None
     assert b.measurement is not None
-    ratio = ratio_interval(latency(b.measurement), latency(a.measurement), level)
+    normal = NormalDist().inv_cdf((1 + level) / 2)
+    ratio = ratio_interval(latency(b.measurement), latency(a.measurement), level, least_critical=normal)
     return Comparison(
         name=a.name,
         a=a,

@@ -16,6 +16,7 @@ class Metric:
         advantage_unit: of a difference between two arms, taken before any exponential.
         part: a prompt's weighted value and its weight, so that the mean is sum(value) / sum(weight);
             None when the prompt has no score.
+        rewards_repetition: text that repeats itself scores well, so that parity also needs like entropies.
         exponential: the metric is exp of the mean; differences are then those of the mean itself.
     """
 
@@ -25,6 +26,7 @@ class Metric:
     advantage_unit: str
     higher_is_better: bool
     exponential: bool
+    rewards_repetition: bool
     part: Callable[[Score], tuple[float, float] | None]
 
     def shown(self, mean: float) -> float:
@@ -49,6 +51,7 @@ PERPLEXITY = Metric(
     advantage_unit="nats per judge token",
     higher_is_better=False,
     exponential=True,
+    rewards_repetition=True,
     part=_likelihood,
 )
 BERTSCORE_F1 = Metric(
@@ -58,6 +61,7 @@ BERTSCORE_F1 = Metric(
     advantage_unit="F1",
     higher_is_better=True,
     exponential=False,
+    rewards_repetition=False,
     part=_bertscore,
 )
 METRICS = {metric.name: metric for metric in (PERPLEXITY, BERTSCORE_F1)}

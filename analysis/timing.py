@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import NormalDist
+from statistics import NormalDist, median
 
 import numpy as np
 
@@ -48,23 +48,24 @@ def latency(measurement: Measurement) -> Latency:
 def summarise(latencies_s: Sequence[float]) -> Latency:
     """The median of positive `latencies_s` on the logarithmic scale."""
     log_1S = np.log(np.asarray([latencies_s], dtype=np.float64))
-    return Latency(
-        samples=len(latencies_s), log_median=math.log(float(np.median(latencies_s))), error=float(_errors(log_1S)[0])
-    )
+    return Latency(samples=len(latencies_s), log_median=math.log(median(latencies_s)), error=float(_errors(log_1S)[0]))
 
 
 def median_interval(latency: Latency, level: float) -> Interval:
     """The median in seconds. The interval of a single sample has no width: nothing is known of its noise."""
-    half = _critical(latency.samples, 0, latency.error, 0.0, level) * latency.error
+    half = _critical(latency.samples, level) * latency.error if latency.error else 0.0
     return _interval(latency.log_median, half, level)
 
 
-def ratio_interval(above: Latency, below: Latency, level: float) -> Interval | None:
-    """The ratio of two medians; None when either rests on a single sample."""
+def ratio_interval(above: Latency, below: Latency, level: float, *, least_critical: float = 0.0) -> Interval | None:
+    """The ratio of two medians; None when either rests on a single sample.
+
+    `least_critical` is the smallest half-width in standard errors that the caller accepts.
+    """
     if min(above.samples, below.samples) < LEAST_SAMPLES:
         return None
     error = math.hypot(above.error, below.error)
-    half = _critical(above.samples, below.samples, above.error, below.error, level) * error
+    half = max(least_critical, _critical_of_two(above, below, level)) * error if error else 0.0
     return _interval(above.log_median - below.log_median, half, level)
 
 
@@ -72,43 +73,54 @@ def _interval(log_estimate: float, half: float, level: float) -> Interval:
     return Interval(math.exp(log_estimate), math.exp(log_estimate - half), math.exp(log_estimate + half), level)
 
 
-def _critical(above: int, below: int, above_error: float, below_error: float, level: float) -> float:
-    """Half-width in standard errors: the quantile of |t| when the noise is as wide as the two errors say.
+@lru_cache(maxsize=256)
+def _critical(samples: int, level: float) -> float:
+    """Half-width of a median's interval in standard errors: the quantile of |t|."""
+    median_D, error_D = _noise(samples, 0)
+    return float(np.quantile(np.abs(median_D / error_D), level))
 
-    `below` is 0 for a single median.
-    """
-    if above_error == 0.0 and below_error == 0.0:
-        return 0.0
-    if not below:
-        return _critical_alone(above, level)
-    median_D, error_D = _noise(above, 1)
-    other_median_D, other_error_D = _noise(below, 2)
-    wide, other_wide = above_error / error_D.mean(), below_error / other_error_D.mean()
+
+def _critical_of_two(above: Latency, below: Latency, level: float) -> float:
+    """Half-width of a ratio's interval in standard errors, for noise as wide in each arm as its error says."""
+    wide = [one.error / _mean_error(one.samples) for one in (above, below)]
+    degrees = round(math.degrees(math.atan2(wide[1], wide[0])))  # whole ones, so that few are simulated
+    return _critical_at(above.samples, below.samples, degrees, level)
+
+
+@lru_cache(maxsize=4096)
+def _critical_at(above: int, below: int, degrees: int, level: float) -> float:
+    wide, other_wide = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    (median_D, error_D), (other_median_D, other_error_D) = _noise(above, 0), _noise(below, 1)
     t_D = (wide * median_D - other_wide * other_median_D) / np.hypot(wide * error_D, other_wide * other_error_D)
     return float(np.quantile(np.abs(t_D), level))
-
-
-@lru_cache(maxsize=256)
-def _critical_alone(samples: int, level: float) -> float:
-    """The same for a single median, where the width of the noise cancels."""
-    median_D, error_D = _noise(samples, 1)
-    return float(np.quantile(np.abs(median_D / error_D), level))
 
 
 @lru_cache(maxsize=64)
 def _noise(samples: int, seed: int) -> tuple[Floats, Floats]:
     """Medians of `samples` standard normal draws and their standard errors, DRAWS times."""
-    drawn_DS = np.random.default_rng(seed).standard_normal((DRAWS, samples))
+    drawn_DS = np.random.default_rng((seed, samples)).standard_normal((DRAWS, samples))
     return np.median(drawn_DS, axis=1), _errors(drawn_DS)
 
 
+@lru_cache(maxsize=256)
+def _mean_error(samples: int) -> float:
+    return float(_noise(samples, 0)[1].mean())
+
+
 def _errors(values_DS: Floats) -> Floats:
-    """Standard error of each row's median: the distance of two order statistics over twice its normal quantile."""
+    """Standard error of each row's median: the distance of two order statistics over the same for a normal median."""
     samples = values_DS.shape[1]
-    rank = max(1, round((samples + 1) / 2 - math.sqrt(samples)))
-    tail = sum(math.comb(samples, below) for below in range(rank)) / 2**samples
     if samples < LEAST_SAMPLES:
         return np.zeros(len(values_DS))
+    rank, width = _order_statistics(samples)
     ordered_DS = np.partition(values_DS, (rank - 1, samples - rank), axis=1)
-    width_D: Floats = ordered_DS[:, samples - rank] - ordered_DS[:, rank - 1]
-    return width_D / (2 * NormalDist().inv_cdf(1 - tail))
+    error_D: Floats = (ordered_DS[:, samples - rank] - ordered_DS[:, rank - 1]) / width
+    return error_D
+
+
+@lru_cache(maxsize=1024)
+def _order_statistics(samples: int) -> tuple[int, float]:
+    """The rank, from either end, of two order statistics around the median, and how many errors lie between them."""
+    rank = max(1, round((samples + 1) / 2 - math.sqrt(samples)))
+    beyond = sum(math.comb(samples, below) for below in range(rank)) / 2**samples
+    return rank, 2 * NormalDist().inv_cdf(1 - beyond)

@@ -8,6 +8,7 @@ noise of median 1.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.random import Generator
@@ -40,6 +41,13 @@ def heavy(random: Generator, size: int) -> np.ndarray:
 def delayed(random: Generator, size: int) -> np.ndarray:
     """Exponential, of median 0: never much too fast, often too slow."""
     return random.standard_exponential(size) - math.log(2.0)
+
+
+def two_modes(random: Generator, size: int) -> np.ndarray:
+    """Three samples in ten come from a mode that is much slower; shifted so that the median is 0."""
+    narrow = 0.2
+    median = narrow * NormalDist().inv_cdf(0.5 / 0.7)  # the slow mode lies above it
+    return narrow * random.standard_normal(size) + 3.0 * (random.random(size) < 0.3) - median
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +97,7 @@ def curve(*, floor: float, drop: float, steps: tuple[int, ...] = STEPS) -> dict[
 def simulate(truth: Truth, random: Generator) -> list[Record]:
     """One sweep: the autoregressive run, then one run for each K."""
     effect = PROMPT_SPREAD * truth.prompt_noise(random, truth.prompts)
-    arms = [(None, truth.baseline_rate, truth.baseline_s)]
+    arms: list[tuple[int | None, float, float]] = [(None, truth.baseline_rate, truth.baseline_s)]
     arms += [(k, rate, latency_s(k)) for k, rate in truth.rate.items()]
     return [_record(truth, random, k, rate + effect, median_s) for k, rate, median_s in arms]
 
@@ -123,3 +131,33 @@ def _score(prompt: int, rate: float, tokens: int) -> Score:
         repetition_4=0.1,
         bertscore_f1=f1(rate),
     )
+
+
+def resolved(random: Generator) -> Truth:  # noqa: ARG001 (each sweep has the same truth)
+    """S_parity is 64, and 0.4 nats separate it and the K below it from the baseline."""
+    return Truth(rate=curve(floor=3.0, drop=3.2), baseline_rate=4.2)
+
+
+def spread(random: Generator) -> Truth:
+    """A flatter curve; the baseline crosses it anywhere between the smallest K and the largest."""
+    return Truth(rate=curve(floor=3.0, drop=0.8), baseline_rate=3.0 + 0.8 * 2.0 ** -random.uniform(0.0, 4.0))
+
+
+def tied(random: Generator) -> Truth:  # noqa: ARG001
+    """As `resolved`, but at S_parity the two arms are equally good."""
+    return Truth(rate=curve(floor=3.0, drop=3.2), baseline_rate=3.8)
+
+
+def flat(random: Generator) -> Truth:  # noqa: ARG001
+    """Every K is as good as the baseline within a hundredth of a nat; the third is the first to reach it."""
+    return Truth(rate={16: 3.01, 32: 3.01, 64: 3.0, 128: 3.0, 256: 3.0}, baseline_rate=3.0)
+
+
+def beyond(random: Generator) -> Truth:  # noqa: ARG001
+    """Parity is never reached: quality levels off a hundredth of a nat short of it."""
+    return Truth(rate=dict.fromkeys(STEPS, 3.01), baseline_rate=3.0)
+
+
+def rising(random: Generator) -> Truth:  # noqa: ARG001
+    """Parity at K=32, lost at 64 and found again: a curve that is not monotone."""
+    return Truth(rate={16: 4.0, 32: 3.2, 64: 4.0, 128: 3.2, 256: 3.0}, baseline_rate=3.6)

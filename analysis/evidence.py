@@ -1,0 +1,75 @@
+"""What the prompts of one pairing say of its quality: each arm's own, and each K's distance past parity.
+
+Dimensions: R resamples, the first of them the sample itself; A arms, the first the baseline; P prompts; K steps.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.bootstrap import Floats, Resampled, Studentised, resample, studentise
+from analysis.quality import Metric
+from benchmark.record import Measurement, Score
+
+LEAST_PROMPTS = 5
+"""Below this too many resamples consist of one prompt alone."""
+
+
+class UnscoredError(ValueError):
+    """Too few prompts have the metric in every run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What the prompts say: each arm's mean, baseline first, and each K's distance past parity."""
+
+    prompts: tuple[str, ...]
+    means: Studentised
+    advantage: Studentised
+    reaches_probability: tuple[float, ...]
+
+
+def weigh(arms: Sequence[Measurement], metric: Metric, *, margin: float, resamples: int, seed: int) -> Evidence:
+    """One paired bootstrap over the prompts that every arm has scored."""
+    scored = [_scored(arm.scores, metric) for arm in arms]
+    prompts = tuple(prompt for prompt in scored[0] if all(prompt in others for others in scored[1:]))
+    if len(prompts) < LEAST_PROMPTS:
+        raise UnscoredError(
+            f"{metric.label} is known for {len(prompts)} prompts of every run, parity needs {LEAST_PROMPTS}: "
+            "raise prompts.count, or score the records again"
+        )
+    values_AP, weights_AP = np.moveaxis(np.array([[by[prompt] for prompt in prompts] for by in scored]), 2, 0)
+    drawn = resample(values_AP, weights_AP, resamples=resamples, seed=seed)
+    advantage_RK, variance_RK = _advantage(drawn, metric, margin)
+    return Evidence(
+        prompts=prompts,
+        means=studentise(drawn.mean_RA, drawn.variance_RA),
+        advantage=studentise(advantage_RK, variance_RK),
+        reaches_probability=tuple(float(share) for share in (advantage_RK[1:] >= 0).mean(axis=0)),
+    )
+
+
+def _scored(scores: Iterable[Score], metric: Metric) -> dict[str, tuple[float, float]]:
+    parts = ((score.prompt_id, metric.part(score)) for score in scores)
+    return {prompt: part for prompt, part in parts if part is not None}
+
+
+def _advantage(drawn: Resampled, metric: Metric, margin: float) -> tuple[Floats, Floats]:
+    """Distance past parity of each K in each resample, and its variance.
+
+    An exponential metric is compared by its logarithm: target = log(exp(baseline) + margin) when lower is better, of
+    slope 1 / (1 + margin * exp(-baseline)) in the baseline.
+    """
+    sign = 1.0 if metric.higher_is_better else -1.0
+    baseline_R1 = drawn.mean_RA[:, :1]
+    if metric.exponential:
+        relative_R1 = -sign * margin * np.exp(-baseline_R1)
+        target_R1, slope_R1 = baseline_R1 + np.log1p(relative_R1), 1.0 / (1.0 + relative_R1)
+    else:
+        target_R1, slope_R1 = baseline_R1 - sign * margin, np.ones_like(baseline_R1)
+    variance_RK: Floats = (
+        drawn.variance_RA[:, 1:] + slope_R1**2 * drawn.variance_RA[:, :1] - 2.0 * slope_R1 * drawn.covariance_RA[:, 1:]
+    )
+    advantage_RK: Floats = sign * (drawn.mean_RA[:, 1:] - target_R1)
+    return advantage_RK, variance_RK

@@ -1,6 +1,5 @@
 """The report as one page of HTML: nothing is fetched, nothing runs."""
 
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +8,7 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 
 from analysis.figures.panel import Panel
-from analysis.figures.style import Drawing
+from analysis.figures.style import Picture
 from analysis.study import Study
 from analysis.tables import Table
 from analysis.words import answer, listed, remarks
@@ -22,19 +21,6 @@ MOST_LINES = 40
 LAYOUT = "templates/report.html"
 MACHINE = ("host", "system", "cpu", "cpu_threads", "gpu", "driver")
 SOFTWARE = ("python", "torch", "cuda", "transformers", "crossover", "commit", "engine", "attention")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A drawing and its SVG."""
-
-    drawing: Drawing
-    svg: str
-
-    @property
-    def address(self) -> str:
-        """The SVG as a data address: unlike inline SVG, its ids cannot meet another picture's."""
-        return "data:image/svg+xml;base64," + b64encode(self.svg.encode()).decode()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from analysis.intervals import Interval
 from analysis.parity import Parity
 from analysis.quality import METRICS
 from analysis.tables import Raw, Table
-from analysis.words import interval, remarks, steps_to_parity
+from analysis.words import inside, interval, remarks, steps_to_parity
 
 NAMES = ("diffusion", "baseline", "metric")
 """Columns that stand in the title instead where all rows agree."""
@@ -20,12 +20,18 @@ def parity_table(rows: Sequence[tuple[Parity, str]]) -> Table:
     headings = tuple(name for name in HEADINGS if name not in same)
     return Table(
         name="parity",
-        title=": ".join(["Steps to parity", *([", ".join(same.values())] if same else [])]),
+        title=_title(same),
         headings=headings,
         words=frozenset({*NAMES, "remarks"}),
         rows=tuple(tuple(row[heading] for heading in headings) for row in shown),
         raw=tuple(_raw(parity, setting) for parity, setting in rows),
     )
+
+
+def _title(same: dict[str, str]) -> str:
+    models = " against ".join(same[name] for name in ("diffusion", "baseline") if name in same)
+    told = [part for part in (models, inside(same["metric"]) if "metric" in same else "") if part]
+    return ": ".join(["Steps to parity", *([", ".join(told)] if told else [])])
 
 
 def _shown(parity: Parity, setting: str) -> dict[str, str]:

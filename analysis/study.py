@@ -11,7 +11,7 @@ from analysis.bootstrap import resample, studentise
 from analysis.comparability import Controls, Pairing, controls_of, group, newest
 from analysis.figures.panel import Entropy, Panel
 from analysis.figures.style import MOST_PANELS
-from analysis.parity import RESAMPLES, find_parity
+from analysis.parity import RESAMPLES, check_margin, find_parity
 from analysis.points import Point, points
 from analysis.quality import METRICS, Metric
 from benchmark.record import Record
@@ -58,6 +58,7 @@ def study(
     Raises:
         ValueError: when `allow` names no control or the margin is none.
     """
+    check_margin(margin)
     grouping = group(records, allow)
     every = points(newest(records, allow))
     settings = _settings(grouping.pairings)

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from analysis.load import latest, load
+from analysis.load import latest, load, read
 from tests.factories import a_failed_record, a_record, a_run
 
 EARLY, LATE = "2026-03-01T10:00:00+00:00", "2026-03-01T11:00:00+00:00"
@@ -46,3 +46,12 @@ def test_of_one_runs_records_the_newest_measured_one_counts() -> None:
 def test_runs_keep_the_order_in_which_they_first_appear() -> None:
     other = a_record(a_run(batch=1))
     assert latest([a_failed_record(), other, a_record()]) == [a_record(), other]
+
+
+def test_texts_can_be_left_behind() -> None:
+    record = a_record()
+    (found,) = read([("it", record.to_json().encode)], keep_texts=False).records
+    assert found.measurement is not None
+    assert record.measurement is not None
+    assert found.measurement.generated == ()
+    assert found.measurement.scores == record.measurement.scores

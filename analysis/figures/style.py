@@ -1,6 +1,7 @@
 """One look for all figures: quiet axes, Okabe and Ito's colours, and a marker or dash for whoever sees grey."""
 
 import io
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,6 +64,23 @@ LOOK: dict[Any, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A drawing as SVG, with its words and its width in inches."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    width_in: float
+    svg: str
+
+    @property
+    def address(self) -> str:
+        """The SVG as a data address: unlike inline SVG, its ids cannot meet another picture's."""
+        return "data:image/svg+xml;base64," + b64encode(self.svg.encode()).decode()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Drawing:
     """A figure with its words. `alt` says what it shows to whoever cannot see it."""
 
@@ -72,19 +90,22 @@ class Drawing:
     alt: str
     figure: Figure
 
-    def svg(self) -> str:
-        """The figure as SVG text, the same for the same data."""
+    def save(self, folder: Path) -> Picture:
+        """Write `name`.svg, the same for the same data, and `name`.png."""
         text = io.StringIO()
         with look():
             self.figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Title": self.title})
             self.figure.set_layout_engine("none")  # it is laid out, and stays so
-        return text.getvalue()
-
-    def save(self, folder: Path, svg: str) -> None:
-        """Write `name`.svg and `name`.png."""
-        (folder / f"{self.name}.svg").write_text(svg, encoding="utf-8")
-        with look():
             self.figure.savefig(folder / f"{self.name}.png", dpi=RASTER_DPI, metadata={"Software": None})
+        (folder / f"{self.name}.svg").write_text(text.getvalue(), encoding="utf-8")
+        return Picture(
+            name=self.name,
+            title=self.title,
+            caption=self.caption,
+            alt=self.alt,
+            width_in=float(self.figure.get_figwidth()),
+            svg=text.getvalue(),
+        )
 
 
 @contextmanager

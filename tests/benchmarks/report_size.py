@@ -42,14 +42,15 @@ def main() -> None:
         before = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         took = time.perf_counter() - before
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         page = Path(folder) / "report" / "report.html"
         print(f"python {platform.python_version()}, matplotlib {version('matplotlib')}, numpy {version('numpy')}")
         print(f"{len(os.sched_getaffinity(0))} CPU cores")
         print(f"{RECORDS:,} records and {BROKEN} files that are none, {size / 2**20:,.0f} MiB")
-        print(f"loaded, analysed and reported in {took:.1f} s, peak memory {peak:,.0f} MiB")
+        print(f"loaded, analysed and reported in {took:.1f} s ({usage.ru_utime + usage.ru_stime:.1f} s of CPU time)")
+        print(f"peak memory of the process that reads and analyses {usage.ru_maxrss / 1024:,.0f} MiB")
         print(f"page: {page.stat().st_size / 2**20:.1f} MiB" if page.exists() else "no page was written")
-        print(done.stdout, done.stderr[-3000:], sep="\n")
+        print(f"{done.stderr.count('left out')} lines name what was left out, status {done.returncode}")
     sys.exit(done.returncode)
 
 

@@ -1,0 +1,59 @@
+import pytest
+
+from analysis.intervals import Interval
+from analysis.parity import Reading
+from analysis.words import answer, inside, listed, number, remarks, steps_to_parity
+from tests.studies import a_parity, not_reached
+
+
+def test_the_answer_names_the_steps_and_the_speed_with_their_intervals() -> None:
+    assert answer(a_parity()) == (
+        "At B=1, N=16 small reaches causal's generative perplexity from K=4 (95% interval 4 to 8)"
+        " and is there 1.30 times as fast [1.20, 1.40]."
+    )
+
+
+def test_a_speed_whose_interval_contains_one_is_called_neither() -> None:
+    assert "about as fast, 0.98 times [0.9, 1.07]" in answer(a_parity(speedup=Interval(0.98, 0.9, 1.07)))
+    assert "slower, 0.5 times as fast [0.4, 0.6]" in answer(a_parity(speedup=Interval(0.5, 0.4, 0.6)))
+
+
+def test_parity_that_is_not_reached_is_an_answer() -> None:
+    assert answer(not_reached()) == "At B=1, N=16 small does not reach causal's generative perplexity up to K=8."
+    assert "with probability 0.30" in answer(not_reached(reaches_probability=(0.0, 0.1, 0.3)))
+
+
+def test_the_smallest_steps_may_be_more_than_are_needed() -> None:
+    parity = a_parity(reading=Reading.smallest, first_steps=2, first_steps_interval=(2, 2))
+    assert "already reaches causal's generative perplexity at the smallest K measured, K=2" in answer(parity)
+    assert "(95% interval: 2 alone)" in answer(parity)
+    assert steps_to_parity(parity) == "≤ 2"
+
+
+def test_an_interval_may_reach_past_the_sweep() -> None:
+    assert "4 to more than 8" in answer(a_parity(first_steps_interval=(4, None)))
+    assert steps_to_parity(not_reached()) == "> 8"
+
+
+def test_a_margin_is_part_of_the_claim() -> None:
+    assert "perplexity within a margin of 2.00 from" in answer(a_parity(margin=2.0))
+
+
+def test_flags_and_curves_that_turn_are_remarked_upon() -> None:
+    assert remarks(a_parity()) == ()
+    assert remarks(a_parity(flags=("too few prompts",))) == ("Too few prompts.",)
+    (remark,) = remarks(a_parity(monotone=False))
+    assert remark.startswith("Quality does not rise with every step")
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.04667, "0.0467"), (1.0, "1.00"), (149.3, "149"), (12345.6, "12,346")])
+def test_numbers_have_three_digits(value: float, shown: str) -> None:
+    assert number(value) == shown
+
+
+def test_labels_lose_their_capital_within_a_sentence_unless_they_are_names() -> None:
+    assert (inside("Generative perplexity"), inside("BERTScore F1")) == ("generative perplexity", "BERTScore F1")
+
+
+def test_lists_end_with_and() -> None:
+    assert (listed([]), listed(["a"]), listed(["a", "b", "c"])) == ("", "a", "a, b and c")

@@ -17,11 +17,12 @@ from omegaconf.errors import OmegaConfBaseException
 from analysis.load import load
 from analysis.table import make_console
 from benchmark.complaints import complaint
-from benchmark.config import CONF, Settings, register, to_config, to_run, to_settings
+from benchmark.config import CONF, Settings, to_config, to_run, to_settings
 from benchmark.environment import gpu_count
 from benchmark.errors import UserError
 from benchmark.record import FailureKind
 from benchmark.run import Run
+from benchmark.schema import register
 from benchmark.screen import RunDisplay, conclude, finished, title
 from benchmark.sinks.journal import Journal
 from benchmark.sweep import INTERRUPTED, exit_code

@@ -8,8 +8,8 @@ from dataclasses import fields, is_dataclass
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from benchmark.config import Config
 from benchmark.errors import UserError
+from benchmark.schema import Config
 
 
 def complaint(error: BaseException) -> str | None:

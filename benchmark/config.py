@@ -1,13 +1,11 @@
-"""The configuration's schema, and its one way out: to a Run and to Settings. Hydra stops here."""
+"""The configuration's one way out: to a Run and to Settings. Hydra stops here."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
-from enum import StrEnum
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
-from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from benchmark.errors import UserError
 from benchmark.models.checkpoint import is_remote
@@ -21,140 +19,22 @@ from benchmark.run import (
     Model,
     Precision,
     Prompts,
-    Remasking,
     Run,
     split_length,
+)
+from benchmark.schema import (
+    Config,
+    DeviceChoice,
+    EncoderConfig,
+    JudgeConfig,
+    LikelihoodConfig,
+    PrecisionChoice,
+    register,
 )
 
 PACKAGE = Path(__file__).parent
 CONF = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if folder.is_dir())
 """The configuration's folder: inside an installed package, beside it in a checkout."""
-
-
-class DeviceChoice(StrEnum):
-    """A device, or the GPU where there is one."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-class PrecisionChoice(StrEnum):
-    """A type, or bfloat16 on a GPU and float32 on a CPU."""
-
-    auto = "auto"
-    bfloat16 = "bfloat16"
-    float32 = "float32"
-
-
-@dataclass
-class ModelConfig:
-    """The model group. `remasking` and `guidance_scale` are read for diffusion models alone."""
-
-    name: str = MISSING
-    family: Family = MISSING
-    checkpoint: str = MISSING
-    revision: str | None = None
-    context: int = MISSING
-    requires_gpu: bool = False
-    remasking: Remasking = Remasking.low_confidence
-    guidance_scale: float = 0.0
-
-
-@dataclass
-class HardwareConfig:
-    """The hardware group. `remote` says that jobs run on other machines, through hydra.launcher."""
-
-    name: str = MISSING
-    device: DeviceChoice = DeviceChoice.auto
-    remote: bool = False
-
-
-@dataclass
-class PrecisionConfig:
-    """The precision group."""
-
-    dtype: PrecisionChoice = PrecisionChoice.auto
-
-
-@dataclass
-class PromptsConfig:
-    """The prompts group."""
-
-    source: str = MISSING
-    count: int = MISSING
-
-
-@dataclass
-class JudgeConfig:
-    """The judge group; without a checkpoint nothing is judged. The device `auto` is the run's."""
-
-    checkpoint: str | None = None
-    revision: str | None = None
-    precision: Precision = Precision.float32
-    device: DeviceChoice = DeviceChoice.auto
-
-
-@dataclass
-class EncoderConfig:
-    """The encoder group; without a checkpoint there is no BERTScore. The device `auto` is the run's."""
-
-    checkpoint: str | None = None
-    revision: str | None = None
-    layer: int | None = None
-    device: DeviceChoice = DeviceChoice.auto
-
-
-@dataclass
-class LikelihoodConfig:
-    """The likelihood group; without documents nothing is measured. An autoregressive model reads `documents` alone."""
-
-    documents: int | None = None
-    samples: int = 32
-    orders: int = 2
-
-
-@dataclass
-class TrackingConfig:
-    """The tracking group; without a URI nothing is tracked."""
-
-    uri: str | None = MISSING
-    experiment: str = "crossover"
-
-
-@dataclass
-class SweepConfig:
-    """The sweep's name, and what the sweeper tells each of its jobs."""
-
-    name: str = "run"
-    id: str | None = None
-    index: int = 0
-    size: int = 1
-
-
-@dataclass
-class Config:
-    """Everything that can be set on the command line."""
-
-    model: ModelConfig = field(default_factory=ModelConfig)
-    hardware: HardwareConfig = field(default_factory=HardwareConfig)
-    precision: PrecisionConfig = field(default_factory=PrecisionConfig)
-    prompts: PromptsConfig = field(default_factory=PromptsConfig)
-    judge: JudgeConfig = field(default_factory=JudgeConfig)
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    likelihood: LikelihoodConfig = field(default_factory=LikelihoodConfig)
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
-    sweep: SweepConfig = field(default_factory=SweepConfig)
-    steps: int = MISSING
-    batch: int = MISSING
-    length: int = MISSING
-    prompt_fraction: float = MISSING
-    block_length: int | None = None
-    temperature: float = MISSING
-    seed: int = MISSING
-    warmup: int = MISSING
-    repeats: int = MISSING
-    output_dir: str = MISSING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,11 +48,6 @@ class Settings:
     index: int
     size: int
     remote: bool
-
-
-def register() -> None:
-    """Make the schema known to Hydra, under the name that conf/config.yaml starts with."""
-    ConfigStore.instance().store(name="schema", node=Config)
 
 
 def config_of(overrides: Sequence[str]) -> Config:

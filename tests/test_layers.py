@@ -88,6 +88,7 @@ def test_hydra_stops_at_the_edge() -> None:
         "benchmark.complaints",
         "benchmark.conduct",
         "benchmark.config",
+        "benchmark.schema",
         "hydra_plugins.crossover.grid_sweeper",
         "hydra_plugins.crossover.parity_sweeper",
     }

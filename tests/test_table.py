@@ -44,7 +44,7 @@ def test_latencies_have_three_significant_digits(latency_s: float, shown: str) -
 
 
 def test_settings_have_a_column_where_they_differ() -> None:
-    heading, *_ = lines(a_record(a_run()), a_record(a_run(temperature=1.0, seed=3)))
+    heading, *_ = lines(a_record(a_run(temperature=1.0)), a_record(a_run(temperature=0.5, seed=3)))
     assert heading[:6] == ["model", "steps", "batch", "length", "T", "seed"]
 
 

@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
@@ -96,7 +97,7 @@ def test_a_point_that_ran_out_of_memory_is_a_cross() -> None:
     assert "small, out of memory" in legend(drawing)
     assert lost.name in drawing.alt
     crosses = [line for line in drawing.figure.axes[0].lines if line.get_marker() == "X"]
-    assert [list(line.get_xdata()) for line in crosses] == [[64]]
+    assert [np.asarray(line.get_xdata()).tolist() for line in crosses] == [[64]]
 
 
 def test_the_timeline_has_tokens_and_steps() -> None:

@@ -11,7 +11,7 @@ from analysis.bootstrap import resample, studentise
 from analysis.comparability import Controls, Pairing, controls_of, group, newest
 from analysis.figures.panel import Entropy, Panel
 from analysis.figures.style import MOST_PANELS
-from analysis.parity import RESAMPLES, check_margin, find_parity
+from analysis.parity import RESAMPLES, UnscoredError, check_margin, find_parity
 from analysis.points import Point, points
 from analysis.quality import METRICS, Metric
 from benchmark.record import Record
@@ -70,7 +70,7 @@ def study(
         for metric in (each for each in metrics if _has(pairing, each)):
             try:
                 parity = find_parity(pairing, metric, margin=margin, resamples=resamples)
-            except ValueError as error:
+            except UnscoredError as error:
                 unknown.append(f"{pairing.diffusion} B={pairing.batch} N={pairing.length}: {error}")
             else:
                 entropy = _entropy(pairing) if len(panels[metric.name]) < MOST_PANELS else None

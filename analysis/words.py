@@ -38,10 +38,8 @@ def speed(parity: Parity) -> str:
 
 def remarks(parity: Parity) -> tuple[str, ...]:
     """What a careful reader must know beside the answer."""
-    found = [_sentence(flag) for flag in parity.flags]
-    if not parity.monotone and parity.first_steps is not None:
-        found.insert(0, f"Quality does not rise with every step: {_first_and_last(parity)}.")
-    return tuple(found)
+    turns = "" if parity.monotone or parity.first_steps != parity.holds_from_steps else _turns(parity)
+    return tuple(_sentence(text) for text in (turns, *parity.flags) if text)
 
 
 def steps_to_parity(parity: Parity) -> str:
@@ -103,10 +101,10 @@ def _steps_interval(parity: Parity) -> str:
     return f"{level}: {low} alone" if low == high else f"{level} {low} to {high}"
 
 
-def _first_and_last(parity: Parity) -> str:
-    if parity.holds_from_steps is None:
-        return f"it is reached first at K={parity.first_steps} and lost again at K={parity.steps[-1]}"
-    return f"it is reached first at K={parity.first_steps} and holds from K={parity.holds_from_steps} on"
+def _turns(parity: Parity) -> str:
+    """A curve that is not monotone, where both readings of its parity agree; a flag says so where they differ."""
+    kept = "" if parity.first_steps is None else f", yet from K={parity.first_steps} on all reach the baseline"
+    return f"quality does not rise with every step{kept}"
 
 
 def _sentence(text: str) -> str:

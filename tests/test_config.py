@@ -181,7 +181,7 @@ def test_without_tracking_there_is_no_store() -> None:
 
 def test_a_sweep_is_called_by_its_preset_until_it_has_an_id() -> None:
     demo = config("sweep=demo")
-    assert (to_settings(demo).sweep, demo.temperature, demo.prompts.count) == ("demo", 1.0, 32)
+    assert (to_settings(demo).sweep, demo.temperature, demo.prompts.count) == ("demo", 1.0, 24)
     assert config("sweep=demo", "temperature=0.5").temperature == 0.5
     told = to_settings(config("sweep=demo", "sweep.id=demo-1", "sweep.index=2", "sweep.size=5"))
     assert (told.sweep, told.index, told.size) == ("demo-1", 2, 5)

@@ -26,6 +26,7 @@ from benchmark.schema import register
 from benchmark.screen import RunDisplay, conclude, finished, title
 from benchmark.sinks.journal import Journal
 from benchmark.sweep import INTERRUPTED, exit_code
+from benchmark.usage import usage
 
 register()
 
@@ -110,6 +111,9 @@ def complain(error: Exception) -> NoReturn:
 
 def main() -> None:
     """Run the program; what goes wrong becomes one line and an exit code."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        make_console().print(usage(), markup=False, highlight=False, soft_wrap=True)
+        return
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing them
     try:
         grid_point()

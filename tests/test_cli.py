@@ -72,6 +72,15 @@ def test_an_infeasible_point_alone_is_recorded_and_ends_with_1(tmp_path: Path) -
     assert record.failure.message in done.stdout
 
 
+def test_help_names_every_group_and_every_key(tmp_path: Path) -> None:
+    done = benchmark(tmp_path, "--help")
+    assert done.returncode == 0
+    assert "model: llada, llada_instruct, llama, llama_instruct, tiny_llada, tiny_llama" in done.stdout
+    for key in ("steps: ", "output_dir: ", "model.checkpoint", "prompts.count", "sweep=demo"):
+        assert key in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
 BAD = {
     "unknown model": (["model=lama"], "did you mean 'llama'"),
     "no number": (["batch=abc"], "give a whole number"),

@@ -14,7 +14,9 @@ from benchmark.record import Environment
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Gpu:
+class GpuFacts:
+    """What identifies a GPU."""
+
     name: str | None = None
     uuid: str | None = None
     memory_bytes: int | None = None
@@ -40,11 +42,11 @@ def probe(*, engine: str, attention: str, on_gpu: bool) -> Environment:
     """The environment of this process; the GPU's facts only for a run that uses one."""
     import torch
 
-    gpu = _gpu() if on_gpu else _Gpu()
+    gpu = gpu_facts() if on_gpu else GpuFacts()
     return Environment(
         host=platform.node(),
         system=platform.platform(),
-        cpu=_cpu_name(),
+        cpu=cpu_name(),
         cpu_threads=torch.get_num_threads(),
         memory_bytes=psutil.virtual_memory().total,
         gpu=gpu.name,
@@ -62,7 +64,7 @@ def probe(*, engine: str, attention: str, on_gpu: bool) -> Environment:
     )
 
 
-def _gpu() -> _Gpu:
+def gpu_facts() -> GpuFacts:
     """The GPU that torch calls current, found in NVML by its UUID."""
     import pynvml
     import torch
@@ -75,11 +77,12 @@ def _gpu() -> _Gpu:
         name, driver = pynvml.nvmlDeviceGetName(handle), pynvml.nvmlSystemGetDriverVersion()
     except pynvml.NVMLError:
         name, driver = properties.name, None
-    return _Gpu(name=name, uuid=uuid, memory_bytes=properties.total_memory, driver=driver)
+    return GpuFacts(name=name, uuid=uuid, memory_bytes=properties.total_memory, driver=driver)
 
 
 @cache
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """The processor's model, as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

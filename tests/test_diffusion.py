@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.decoders import choice
-from benchmark.decoders.diffusion import MaskedDiffusionDecoder, transfers
+from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Phase, Unmarked, make_batch
 from benchmark.models.loading import LanguageModel, load_model
 from benchmark.run import Family, Remasking
+from benchmark.schedule import transfers
 from tests import reference
 from tests.checkpoints import CPU, MASK_ID, VOCABULARY, random_model
 from tests.fakes import FakeModel, Marked

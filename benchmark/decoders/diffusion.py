@@ -22,12 +22,7 @@ from benchmark.decoders.interface import Batch, Generation, Phase, Phases, posit
 from benchmark.decoders.noise import cells, uniform
 from benchmark.models.loading import LanguageModel
 from benchmark.run import Remasking
-
-
-def transfers(masked: int, steps: int) -> list[int]:
-    """Tokens written at each step: `masked // steps`, the first `masked % steps` steps one more."""
-    each, extra = divmod(masked, steps)
-    return [each + (step < extra) for step in range(steps)]
+from benchmark.schedule import transfers
 
 
 @dataclass(frozen=True, kw_only=True)

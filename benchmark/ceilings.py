@@ -22,7 +22,7 @@ from benchmark.clock import Clock, CudaClock, HostClock
 from benchmark.work import Ceilings
 
 GPU_COPY_BYTES, GPU_MATRIX, GPU_REPEATS = 2 << 30, 8192, 20
-CPU_COPY_BYTES, CPU_MATRIX, CPU_REPEATS = 64 << 20, 768, 7
+CPU_COPY_BYTES, CPU_MATRIX, CPU_REPEATS = 256 << 20, 768, 7
 WARMUP = 3
 
 

@@ -58,7 +58,7 @@ def run_and_record(run: Run, settings: Settings) -> Path:
     console = make_console()
     heading = title(settings.index, settings.size, run.name)
     with RunDisplay(console, heading) as display:
-        record = execute(run, sweep=settings.sweep, shelf=SHELF, report=display.report)
+        record = execute(run, sweep=settings.sweep, shelf=SHELF, report=display.report, config=settings.composed)
         path = Journal(output_dir=settings.output_dir).write(record)
     tracker = make_tracker(settings)
     if tracker and (problem := tracker.log(record)):

@@ -1,6 +1,7 @@
 """What a run ran on: host, GPU, versions, commit. Probing only; nothing here changes a setting."""
 
 import platform
+import re
 import subprocess
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +11,13 @@ from pathlib import Path
 import psutil
 
 from benchmark import __version__
-from benchmark.record import Environment
+from benchmark.errors import UserError
+from benchmark.fingerprint import package_version, variables
+from benchmark.nvml import Gpu
+from benchmark.record import Card, Environment
+from benchmark.watch import Watch, other_load
+
+DIRTY = "-dirty"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +49,7 @@ def probe(*, engine: str, attention: str, on_gpu: bool) -> Environment:
     """The environment of this process; the GPU's facts only for a run that uses one."""
     import torch
 
-    gpu = gpu_facts() if on_gpu else GpuFacts()
+    gpu, commit = gpu_facts() if on_gpu else GpuFacts(), _commit()
     return Environment(
         host=platform.node(),
         system=platform.platform(),
@@ -58,10 +65,57 @@ def probe(*, engine: str, attention: str, on_gpu: bool) -> Environment:
         cuda=torch.version.cuda,
         transformers=version("transformers"),
         crossover=__version__,
-        commit=_commit(),
+        commit=commit,
         engine=engine,
         attention=attention,
+        dirty=None if commit is None else commit.endswith(DIRTY),
+        cudnn=_cudnn(),
+        flash_attn=package_version("flash-attn"),
+        variables=variables(),
+        card=None if gpu.uuid is None else _card(gpu.uuid),
     )
+
+
+def require_gpu(words: str) -> None:
+    """Make sure that the GPU's name has all these words, such as `A100 80GB`.
+
+    Raises:
+        UserError: with the name that it has.
+    """
+    found = gpu_facts().name or "a GPU without a name"
+    if missing := set(_words(words)) - set(_words(found)):
+        raise UserError(
+            f"this run demands a GPU named {words!r} (hardware.gpu) and this is {found!r}, which has no"
+            f" {' '.join(sorted(missing))!r}: use hardware=gpu for whatever GPU there is, or hardware.gpu=NAME"
+        )
+
+
+def watch(*, on_gpu: bool) -> Watch:
+    """Who watches the machine around each sample; without NVML it sees the CPU alone."""
+    import torch
+
+    if not on_gpu:
+        return Watch(None, other_load(), lambda: 0)
+    uuid = gpu_facts().uuid
+    gpu = None if uuid is None else Gpu.find(uuid)
+    return Watch(gpu, other_load(), torch.cuda.memory_reserved)
+
+
+def _words(name: str) -> list[str]:
+    """`NVIDIA A100-SXM4-80GB` has the words nvidia, a100, sxm4 and 80gb."""
+    return re.findall(r"[a-z0-9]+", name.lower())
+
+
+def _card(uuid: str) -> Card | None:
+    gpu = Gpu.find(uuid)
+    return None if gpu is None else gpu.card()
+
+
+def _cudnn() -> str | None:
+    import torch
+
+    found = torch.backends.cudnn.version() if torch.backends.cudnn.is_available() else None
+    return None if found is None else str(found)
 
 
 def gpu_facts() -> GpuFacts:
@@ -97,7 +151,7 @@ def _commit() -> str | None:
     if not (root / ".git").exists():
         return None
     try:
-        command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        command = ["git", "-C", str(root), "describe", "--always", f"--dirty={DIRTY}", "--abbrev=12", "--exclude=*"]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None

@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import torch
-from transformers import PreTrainedTokenizerBase
 
 from benchmark.clock import CudaClock, HostClock
 from benchmark.decoders.autoregressive import AutoregressiveDecoder
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Decoder, make_batch
-from benchmark.environment import probe
-from benchmark.errors import InfeasibleError, UserError
-from benchmark.measure import Measured, Timed, measure
+from benchmark.environment import probe, require_gpu, watch
+from benchmark.equal_work import check_equal_work
+from benchmark.errors import BrokenProtocolError, DisturbedError, InfeasibleError, UserError
+from benchmark.fingerprint import fingerprint
+from benchmark.measure import Instruments, Measured, measure
 from benchmark.memory import cuda_peaks, host_peaks
 from benchmark.models.loading import ATTENTION, LanguageModel, end_ids
-from benchmark.models.shelf import Shelf
+from benchmark.models.shelf import Shelf, require_device
+from benchmark.outputs import batch_rows, prompts_digest, read_back, samples_of
 from benchmark.progress import Report, Stage
 from benchmark.prompts import Prompt, read_prompts
 from benchmark.quality.likelihood import likelihoods
@@ -30,12 +32,20 @@ from benchmark.record import (
     Measurement,
     Memory,
     Record,
-    Sample,
     Score,
 )
 from benchmark.run import Device, Run
+from benchmark.stopping import Rule, first_is_outlier, interval_share
+from benchmark.verdict import judge
 
 ENGINE = "eager"
+EXPECTED = {
+    InfeasibleError: FailureKind.infeasible,
+    BrokenProtocolError: FailureKind.invalid,
+    DisturbedError: FailureKind.disturbed,
+    UserError: FailureKind.error,
+}
+"""Errors whose text is the reason that the record keeps, with the kind of failure that each is."""
 log = logging.getLogger(__name__)
 
 
@@ -47,8 +57,11 @@ class _Quality:
     failure: str | None
 
 
-def execute(run: Run, *, sweep: str, shelf: Shelf, report: Report) -> Record:
-    """Measure `run`, or say why it could not be measured. `shelf` keeps a model for the next run."""
+def execute(run: Run, *, sweep: str, shelf: Shelf, report: Report, config: str | None = None) -> Record:
+    """Measure `run`, or say why it could not be measured. `shelf` keeps a model for the next run.
+
+    `config` is the configuration as composed, for the record.
+    """
     started = datetime.now(UTC)
     outcome = _attempt(run, shelf, report)
     return Record(
@@ -61,6 +74,7 @@ def execute(run: Run, *, sweep: str, shelf: Shelf, report: Report) -> Record:
         environment=_environment(run),
         measurement=outcome if isinstance(outcome, Measurement) else None,
         failure=outcome if isinstance(outcome, Failure) else None,
+        fingerprint=fingerprint(run.model, config),
     )
 
 
@@ -79,20 +93,23 @@ def measure_run(run: Run, shelf: Shelf, report: Report) -> Measurement:
         output_tokens=run.output_tokens,
         count=max(decoded, held_out),
     )
-    rows = batch_rows(decoded, run.batch, run.samples)
     measured = measure(
         make_decoder(run, arm.model),
-        [_batch(prompts, row, run.seed, arm.model.device) for row in rows],
+        lambda sample: _batch(prompts, batch_rows(decoded, run.batch, sample), run.seed, arm.model.device),
         run.output_tokens,
-        clock=CudaClock() if run.device is Device.cuda else HostClock(),
-        peaks=cuda_peaks if run.device is Device.cuda else host_peaks,
+        instruments=_instruments(run),
+        rule=Rule(least=run.samples, stopping=run.stopping),
         warmup=run.warmup,
         report=report,
     )
-    generated = _read_back(prompts[: run.prompts.count], rows, measured.samples, arm.tokenizer)
+    rows = [batch_rows(decoded, run.batch, sample) for sample in range(len(measured.samples))]
+    check_equal_work(run, measured, rows, prompts, arm.model.mask_id)
+    labelled, watched = judge([timed.conditions for timed in measured.samples], run.device, strict=run.strict)
+    generated = read_back(prompts[: run.prompts.count], rows, measured.samples, arm.tokenizer)
     quality = _score(run, generated, end_ids(arm.tokenizer), report)
+    latencies_s = [timed.timing.latency_s for timed in measured.samples]
     return Measurement(
-        samples=tuple(_sample(timed, row, arm.tokenizer) for timed, row in zip(measured.samples, rows, strict=True)),
+        samples=samples_of(measured.samples, rows, labelled, arm.tokenizer),
         warmup_s=measured.warmup_s,
         memory=_memory(arm.model, measured),
         forward_passes=measured.samples[0].generation.forward_passes,
@@ -100,6 +117,11 @@ def measure_run(run: Run, shelf: Shelf, report: Report) -> Measurement:
         scores=quality.scores,
         quality_failure=quality.failure,
         likelihood=_likelihood(run, arm.model, prompts, report),
+        stopped_by=measured.stopped_by,
+        interval_share=interval_share(latencies_s),
+        warmup_too_short=first_is_outlier(latencies_s),
+        prompts_digest=prompts_digest(prompts[:decoded]),
+        watched=watched,
     )
 
 
@@ -117,22 +139,18 @@ def make_decoder(run: Run, model: LanguageModel) -> Decoder:
     )
 
 
-def batch_rows(prompts: int, batch: int, samples: int) -> list[tuple[int, ...]]:
-    """Which prompts each sample decodes: the next `batch` of them, going round from the last to the first."""
-    return [tuple((sample * batch + row) % prompts for row in range(batch)) for sample in range(samples)]
-
-
 def _attempt(run: Run, shelf: Shelf, report: Report) -> Measurement | Failure:
     try:
         if run.infeasible:
             raise InfeasibleError(run.infeasible)
+        if run.gpu is not None and run.device is Device.cuda:
+            require_device(run.device)
+            require_gpu(run.gpu)
         return measure_run(run, shelf, report)
-    except InfeasibleError as error:
-        return Failure(kind=FailureKind.infeasible, message=str(error))
+    except tuple(EXPECTED) as error:
+        return Failure(kind=EXPECTED[type(error)], message=str(error))
     except KeyboardInterrupt:
         return Failure(kind=FailureKind.interrupted, message="interrupted from the keyboard")
-    except UserError as error:
-        return Failure(kind=FailureKind.error, message=str(error))
     except Exception as error:  # whatever it is, it belongs in the record, and the sweep goes on
         log.exception("%s failed", run.name)
         kind = FailureKind.out_of_memory if _is_out_of_memory(error) else FailureKind.error
@@ -160,42 +178,13 @@ def _batch(prompts: list[Prompt], rows: tuple[int, ...], seed: int, device: torc
     )
 
 
-def _read_back(
-    prompts: list[Prompt], rows: list[tuple[int, ...]], samples: tuple[Timed, ...], tokenizer: PreTrainedTokenizerBase
-) -> tuple[Generated, ...]:
-    """Each prompt's output, from the first sample that decoded it; not that of prompts that only fill a batch."""
-    outputs: dict[int, list[int]] = {}
-    for row, sample in zip(rows, samples, strict=True):
-        for index, tokens in zip(row, sample.generation.tokens_BN.tolist(), strict=True):
-            outputs.setdefault(index, tokens)
-    return tuple(
-        Generated(
-            prompt_id=prompts[index].name,
-            prompt=prompts[index].text,
-            continuation=str(tokenizer.decode(tokens, skip_special_tokens=True)),
-            reference=prompts[index].reference,
-            tokens=tuple(tokens),
-        )
-        for index, tokens in sorted(outputs.items())
-        if index < len(prompts)
+def _instruments(run: Run) -> Instruments:
+    on_gpu = run.device is Device.cuda
+    return Instruments(
+        clock=CudaClock() if on_gpu else HostClock(),
+        peaks=cuda_peaks if on_gpu else host_peaks,
+        watch=watch(on_gpu=on_gpu),
     )
-
-
-def _sample(timed: Timed, row: tuple[int, ...], tokenizer: PreTrainedTokenizerBase) -> Sample:
-    outputs: list[list[int]] = timed.generation.tokens_BN.tolist()
-    ends = end_ids(tokenizer)
-    return Sample(
-        latency_s=timed.timing.latency_s,
-        host_latency_s=timed.timing.host_latency_s,
-        prefill_s=timed.timing.prefill_s,
-        step_s=timed.timing.step_s,
-        prompts=row,
-        valid_tokens=tuple(_until_end(tokens, ends) for tokens in outputs),
-    )
-
-
-def _until_end(tokens: list[int], ends: frozenset[int]) -> int:
-    return next((place for place, token in enumerate(tokens) if token in ends), len(tokens))
 
 
 def _score(run: Run, generated: tuple[Generated, ...], ends: frozenset[int], report: Report) -> _Quality:

@@ -36,7 +36,7 @@ class AutoregressiveDecoder:
             written.append(inputs)
             padding = None if padding is None else torch.nn.functional.pad(padding, (0, 1))
             phases.mark(Phase.step if position else Phase.prefill)
-        return Generation(tokens_BN=torch.cat(written, dim=1), forward_passes=output_tokens)
+        return Generation(tokens_BN=torch.cat(written, dim=1), forward_passes=output_tokens, prompts_BP=batch.tokens_BP)
 
     def _last_hidden(self, tokens: Tensor, padding: Tensor | None, cache: DynamicCache) -> Tensor:
         unpadded = {}

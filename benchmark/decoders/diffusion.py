@@ -64,7 +64,11 @@ class MaskedDiffusionDecoder:
                 masked_BM = self._write(canvas, masked_BM, step, count)
                 evaluations += 2 if self.guidance_scale else 1
                 phases.mark(Phase.step)
-        return Generation(tokens_BN=canvas.tokens_BL[:, canvas.prompt_tokens :], forward_passes=evaluations)
+        return Generation(
+            tokens_BN=canvas.tokens_BL[:, canvas.prompt_tokens :],
+            forward_passes=evaluations,
+            prompts_BP=canvas.tokens_BL[:, : canvas.prompt_tokens],
+        )
 
     @property
     def _mask_id(self) -> int:

@@ -25,7 +25,7 @@ from benchmark.run import Run
 from benchmark.schema import register
 from benchmark.screen import RunDisplay, conclude, finished, title
 from benchmark.sinks.journal import Journal
-from benchmark.sweep import INTERRUPTED, exit_code
+from benchmark.sweep import INTERRUPTED, Point, exit_code, plan
 from benchmark.usage import usage
 
 register()
@@ -90,6 +90,11 @@ def _read(composed: DictConfig) -> tuple[Run, Settings]:
 def _single(run: Run, settings: Settings) -> str:
     from benchmark.preflight import preflight
 
+    if settings.dry_run:
+        from benchmark.conduct import dry_run
+
+        dry_run(make_console(), plan([Point(run=run, overrides=())]), remote=settings.remote)
+        return ""
     with make_console().status("checking checkpoints and the tracking store"):
         tracker = preflight([run], settings)
     path = run_and_record(run, settings)

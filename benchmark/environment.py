@@ -96,9 +96,13 @@ def watch(*, on_gpu: bool) -> Watch:
 
     if not on_gpu:
         return Watch(None, other_load(), lambda: 0)
+    return Watch(current_gpu(), other_load(), torch.cuda.memory_reserved)
+
+
+def current_gpu() -> Gpu | None:
+    """The GPU that torch calls current, as NVML knows it; None where it does not."""
     uuid = gpu_facts().uuid
-    gpu = None if uuid is None else Gpu.find(uuid)
-    return Watch(gpu, other_load(), torch.cuda.memory_reserved)
+    return None if uuid is None else Gpu.find(uuid)
 
 
 def _words(name: str) -> list[str]:

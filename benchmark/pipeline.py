@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import torch
 
-from benchmark.clock import CudaClock, HostClock
+from benchmark.clock import Clock, CudaClock, HostClock
 from benchmark.decoders.autoregressive import AutoregressiveDecoder
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Decoder, make_batch
-from benchmark.environment import probe, require_gpu, watch
+from benchmark.environment import current_gpu, probe, require_gpu, watch
 from benchmark.equal_work import check_equal_work
 from benchmark.errors import BrokenProtocolError, DisturbedError, InfeasibleError, UserError
 from benchmark.fingerprint import fingerprint
@@ -18,7 +18,9 @@ from benchmark.measure import Instruments, Measured, measure
 from benchmark.memory import cuda_peaks, host_peaks
 from benchmark.models.loading import ATTENTION, LanguageModel, end_ids
 from benchmark.models.shelf import Shelf, require_device
+from benchmark.outlook import Outlook, limits, look_ahead
 from benchmark.outputs import batch_rows, prompts_digest, read_back, samples_of
+from benchmark.profiling import profiled
 from benchmark.progress import Report, Stage
 from benchmark.prompts import Prompt, read_prompts
 from benchmark.quality.likelihood import likelihoods
@@ -31,6 +33,7 @@ from benchmark.record import (
     Generated,
     Measurement,
     Memory,
+    Profile,
     Record,
     Score,
 )
@@ -63,7 +66,7 @@ def execute(run: Run, *, sweep: str, shelf: Shelf, report: Report, config: str |
     `config` is the configuration as composed, for the record.
     """
     started = datetime.now(UTC)
-    outcome = _attempt(run, shelf, report)
+    outcome, outlook = _attempt(run, shelf, report)
     return Record(
         key=run.key,
         name=run.name,
@@ -75,10 +78,11 @@ def execute(run: Run, *, sweep: str, shelf: Shelf, report: Report, config: str |
         measurement=outcome if isinstance(outcome, Measurement) else None,
         failure=outcome if isinstance(outcome, Failure) else None,
         fingerprint=fingerprint(run.model, config),
+        prediction=None if outlook is None else outlook.prediction,
     )
 
 
-def measure_run(run: Run, shelf: Shelf, report: Report) -> Measurement:
+def measure_run(run: Run, shelf: Shelf, report: Report, outlook: Outlook | None) -> Measurement:
     """The steps of a run: load, time, read the tokens back, score them, score the model."""
     report(Stage.loading, 0, 1)
     arm = shelf.get(run.model.checkpoint, run.model.revision, run.model.family, run.precision, run.device)
@@ -93,11 +97,16 @@ def measure_run(run: Run, shelf: Shelf, report: Report) -> Measurement:
         output_tokens=run.output_tokens,
         count=max(decoded, held_out),
     )
+    decoder, instruments = make_decoder(run, arm.model), _instruments(run)
+
+    def batch_of(sample: int) -> Batch:
+        return _batch(prompts, batch_rows(decoded, run.batch, sample), run.seed, arm.model.device)
+
     measured = measure(
-        make_decoder(run, arm.model),
-        lambda sample: _batch(prompts, batch_rows(decoded, run.batch, sample), run.seed, arm.model.device),
+        decoder,
+        batch_of,
         run.output_tokens,
-        instruments=_instruments(run),
+        instruments=instruments,
         rule=Rule(least=run.samples, stopping=run.stopping),
         warmup=run.warmup,
         report=report,
@@ -122,6 +131,8 @@ def measure_run(run: Run, shelf: Shelf, report: Report) -> Measurement:
         warmup_too_short=first_is_outlier(latencies_s),
         prompts_digest=prompts_digest(prompts[:decoded]),
         watched=watched,
+        limits=limits(run, outlook, measured),
+        profile=_profile(run, decoder, arm.model, batch_of(0), instruments.clock, outlook, report),
     )
 
 
@@ -139,22 +150,26 @@ def make_decoder(run: Run, model: LanguageModel) -> Decoder:
     )
 
 
-def _attempt(run: Run, shelf: Shelf, report: Report) -> Measurement | Failure:
+def _attempt(run: Run, shelf: Shelf, report: Report) -> tuple[Measurement | Failure, Outlook | None]:
+    """What became of the run, and what was to be expected of it."""
+    outlook = None
     try:
         if run.infeasible:
             raise InfeasibleError(run.infeasible)
-        if run.gpu is not None and run.device is Device.cuda:
+        if run.gpu is not None:
             require_device(run.device)
             require_gpu(run.gpu)
-        return measure_run(run, shelf, report)
+        outlook = look_ahead(run)
+        return measure_run(run, shelf, report, outlook), outlook
     except tuple(EXPECTED) as error:
-        return Failure(kind=EXPECTED[type(error)], message=str(error))
+        failure = Failure(kind=EXPECTED[type(error)], message=str(error))
     except KeyboardInterrupt:
-        return Failure(kind=FailureKind.interrupted, message="interrupted from the keyboard")
+        failure = Failure(kind=FailureKind.interrupted, message="interrupted from the keyboard")
     except Exception as error:  # whatever it is, it belongs in the record, and the sweep goes on
         log.exception("%s failed", run.name)
         kind = FailureKind.out_of_memory if _is_out_of_memory(error) else FailureKind.error
-        return Failure(kind=kind, message=f"{type(error).__name__}: {error}")
+        failure = Failure(kind=kind, message=f"{type(error).__name__}: {error}")
+    return failure, outlook
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -185,6 +200,22 @@ def _instruments(run: Run) -> Instruments:
         peaks=cuda_peaks if on_gpu else host_peaks,
         watch=watch(on_gpu=on_gpu),
     )
+
+
+def _profile(
+    run: Run,
+    decoder: Decoder,
+    model: LanguageModel,
+    batch: Batch,
+    clock: Clock,
+    outlook: Outlook | None,
+    report: Report,
+) -> Profile | None:
+    if not run.profile:
+        return None
+    report(Stage.profile, 0, 1)
+    shape = None if outlook is None else outlook.shape
+    return profiled(decoder, model, batch, run, shape, clock, current_gpu() if run.device is Device.cuda else None)
 
 
 def _score(run: Run, generated: tuple[Generated, ...], ends: frozenset[int], report: Report) -> _Quality:

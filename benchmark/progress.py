@@ -13,6 +13,7 @@ class Stage(StrEnum):
     repeats = "repeats"
     quality = "quality"
     likelihood = "likelihood"
+    profile = "profile"
 
 
 Report = Callable[[Stage, int, int], None]

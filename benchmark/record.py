@@ -204,7 +204,6 @@ class Limits:
         floor_share: floor_s over the measured median latency: 1 is the chip's limit.
         matrix_share: arithmetic a second over its ceiling (MFU against the measured rate).
         copy_share: traffic a second over its ceiling.
-        predicted_s, predicted_bytes: latency and peak memory as the model predicted them before the run.
     """
 
     copy_bytes_per_s: float
@@ -215,8 +214,6 @@ class Limits:
     floor_share: float
     matrix_share: float
     copy_share: float
-    predicted_s: float
-    predicted_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,6 +292,14 @@ class Measurement:
     watched: Watched | None = None
     limits: Limits | None = None
     profile: Profile | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What was expected before the run: its latency, and its peak memory (on a CPU without the interpreter's own)."""
+
+    latency_s: float
+    peak_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -397,6 +402,7 @@ class Record:
     failure: Failure | None
     rescored_from: str | None = None
     fingerprint: Fingerprint | None = None
+    prediction: Prediction | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is neither or both.

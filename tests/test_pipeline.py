@@ -293,7 +293,7 @@ def test_the_stages_come_in_their_order(diffusion: Run) -> None:
     def report(stage: Stage, _done: int, _total: int) -> None:
         stages.append(stage)
 
-    execute(replace(diffusion, likelihood=BOTH_BOUNDS), sweep="", shelf=Shelf(), report=report)
+    execute(replace(diffusion, likelihood=BOTH_BOUNDS, profile=True), sweep="", shelf=Shelf(), report=report)
     assert list(dict.fromkeys(stages)) == list(Stage)
 
 

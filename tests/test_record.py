@@ -107,7 +107,7 @@ LATER: dict[str, tuple[str, ...]] = {
         "profile",
     ),
     "score": ("bertscore_precision", "bertscore_recall", "bertscore_f1", "characters", "ended"),
-    "record": ("rescored_from", "fingerprint"),
+    "record": ("rescored_from", "fingerprint", "prediction"),
 }
 
 

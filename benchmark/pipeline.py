@@ -8,17 +8,15 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from benchmark.clock import CudaClock, HostClock
-from benchmark.decoders.autoregressive import AutoregressiveDecoder
-from benchmark.decoders.diffusion import MaskedDiffusionDecoder
-from benchmark.decoders.interface import Batch, Decoder, make_batch
+from benchmark.decoders.factory import Ran, ready_decoder
+from benchmark.decoders.interface import Batch, make_batch
 from benchmark.environment import probe
 from benchmark.errors import InfeasibleError, UserError
 from benchmark.measure import Measured, Timed, measure
-from benchmark.memory import cuda_peaks, host_peaks
-from benchmark.models.loading import ATTENTION, LanguageModel, end_ids
-from benchmark.models.shelf import Shelf
+from benchmark.memory import cuda_peaks, host_peaks, is_out_of_memory
+from benchmark.models.loading import LanguageModel, end_ids
 from benchmark.progress import Report, Stage
-from benchmark.prompts import Prompt, read_prompts
+from benchmark.prompts import Prompt, random_prompts, read_prompts
 from benchmark.quality.likelihood import likelihoods
 from benchmark.quality.score import Scorers, load_scorers, score
 from benchmark.record import (
@@ -34,8 +32,8 @@ from benchmark.record import (
     Score,
 )
 from benchmark.run import Device, Run
+from benchmark.shelf import Arm, Shelf
 
-ENGINE = "eager"
 log = logging.getLogger(__name__)
 
 
@@ -47,10 +45,19 @@ class _Quality:
     failure: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """How a run ended, and what it ran on; None when it never got so far."""
+
+    result: Measurement | Failure
+    ran: Ran | None = None
+
+
 def execute(run: Run, *, sweep: str, shelf: Shelf, report: Report) -> Record:
     """Measure `run`, or say why it could not be measured. `shelf` keeps a model for the next run."""
     started = datetime.now(UTC)
     outcome = _attempt(run, shelf, report)
+    result = outcome.result
     return Record(
         key=run.key,
         name=run.name,
@@ -58,41 +65,27 @@ def execute(run: Run, *, sweep: str, shelf: Shelf, report: Report) -> Record:
         started_at=started.isoformat(),
         finished_at=datetime.now(UTC).isoformat(),
         run=run,
-        environment=_environment(run),
-        measurement=outcome if isinstance(outcome, Measurement) else None,
-        failure=outcome if isinstance(outcome, Failure) else None,
+        environment=_environment(run, outcome.ran),
+        measurement=result if isinstance(result, Measurement) else None,
+        failure=result if isinstance(result, Failure) else None,
     )
 
 
-def measure_run(run: Run, shelf: Shelf, report: Report) -> Measurement:
-    """The steps of a run: load, time, read the tokens back, score them, score the model."""
+def measure_run(run: Run, shelf: Shelf, report: Report) -> _Outcome:
+    """The steps of a run: load, prepare and time, read the tokens back, score them, score the model."""
     report(Stage.loading, 0, 1)
-    arm = shelf.get(run.model.checkpoint, run.model.revision, run.model.family, run.precision, run.device)
+    arm = shelf.get(run)
     if run.length > arm.model.context:
         raise InfeasibleError(f"length={run.length} is more than the checkpoint's context of {arm.model.context}")
     decoded = max(run.prompts.count, run.batch)
-    held_out = 0 if run.likelihood is None else run.likelihood.documents
-    prompts = read_prompts(
-        run.prompts.source,
-        arm.tokenizer,
-        prompt_tokens=run.prompt_tokens,
-        output_tokens=run.output_tokens,
-        count=max(decoded, held_out),
-    )
+    prompts = _prompts(run, arm, decoded)
     rows = batch_rows(decoded, run.batch, run.samples)
-    measured = measure(
-        make_decoder(run, arm.model),
-        [_batch(prompts, row, run.seed, arm.model.device) for row in rows],
-        run.output_tokens,
-        clock=CudaClock() if run.device is Device.cuda else HostClock(),
-        peaks=cuda_peaks if run.device is Device.cuda else host_peaks,
-        warmup=run.warmup,
-        report=report,
-    )
+    measured, ran = _measure(run, arm, [_batch(prompts, row, run.seed, arm.model.device) for row in rows], report)
+    ends = frozenset() if arm.tokenizer is None else end_ids(arm.tokenizer)
     generated = _read_back(prompts[: run.prompts.count], rows, measured.samples, arm.tokenizer)
-    quality = _score(run, generated, end_ids(arm.tokenizer), report)
-    return Measurement(
-        samples=tuple(_sample(timed, row, arm.tokenizer) for timed, row in zip(measured.samples, rows, strict=True)),
+    quality = _score(run, generated, ends, report)
+    measurement = Measurement(
+        samples=tuple(_sample(timed, row, ends) for timed, row in zip(measured.samples, rows, strict=True)),
         warmup_s=measured.warmup_s,
         memory=_memory(arm.model, measured),
         forward_passes=measured.samples[0].generation.forward_passes,
@@ -100,20 +93,45 @@ def measure_run(run: Run, shelf: Shelf, report: Report) -> Measurement:
         scores=quality.scores,
         quality_failure=quality.failure,
         likelihood=_likelihood(run, arm.model, prompts, report),
+        preparing_s=ran.preparing_s,
+        fallback=ran.fallback,
     )
+    return _Outcome(result=measurement, ran=ran)
 
 
-def make_decoder(run: Run, model: LanguageModel) -> Decoder:
-    """The decoder of the run's family. A new one is a file, a row here and a YAML."""
-    if run.diffusion is None:
-        return AutoregressiveDecoder(model=model, temperature=run.temperature)
-    return MaskedDiffusionDecoder(
-        model=model,
-        steps=run.diffusion.steps,
-        block_length=run.diffusion.block_length,
-        temperature=run.temperature,
-        remasking=run.diffusion.remasking,
-        guidance_scale=run.diffusion.guidance_scale,
+def _measure(run: Run, arm: Arm, batches: list[Batch], report: Report) -> tuple[Measured, Ran]:
+    """Prepare a decoder and time it. It ends here, so that what it holds on the device is free for the judges."""
+    report(Stage.preparing, 0, 1)
+    ready = ready_decoder(run, arm.workshop, batches[0])
+    measured = measure(
+        ready.decoder,
+        batches,
+        run.output_tokens,
+        clock=CudaClock() if run.device is Device.cuda else HostClock(),
+        peaks=cuda_peaks if run.device is Device.cuda else host_peaks,
+        warmup=run.warmup,
+        report=report,
+    )
+    return measured, ready.ran
+
+
+def _prompts(run: Run, arm: Arm, decoded: int) -> list[Prompt]:
+    """The prompts to decode, and those whose likelihood is asked for."""
+    if arm.tokenizer is None:
+        return random_prompts(
+            vocabulary=arm.model.vocabulary,
+            mask_id=arm.model.mask_id,
+            prompt_tokens=run.prompt_tokens,
+            count=decoded,
+            seed=run.seed,
+        )
+    held_out = 0 if run.likelihood is None else run.likelihood.documents
+    return read_prompts(
+        run.prompts.source,
+        arm.tokenizer,
+        prompt_tokens=run.prompt_tokens,
+        output_tokens=run.output_tokens,
+        count=max(decoded, held_out),
     )
 
 
@@ -122,33 +140,33 @@ def batch_rows(prompts: int, batch: int, samples: int) -> list[tuple[int, ...]]:
     return [tuple((sample * batch + row) % prompts for row in range(batch)) for sample in range(samples)]
 
 
-def _attempt(run: Run, shelf: Shelf, report: Report) -> Measurement | Failure:
+def _attempt(run: Run, shelf: Shelf, report: Report) -> _Outcome:
     try:
         if run.infeasible:
             raise InfeasibleError(run.infeasible)
         return measure_run(run, shelf, report)
     except InfeasibleError as error:
-        return Failure(kind=FailureKind.infeasible, message=str(error))
+        return _failed(FailureKind.infeasible, str(error))
     except KeyboardInterrupt:
-        return Failure(kind=FailureKind.interrupted, message="interrupted from the keyboard")
+        return _failed(FailureKind.interrupted, "interrupted from the keyboard")
     except UserError as error:
-        return Failure(kind=FailureKind.error, message=str(error))
+        return _failed(FailureKind.error, str(error))
     except Exception as error:  # whatever it is, it belongs in the record, and the sweep goes on
         log.exception("%s failed", run.name)
-        kind = FailureKind.out_of_memory if _is_out_of_memory(error) else FailureKind.error
-        return Failure(kind=kind, message=f"{type(error).__name__}: {error}")
+        kind = FailureKind.out_of_memory if is_out_of_memory(error) else FailureKind.error
+        return _failed(kind, f"{type(error).__name__}: {error}")
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    words = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in words)
+def _failed(kind: FailureKind, message: str) -> _Outcome:
+    return _Outcome(result=Failure(kind=kind, message=message))
 
 
-def _environment(run: Run) -> Environment | None:
+def _environment(run: Run, ran: Ran | None) -> Environment | None:
     """Where this is; None when a broken device does not even say what it is."""
+    engine, attention = (run.engine, run.attention) if ran is None else (ran.engine, ran.attention)
     try:
         on_gpu = run.device is Device.cuda and torch.cuda.is_available()
-        return probe(engine=ENGINE, attention=ATTENTION, on_gpu=on_gpu)
+        return probe(engine=engine, attention=attention, on_gpu=on_gpu)
     except RuntimeError:
         log.exception("the environment could not be read")
         return None
@@ -161,9 +179,14 @@ def _batch(prompts: list[Prompt], rows: tuple[int, ...], seed: int, device: torc
 
 
 def _read_back(
-    prompts: list[Prompt], rows: list[tuple[int, ...]], samples: tuple[Timed, ...], tokenizer: PreTrainedTokenizerBase
+    prompts: list[Prompt],
+    rows: list[tuple[int, ...]],
+    samples: tuple[Timed, ...],
+    tokenizer: PreTrainedTokenizerBase | None,
 ) -> tuple[Generated, ...]:
     """Each prompt's output, from the first sample that decoded it; not that of prompts that only fill a batch."""
+    if tokenizer is None:  # random weights write nothing that could be read
+        return ()
     outputs: dict[int, list[int]] = {}
     for row, sample in zip(rows, samples, strict=True):
         for index, tokens in zip(row, sample.generation.tokens_BN.tolist(), strict=True):
@@ -181,9 +204,8 @@ def _read_back(
     )
 
 
-def _sample(timed: Timed, row: tuple[int, ...], tokenizer: PreTrainedTokenizerBase) -> Sample:
+def _sample(timed: Timed, row: tuple[int, ...], ends: frozenset[int]) -> Sample:
     outputs: list[list[int]] = timed.generation.tokens_BN.tolist()
-    ends = end_ids(tokenizer)
     return Sample(
         latency_s=timed.timing.latency_s,
         host_latency_s=timed.timing.host_latency_s,

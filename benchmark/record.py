@@ -119,6 +119,8 @@ class Measurement:
     Attributes:
         forward_passes: evaluations of the model's body in one generation.
         likelihood: of held-out text, one entry a document; empty when it was not asked for.
+        preparing_s: seconds that compiling and capturing took, once for this shape; null in older records.
+        fallback: why another engine ran than was asked for; null when none did.
         quality_failure: why the judge's or encoder's figures are missing; null when nothing failed.
     """
 
@@ -130,6 +132,8 @@ class Measurement:
     scores: tuple[Score, ...]
     likelihood: tuple[DocumentLikelihood, ...] = ()
     quality_failure: str | None = None
+    preparing_s: float | None = None
+    fallback: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +146,7 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """Where a run ran. What could not be found out is null."""
+    """Where a run ran, and with which engine and attention kernel. What could not be found out is null."""
 
     host: str
     system: str

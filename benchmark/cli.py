@@ -51,9 +51,9 @@ def run_and_record(run: Run, settings: Settings) -> Path:
         KeyboardInterrupt: when the run was interrupted, after its record is on disk.
     """
     with _uninterrupted():
-        from benchmark.models.shelf import SHELF  # torch and transformers, which --help does without
         from benchmark.pipeline import execute
         from benchmark.preflight import make_tracker
+        from benchmark.shelf import SHELF  # torch and transformers, which --help does without
 
     console = make_console()
     heading = title(settings.index, settings.size, run.name)

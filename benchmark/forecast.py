@@ -92,7 +92,7 @@ def place_of(run: Run, *, remote: bool) -> Place:
     import torch
 
     from benchmark.ceilings import ceilings
-    from benchmark.models.shelf import DTYPES
+    from benchmark.shelf import DTYPES
 
     measured = ceilings(torch.device(run.device.value), DTYPES[run.precision])
     if run.device is Device.cpu:

@@ -10,10 +10,10 @@ from benchmark.ceilings import ceilings
 from benchmark.errors import UserError
 from benchmark.measure import Measured
 from benchmark.models.checkpoint import find, is_remote, read_config
-from benchmark.models.shelf import DTYPES
 from benchmark.prediction import PARAMETER_BYTES, predict
 from benchmark.record import Limits, Prediction
 from benchmark.run import Run, Weights
+from benchmark.shelf import DTYPES
 from benchmark.work import Ceilings, Shape, floor_s, passes, shape_of, total
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from transformers import PreTrainedTokenizerBase
 
 from benchmark.measure import Timed
-from benchmark.models.loading import end_ids
 from benchmark.prompts import Prompt
 from benchmark.record import Generated, Label, Sample
 
@@ -22,9 +21,14 @@ def prompts_digest(prompts: Iterable[Prompt]) -> str:
 
 
 def read_back(
-    prompts: list[Prompt], rows: Sequence[tuple[int, ...]], samples: Sequence[Timed], tokenizer: PreTrainedTokenizerBase
+    prompts: list[Prompt],
+    rows: Sequence[tuple[int, ...]],
+    samples: Sequence[Timed],
+    tokenizer: PreTrainedTokenizerBase | None,
 ) -> tuple[Generated, ...]:
     """Each prompt's output, from the first sample that decoded it; not that of prompts that only fill a batch."""
+    if tokenizer is None:  # random weights write nothing that could be read
+        return ()
     outputs: dict[int, list[int]] = {}
     for row, sample in zip(rows, samples, strict=True):
         for index, tokens in zip(row, sample.generation.tokens_BN.tolist(), strict=True):
@@ -46,10 +50,9 @@ def samples_of(
     timed: Sequence[Timed],
     rows: Sequence[tuple[int, ...]],
     labels: Sequence[tuple[Label, ...]],
-    tokenizer: PreTrainedTokenizerBase,
+    ends: frozenset[int],
 ) -> tuple[Sample, ...]:
     """The record's samples: times, prompts, valid tokens, what was wrong with the machine."""
-    ends = end_ids(tokenizer)
     return tuple(_sample(*each, ends) for each in zip(timed, rows, labels, strict=True))
 
 

@@ -38,7 +38,7 @@ NANO = 1e-9
 MICRO = 1e-6
 
 KINDS = {
-    "head": re.compile(r"argmax|logsumexp|confidence|crossover\.head|choose", re.IGNORECASE),
+    "head": re.compile(r"argmax|logsumexp|confidence|crossover\.head|_read_parts|_join_parts", re.IGNORECASE),
     "attention": re.compile(r"flash|fmha|attention|sdpa|attn", re.IGNORECASE),
     "matrix": re.compile(
         r"gemm|gemv|cutlass|nvjet|xmma|cublas|splitk|matmul|aten::(mm|addmm|bmm|linear)\b|mkldnn", re.IGNORECASE
@@ -76,27 +76,34 @@ def marked(head: nn.Module) -> Iterator[None]:
             hook.remove()
 
 
-def profiled(
-    decoder: Decoder, model: LanguageModel, batch: Batch, run: Run, shape: Shape | None, clock: Clock, gpu: Gpu | None
-) -> Profile:
-    """The profile of generations from `batch`."""
-    latency_s, kinds = kernel_times(decoder, model, batch, run.output_tokens, clock)
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is profiled: generations of one decoder from one batch."""
+
+    decoder: Decoder
+    model: LanguageModel
+    batch: Batch
+    run: Run
+    clock: Clock
+
+
+def profiled(subject: Subject, shape: Shape | None, gpu: Gpu | None) -> Profile:
+    """Where time, memory and, on a `gpu`, energy go."""
+    latency_s, kinds = kernel_times(subject)
     return Profile(
         latency_s=latency_s,
         kinds=kinds,
-        memory=memory_curve(decoder, model, batch, run, shape, clock),
-        energy=None if gpu is None else energy(decoder, batch, run, clock, gpu.energy_j),
+        memory=memory_curve(subject, shape),
+        energy=None if gpu is None else energy(subject, gpu.energy_j),
     )
 
 
-def kernel_times(
-    decoder: Decoder, model: LanguageModel, batch: Batch, output_tokens: int, clock: Clock
-) -> tuple[float, tuple[KernelTime, ...]]:
+def kernel_times(subject: Subject) -> tuple[float, tuple[KernelTime, ...]]:
     """Latency of one generation under the profiler, and the time of each kind in it."""
-    on_gpu = model.device.type == "cuda"
+    on_gpu = subject.model.device.type == "cuda"
     activities = [ProfilerActivity.CPU, ProfilerActivity.CUDA] if on_gpu else [ProfilerActivity.CPU]
-    with _silent(), marked(model.head), profile(activities=activities) as found:
-        timed = time_once(decoder, batch, output_tokens, clock)
+    with _silent(), marked(subject.model.head), profile(activities=activities) as found:
+        timed = time_once(subject.decoder, subject.batch, subject.run.output_tokens, subject.clock)
     if not on_gpu:
         return timed.timing.latency_s, operators(found, timed.timing.latency_s)
     kernels, heads = device_spans(found)
@@ -152,14 +159,13 @@ def operators(found: profile, latency_s: float) -> tuple[KernelTime, ...]:
     return _ordered(seconds, calls)
 
 
-def memory_curve(
-    decoder: Decoder, model: LanguageModel, batch: Batch, run: Run, shape: Shape | None, clock: Clock
-) -> tuple[MemoryPoint, ...]:
+def memory_curve(subject: Subject, shape: Shape | None) -> tuple[MemoryPoint, ...]:
     """Memory at the start and after each phase of one generation; on a CPU the process's resident set."""
+    model, run, clock = subject.model, subject.run, subject.clock
     watch = _MemoryMarks(clock, _cuda_bytes if model.device.type == "cuda" else _resident_bytes)
     clock.synchronize()
     watch.mark(Phase.step)  # the start
-    decoder.decode(batch, run.output_tokens, watch)
+    subject.decoder.decode(subject.batch, run.output_tokens, watch)
     clock.synchronize()
     start = watch.marks[0]
     caches = [0] * len(watch.held) if shape is None else list(_cache_bytes(run, shape, len(watch.held)))
@@ -175,16 +181,15 @@ def memory_curve(
     )
 
 
-def energy(
-    decoder: Decoder, batch: Batch, run: Run, clock: Clock, counter_j: Callable[[], float | None]
-) -> Energy | None:
+def energy(subject: Subject, counter_j: Callable[[], float | None]) -> Energy | None:
     """Energy of generations one after another, for at least `LEAST_ENERGY_S`; None where there is no counter."""
+    run, clock = subject.run, subject.clock
     clock.synchronize()
     before_j, start_s, generations = counter_j(), time.monotonic(), 0
     if before_j is None:
         return None
     while time.monotonic() - start_s < LEAST_ENERGY_S:
-        decoder.decode(batch, run.output_tokens, Unmarked())
+        subject.decoder.decode(subject.batch, run.output_tokens, Unmarked())
         clock.synchronize()
         generations += 1
     seconds, after_j = time.monotonic() - start_s, counter_j()

@@ -8,6 +8,7 @@ class Stage(StrEnum):
     """What a run is busy with, for whoever watches."""
 
     loading = "loading"
+    preparing = "preparing"
     warmup = "warm-up"
     memory = "memory"
     repeats = "repeats"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -88,6 +89,23 @@ def read_prompts(
         f"{source} holds {len(prompts)} documents of at least {length} tokens and this run needs {count}:"
         " lower batch, prompts.count or likelihood.documents, or give more text with prompts.source"
     )
+
+
+def random_prompts(*, vocabulary: int, mask_id: int | None, prompt_tokens: int, count: int, seed: int) -> list[Prompt]:
+    """Prompts without meaning, for a model without a tokenizer: tokens drawn evenly, never the mask."""
+    draw = random.Random(seed)  # noqa: S311 (nothing secret)
+    allowed = [token for token in range(vocabulary) if token != mask_id]
+    return [
+        Prompt(
+            number=number,
+            name=f"random-{number}",
+            tokens=draw.choices(allowed, k=prompt_tokens),
+            text="",
+            reference_tokens=[],
+            reference="",
+        )
+        for number in range(count)
+    ]
 
 
 def _documents(path: Path, length: int) -> Iterator[Document]:

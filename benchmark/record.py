@@ -269,6 +269,8 @@ class Measurement:
     Attributes:
         forward_passes: evaluations of the model's body in one generation.
         likelihood: of held-out text, one entry a document; empty when it was not asked for.
+        preparing_s: seconds that compiling and capturing took, once for this shape; null in older records.
+        fallback: why another engine ran than was asked for; null when none did.
         quality_failure: why the judge's or encoder's figures are missing; null when nothing failed.
         stopped_by: why there are no more samples; null in older records, as are all below.
         interval_share: width of the 95% interval of the median latency over the median; null under 6 samples.
@@ -285,6 +287,8 @@ class Measurement:
     scores: tuple[Score, ...]
     likelihood: tuple[DocumentLikelihood, ...] = ()
     quality_failure: str | None = None
+    preparing_s: float | None = None
+    fallback: str | None = None
     stopped_by: StoppedBy | None = None
     interval_share: float | None = None
     warmup_too_short: bool | None = None
@@ -351,7 +355,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """Where a run ran. What could not be found out is null.
+    """Where a run ran, and with which engine and attention kernel. What could not be found out is null.
 
     Attributes:
         dirty: whether the checkout had changes that are in no commit.

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from benchmark.errors import UserError
-from benchmark.models.shelf import Shelf, load
+from benchmark.shelf import Shelf, load
 from benchmark.run import Device, Family, Precision
 
 

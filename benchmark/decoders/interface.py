@@ -63,6 +63,9 @@ class Generation:
 class Decoder(Protocol):
     """Generates from prompts."""
 
+    def prepare(self, batch: Batch, output_tokens: int) -> float:
+        """Do once what batches of this shape need, such as compiling. Returns the seconds that it took."""
+
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
         """Generate exactly `output_tokens` tokens for each row."""
 
@@ -78,8 +81,3 @@ def make_batch(prompts: list[list[int]], streams: list[int], device: torch.devic
         padding_BP=padding_BP.to(device) if min(map(len, prompts)) < longest else None,
         streams_B=torch.tensor(streams, dtype=torch.int64, device=device),
     )
-
-
-def positions(padding_BL: Tensor) -> Tensor:
-    """Position of each token in its own row, padding not counted, as if the row stood alone."""
-    return (~padding_BL).cumsum(dim=-1).sub(1).clamp(min=0)

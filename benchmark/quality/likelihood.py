@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from benchmark.decoders.choice import CHUNK_LOGITS
+from benchmark.engines.choice import CHUNK_LOGITS
 from benchmark.models.loading import LanguageModel
 from benchmark.progress import Report, Stage
 from benchmark.prompts import Prompt

@@ -26,10 +26,10 @@ from benchmark.decoders.interface import Batch, Decoder, Generation, Phase, Phas
 from benchmark.environment import gpu_count
 from benchmark.measure import Instruments, Timed, time_once
 from benchmark.memory import Peaks
-from benchmark.models.shelf import Shelf
 from benchmark.nvml import Reading
 from benchmark.pipeline import execute
 from benchmark.profiling import device_spans
+from benchmark.shelf import Shelf
 from benchmark.stopping import Rule
 from benchmark.watch import Watch, other_load
 
@@ -51,6 +51,10 @@ class KnownDecoder:
 
     def __post_init__(self) -> None:
         self.took_s: list[float] = []
+
+    def prepare(self, batch: Batch, output_tokens: int) -> float:
+        del batch, output_tokens
+        return 0.0
 
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
         done = Generation(tokens_BN=torch.zeros(len(batch.tokens_BP), output_tokens), forward_passes=self.steps)
@@ -145,6 +149,10 @@ def watch_cost() -> float:
 
 class _Counting:
     """Work of Python's own, which a thread of the same process can slow down."""
+
+    def prepare(self, batch: Batch, output_tokens: int) -> float:
+        del batch, output_tokens
+        return 0.0
 
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
         del phases

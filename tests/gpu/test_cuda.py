@@ -10,7 +10,7 @@ import torch
 
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Unmarked, make_batch
-from benchmark.decoders.noise import cells, gumbel
+from benchmark.engines.noise import cells, gumbel
 from benchmark.models.loading import LanguageModel, load_model
 from benchmark.models.shelf import Shelf
 from benchmark.pipeline import execute

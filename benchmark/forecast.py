@@ -122,7 +122,7 @@ def _one(run: Run, place: Place, *, loads: bool, remote: bool) -> Forecast:
         run=run,
         prediction=prediction,
         seconds=cost_s(run, shape, prediction, loads=loads, starts=remote),
-        note="" if fits else f"does not fit into {place.memory_bytes / GIB:.0f} GiB",
+        note="" if fits else f"does not fit into {place.memory_bytes / GIB:.3g} GiB",
     )
 
 

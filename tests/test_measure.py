@@ -55,6 +55,10 @@ class FakeDecoder:
     prompts: list[int] = field(default_factory=list)
     busy: bool = False
 
+    def prepare(self, batch: Batch, output_tokens: int) -> float:
+        del batch, output_tokens
+        return 0.0
+
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
         self.busy = True
         self.clock.calls.append("decode")

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from scipy.special import bdtr
+
 from benchmark.record import StoppedBy
 from benchmark.run import Stopping
 
@@ -52,8 +54,6 @@ def median_interval(values: Sequence[float], level: float = LEVEL) -> tuple[floa
     The number of values below the median is binomial (n, 1/2): the k-th value from either end will do for the largest
     k with 2 P(X < k) <= 1 - level. None where not even the smallest and the largest value are far enough apart.
     """
-    from scipy.special import bdtr
-
     samples = len(values)
     rank = 0
     while rank < samples // 2 and 2 * bdtr(rank, samples, 0.5) <= 1 - level:

@@ -1,6 +1,6 @@
 """Watch the machine around each sample and, on a GPU, during it. Nothing here is inside what is timed but a thread.
 
-That thread asks NVML four times a second, each time for about a millisecond in which Python goes on: a sample shorter
+That thread asks NVML twice a second, each time for about a millisecond in which Python goes on: a sample shorter
 than its first wait has readings before and after alone. The CPU is read before and after: the difference of two sums
 needs no one in between.
 """
@@ -18,7 +18,7 @@ import psutil
 from benchmark.nvml import Gpu, Reading, foreign
 from benchmark.record import Conditions
 
-INTERVAL_S = 0.25
+INTERVAL_S = 0.5
 """Between two readings during a sample."""
 WINDOW_S = 0.5
 """Other processes' load is that of at least so long before a sample's end: the kernel counts in steps of 10 ms."""

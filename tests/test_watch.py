@@ -173,5 +173,5 @@ def test_a_sample_that_fails_stops_the_thread_and_hands_its_error_on() -> None:
     with pytest.raises(ValueError, match="inside"), watch():
         raise ValueError("inside")
     asked = len(gpu.asked)
-    time.sleep(0.6)
+    time.sleep(2 * module.INTERVAL_S)
     assert len(gpu.asked) == asked

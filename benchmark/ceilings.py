@@ -42,10 +42,13 @@ def measure_ceilings(device: torch.device, dtype: torch.dtype) -> Ceilings:
     copied = GPU_COPY_BYTES if on_gpu else CPU_COPY_BYTES
     size = GPU_MATRIX if on_gpu else CPU_MATRIX
     repeats = GPU_REPEATS if on_gpu else CPU_REPEATS
-    return Ceilings(
+    found = Ceilings(
         copy_bytes_per_s=2 * copied / _copy_s(copied, device, clock, repeats),
         matrix_flop_per_s=2 * size**3 / _product_s(size, device, dtype, clock, repeats),
     )
+    if on_gpu:
+        torch.cuda.empty_cache()  # gigabytes that whatever comes next may need in another size
+    return found
 
 
 def kept(identity: str) -> Ceilings | None:

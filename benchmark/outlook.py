@@ -47,7 +47,8 @@ def shape_of_run(run: Run) -> Shape:
     """
     known = run.model.architecture
     stands_in = known is not None and (run.weights is Weights.random or is_remote(run.model.checkpoint))
-    folder = find(known) if stands_in and known is not None else find(run.model.checkpoint, run.model.revision)
+    name = known if stands_in and known is not None else run.model.checkpoint
+    folder = find(name, run.model.revision, files=("config.json",))
     return shape_of(read_config(folder), PARAMETER_BYTES[run.precision])
 
 

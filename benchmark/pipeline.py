@@ -208,7 +208,8 @@ def _attempt(run: Run, shelf: Shelf, report: Report) -> _Outcome:
         outlook = look_ahead(run)
         return measure_run(run, shelf, report, outlook)
     except tuple(EXPECTED) as error:
-        failure = Failure(kind=EXPECTED[type(error)], message=str(error))
+        kind = next(kind for known, kind in EXPECTED.items() if isinstance(error, known))
+        failure = Failure(kind=kind, message=str(error))
     except KeyboardInterrupt:
         failure = Failure(kind=FailureKind.interrupted, message="interrupted from the keyboard")
     except Exception as error:  # whatever it is, it belongs in the record, and the sweep goes on

@@ -162,7 +162,7 @@ def test_an_unknown_control_is_refused_with_the_known_ones() -> None:
         ("card", Card(power_limit_w=300.0)),
     ],
 )
-def test_another_fingerprint_keeps_runs_apart_unless_allowed(name: str, value: object) -> None:
+def test_another_fingerprint_keeps_runs_apart_unless_allowed(name: str, value: Any) -> None:
     control = "power_limit" if name == "card" else name
     records = [measured(diffusion(), **{name: value}), measured(an_autoregressive_run())]
     assert group(records).pairings == ()

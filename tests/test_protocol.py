@@ -153,7 +153,7 @@ def test_a_run_is_held_against_its_device_and_its_prediction(diffusion: Run) -> 
     limits = record.measurement.limits
     assert limits is not None
     assert 0 < limits.floor_share < 1
-    assert max(limits.matrix_share, limits.copy_share) <= limits.floor_share
+    assert max(limits.matrix_share, limits.copy_share) <= limits.floor_share * 1.000001  # but for rounding
 
 
 def test_a_run_that_fails_keeps_its_prediction(diffusion: Run) -> None:

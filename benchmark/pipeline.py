@@ -103,6 +103,8 @@ def _measure(run: Run, arm: Arm, batches: list[Batch], report: Report) -> tuple[
     """Prepare a decoder and time it. It ends here, so that what it holds on the device is free for the judges."""
     report(Stage.preparing, 0, 1)
     ready = ready_decoder(run, arm.workshop, batches[0])
+    if ready.ran.fallback:
+        log.warning("%s: %s", run.name, ready.ran.fallback)
     measured = measure(
         ready.decoder,
         batches,

@@ -14,6 +14,7 @@ class Stage(StrEnum):
     repeats = "repeats"
     quality = "quality"
     likelihood = "likelihood"
+    profile = "profile"
 
 
 Report = Callable[[Stage, int, int], None]

@@ -1,5 +1,6 @@
 """Prompts of an exact number of tokens, each with the document's true continuation beside it."""
 
+import hashlib
 import json
 import random
 import re
@@ -31,6 +32,7 @@ class Prompt:
     """The first tokens of a document, as ids and as text, and the tokens that follow, likewise.
 
     `number` is the document's place in its source: what it decodes to depends on that and on nothing before it.
+    `digest` is the whole document's hash, which does not depend on the tokenizer.
     """
 
     number: int
@@ -39,6 +41,7 @@ class Prompt:
     text: str
     reference_tokens: list[int]
     reference: str
+    digest: str = ""
 
 
 def locate(source: str) -> Path:
@@ -77,6 +80,7 @@ def read_prompts(
                     text=texts[0],
                     reference_tokens=tail,
                     reference=texts[1],
+                    digest=hashlib.sha256(document.text.encode()).hexdigest()[:16],
                 )
             )
         if len(prompts) == count:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.decoders.diffusion import MaskedDiffusionDecoder, transfers
+from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Phase, Unmarked, make_batch
 from benchmark.engines import choice
 from benchmark.engines.attention import Plain
@@ -15,6 +15,7 @@ from benchmark.engines.choice import Head
 from benchmark.engines.eager import EagerCanvas
 from benchmark.models.loading import LanguageModel, load_model
 from benchmark.run import Family, Remasking
+from benchmark.schedule import transfers
 from tests import reference
 from tests.checkpoints import CPU, MASK_ID, VOCABULARY, random_model
 from tests.fakes import FakeModel, Marked

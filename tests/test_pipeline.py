@@ -13,7 +13,8 @@ from benchmark import pipeline
 from benchmark.decoders.factory import Ran, Ready
 from benchmark.decoders.interface import Batch, Decoder, Generation, Phases
 from benchmark.errors import UserError
-from benchmark.pipeline import batch_rows, execute
+from benchmark.outputs import batch_rows
+from benchmark.pipeline import execute
 from benchmark.progress import Stage
 from benchmark.record import Failure, FailureKind, Measurement, Record
 from benchmark.run import Device, Encoder, Engine, HeldOut, Judge, Precision, Prompts, Run
@@ -238,7 +239,7 @@ def test_of_a_prompt_that_is_decoded_twice_the_first_output_counts(
     ],
 )
 def test_samples_go_round_the_prompts(prompts: int, batch: int, samples: int, rows: list[tuple[int, ...]]) -> None:
-    assert batch_rows(prompts, batch, samples) == rows
+    assert [batch_rows(prompts, batch, sample) for sample in range(samples)] == rows
 
 
 def test_a_batch_larger_than_the_count_has_distinct_prompts(autoregressive: Run) -> None:

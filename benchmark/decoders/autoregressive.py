@@ -26,4 +26,4 @@ class AutoregressiveDecoder:
         for position in range(output_tokens):
             self.passes.advance()
             phases.mark(Phase.step if position else Phase.prefill)
-        return Generation(tokens_BN=self.passes.written(), forward_passes=output_tokens)
+        return Generation(tokens_BN=self.passes.written(), forward_passes=output_tokens, prompts_BP=batch.tokens_BP)

@@ -22,12 +22,7 @@ from benchmark.engines.choice import Choice, Head
 from benchmark.engines.interface import CanvasPasses
 from benchmark.engines.noise import cells, uniform
 from benchmark.run import Remasking
-
-
-def transfers(masked: int, steps: int) -> list[int]:
-    """Tokens written at each step: `masked // steps`, the first `masked % steps` steps one more."""
-    each, extra = divmod(masked, steps)
-    return [each + (step < extra) for step in range(steps)]
+from benchmark.schedule import transfers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +71,11 @@ class MaskedDiffusionDecoder:
                 masked_BM = self._write(canvas, masked_BM, step, count)
                 evaluations += 2 if self.guidance_scale else 1
                 phases.mark(Phase.step)
-        return Generation(tokens_BN=canvas.tokens_BL[:, canvas.prompt_tokens :], forward_passes=evaluations)
+        return Generation(
+            tokens_BN=canvas.tokens_BL[:, canvas.prompt_tokens :],
+            forward_passes=evaluations,
+            prompts_BP=canvas.tokens_BL[:, : canvas.prompt_tokens],
+        )
 
     def _canvas(self, batch: Batch, output_tokens: int) -> _Canvas:
         masks_BN = batch.tokens_BP.new_full((len(batch.tokens_BP), output_tokens), self.mask_id)

@@ -50,10 +50,14 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """Exactly N new tokens a row, and the evaluations of the model's body that they took."""
+    """Exactly N new tokens a row, and the evaluations of the model's body that they took.
+
+    `prompts_BP` is what stands in front of them when all is written, so that it can be checked; padding included.
+    """
 
     tokens_BN: Tensor
     forward_passes: int
+    prompts_BP: Tensor | None = None
 
 
 class Decoder(Protocol):

@@ -50,7 +50,9 @@ class PublishedDiffusionDecoder:
                 self._step(canvas_BL, attention_BL, given_BL, end, counts[:, step], generator)
                 phases.mark(Phase.step)
         passes = self.diffusion.steps * (2 if self.diffusion.guidance_scale else 1)
-        return Generation(tokens_BN=canvas_BL[:, prompt_tokens:], forward_passes=passes)
+        return Generation(
+            tokens_BN=canvas_BL[:, prompt_tokens:], forward_passes=passes, prompts_BP=canvas_BL[:, :prompt_tokens]
+        )
 
     def _step(
         self,
@@ -147,4 +149,9 @@ class PublishedAutoregressiveDecoder:
             stopping_criteria=StoppingCriteriaList([_Marker(phases)]),
             **sampling,
         )
-        return Generation(tokens_BN=tokens_BL[:, batch.tokens_BP.shape[1] :], forward_passes=output_tokens)
+        prompt_tokens = batch.tokens_BP.shape[1]
+        return Generation(
+            tokens_BN=tokens_BL[:, prompt_tokens:],
+            forward_passes=output_tokens,
+            prompts_BP=tokens_BL[:, :prompt_tokens],
+        )

@@ -150,6 +150,8 @@ def _measure(run: Run, arm: Arm, prompts: list[Prompt], outlook: Outlook | None,
 
     report(Stage.preparing, 0, 1)
     ready, instruments = ready_decoder(run, arm.workshop, batch_of(0)), _instruments(run)
+    if ready.ran.fallback:
+        log.warning("%s: %s", run.name, ready.ran.fallback)
     measured = measure(
         ready.decoder,
         batch_of,

@@ -15,8 +15,9 @@ class AutoregressiveDecoder:
     passes: CausalPasses
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
-        """See Decoder."""
-        return self.passes.prepare(*batch.tokens_BP.shape, output_tokens, padded=batch.padding_BP is not None)
+        """See PreparableDecoder."""
+        rows, prompt_tokens = batch.tokens_BP.shape
+        return self.passes.prepare(rows, prompt_tokens, output_tokens, padded=batch.padding_BP is not None)
 
     @torch.inference_mode()
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:

@@ -51,9 +51,9 @@ class MaskedDiffusionDecoder:
     guidance_scale: float
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
-        """See Decoder."""
+        """See PreparableDecoder."""
         rows, prompt_tokens = batch.tokens_BP.shape
-        return self.passes.prepare(rows, prompt_tokens + output_tokens, padded=batch.padding_BP is not None)
+        return self.passes.prepare(rows, prompt_tokens, output_tokens, padded=batch.padding_BP is not None)
 
     @torch.inference_mode()
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
@@ -62,6 +62,7 @@ class MaskedDiffusionDecoder:
         `block_length` must divide `output_tokens`, and the number of blocks must divide `steps`.
         """
         assert output_tokens % self.block_length == 0
+        self.prepare(batch, output_tokens)
         canvas = self._canvas(batch, output_tokens)
         evaluations = 0
         for start in range(0, output_tokens, self.block_length):

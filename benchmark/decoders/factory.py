@@ -1,19 +1,16 @@
 """From a run to a decoder that is ready: made, compiled, captured; or made plainly where that is not possible."""
 
-import logging
 from dataclasses import dataclass, replace
 
 from benchmark.decoders.autoregressive import AutoregressiveDecoder
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
-from benchmark.decoders.interface import Batch, Decoder
+from benchmark.decoders.interface import Batch, Decoder, PreparableDecoder
 from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
 from benchmark.engines.attention import Kernel
 from benchmark.engines.compiled import CompileError
 from benchmark.engines.factory import Workshop
 from benchmark.engines.hub import use_kernel
 from benchmark.run import Engine, Run
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +48,6 @@ def ready_decoder(run: Run, workshop: Workshop, batch: Batch) -> Ready:
         return _prepared(run, workshop, kernel, batch, None)
     except CompileError as error:
         reason = f"engine={run.engine} is not possible here ({error}): this is engine={Engine.eager}"
-        log.warning("%s", reason, exc_info=error)
         return _prepared(replace(run, engine=Engine.eager), workshop, kernel, batch, reason)
 
 
@@ -62,10 +58,10 @@ def _prepared(run: Run, workshop: Workshop, kernel: Kernel, batch: Batch, fallba
     return Ready(decoder=decoder, ran=ran)
 
 
-def make_decoder(run: Run, workshop: Workshop, kernel: Kernel) -> Decoder:
+def make_decoder(run: Run, workshop: Workshop, kernel: Kernel) -> PreparableDecoder:
     """The decoder of the run's family and engine. A new one is a file, a row here and a YAML."""
     if run.engine is Engine.published:
-        use_kernel(workshop.model.body, kernel)
+        use_kernel(workshop.model.llama.model, kernel)
         return _published(run, workshop)
     head = workshop.head(run.engine, run.temperature)
     if run.diffusion is None:
@@ -82,9 +78,8 @@ def make_decoder(run: Run, workshop: Workshop, kernel: Kernel) -> Decoder:
     )
 
 
-def _published(run: Run, workshop: Workshop) -> Decoder:
-    model, mask_id = workshop.model.whole, workshop.model.mask_id
-    assert model is not None
+def _published(run: Run, workshop: Workshop) -> PreparableDecoder:
+    model, mask_id = workshop.model.llama, workshop.model.mask_id
     if run.diffusion is None:
         return PublishedAutoregressiveDecoder(model=model, temperature=run.temperature, seed=run.seed)
     assert mask_id is not None

@@ -8,6 +8,7 @@ Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, V vocabulary.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ from benchmark.run import Diffusion, Remasking
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedDiffusionDecoder:
-    """The published loop. Its noise is PyTorch's, from `seed`, and it may leave a mask where it is asked to guess one."""
+    """The published loop. Its noise is PyTorch's, from `seed`; it may guess a mask, and leave it."""
 
     model: LlamaForCausalLM
     mask_id: int
@@ -104,7 +105,7 @@ def _counts(masked_BM: Tensor, steps: int) -> Tensor:
     return counts
 
 
-class _Marker(StoppingCriteria):  # type: ignore[misc]
+class _Marker(StoppingCriteria):
     """Never stops a generation, and marks every token of it."""
 
     def __init__(self, phases: Phases) -> None:
@@ -133,18 +134,20 @@ class PublishedAutoregressiveDecoder:
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
         """Generate exactly `output_tokens` tokens a row."""
         torch.manual_seed(self.seed)
-        sampling = {"do_sample": True, "temperature": self.temperature, "top_k": 0} if self.temperature else {}
+        sampling: dict[str, Any] = {"do_sample": False}
+        if self.temperature:
+            sampling = {"do_sample": True, "temperature": self.temperature, "top_k": 0}
         padding_BP = (
             torch.zeros_like(batch.tokens_BP, dtype=torch.bool) if batch.padding_BP is None else batch.padding_BP
         )
-        tokens_BL = self.model.generate(
+        tokens_BL: Tensor = self.model.generate(  # type: ignore[misc,assignment] # transformers types it loosely
             batch.tokens_BP,
             attention_mask=(~padding_BP).long(),
             max_new_tokens=output_tokens,
             eos_token_id=None,
             pad_token_id=0,
             stopping_criteria=StoppingCriteriaList([_Marker(phases)]),
-            **({"do_sample": False} | sampling),
+            **sampling,
         )
         prompt_tokens = batch.tokens_BP.shape[1]
         return Generation(

@@ -81,7 +81,16 @@ class Flash2Torch:
         _refuse_mask(mask_BQS)
         queries, keys = q_BQHd.shape[1], k_BSGd.shape[1]
         out_BQHd: Tensor = torch.ops.aten._flash_attention_forward(  # noqa: SLF001 (its only name)
-            q_BQHd, k_BSGd, v_BSGd, None, None, queries, keys, 0.0, causal, False
+            q_BQHd,
+            k_BSGd,
+            v_BSGd,
+            None,
+            None,
+            queries,
+            keys,
+            0.0,
+            causal,
+            False,  # noqa: FBT003
         )[0]
         return out_BQHd
 
@@ -89,10 +98,10 @@ class Flash2Torch:
         """See Kernel. Rows are given as sequences of S places each, of which the kernel reads those seen."""
         _refuse_mask(mask_B1S)
         rows, places = k_BSGd.shape[:2]
-        each_B = torch.arange(rows + 1, device=q_B1Hd.device, dtype=torch.int32)
+        each_B, first_B = _offsets(rows, places, q_B1Hd.device)
         out_BHd: Tensor = torch.ops.aten._flash_attention_forward(  # noqa: SLF001 (its only name)
             *(q_B1Hd.flatten(0, 1), k_BSGd.flatten(0, 1), v_BSGd.flatten(0, 1)),
-            *(each_B, each_B * places, 1, places, 0.0, False, False),
+            *(each_B, first_B, 1, places, 0.0, False, False),
             seqused_k=seen_B,
         )[0]
         return out_BHd[:, None]
@@ -154,10 +163,10 @@ class Plain:
     def _attend(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, mask_BQS: Tensor | None) -> Tensor:
         groups = q_BQHd.shape[2] // k_BSGd.shape[2]
         k_BSHd, v_BSHd = _repeat(k_BSGd, groups), _repeat(v_BSGd, groups)
-        scores_BHQS = torch.einsum("bqhd,bshd->bhqs", q_BQHd, k_BSHd) * q_BQHd.shape[-1] ** -0.5
+        scores_BHQS = torch.einsum("bqhd,bshd->bhqs", q_BQHd, k_BSHd).float() * q_BQHd.shape[-1] ** -0.5
         if mask_BQS is not None:
-            scores_BHQS = scores_BHQS.masked_fill(~mask_BQS[:, None], torch.finfo(scores_BHQS.dtype).min)
-        weights_BHQS = scores_BHQS.softmax(dim=-1, dtype=torch.float32).to(v_BSHd.dtype)
+            scores_BHQS = scores_BHQS.masked_fill(~mask_BQS[:, None], torch.finfo(torch.float32).min)
+        weights_BHQS = scores_BHQS.softmax(dim=-1).to(v_BSHd.dtype)
         return torch.einsum("bhqs,bshd->bqhd", weights_BHQS, v_BSHd)
 
 
@@ -181,7 +190,7 @@ def _preferred(heads: int, head: int, dtype: torch.dtype, device: torch.device) 
     """The backend that PyTorch would choose here for a sequence without padding."""
     sample_1HSd = torch.zeros(1, heads, 128, head, dtype=dtype, device=device)
     choice: int = torch._fused_sdp_choice(sample_1HSd, sample_1HSd, sample_1HSd)  # noqa: SLF001 (nothing public tells)
-    return SDPBackend(choice)  # type: ignore[call-arg]
+    return SDPBackend(choice)
 
 
 def _check_flash(head: int, device: torch.device) -> None:
@@ -192,6 +201,13 @@ def _check_flash(head: int, device: torch.device) -> None:
             f"attention=flash2 takes heads of a multiple of {FLASH_HEAD_MULTIPLE} up to {FLASH_HEAD_LIMIT}, and this"
             f" model's have {head}: use attention=sdpa"
         )
+
+
+@cache
+def _offsets(rows: int, places: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Where each row's query and its keys begin, and where the last ends."""
+    each_B = torch.arange(rows + 1, dtype=torch.int32, device=device)
+    return each_B, each_B * places
 
 
 @cache

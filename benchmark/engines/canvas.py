@@ -1,6 +1,6 @@
 """Compiled passes over a canvas: tokens go into a fixed place, hidden states come out of another.
 
-Dimensions: B rows, R rows of a part, L tokens, M places, D hidden.
+Dimensions: B rows, R rows of a part, L tokens, N of the output, M places, D hidden.
 """
 
 import gc
@@ -18,8 +18,13 @@ class _Shape:
     """What a captured pass is good for."""
 
     rows: int
-    length: int
+    prompt_tokens: int
+    output_tokens: int
     padded: bool
+
+    @property
+    def length(self) -> int:
+        return self.prompt_tokens + self.output_tokens
 
 
 class _Pass:
@@ -29,8 +34,8 @@ class _Pass:
         device = body.model.device
         self.tokens_RL = torch.zeros(shape.rows, shape.length, dtype=torch.long, device=device)
         self.padding_RL = torch.zeros_like(self.tokens_RL, dtype=torch.bool) if shape.padded else None
-        self.hidden_RLD: Tensor
-        self._body = body
+        self.hidden_RND: Tensor
+        self._body, self._given = body, shape.prompt_tokens
         self._rotation = body.rotation(torch.arange(shape.length, device=device)[None])
         self.captured: Captured = capture(self._work, device)
 
@@ -39,7 +44,19 @@ class _Pass:
         if self.padding_RL is not None:
             rotation = self._body.rotation(positions(self.padding_RL))
             mask_RLL = (~self.padding_RL)[:, None].expand(-1, self.tokens_RL.shape[1], -1)
-        self.hidden_RLD = self._body.canvas(self.tokens_RL, rotation, mask_RLL)
+        self.hidden_RND = self._body.canvas(self.tokens_RL, rotation, mask_RLL, self._given)
+
+    def hidden(self, tokens_RL: Tensor, padding_RL: Tensor | None, places_RM: Tensor) -> Tensor:
+        """Hidden states at some places of the output, [R, M, D]."""
+        self.tokens_RL.copy_(tokens_RL)
+        if self.padding_RL is not None and padding_RL is not None:
+            self.padding_RL.copy_(padding_RL)
+        self.captured.replay()
+        rows, outputs, _ = self.hidden_RND.shape
+        first_R1 = torch.arange(0, rows * outputs, outputs, device=places_RM.device)[:, None] - self._given
+        chosen_XD = self.hidden_RND.flatten(0, 1).index_select(0, (places_RM + first_R1).flatten())
+        hidden_RMD: Tensor = chosen_XD.unflatten(0, places_RM.shape)
+        return hidden_RMD
 
 
 class CompiledCanvas:
@@ -51,34 +68,23 @@ class CompiledCanvas:
         self._pass: _Pass | None = None
 
     @torch.inference_mode()
-    def prepare(self, rows: int, length: int, *, padded: bool) -> float:
+    def prepare(self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool) -> float:
         """See CanvasPasses."""
-        return self._ready(rows, length, padded=padded).captured.seconds
-
-    def hidden(self, tokens_BL: Tensor, padding_BL: Tensor | None, places_BM: Tensor) -> Tensor:
-        """See CanvasPasses."""
-        one = self._ready(*tokens_BL.shape, padded=padding_BL is not None)
-        parts = []
-        for start in range(0, len(tokens_BL), len(one.tokens_RL)):
-            rows = slice(start, start + len(one.tokens_RL))
-            one.tokens_RL.copy_(tokens_BL[rows])
-            if padding_BL is not None and one.padding_RL is not None:
-                one.padding_RL.copy_(padding_BL[rows])
-            one.captured.replay()
-            parts.append(_pick(one.hidden_RLD, places_BM[rows]))
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-    def _ready(self, rows: int, length: int, *, padded: bool) -> _Pass:
-        shape = _Shape(rows=part_rows(rows, length), length=length, padded=padded)
+        part = part_rows(rows, prompt_tokens + output_tokens)
+        shape = _Shape(rows=part, prompt_tokens=prompt_tokens, output_tokens=output_tokens, padded=padded)
         if self._pass is None or self._shape != shape:
             self._pass = None
             gc.collect()  # its graph's memory is free before the next takes its own
             self._pass, self._shape = _Pass(self.body, shape), shape
-        return self._pass
+        return self._pass.captured.seconds
 
-
-def _pick(hidden_RLD: Tensor, places_RM: Tensor) -> Tensor:
-    """Hidden states at some places of each row, [R, M, D]."""
-    rows, length, _ = hidden_RLD.shape
-    first_R1 = torch.arange(0, rows * length, length, device=places_RM.device)[:, None]
-    return hidden_RLD.flatten(0, 1).index_select(0, (places_RM + first_R1).flatten()).unflatten(0, places_RM.shape)
+    def hidden(self, tokens_BL: Tensor, padding_BL: Tensor | None, places_BM: Tensor) -> Tensor:
+        """See CanvasPasses."""
+        assert self._pass is not None
+        each = len(self._pass.tokens_RL)
+        parts = [slice(first, first + each) for first in range(0, len(tokens_BL), each)]
+        hidden = [
+            self._pass.hidden(tokens_BL[rows], None if padding_BL is None else padding_BL[rows], places_BM[rows])
+            for rows in parts
+        ]
+        return hidden[0] if len(hidden) == 1 else torch.cat(hidden)

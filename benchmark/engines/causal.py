@@ -9,15 +9,18 @@ cache, G key heads, d of a head, D hidden.
 
 import gc
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from benchmark.engines.choice import Head
 from benchmark.engines.compiled import CompiledBody, capture, part_rows
-from benchmark.engines.layer import Rotation
 from benchmark.engines.noise import cells
 from benchmark.engines.positions import positions
+
+if TYPE_CHECKING:
+    from benchmark.engines.layer import Rotation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,7 @@ class _Passes:
     """The captured passes of a shape, and the memory that they share."""
 
     def __init__(self, body: CompiledBody, head: Head, shape: _Shape) -> None:
-        device, sizes, weight = body.model.device, body.sizes, body.model.body.embed_tokens.weight
+        device, sizes, weight = body.model.device, body.sizes, body.model.llama.lm_head.weight
         places = shape.prompt_tokens + shape.output_tokens
         cache = (len(body.layers), shape.rows, places, sizes.key_heads, sizes.head)
         self._body, self._head, self._shape = body, head, shape
@@ -49,7 +52,7 @@ class _Passes:
         prefill = capture(self._read_prompts, device)
         self.prefill, self.step, self.seconds = prefill.replay, prefill.replay, prefill.seconds
         if shape.output_tokens > 1:
-            step = capture(self._add_token, device, before=lambda: self._seen_B.fill_(shape.prompt_tokens))
+            step = capture(self._add_token, device, before=self._forget_tokens)
             self.step, self.seconds = step.replay, prefill.seconds + step.seconds
 
     def _read_prompts(self) -> None:
@@ -57,6 +60,9 @@ class _Passes:
         last = [self._prefill(slice(start, start + part), prompt_tokens) for start in range(0, self._shape.rows, part)]
         self._seen_B.fill_(prompt_tokens)
         self._write(torch.cat(last))
+
+    def _forget_tokens(self) -> None:
+        self._seen_B.fill_(self._shape.prompt_tokens)
 
     def _prefill(self, rows: slice, prompt_tokens: int) -> Tensor:
         rotation: Rotation = (self._rotation[0][:, :prompt_tokens], self._rotation[1][:, :prompt_tokens])
@@ -109,7 +115,8 @@ class CompiledCausal:
 
     def begin(self, tokens_BP: Tensor, padding_BP: Tensor | None, streams_B: Tensor, output_tokens: int) -> None:
         """See CausalPasses."""
-        self.prepare(*tokens_BP.shape, output_tokens, padded=padding_BP is not None)
+        rows, prompt_tokens = tokens_BP.shape
+        self.prepare(rows, prompt_tokens, output_tokens, padded=padding_BP is not None)
         passes = self._current
         passes.tokens_BP.copy_(tokens_BP)
         passes.streams_B.copy_(streams_B)

@@ -24,7 +24,7 @@ class EagerCanvas:
     model: LanguageModel
     kernel: Kernel
 
-    def prepare(self, rows: int, length: int, *, padded: bool) -> float:
+    def prepare(self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool) -> float:
         """Nothing."""
         return 0.0
 

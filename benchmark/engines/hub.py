@@ -8,7 +8,8 @@ from transformers import AttentionInterface, PreTrainedModel
 
 from benchmark.engines.attention import Kernel, Plain, Sdpa
 
-FLASH = "crossover_flash2"
+NAME = "crossover"
+"""transformers takes any name with "flash" in it for a package of its own to load."""
 
 
 def use_kernel(body: PreTrainedModel, kernel: Kernel) -> None:
@@ -19,8 +20,8 @@ def use_kernel(body: PreTrainedModel, kernel: Kernel) -> None:
         case Plain():
             body.set_attn_implementation("eager")
         case _:
-            AttentionInterface.register(FLASH, _through(kernel))
-            body.set_attn_implementation(FLASH)
+            AttentionInterface.register(NAME, _through(kernel))
+            body.set_attn_implementation(NAME)
 
 
 def pinned(kernel: Kernel, *, padded: bool) -> AbstractContextManager[object]:

@@ -11,11 +11,11 @@ from torch import Tensor
 class CanvasPasses(Protocol):
     """Forward passes over a whole sequence with attention in both directions."""
 
-    def prepare(self, rows: int, length: int, *, padded: bool) -> float:
+    def prepare(self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool) -> float:
         """Do what a shape needs once: compile, capture. Returns the seconds that it took."""
 
     def hidden(self, tokens_BL: Tensor, padding_BL: Tensor | None, places_BM: Tensor) -> Tensor:
-        """Hidden states of the sequence at some places, [B, M, D], after the last norm."""
+        """Hidden states at some places of the output, [B, M, D], after the last norm; the shape is the one prepared."""
 
 
 class CausalPasses(Protocol):

@@ -1,19 +1,17 @@
-"""A Llama decoder layer as functions of tensors, so that one compiled layer serves all.
+"""The parts of a Llama decoder layer between its matrix products, as functions of tensors to be compiled.
 
 The same computation as transformers' LlamaDecoderLayer, which tests hold it to, but for rotary embeddings in
 float32, as the published LLaDA and Llama 3 have them; transformers rotates in the type of the weights.
 
-Dimensions: B rows, L tokens of a pass, D hidden, H query heads, G key heads, d of a head, S places of a cache.
+Dimensions: B rows, L tokens of a pass, D hidden, H query heads, G key heads, d of a head, E = (H + 2 G) d,
+I of the MLP, S places of a cache.
 """
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear, silu
-
-from benchmark.engines.attention import Kernel
-from benchmark.engines.packing import LayerWeights
+from torch.nn.functional import silu
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,9 @@ class Sizes:
 Rotation = tuple[Tensor, Tensor]
 """Cosines and sines for each position, float32 [B or 1, L, d]."""
 
+Cache = tuple[Tensor, Tensor]
+"""Keys and values, each [B, S, G, d]."""
+
 
 def rms_norm(x_BLD: Tensor, weight_D: Tensor, epsilon: float) -> Tensor:
     """Root-mean-square norm in float32, scaled in the type of the input."""
@@ -37,57 +38,29 @@ def rms_norm(x_BLD: Tensor, weight_D: Tensor, epsilon: float) -> Tensor:
     return weight_D * (wide_BLD * scale_BL1).to(x_BLD.dtype)
 
 
-def canvas_layer(
-    x_BLD: Tensor, weights: LayerWeights, rotation: Rotation, mask_BLL: Tensor | None, sizes: Sizes, kernel: Kernel
-) -> Tensor:
-    """One layer with attention in both directions."""
-    q, k, v = _project(x_BLD, weights, rotation, sizes)
-    return _finish(x_BLD, kernel.full(q, k, v, mask_BLL, causal=False), weights, sizes)
+def rotate(qkv_BLE: Tensor, rotation: Rotation, sizes: Sizes) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries [B, L, H, d], keys and values [B, L, G, d] from their fused product; the first two rotated."""
+    split = [sizes.heads, sizes.key_heads, sizes.key_heads]
+    q, k, v = qkv_BLE.unflatten(-1, (-1, sizes.head)).split(split, dim=2)
+    return _rotated(q, rotation), _rotated(k, rotation), v
 
 
-def prefill_layer(
-    x_BLD: Tensor, weights: LayerWeights, rotation: Rotation, mask_BLL: Tensor | None, sizes: Sizes, kernel: Kernel
-) -> tuple[Tensor, Tensor, Tensor]:
-    """One layer with causal attention, and its keys and values [B, L, G, d]."""
-    q, k, v = _project(x_BLD, weights, rotation, sizes)
-    return _finish(x_BLD, kernel.full(q, k, v, mask_BLL, causal=True), weights, sizes), k, v
+def rotate_into(qkv_B1E: Tensor, rotation: Rotation, cache: Cache, place_1: Tensor, sizes: Sizes) -> Tensor:
+    """The same for one new token, whose key and value go to `place_1` of the cache; returns the queries."""
+    q, k, v = rotate(qkv_B1E, rotation, sizes)
+    cache[0].index_copy_(1, place_1, k)
+    cache[1].index_copy_(1, place_1, v)
+    return q
 
 
-def step_layer(
-    x_B1D: Tensor,
-    weights: LayerWeights,
-    rotation: Rotation,
-    cache: tuple[Tensor, Tensor],
-    seen_B: Tensor,
-    mask_B1S: Tensor | None,
-    sizes: Sizes,
-    kernel: Kernel,
-) -> Tensor:
-    """One layer for one new token, whose key and value join the cache [B, S, G, d] as the last of those seen."""
-    q, k, v = _project(x_B1D, weights, rotation, sizes)
-    k_BSGd, v_BSGd = cache
-    place_1 = seen_B[:1].long() - 1
-    k_BSGd.index_copy_(1, place_1, k)
-    v_BSGd.index_copy_(1, place_1, v)
-    return _finish(x_B1D, kernel.cached(q, k_BSGd, v_BSGd, seen_B, mask_B1S), weights, sizes)
+def gate(gate_up_BLI: Tensor) -> Tensor:
+    """SiLU of the first half times the second half."""
+    gate_BLI, up_BLI = gate_up_BLI.chunk(2, dim=-1)
+    return silu(gate_BLI) * up_BLI
 
 
-def _project(x_BLD: Tensor, weights: LayerWeights, rotation: Rotation, sizes: Sizes) -> tuple[Tensor, Tensor, Tensor]:
-    normed_BLD = rms_norm(x_BLD, weights.input_norm, sizes.epsilon)
-    qkv_BLHd = linear(normed_BLD, weights.qkv).unflatten(-1, (-1, sizes.head))
-    q, k, v = qkv_BLHd.split([sizes.heads, sizes.key_heads, sizes.key_heads], dim=2)
-    return _rotate(q, rotation), _rotate(k, rotation), v
-
-
-def _rotate(x_BLHd: Tensor, rotation: Rotation) -> Tensor:
+def _rotated(x_BLHd: Tensor, rotation: Rotation) -> Tensor:
     """Rotary position embedding over halves (Su et al., arXiv 2104.09864)."""
     cos_BL1d, sin_BL1d = (table[:, :, None] for table in rotation)
     first, second = x_BLHd.chunk(2, dim=-1)
     return (x_BLHd * cos_BL1d + torch.cat([-second, first], dim=-1) * sin_BL1d).to(x_BLHd.dtype)
-
-
-def _finish(x_BLD: Tensor, attended_BLHd: Tensor, weights: LayerWeights, sizes: Sizes) -> Tensor:
-    x_BLD = x_BLD + linear(attended_BLHd.flatten(-2), weights.output)
-    normed_BLD = rms_norm(x_BLD, weights.post_norm, sizes.epsilon)
-    gate_BLI, up_BLI = linear(normed_BLD, weights.gate_up).chunk(2, dim=-1)
-    return x_BLD + linear(silu(gate_BLI) * up_BLI, weights.down)

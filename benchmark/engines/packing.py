@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from transformers import LlamaModel
+from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
 from benchmark.errors import UserError
 
@@ -31,10 +32,10 @@ def pack(body: LlamaModel) -> tuple[LayerWeights, ...]:
     """
     if body.config.attention_bias or body.config.mlp_bias:
         raise UserError("engine=compiled knows no biases, and this checkpoint has some: use engine=eager")
-    return tuple(_pack(layer) for layer in body.layers)
+    return tuple(_pack(layer) for layer in body.layers if isinstance(layer, LlamaDecoderLayer))
 
 
-def _pack(layer: nn.Module) -> LayerWeights:
+def _pack(layer: LlamaDecoderLayer) -> LayerWeights:
     attention, mlp = layer.self_attn, layer.mlp
     return LayerWeights(
         input_norm=layer.input_layernorm.weight.detach(),

@@ -33,8 +33,7 @@ END_OF_TURN = "<|eot_id|>"
 class LanguageModel:
     """A transformer's body and head, and the ids that decoding needs.
 
-    `body` maps token ids to hidden states of size D, `head` maps those to logits over the vocabulary;
-    `whole` is the transformers model that they are parts of.
+    `body` maps token ids to hidden states of size D, `head` maps those to logits over the vocabulary.
     """
 
     body: nn.Module
@@ -45,6 +44,12 @@ class LanguageModel:
     mask_id: int | None
     weights_bytes: int
     whole: LlamaForCausalLM | None = None
+
+    @property
+    def llama(self) -> LlamaForCausalLM:
+        """The transformers model that body and head are parts of, which only a model made by hand lacks."""
+        assert self.whole is not None
+        return self.whole
 
 
 def load_model(folder: Path, family: Family, *, dtype: torch.dtype, device: torch.device) -> LanguageModel:
@@ -73,7 +78,7 @@ def random_model(folder: Path, family: Family, *, dtype: torch.dtype, device: to
     model, settings = _empty(folder, family)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(INITIAL_SEED)
-        model = model.to(dtype).to_empty(device=device)
+        model.to(dtype=dtype).to_empty(device=device)  # type: ignore[call-arg] # transformers wraps torch's
         model.init_weights()
         model.tie_weights()
     with device:

@@ -12,9 +12,9 @@ class Stage(StrEnum):
     warmup = "warm-up"
     memory = "memory"
     repeats = "repeats"
+    profile = "profile"
     quality = "quality"
     likelihood = "likelihood"
-    profile = "profile"
 
 
 Report = Callable[[Stage, int, int], None]

@@ -51,7 +51,7 @@ class ScriptedDecoder:
     def decode(self, batch: Batch, _output_tokens: int, _phases: Phases) -> Generation:
         self.streams.append(batch.streams_B.tolist())
         rows = [self._outputs[int(prompt[0])] for prompt in batch.tokens_BP]
-        return Generation(tokens_BN=torch.tensor(rows), forward_passes=1)
+        return Generation(tokens_BN=torch.tensor(rows), forward_passes=8)
 
 
 def ignore(_stage: Stage, _done: int, _total: int) -> None:
@@ -214,19 +214,17 @@ def test_tokens_count_as_valid_up_to_the_first_end_of_sequence(
 def test_of_a_prompt_that_is_decoded_twice_the_first_output_counts(
     autoregressive: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class CountingDecoder:
-        calls = 0
+    class CompanionDecoder(ScriptedDecoder):
+        """What it writes depends on who else is in the batch."""
 
         def decode(self, batch: Batch, output_tokens: int, _phases: Phases) -> Generation:
-            self.calls += 1
-            tokens = torch.full((len(batch.tokens_BP), output_tokens), 10 + self.calls)
-            return Generation(tokens_BN=tokens, forward_passes=1)
+            token = 10 + int(batch.tokens_BP[:, 0].sum())
+            return Generation(tokens_BN=torch.full((len(batch.tokens_BP), output_tokens), token), forward_passes=8)
 
-    decoder = CountingDecoder()
-    monkeypatch.setattr(pipeline, "ready_decoder", lambda *_: scripted(decoder))
+    monkeypatch.setattr(pipeline, "ready_decoder", lambda *_: scripted(CompanionDecoder({})))
     measured = measurement(replace(autoregressive, warmup=0))
     assert [sample.prompts for sample in measured.samples] == [(0, 1), (2, 0)]
-    assert [text.tokens[0] for text in measured.generated] == [12, 12, 13]  # the memory pass wrote 11
+    assert [text.tokens[0] for text in measured.generated] == [17, 17, 18]
 
 
 @pytest.mark.parametrize(
@@ -253,7 +251,7 @@ def test_the_stages_come_in_their_order(diffusion: Run) -> None:
     def report(stage: Stage, _done: int, _total: int) -> None:
         stages.append(stage)
 
-    execute(replace(diffusion, likelihood=BOTH_BOUNDS), sweep="", shelf=Shelf(), report=report)
+    execute(replace(diffusion, likelihood=BOTH_BOUNDS, profile=True), sweep="", shelf=Shelf(), report=report)
     assert list(dict.fromkeys(stages)) == list(Stage)
 
 

@@ -157,7 +157,7 @@ class Conductor:
         Raises:
             SystemExit: with the sweep's exit code, unless it is 0.
         """
-        live = [each for each in settle(self.sweep, Slurm()) if each.is_live]
+        live = [each for each in settle(self.sweep, Slurm()) if each.is_live and each.job]
         found = self.found(points)
         records = [found[point.run.key] for point in points if point.run.key in found]
         conclude(self.console, records, self.settings.output_dir, self.tracker)

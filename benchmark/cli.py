@@ -53,15 +53,15 @@ def run_and_record(run: Run, settings: Settings) -> Path:
     with _uninterrupted():
         from benchmark.models.shelf import SHELF  # torch and transformers, which --help does without
         from benchmark.pipeline import execute
-        from benchmark.preflight import make_tracker
+        from benchmark.preflight import job_tracker
 
     console = make_console()
     heading = title(settings.index, settings.size, run.name)
     with RunDisplay(console, heading) as display:
         record = execute(run, sweep=settings.sweep, shelf=SHELF, report=display.report)
         path = Journal(output_dir=settings.output_dir).write(record)
-    tracker = make_tracker(settings)
-    if tracker and (problem := tracker.log(record)):
+    tracker = job_tracker(settings)
+    if tracker and (problem := tracker.log(record, path)):
         console.print(f"MLflow did not take {run.name} ({problem}); its record is safe: {path}", markup=False)
     finished(console, heading, record)
     log = Path(HydraConfig.get().runtime.output_dir) / "job.log"

@@ -45,7 +45,7 @@ class Conductor:
         for point in self.plan.infeasible:
             record = undispatched(point.run, self.id)
             path = self.journal.write(record)
-            if self.tracker and (problem := self.tracker.log(record)):
+            if self.tracker and (problem := self.tracker.log(record, path)):
                 self.say(f"MLflow did not take {record.name} ({problem}); its record is safe: {path}")
 
     def launch(self, points: Sequence[Point], *, first: int = 0) -> None:

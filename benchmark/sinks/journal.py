@@ -11,6 +11,9 @@ from benchmark.errors import UserError
 from benchmark.record import Record
 
 STAMP = "%Y%m%dT%H%M%S.%f"
+BROKEN = ".json.broken"
+"""How the name of a file ends that was to be a record and cannot be read."""
+
 CLOCK_DIFFERENCE = timedelta(hours=1)
 """How far the clocks of two machines of a cluster may be apart."""
 
@@ -63,7 +66,7 @@ class Journal:
     def read(self, sweep: str, since: datetime) -> list[Record]:
         """The records of one sweep that began at `since`, in the order of their start."""
         earliest = since - CLOCK_DIFFERENCE
-        files = [file for file in self.folder.glob("*.json") if _started(file) >= earliest]
+        files = [file for file in self.folder.glob("*.json") if started(file) >= earliest]
         return [record for record in load(files).records if record.sweep == sweep]
 
 
@@ -88,7 +91,8 @@ def _umask() -> int:
     return mask
 
 
-def _started(file: Path) -> datetime:
+def started(file: Path) -> datetime:
+    """When the run of a record's file began, by its name; the end of time for a name that says nothing."""
     try:
         return datetime.strptime(file.stem.partition("-")[2], STAMP).replace(tzinfo=UTC)
     except ValueError:

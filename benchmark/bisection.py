@@ -94,7 +94,7 @@ class Search:
         baselines = [point for point in self._conductor.plan.dispatched if point.run.diffusion is None]
         wanted = [*baselines, *self._in_question()]
         while wanted:
-            self._conductor.launch(wanted, first=len(self.launched))
+            self._conductor.launch(wanted)
             self.launched += wanted
             wanted = self._in_question()
 

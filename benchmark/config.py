@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from benchmark.errors import UserError
+from benchmark.ledger import Rerun
 from benchmark.models.checkpoint import is_remote
 from benchmark.run import (
     Device,
@@ -48,6 +49,11 @@ class Settings:
     index: int
     size: int
     remote: bool
+    gpu: str | None = None
+    rerun: Rerun = Rerun.none
+    skip_dominated: bool = False
+    pack: int = 1
+    detach: bool = False
 
 
 def config_of(overrides: Sequence[str]) -> Config:
@@ -156,6 +162,8 @@ def to_settings(config: Config) -> Settings:
         raise UserError(
             f"output_dir={config.output_dir}: nobody expands the ~ here; write the folder out, or $HOME/..."
         )
+    if config.pack < 1:
+        raise UserError(f"pack={config.pack} is not allowed: give a number of at least 1")
     return Settings(
         output_dir=Path(config.output_dir).absolute(),
         tracking_uri=None if config.tracking.uri is None else _absolute(config.tracking.uri),
@@ -164,6 +172,11 @@ def to_settings(config: Config) -> Settings:
         index=config.sweep.index,
         size=config.sweep.size,
         remote=config.hardware.remote,
+        gpu=config.hardware.gpu,
+        rerun=config.rerun,
+        skip_dominated=config.skip_dominated,
+        pack=config.pack,
+        detach=config.detach,
     )
 
 

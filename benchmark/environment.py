@@ -44,7 +44,7 @@ def probe(*, engine: str, attention: str, on_gpu: bool) -> Environment:
     return Environment(
         host=platform.node(),
         system=platform.platform(),
-        cpu=_cpu_name(),
+        cpu=cpu_name(),
         cpu_threads=torch.get_num_threads(),
         memory_bytes=psutil.virtual_memory().total,
         gpu=gpu.name,
@@ -79,7 +79,8 @@ def _gpu() -> _Gpu:
 
 
 @cache
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """The CPU, in its maker's words."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

@@ -34,6 +34,7 @@ from benchmark.record import (
     Score,
 )
 from benchmark.run import Device, Run
+from benchmark.stopping import Stopped
 
 ENGINE = "eager"
 log = logging.getLogger(__name__)
@@ -129,6 +130,8 @@ def _attempt(run: Run, shelf: Shelf, report: Report) -> Measurement | Failure:
         return measure_run(run, shelf, report)
     except InfeasibleError as error:
         return Failure(kind=FailureKind.infeasible, message=str(error))
+    except Stopped as stop:
+        return Failure(kind=stop.kind, message=str(stop))
     except KeyboardInterrupt:
         return Failure(kind=FailureKind.interrupted, message="interrupted from the keyboard")
     except UserError as error:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from benchmark.ledger import Rerun
 from benchmark.run import Family, Precision, Remasking
 
 
@@ -41,11 +42,14 @@ class ModelConfig:
 
 @dataclass
 class HardwareConfig:
-    """The hardware group. `remote` says that jobs run on other machines, through hydra.launcher."""
+    """The hardware group. `remote` says that jobs run on other machines, through hydra.launcher; `gpu` is what the
+    name of their GPU must contain.
+    """
 
     name: str = MISSING
     device: DeviceChoice = DeviceChoice.auto
     remote: bool = False
+    gpu: str | None = None
 
 
 @dataclass
@@ -133,6 +137,10 @@ class Config:
     warmup: int = MISSING
     repeats: int = MISSING
     output_dir: str = MISSING
+    rerun: Rerun = MISSING
+    skip_dominated: bool = MISSING
+    pack: int = MISSING
+    detach: bool = MISSING
 
 
 def register() -> None:

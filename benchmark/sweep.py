@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from benchmark.record import Failure, FailureKind, Record
+from benchmark.record import FailureKind, Record
 from benchmark.run import Run
 
 INTERRUPTED = 130
@@ -48,31 +47,14 @@ def plan(points: Sequence[Point]) -> Plan:
     return Plan(points=tuple(unique), total=len(points))
 
 
-def undispatched(run: Run, sweep: str) -> Record:
-    """The record of an infeasible run, which needs no machine to fail on."""
-    assert run.infeasible
-    now = datetime.now(UTC).isoformat()
-    return Record(
-        key=run.key,
-        name=run.name,
-        sweep=sweep,
-        started_at=now,
-        finished_at=now,
-        run=run,
-        environment=None,
-        measurement=None,
-        failure=Failure(kind=FailureKind.infeasible, message=run.infeasible),
-    )
-
-
 def exit_code(records: Iterable[Record], *, expected: int) -> int:
     """0 when every point came to its end and something was measured; 130 when interrupted; else 1.
 
-    Running out of memory and being infeasible are results.
+    Running out of memory, being infeasible and being spared are results.
     """
     records = list(records)
     kinds = {record.failure.kind for record in records if record.failure is not None}
     if FailureKind.interrupted in kinds:
         return INTERRUPTED
     measured = any(record.measurement is not None for record in records)
-    return 0 if measured and FailureKind.error not in kinds and len(records) >= expected else 1
+    return 0 if measured and all(kind.is_result for kind in kinds) and len(records) >= expected else 1

@@ -2,11 +2,13 @@
 
 import os
 import tempfile
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from analysis.load import load
+from analysis.load import Loaded, load
 from benchmark.errors import UserError
 from benchmark.record import Record
 
@@ -68,6 +70,25 @@ class Journal:
         earliest = since - CLOCK_DIFFERENCE
         files = [file for file in self.folder.glob("*.json") if started(file) >= earliest]
         return [record for record in load(files).records if record.sweep == sweep]
+
+    def of(self, keys: Collection[str]) -> Loaded:
+        """All records of these runs, from one look at the folder; what cannot be read is named."""
+        self._look_afresh()
+        files = [file for file in self.folder.glob("*.json") if file.name.partition("-")[0] in keys]
+        return load(files, keep_texts=False)
+
+    def fresh(self, keys: Collection[str], since: str, besides: Collection[str]) -> list[Record]:
+        """The records of these runs that began after `since`, save those of the keys in `besides`."""
+        self._look_afresh()
+        earliest = datetime.fromisoformat(since) - CLOCK_DIFFERENCE
+        wanted = set(keys) - set(besides)
+        files = [file for file in self.folder.glob("*.json") if file.name.partition("-")[0] in wanted]
+        return list(load(file for file in files if _started(file) >= earliest).records)
+
+    def _look_afresh(self) -> None:
+        """Change the folder, so that a network file system lists what other machines have put there."""
+        with suppress(OSError), tempfile.NamedTemporaryFile(dir=self.folder, suffix=".partial"):
+            pass
 
 
 def record_name(key: str, started_at: str) -> str:

@@ -83,7 +83,7 @@ class Journal:
         earliest = datetime.fromisoformat(since) - CLOCK_DIFFERENCE
         wanted = set(keys) - set(besides)
         files = [file for file in self.folder.glob("*.json") if file.name.partition("-")[0] in wanted]
-        return list(load(file for file in files if _started(file) >= earliest).records)
+        return list(load(file for file in files if started(file) >= earliest).records)
 
     def _look_afresh(self) -> None:
         """Change the folder, so that a network file system lists what other machines have put there."""

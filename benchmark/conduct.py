@@ -68,7 +68,7 @@ class Conductor:
     def record(self, record: Record) -> None:
         """Put a record on disk that no job writes."""
         path = self.journal.write(record)
-        if self.tracker and (problem := self.tracker.log(record)):
+        if self.tracker and (problem := self.tracker.log(record, path)):
             self.say(f"MLflow did not take {record.name} ({problem}); its record is safe: {path}")
 
     def launch(self, points: Sequence[Point]) -> None:

@@ -77,3 +77,13 @@ def make_tracker(settings: Settings) -> Tracker | None:
     if settings.tracking_uri is None:
         return None
     return Tracker(settings.tracking_uri, settings.experiment, settings.output_dir / "artifacts")
+
+
+def job_tracker(settings: Settings) -> Tracker | None:
+    """The store that a job logs to itself.
+
+    None for a database file of jobs on other machines: a network file system is no place for many writers, so
+    whoever dispatched them logs their records (`benchmark.sync`).
+    """
+    tracker = make_tracker(settings)
+    return None if tracker is not None and tracker.is_local and settings.remote else tracker

@@ -150,12 +150,10 @@ class Worker:
         return Outcome(ending=Ending.recorded, record=record)
 
     def _track(self, record: Record, path: Path) -> None:
-        from benchmark.preflight import make_tracker
+        from benchmark.preflight import job_tracker
 
-        tracker = make_tracker(settings(self._sweep))
-        if tracker is None or (self._sweep.remote and tracker.is_local):
-            return
-        if problem := tracker.log(record):
+        tracker = job_tracker(settings(self._sweep))
+        if tracker is not None and (problem := tracker.log(record, path)):
             self._say(f"MLflow did not take {record.name} ({problem}); its record is safe: {path}")
 
     def _heading(self, place: int) -> str:

@@ -1,17 +1,29 @@
 """What all tests share: checkpoints on disk, which none of them changes."""
 
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.checkpoints import write_llada, write_llama
+from tests.disks import small_disk
 
 
 def pytest_collection_finish() -> None:
     """Spare what the imports made from the collections that every run makes: they would take half a second."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of a few megabytes, to be filled; it takes root to mount one."""
+    try:
+        with small_disk(tmp_path / "disk") as disk:
+            yield disk
+    except PermissionError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

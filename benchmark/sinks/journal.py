@@ -13,6 +13,9 @@ from benchmark.errors import UserError
 from benchmark.record import Record
 
 STAMP = "%Y%m%dT%H%M%S.%f"
+BROKEN = ".json.broken"
+"""How the name of a file ends that was to be a record and cannot be read."""
+
 CLOCK_DIFFERENCE = timedelta(hours=1)
 """How far the clocks of two machines of a cluster may be apart."""
 
@@ -65,7 +68,7 @@ class Journal:
     def read(self, sweep: str, since: datetime) -> list[Record]:
         """The records of one sweep that began at `since`, in the order of their start."""
         earliest = since - CLOCK_DIFFERENCE
-        files = [file for file in self.folder.glob("*.json") if _started(file) >= earliest]
+        files = [file for file in self.folder.glob("*.json") if started(file) >= earliest]
         return [record for record in load(files).records if record.sweep == sweep]
 
     def of(self, keys: Collection[str]) -> Loaded:
@@ -80,7 +83,7 @@ class Journal:
         earliest = datetime.fromisoformat(since) - CLOCK_DIFFERENCE
         wanted = set(keys) - set(besides)
         files = [file for file in self.folder.glob("*.json") if file.name.partition("-")[0] in wanted]
-        return list(load(file for file in files if _started(file) >= earliest).records)
+        return list(load(file for file in files if started(file) >= earliest).records)
 
     def _look_afresh(self) -> None:
         """Change the folder, so that a network file system lists what other machines have put there."""
@@ -109,7 +112,8 @@ def _umask() -> int:
     return mask
 
 
-def _started(file: Path) -> datetime:
+def started(file: Path) -> datetime:
+    """When the run of a record's file began, by its name; the end of time for a name that says nothing."""
     try:
         return datetime.strptime(file.stem.partition("-")[2], STAMP).replace(tzinfo=UTC)
     except ValueError:

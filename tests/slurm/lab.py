@@ -249,10 +249,19 @@ def _kill(processes: Sequence[psutil.Process], *, gently: bool = False) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGTERM if gently else signal.SIGKILL)
-    _, alive = psutil.wait_procs(processes, timeout=10)
-    for process in alive:
+    with suppress(RuntimeError):
+        _until("its daemons are gone", lambda: not any(map(_lives, processes)), seconds=10)
+    for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether a process still does something; one that nobody has waited for does not."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -138,7 +138,7 @@ def _here(sweep: Sweep, entry: Entry, part: Part, claims: Claims) -> tuple[Stand
 
 
 def _record(sweep: Sweep, standing: Standing, journal: Journal) -> None:
-    """Say what became of a point in its job's stead. Its start is its claim's, so that it is the same whoever writes."""
+    """Say what became of a point in its job's stead; the start is its claim's, the same whoever writes."""
     last = Claims(journal.output_dir).last(standing.entry.key)
     failure = standing.failure
     assert failure is not None

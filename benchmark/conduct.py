@@ -21,6 +21,7 @@ from benchmark.record import Failure, FailureKind, Record
 from benchmark.resume import Wanted, dominated
 from benchmark.screen import announce, conclude
 from benchmark.sinks.journal import Journal
+from benchmark.sinks.mirror import sync
 from benchmark.sinks.tracking import Tracker
 from benchmark.slurm import Slurm
 from benchmark.sweep import INTERRUPTED, Plan, Point, exit_code, plan
@@ -30,6 +31,8 @@ Compose = Callable[[Sequence[str]], DictConfig]
 Grid = Sequence[Sequence[str]]
 Launch = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
 
+SYNC_S = 60.0
+"""How long the tracking store may keep a sweep that is done from ending."""
 LOOK_S = 2.0
 """How often to look for points that another sweep is measuring."""
 
@@ -158,6 +161,7 @@ class Conductor:
             SystemExit: with the sweep's exit code, unless it is 0.
         """
         live = [each for each in settle(self.sweep, Slurm()) if each.is_live and each.job]
+        self.synchronise()
         found = self.found(points)
         records = [found[point.run.key] for point in points if point.run.key in found]
         conclude(self.console, records, self.settings.output_dir, self.tracker)
@@ -169,6 +173,15 @@ class Conductor:
         expected = len(records) if live and self.settings.detach and not interrupted else len(points)
         if code := INTERRUPTED if interrupted else exit_code(records, expected=expected):
             raise SystemExit(code)
+
+    def synchronise(self) -> None:
+        """Bring the tracking store to the journal's state; what it does not take is safe there, and said."""
+        if self.tracker is None:
+            return
+        with self.console.status("bringing MLflow up to date"):
+            synced = sync(self.journal, self.tracker, limit_s=SYNC_S)
+        if synced.reason is not None:
+            self.say(f"MLflow: {synced.line()}; later: python -m benchmark.sync {self.settings.output_dir}")
 
     def say(self, line: str) -> None:
         """Print a line as it is."""
@@ -217,8 +230,9 @@ def begin(grid: Grid, *, compose: Compose, launch: Launch, search: bool = False)
         launcher=launch,
         tracker=tracker,
     )
+    for line in conductor.journal.set_aside({point.run.key for point in planned.points}):
+        conductor.say(line)
     announce(console, planned, conductor.done(planned.dispatched), at_most=search)
-    _name_unreadable(conductor)
     conductor.sweep.write()
     conductor.record_infeasible()
     return conductor
@@ -242,8 +256,3 @@ def make_sweep(planned: Plan, settings: Settings) -> Sweep:
             for point in planned.points
         ),
     )
-
-
-def _name_unreadable(conductor: Conductor) -> None:
-    for line in conductor.journal.of({point.run.key for point in conductor.plan.points}).rejected:
-        conductor.say(f"not counted, since it cannot be read: {line}")

@@ -1,6 +1,7 @@
 """Look at everything that a run needs before any run starts, so that bad input costs no time."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import psutil
@@ -14,9 +15,12 @@ from benchmark.prompts import locate
 from benchmark.quality import bertscore
 from benchmark.run import Device, Family, Run
 from benchmark.sinks.journal import Journal
+from benchmark.sinks.mirror import sync
 from benchmark.sinks.tracking import Tracker
 
 GB = 1e9
+MIRROR_S = 30.0
+"""Least time between two rounds of logging records of jobs that run elsewhere."""
 FLOAT32_PER_STORED = 2
 """Checkpoints store two bytes a weight; on a CPU they are computed with in four."""
 
@@ -87,3 +91,17 @@ def job_tracker(settings: Settings) -> Tracker | None:
     """
     tracker = make_tracker(settings)
     return None if tracker is not None and tracker.is_local and settings.remote else tracker
+
+
+def mirroring(settings: Settings) -> Callable[[], None]:
+    """What keeps the store up to date while jobs elsewhere run that do not log themselves, when called often."""
+    tracker = make_tracker(settings)
+    last = time.monotonic()
+
+    def mirror() -> None:
+        nonlocal last
+        if tracker is not None and tracker.is_local and time.monotonic() - last > MIRROR_S:
+            sync(Journal(output_dir=settings.output_dir), tracker, limit_s=MIRROR_S / 3)
+            last = time.monotonic()
+
+    return mirror

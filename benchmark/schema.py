@@ -42,8 +42,9 @@ class ModelConfig:
 
 @dataclass
 class HardwareConfig:
-    """The hardware group. `remote` says that jobs run on other machines, through hydra.launcher; `gpu` is what the
-    name of their GPU must contain.
+    """The hardware group.
+
+    `remote` says that jobs run on other machines, through hydra.launcher; `gpu` is what their GPU's name must contain.
     """
 
     name: str = MISSING

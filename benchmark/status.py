@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmark.status",
-        description="Show sweeps: done, failed, running, queued, expected end. Jobs that ended without a record get one.",
+        description="Show sweeps: done, failed, running, queued, expected end. Jobs gone without a record get one.",
     )
     parser.add_argument("output_dir", nargs="?", type=Path, default=Path("outputs"), help="default: outputs")
     parser.add_argument("--follow", "-f", action="store_true", help="look again until nothing is under way")

@@ -77,6 +77,16 @@ class Journal:
         files = [file for file in self.folder.glob("*.json") if file.name.partition("-")[0] in keys]
         return load(files, keep_texts=False)
 
+    def set_aside(self, keys: Collection[str]) -> list[str]:
+        """Rename the files of these runs that cannot be read, so that they are in nobody's way; a line for each."""
+        lines = []
+        for file in self.folder.glob("*.json"):
+            if file.name.partition("-")[0] in keys and (rejected := load([file], keep_texts=False).rejected):
+                with suppress(FileNotFoundError):  # somebody else was faster
+                    file.rename(file.with_name(file.name + BROKEN.removeprefix(".json")))
+                lines.append(f"set aside, since it cannot be read, and run again: {rejected[0]}")
+        return lines
+
     def fresh(self, keys: Collection[str], since: str, besides: Collection[str]) -> list[Record]:
         """The records of these runs that began after `since`, save those of the keys in `besides`."""
         self._look_afresh()

@@ -6,11 +6,12 @@ point is stands in the ledger, so nothing is composed, pickled or guessed twice.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_submitit_launcher.config import SlurmQueueConf
 from omegaconf import DictConfig, OmegaConf
 
@@ -25,15 +26,15 @@ if TYPE_CHECKING:
 class LedgerLauncher(Launcher):
     """What our launchers share: from overrides to places in the ledger, from records to what Hydra is told."""
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, **parameters: object) -> None:
         self._parameters = {
             name: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
             for name, value in parameters.items()
         }
         self._config: DictConfig | None = None
-        self._context: Any = None
+        self._context: HydraContext | None = None
 
-    def setup(self, *, hydra_context: Any, task_function: Any, config: DictConfig) -> None:
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Hydra's way to say what is launched; the task function stays in this process."""
         del task_function
         self._context, self._config = hydra_context, config
@@ -45,7 +46,9 @@ class LedgerLauncher(Launcher):
         from benchmark.config import to_config, to_settings
         from benchmark.ledger import read_sweep
 
-        settings = to_settings(to_config(self._context.config_loader.load_sweep_config(self._config, job_overrides[0])))
+        assert self._context is not None
+        composed = self._context.config_loader.load_sweep_config(self._config, list(job_overrides[0]))
+        settings = to_settings(to_config(composed))
         sweep = read_sweep(settings.output_dir, settings.sweep)
         places = [place_of(overrides) for overrides in job_overrides]
         self.hand_out(sweep, places, settings, make_console())
@@ -83,8 +86,9 @@ class SlurmLauncher(LedgerLauncher):
     def hand_out(self, sweep: "Sweep", places: Sequence[int], settings: "Settings", console: "Console") -> None:
         """Submit points; wait for their records unless the sweep is detached."""
         from benchmark.handing import Array
+        from benchmark.preflight import mirroring
 
-        array = Array(sweep, console)
+        array = Array(sweep, console, each=mirroring(settings))
         parameters = {name: value for name, value in self._parameters.items() if name not in NOT_SUBMITTED}
         array.submit(places, parameters, pack=settings.pack)
         if not settings.detach:

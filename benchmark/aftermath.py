@@ -15,7 +15,7 @@ from benchmark.claims import Claims, Owner, process_is_alive
 from benchmark.ledger import Entry, Part, Sweep, read_sweeps
 from benchmark.record import Failure, FailureKind, Record
 from benchmark.sinks.journal import Journal
-from benchmark.slurm import JobState, SchedulerDownError, Slurm
+from benchmark.slurm import UNKNOWN, JobState, SchedulerDownError, Slurm
 from benchmark.tails import tail
 
 States = Callable[[Iterable[str]], Mapping[str, JobState]]
@@ -105,7 +105,7 @@ def _standing(
 ) -> Standing:
     entry = sweep.entries[place]
     if part.slurm and job is not None:
-        stand, failure = _in_slurm(None if states is None else states[job])
+        stand, failure = _in_slurm(None if states is None else states[job], _job_log(sweep, job))
         who = f"SLURM job {job}"
     else:
         stand, failure = _here(sweep, entry, part, claims)
@@ -113,13 +113,15 @@ def _standing(
     return Standing(place=place, entry=entry, at=part.at, who=who, stand=stand, failure=failure, job=job)
 
 
-def _in_slurm(state: JobState | None) -> tuple[Stand, Failure | None]:
+def _in_slurm(state: JobState | None, log: Path) -> tuple[Stand, Failure | None]:
     if state is None:
         return Stand.unknown, None
     if not state.is_over:
         return (Stand.queued if state.is_waiting else Stand.running), None
     if state.went_through:
         return Stand.over, None
+    if state.name == UNKNOWN and not log.exists():  # a task that is cancelled while it waits leaves no trace at all
+        return Stand.over, Failure(kind=FailureKind.cancelled, message="the job was cancelled before it began")
     kind, words = state.failure
     return Stand.over, Failure(kind=kind, message=words)
 
@@ -142,7 +144,7 @@ def _record(sweep: Sweep, standing: Standing, journal: Journal) -> None:
     last = Claims(journal.output_dir).last(standing.entry.key)
     failure = standing.failure
     assert failure is not None
-    logs = [sweep.logs / f"{standing.job}_0_log.out", sweep.log(standing.place)]
+    logs = [_job_log(sweep, standing.job), sweep.log(standing.place)]
     ends = [end for log in logs if (end := tail(log)) is not None]
     began = _began(standing, last if last is not None and last.sweep == sweep.id else None)
     with suppress(FileExistsError):
@@ -159,6 +161,11 @@ def _record(sweep: Sweep, standing: Standing, journal: Journal) -> None:
                 failure=Failure(kind=failure.kind, message=failure.message, log_tail="\n".join(ends) or None),
             )
         )
+
+
+def _job_log(sweep: Sweep, job: str | None) -> Path:
+    """What a job of SLURM printed, its setup lines included; submitit names it."""
+    return sweep.logs / f"{job}_0_log.out"
 
 
 def _began(standing: Standing, last: Owner | None) -> str:

@@ -27,7 +27,10 @@ def complain(*overrides: str) -> str | None:
         ("hardware.remote=maybe", "hardware.remote=maybe is not allowed: give true or false"),
         (
             "hydra/launcher=x",
-            "hydra/launcher=x is not known; choose one of basic, crossover_slurm, inline, isolated, submitit_local, submitit_slurm",
+            (
+                "hydra/launcher=x is not known; choose one of basic, crossover_slurm, inline, isolated,"
+                " submitit_local, submitit_slurm"
+            ),
         ),
         (
             "judge=null",

@@ -12,6 +12,7 @@ from benchmark.slurm import parse_job
 
 WARNING = signal.SIGUSR2
 """What SLURM sends some time before the time limit, since submitit asks it to."""
+HEARD = (signal.SIGTERM, WARNING, signal.SIGINT)
 ASK_S = 2.0
 """How long the scheduler may take to say why; a job that was told to stop has few seconds left."""
 
@@ -27,8 +28,9 @@ class Stopped(KeyboardInterrupt):
 @contextmanager
 def told_to_stop() -> Iterator[None]:
     """Within, a signal to end raises `Stopped` once; those that follow are ignored, so that a record can be written."""
-    signals = (signal.SIGTERM, WARNING)
-    before = {each: signal.signal(each, _stop) for each in signals}
+    before = {each: signal.getsignal(each) for each in HEARD}
+    for each in (signal.SIGTERM, WARNING):
+        signal.signal(each, _stop)
     try:
         yield
     finally:
@@ -37,7 +39,7 @@ def told_to_stop() -> Iterator[None]:
 
 
 def _stop(number: int, _: FrameType | None) -> None:
-    for each in (signal.SIGTERM, WARNING, signal.SIGINT):
+    for each in HEARD:
         signal.signal(each, signal.SIG_IGN)
     if number == WARNING:
         raise Stopped(FailureKind.timeout, "the job's time limit is near: raise hydra.launcher.timeout_min")

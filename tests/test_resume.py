@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from benchmark.ledger import Conditions, Rerun
 from benchmark.record import FailureKind, Record
 from benchmark.resume import Wanted, dominated, holds, is_larger
-from tests.factories import STARTED, a_diffusion, a_failed_record, a_record, a_run, an_autoregressive_run, an_environment
+from tests.factories import (
+    STARTED,
+    a_diffusion,
+    a_failed_record,
+    a_record,
+    a_run,
+    an_autoregressive_run,
+    an_environment,
+)
 
 BEFORE = "2026-02-01T00:00:00+00:00"
 RETRIED = [kind for kind in FailureKind if not kind.is_result]
@@ -43,7 +51,7 @@ def earlier(kind: FailureKind | None = None) -> Record:
     ],
 )
 def test_what_is_done_depends_on_how_it_ended_and_on_what_is_asked(
-    rerun: Rerun, kind: FailureKind | None, done: bool
+    rerun: Rerun, kind: FailureKind | None, *, done: bool
 ) -> None:
     assert wanted(rerun=rerun).is_done(earlier(kind)) is done
 
@@ -78,7 +86,7 @@ def test_a_measurement_is_gone_by_before_a_later_failure() -> None:
         (Conditions(cpu_threads=4), False),
     ],
 )
-def test_a_record_of_other_software_or_another_machine_does_not_count(conditions: Conditions, hold: bool) -> None:
+def test_a_record_of_other_software_or_another_machine_does_not_count(conditions: Conditions, *, hold: bool) -> None:
     assert holds(conditions, a_record()) is hold
 
 

@@ -23,7 +23,7 @@ RETRIED = [kind for kind in FailureKind if not kind.is_result]
 
 
 def wanted(**changes: Any) -> Wanted:
-    settings = {
+    settings: dict[str, Any] = {
         "sweep": "sweep-2",
         "began": STARTED,
         "rerun": Rerun.none,

@@ -1,5 +1,6 @@
 import os
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,32 @@ def test_why_a_job_is_told_to_end_is_asked_of_the_scheduler(
 ) -> None:
     scheduler_says(tmp_path, monkeypatch, facts)
     assert stopped_by(signal.SIGTERM).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind"),
+    [
+        ("", FailureKind.cancelled),
+        (" DUE TO TIME LIMIT", FailureKind.timeout),
+        (" DUE TO PREEMPTION", FailureKind.preempted),
+        (" DUE TO NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS", FailureKind.node_lost),
+    ],
+)
+def test_while_a_job_is_completing_its_log_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: str, kind: FailureKind
+) -> None:
+    log = tmp_path / "job.log"
+    now = datetime.now(UTC).astimezone().strftime("%Y-%m-%dT%H:%M:%S")
+    log.write_text(f"working\nslurmstepd-n4: error: *** STEP 22.0 ON n4 CANCELLED AT {now}{cause} ***\nsrun: waiting\n")
+    scheduler_says(tmp_path, monkeypatch, f"JobState=COMPLETING PreemptTime=None StdOut={log}")
+    assert stopped_by(signal.SIGTERM).kind is kind
+
+
+def test_an_earlier_end_of_the_same_job_explains_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "job.log"
+    log.write_text("*** JOB 22 ON n4 CANCELLED AT 2026-03-01T12:00:00 DUE TO PREEMPTION ***\n")
+    scheduler_says(tmp_path, monkeypatch, f"JobState=RUNNING PreemptTime=None StdOut={log}")
+    assert stopped_by(signal.SIGTERM).kind is FailureKind.killed
 
 
 def test_outside_slurm_a_process_that_is_told_to_end_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:

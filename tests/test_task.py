@@ -23,8 +23,9 @@ EARLIER = "2026-01-01T00:00:00+00:00"
 
 @pytest.fixture
 def run(llama: Path, tmp_path: Path) -> Run:
-    prompts = tmp_path / "prompts.txt"
-    prompts.write_text("one two three four five six seven eight nine ten " * 500)
+    prompts = tmp_path / "prompts.jsonl"
+    text = "one two three four five six seven eight nine ten " * 40
+    prompts.write_text(f'{{"text": "{text}"}}\n' * 4)
     model = Model(name="tiny", family=Family.autoregressive, checkpoint=str(llama), revision=None, context=64)
     return an_autoregressive_run(
         model=model, batch=1, prompts=Prompts(source=str(prompts), count=1), judge=None, warmup=0, repeats=1

@@ -15,6 +15,7 @@ from benchmark.record import Record
 from benchmark.screen import finished, title
 from benchmark.sinks.journal import Journal
 from benchmark.slurm import Slurm
+from benchmark.task import wanted
 
 FIRST_LOOK_S = 1.0
 LONGEST_S = 10.0
@@ -34,6 +35,7 @@ class Watch:
         self._console = console
         self._slurm = slurm
         self._each = each
+        self._wanted = wanted(sweep)
         self._seen: dict[str, Record] = {}
         self._printed = time.monotonic()
 
@@ -69,7 +71,7 @@ class Watch:
         keys = {self._sweep.entries[place].key for place in places}
         journal = Journal(output_dir=Path(self._sweep.output_dir))
         for record in journal.fresh(keys, self._sweep.began, set(self._seen)):
-            if record.sweep == self._sweep.id:
+            if record.sweep == self._sweep.id or self._wanted.is_done(record):  # also what another sweep measured
                 self._seen[record.key] = record
                 heading = title(self._sweep.places[record.key], len(self._sweep.entries), record.name)
                 finished(self._console, heading, record)
@@ -85,7 +87,7 @@ class Watch:
 
 def counts(found: Collection[Standing], records: Mapping[str, Record]) -> str:
     """How many points are done, failed, running, queued."""
-    number = Counter(str(each.stand) for each in found if each.is_live)
+    number = Counter(str(each.stand) for each in found if each.is_live and each.entry.key not in records)
     done = sum(record.failure is None for record in records.values())
     number |= Counter({"done": done, "failed": len(records) - done})
     return ", ".join(

@@ -17,6 +17,10 @@ REQUIRED = "CROSSOVER_SLURM"
 """When this is set, as in continuous integration, a machine without SLURM fails instead of passing by."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--faults", type=Path, metavar="FILE", help="write the table of what came of each fault")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """These tests run only when they are asked for: they start daemons, and take minutes."""
     if "slurm" not in config.option.markexpr:
@@ -94,9 +98,9 @@ def study(lab: Lab, uri: str, whole: Study, tmp_path: Path, request: pytest.Fixt
 
 
 @pytest.fixture(scope="session")
-def table() -> Iterator[Table]:
-    """Rows are added by the tests; a whole table goes where CROSSOVER_FAULT_TABLE says."""
+def table(request: pytest.FixtureRequest) -> Iterator[Table]:
+    """Rows are added by the tests; the table goes where `--faults` says."""
     table = Table()
     yield table
-    if place := os.environ.get("CROSSOVER_FAULT_TABLE"):
-        table.write(Path(place))
+    if (place := request.config.getoption("--faults", None)) is not None:
+        table.write(place)

@@ -8,11 +8,11 @@ from tests.slurm.sweeps import POINTS, Proof
 
 HEAD = """# What a sweep survives
 
-Written by the tests themselves (`nox -s slurm -- --write`): a sweep of the tiny pair over {points} grid points on a
-real SLURM with four virtual nodes. Each fault comes when eight points are done, two run and two wait. Then the same
-command is given again, and the store is synchronised. *Lost* are points without a measurement or an MLflow run,
-*doubled* those with more than one of either, *touched* are records from before the fault that are not the same byte
-for byte. {machine}.
+Written by the tests themselves: `nox -s slurm -- --faults docs/results/faults.md`. A sweep of the tiny pair over
+{points} grid points on a real SLURM with virtual nodes; each fault comes when eight points are done, two run and two
+wait. Then the same command is given again, and the store is synchronised. *Lost* are points without a measurement or an
+MLflow run, *doubled* those with more than one of either, *touched* are records from before the fault that are not the
+same byte for byte. {machine}.
 
 | fault | what the user saw | lost | doubled | touched |
 |---|---|--:|--:|--:|

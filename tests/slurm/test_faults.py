@@ -55,12 +55,13 @@ def test_a_node_that_is_lost(study: Study, table: Table) -> None:
     """Its power goes; SLURM starts the job again on the other node, without a second command."""
     study.ask("hang")
     driver = study.start()
-    node = study.reached().node
-    study.lab.stop_node(node, jobs=True)
+    first = study.reached()
+    study.lab.stop_node(first.node, jobs=True)
     try:
+        study.lab.start_again(first.job)
         said = driver.wait()
     finally:
-        bring_back(study.lab, node)
+        bring_back(study.lab, first.node)
     assert driver.process.returncode == 0
     assert study.again().process.returncode == 0
     conclude(study, table, "a node lost with its job", line_with(f"{VICTIM}  ", said))
@@ -73,6 +74,7 @@ def test_a_slurmd_that_stops_while_its_job_lives_on(study: Study, table: Table) 
     first = study.reached()
     study.lab.stop_node(first.node, jobs=False)
     try:
+        study.lab.start_again(first.job)
         said = driver.wait()
         assert psutil.pid_exists(first.pid), "the first job died with its node's daemon: nothing is proved"
         study.release()
@@ -87,8 +89,9 @@ def test_a_slurmd_that_stops_while_its_job_lives_on(study: Study, table: Table) 
 def test_preemption_with_requeue(study: Study, table: Table) -> None:
     study.ask("hang")
     driver = study.start()
-    node = study.reached().node
-    study.lab.command("sbatch", "-p", "urgent", "-w", node, "--exclusive", "-o", "/dev/null", "--wrap", "sleep 2")
+    first = study.reached()
+    study.lab.command("sbatch", "-p", "urgent", "-w", first.node, "--exclusive", "-o", "/dev/null", "--wrap", "sleep 2")
+    study.lab.start_again(first.job)
     said = driver.wait()
     assert driver.process.returncode == 0
     assert study.again().process.returncode == 0

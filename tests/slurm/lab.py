@@ -48,8 +48,9 @@ STARTED_S = 30.0
 
 
 def missing() -> list[str]:
-    """The Debian packages that the lab needs and this machine lacks."""
-    return sorted({package for program, package in PROGRAMS.items() if shutil.which(program, path=SYSTEM) is None})
+    """The command that installs what the lab needs and this machine lacks."""
+    lacking = sorted({package for program, package in PROGRAMS.items() if shutil.which(program, path=SYSTEM) is None})
+    return [f"apt-get install -y --no-install-recommends {' '.join(lacking)}"] if lacking else []
 
 
 class Lab:
@@ -58,6 +59,7 @@ class Lab:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.folder = settings.folder
+        self._children: list[subprocess.Popen[bytes]] = []
 
     @classmethod
     def start(cls, folder: Path, *, accounting: bool = True) -> "Lab":
@@ -95,11 +97,24 @@ class Lab:
         """Start a node's slurmd."""
         self._run("slurmd", "-N", node)
 
-    def stop_node(self, node: str) -> None:
-        """Kill a node's slurmd and all that runs there, as if its power had gone."""
+    def stop_node(self, node: str, *, jobs: bool) -> None:
+        """Kill a node's slurmd; with its `jobs`, as if its power had gone, or without, as if its network had."""
         pids = [_pid(self.folder / "run" / f"slurmd.{node}.pid")]
-        pids += [child.pid for child in psutil.process_iter() if _belongs(child, node, self.folder)]
+        pids += [child.pid for child in psutil.process_iter() if jobs and _belongs(child, node, self.folder)]
         _kill([psutil.Process(pid) for pid in pids if pid and psutil.pid_exists(pid)])
+
+    def node_is_up(self, node: str) -> bool:
+        """Whether the controller gives it jobs."""
+        return self.command("sinfo", "-h", "-n", node, "-p", "main,spare", "-o", "%T").strip() in {
+            "idle",
+            "mixed",
+            "allocated",
+        }
+
+    def start_again(self, job: str) -> None:
+        """Wait until a job is queued again, and spare it the two minutes that SLURM lets such jobs wait."""
+        _until(f"{job} is queued again", lambda: self.states(job).get(job) == "PENDING", seconds=60)
+        self.command("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def states(self, jobs: str) -> dict[str, str]:
         """The state of each job, or array task, that the controller still knows."""
@@ -121,6 +136,8 @@ class Lab:
             pid = _pid(file)
             if pid and psutil.pid_exists(pid):
                 _kill([psutil.Process(pid)], gently=True)
+        for child in self._children:
+            child.wait()
 
     def _is_up(self) -> bool:
         idle = self.command("sinfo", "-h", "-N", "-t", "idle,alloc,mix", "-o", "%N").split()
@@ -184,7 +201,7 @@ class Lab:
     def _spawn(self, program: str, *arguments: str) -> None:
         """Start a program that does not go to the background by itself."""
         with (self.folder / "log" / f"{program}.out").open("a") as out:
-            subprocess.Popen(
+            child = subprocess.Popen(
                 [program, *arguments],
                 env=os.environ | self.environment,
                 stdout=out,
@@ -192,6 +209,7 @@ class Lab:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
+        self._children.append(child)
 
     def _succeeds(self, *words: str) -> bool:
         environment = os.environ | self.environment
@@ -269,7 +287,7 @@ def main(arguments: Sequence[str]) -> None:
     verb, folder = arguments[0], Path(arguments[1]).absolute()
     if verb == "start":
         if lacking := missing():
-            sys.exit(f"SLURM is not here: apt-get install -y --no-install-recommends {' '.join(lacking)}")
+            sys.exit(f"SLURM is not here: {lacking[0]}")
         lab = Lab.start(folder)
         print("\n".join(f"export {name}={value}" for name, value in lab.environment.items() if name != "PATH"))
         return

@@ -98,8 +98,7 @@ class Tracker:
                 within(deadline, lambda: self._experiment_id)
         except Exception as error:  # the store's client raises its transport's and its database's errors too
             raise UserError(
-                f"tracking.uri={self.uri}: the MLflow store does not answer ({reason(error)}):"
-                " start it, or use tracking=none and python -m benchmark.sync later"
+                f"tracking.uri={self.uri}: the MLflow store does not answer ({reason(error)}): start it"
             ) from error
 
     def log(self, record: Record, file: Path) -> str | None:

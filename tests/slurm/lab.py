@@ -119,6 +119,13 @@ class Lab:
         _until(f"{job} is queued again", lambda: self.states(job).get(job) == "PENDING", seconds=60)
         self.command("scontrol", "update", f"JobId={job}", "StartTime=now")
 
+    def knows(self, job: str) -> bool:
+        """Whether the controller still remembers a job."""
+        try:
+            return bool(self.states(job))
+        except RuntimeError:
+            return False
+
     def states(self, jobs: str) -> dict[str, str]:
         """The state of each job, or array task, that the controller still knows."""
         found: dict[str, str] = {}

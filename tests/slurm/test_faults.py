@@ -212,6 +212,24 @@ def test_the_time_limit(study: Study, table: Table) -> None:
     conclude(study, table, "the time limit", line_with(f"{VICTIM}: timeout", said))
 
 
+def test_a_job_that_the_cluster_has_forgotten(
+    whole: Study, table: Table, uri: str, tmp_path: Path, forgetful: Lab
+) -> None:
+    """A cluster without accounting, whose controller forgets a job soon after its end; nobody watched it."""
+    study = Study(lab=forgetful, folder=tmp_path, uri=uri, experiment="forgotten")
+    study.prepare(whole.journal.folder)
+    study.ask("hang")
+    driver = study.start()
+    victim = study.reached()
+    driver.kill()
+    kill(victim.pid)
+    until("the controller has forgotten the job", lambda: not forgetful.knows(victim.job))
+    again = study.again()
+    assert again.process.returncode == 0, again.said
+    assert study.failures() == ["lost"]
+    conclude(study, table, "job and driver killed, no accounting", line_with("grid points:", again.said))
+
+
 def bring_back(lab: Lab, node: str) -> None:
     lab.start_node(node)
     until(f"{node} is up again", lambda: lab.node_is_up(node))

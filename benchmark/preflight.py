@@ -53,7 +53,7 @@ def preflight(runs: Iterable[Run], settings: Settings) -> Tracker | None:
     Journal(output_dir=settings.output_dir).prepare()
     tracker = make_tracker(settings)
     if tracker is not None:
-        tracker.prepare()
+        _prepare(tracker)
     return tracker
 
 
@@ -74,6 +74,13 @@ def _devices(run: Run) -> set[Device]:
     """Where a run's models live: its arm, its judge, its encoder."""
     scorers = [scorer for scorer in (run.judge, run.encoder) if scorer is not None]
     return {run.device, *(scorer.device or run.device for scorer in scorers)}
+
+
+def _prepare(tracker: Tracker) -> None:
+    try:
+        tracker.prepare()
+    except UserError as error:
+        raise UserError(f"{error}, or use tracking=none and python -m benchmark.sync later") from error
 
 
 def make_tracker(settings: Settings) -> Tracker | None:

@@ -34,7 +34,8 @@ class Synced:
         added: logged now, whole.
         kept: were there already.
         withdrawn: taken out: doubles, half-logged ones, those of superseded failures and of records that are gone.
-        left: still missing, because the store did not take them; `reason` is why the first of them is.
+        left: still missing, because the store did not take them.
+        reason: why the first of them is, or why the store could not even be looked into.
         unreadable: files in the journal that are no records.
     """
 
@@ -48,8 +49,10 @@ class Synced:
     def line(self) -> str:
         """What there is to say; empty when nothing changed and nothing is missing."""
         parts = [f"{self.added} logged" * bool(self.added), f"{self.withdrawn} withdrawn" * bool(self.withdrawn)]
-        if self.reason is not None:
-            parts.append(f"{self.left or 'some'} not taken ({self.reason}); their records are safe")
+        if self.left:
+            parts.append(f"{self.left} not taken ({self.reason}); their records are safe")
+        elif self.reason is not None:
+            parts.append(f"the store did not answer ({self.reason}); the records are safe")
         return "; ".join(filter(None, parts))
 
 
@@ -105,7 +108,7 @@ def sync(journal: Journal, tracker: Tracker, *, progress: Progress = _silent, li
     try:
         entries = within(deadline, lambda: _entries(tracker, files, gone))
     except Exception as error:  # noqa: BLE001 (as above)
-        return Synced(added=0, kept=0, withdrawn=0, left=len(files), unreadable=(), reason=reason(error))
+        return Synced(added=0, kept=0, withdrawn=0, left=0, unreadable=(), reason=reason(error))
     job = _Job(tracker=tracker, deadline=deadline, entries=entries)
     _run(job, files, gone, progress)
     return Synced(

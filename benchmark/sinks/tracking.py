@@ -98,8 +98,7 @@ class Tracker:
                 within(deadline, lambda: self._experiment_id)
         except Exception as error:  # the store's client raises its transport's and its database's errors too
             raise UserError(
-                f"tracking.uri={self.uri}: the MLflow store does not answer ({reason(error)}):"
-                " start it, or use tracking=none and python -m benchmark.sync later"
+                f"tracking.uri={self.uri}: the MLflow store does not answer ({reason(error)}): start it"
             ) from error
 
     def log(self, record: Record, file: Path) -> str | None:
@@ -134,7 +133,7 @@ class Tracker:
                 if entry is not best:
                     self.withdraw(entry.run_id)
             if best is None or not best.is_complete:
-                self._fill(best.run_id if best else self._create(record, file.stem, size), record, deadline)
+                self._fill(best.run_id if best else self._create(record, file.stem, size), record, file, deadline)
 
     def entries(self, condition: str = "") -> Iterator[Entry]:
         """The experiment's runs that fulfil MLflow's `condition`."""
@@ -162,7 +161,7 @@ class Tracker:
         run = self._client.create_run(self._experiment_id, start_time=started, tags=tags, run_name=record.name)
         return str(run.info.run_id)
 
-    def _fill(self, run_id: str, record: Record, deadline: Deadline) -> None:
+    def _fill(self, run_id: str, record: Record, file: Path, deadline: Deadline) -> None:
         """Log all of a record into its run; what is there already is not doubled. The status comes last."""
         from mlflow.entities import Param, RunTag
 
@@ -176,7 +175,7 @@ class Tracker:
             deadline.check()
             self._client.log_batch(run_id, points[start : start + BATCH])
         deadline.check()
-        self._client.log_text(run_id, record.to_json(), "record.json")
+        self._client.log_text(run_id, file.read_text(encoding="utf-8"), "record.json")
         if record.measurement is not None:
             deadline.check()
             self._client.log_text(run_id, as_markdown(record.measurement.generated), "texts.md")

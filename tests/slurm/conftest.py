@@ -47,6 +47,17 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         lab.stop()
 
 
+@pytest.fixture
+def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A cluster without accounting that forgets its jobs at once."""
+    need("SLURM", missing())
+    lab = Lab.start(tmp_path_factory.mktemp("forgetful") / "slurm", accounting=False)
+    try:
+        yield lab
+    finally:
+        lab.stop()
+
+
 @pytest.fixture(scope="session")
 def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"

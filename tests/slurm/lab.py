@@ -99,9 +99,12 @@ class Lab:
 
     def stop_node(self, node: str, *, jobs: bool) -> None:
         """Kill a node's slurmd; with its `jobs`, as if its power had gone, or without, as if its network had."""
-        pids = [_pid(self.folder / "run" / f"slurmd.{node}.pid")]
-        pids += [child.pid for child in psutil.process_iter() if jobs and _belongs(child, node, self.folder)]
-        _kill([psutil.Process(pid) for pid in pids if pid and psutil.pid_exists(pid)])
+        daemon = _pid(self.folder / "run" / f"slurmd.{node}.pid")
+        processes = [psutil.Process(daemon)] if daemon and psutil.pid_exists(daemon) else []
+        if jobs:
+            ours = [each for each in psutil.process_iter() if _belongs(each, node, self.folder)]
+            processes += [*_keepers(ours), *ours]  # keepers first: nobody is left to report how a job ended
+        _kill(processes)
 
     def node_is_up(self, node: str) -> bool:
         """Whether the controller gives it jobs."""
@@ -115,6 +118,13 @@ class Lab:
         """Wait until a job is queued again, and spare it the two minutes that SLURM lets such jobs wait."""
         _until(f"{job} is queued again", lambda: self.states(job).get(job) == "PENDING", seconds=60)
         self.command("scontrol", "update", f"JobId={job}", "StartTime=now")
+
+    def knows(self, job: str) -> bool:
+        """Whether the controller still remembers a job."""
+        try:
+            return bool(self.states(job))
+        except RuntimeError:
+            return False
 
     def states(self, jobs: str) -> dict[str, str]:
         """The state of each job, or array task, that the controller still knows."""
@@ -261,6 +271,15 @@ def _belongs(process: psutil.Process, node: str, folder: Path) -> bool:
         return environment.get("SLURMD_NODENAME") == node
     except psutil.Error:
         return False
+
+
+def _keepers(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+    """The slurmstepd of each process."""
+    found: dict[int, psutil.Process] = {}
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            found |= {each.pid: each for each in process.parents() if each.name().startswith("slurmstepd")}
+    return list(found.values())
 
 
 def _kill(processes: Sequence[psutil.Process], *, gently: bool = False) -> None:

@@ -73,7 +73,7 @@ SlurmdTimeout=10
 InactiveLimit=0
 KillWait=3
 OverTimeLimit=0
-MinJobAge=600
+MinJobAge={600 if lab.accounting else 2}
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0,defer_batch
 SelectType=select/cons_tres

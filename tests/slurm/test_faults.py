@@ -160,7 +160,7 @@ def test_the_mlflow_server_killed_and_back(study: Study, table: Table, server: S
     assert driver.process.returncode == 0, said
     server.start()
     assert study.again().process.returncode == 0
-    conclude(study, table, "the MLflow server killed and back", line_with("not taken", said))
+    conclude(study, table, "the MLflow server killed and back", line_with("MLflow:", said))
 
 
 def test_the_tracking_disk_full(study: Study, table: Table, full_disk: Path) -> None:
@@ -174,7 +174,7 @@ def test_the_tracking_disk_full(study: Study, table: Table, full_disk: Path) -> 
     assert driver.process.returncode == 0, said
     waste.unlink()
     assert study.again().process.returncode == 0
-    conclude(study, table, "the tracking disk full", line_with("not taken", said))
+    conclude(study, table, "the tracking disk full", line_with("MLflow:", said))
 
 
 def test_a_truncated_record_file(study: Study, table: Table) -> None:
@@ -210,6 +210,24 @@ def test_the_time_limit(study: Study, table: Table) -> None:
     assert study.failures() == ["timeout"]
     assert study.again().process.returncode == 0
     conclude(study, table, "the time limit", line_with(f"{VICTIM}: timeout", said))
+
+
+def test_a_job_that_the_cluster_has_forgotten(
+    whole: Study, table: Table, uri: str, tmp_path: Path, forgetful: Lab
+) -> None:
+    """A cluster without accounting, whose controller forgets a job soon after its end; nobody watched it."""
+    study = Study(lab=forgetful, folder=tmp_path, uri=uri, experiment="forgotten")
+    study.prepare(whole.journal.folder)
+    study.ask("hang")
+    driver = study.start()
+    victim = study.reached()
+    driver.kill()
+    kill(victim.pid)
+    until("the controller has forgotten the job", lambda: not forgetful.knows(victim.job))
+    again = study.again()
+    assert again.process.returncode == 0, again.said
+    assert study.failures() == ["lost"]
+    conclude(study, table, "job and driver killed, no accounting", line_with("grid points:", again.said))
 
 
 def bring_back(lab: Lab, node: str) -> None:

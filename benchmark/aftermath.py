@@ -4,8 +4,9 @@ Whoever looks settles: the driver while it waits, the next command, `python -m b
 so at once write the same file, which one of them is refused.
 """
 
+import re
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +19,8 @@ from benchmark.sinks.journal import Journal
 from benchmark.slurm import UNKNOWN, JobState, SchedulerDownError, Slurm
 from benchmark.tails import tail
 
-States = Callable[[Iterable[str]], Mapping[str, JobState]]
+OUT_OF_MEMORY = re.compile(r"oom[-_]kill event|task \d+: Out Of Memory", re.IGNORECASE)
+"""What SLURM's daemon writes into a job's log when the kernel ended one of its processes for memory."""
 
 
 class Stand(StrEnum):
@@ -122,6 +124,8 @@ def _in_slurm(state: JobState | None, log: Path) -> tuple[Stand, Failure | None]
         return Stand.over, None
     if state.name == UNKNOWN and not log.exists():  # a task that is cancelled while it waits leaves no trace at all
         return Stand.over, Failure(kind=FailureKind.cancelled, message="the job was cancelled before it began")
+    if OUT_OF_MEMORY.search(tail(log) or ""):  # of which the job's own state may know nothing: it was a step's
+        state = JobState(name="OUT_OF_MEMORY")
     kind, words = state.failure
     return Stand.over, Failure(kind=kind, message=words)
 

@@ -4,13 +4,16 @@ The part says which points of which sweep are whose; a task of a SLURM array kno
 """
 
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 from analysis.table import make_console
 from benchmark.claims import Owner, this_process
 from benchmark.ledger import read_part, read_sweep
-from benchmark.stopping import told_to_stop
+from benchmark.record import FailureKind
+from benchmark.stopping import Stopped, told_to_stop
 from benchmark.task import Outcome, Worker
 
 
@@ -24,12 +27,25 @@ def main(arguments: list[str]) -> int:
         worker = Worker(sweep, _owner(sweep.id) if part.slurm else this_process(sweep.id), make_console())
         try:
             outcomes = [worker.perform(place) for place in part.tasks[task]]
+        except Stopped as stop:
+            if stop.kind is FailureKind.preempted and part.slurm:
+                _start_again()
+            return STOPPED
         except KeyboardInterrupt:
             return STOPPED
     return int(any(_failed(outcome) for outcome in outcomes))
 
 
 STOPPED = 130
+KILL_S = 60.0
+"""Time for SLURM to end a job that is to be started again."""
+
+
+def _start_again() -> None:
+    """Ask SLURM to queue this job again: one that was preempted and ends by itself would count as failed."""
+    command = ["scontrol", "requeue", os.environ["SLURM_JOB_ID"]]
+    if subprocess.run(command, check=False, timeout=KILL_S).returncode == 0:
+        time.sleep(KILL_S)
 
 
 def _failed(outcome: Outcome) -> bool:

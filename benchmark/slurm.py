@@ -87,7 +87,10 @@ class JobState:
 
 
 REASONS: Mapping[str, tuple[FailureKind, str]] = {
-    "OUT_OF_MEMORY": (FailureKind.out_of_memory, "the job used more memory than it had: raise hydra.launcher.mem_gb"),
+    "OUT_OF_MEMORY": (
+        FailureKind.out_of_memory,
+        "the job used more memory than it had: raise hydra.launcher.mem_gb, give rerun=failed",
+    ),
     "TIMEOUT": (FailureKind.timeout, "the job's time limit was reached: raise hydra.launcher.timeout_min"),
     "DEADLINE": (FailureKind.timeout, "the job's deadline was reached"),
     "NODE_FAIL": (FailureKind.node_lost, "{nodes} was lost"),

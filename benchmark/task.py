@@ -146,7 +146,7 @@ class Worker:
         if record.failure is not None and record.failure.log_tail:
             self._say(f"  its log: {self._sweep.log(place)}")
         if record.failure is not None and record.failure.kind in STOPPED:
-            raise KeyboardInterrupt
+            raise Stopped(record.failure.kind, record.failure.message)
         return Outcome(ending=Ending.recorded, record=record)
 
     def _track(self, record: Record, path: Path) -> None:

@@ -92,6 +92,14 @@ def test_every_point_of_a_packed_job_that_died_gets_a_record(tmp_path: Path) -> 
     assert kinds(tmp_path) == {1: None, 2: FailureKind.preempted, 4: FailureKind.preempted}
 
 
+def test_the_log_of_a_step_that_the_kernel_ended_for_memory_says_more_than_its_state(tmp_path: Path) -> None:
+    sweep = in_an_array(tmp_path, tasks=((0,),))
+    log = "slurmstepd: error: Detected 1 oom-kill event(s) in StepId=36.0.\nsrun: error: n1: task 0: Out Of Memory\n"
+    (sweep.logs / "8_0_0_log.out").write_text(log)
+    settle(sweep, FakeSlurm({"8_0": "FAILED"}))
+    assert kinds(tmp_path) == {1: FailureKind.out_of_memory}
+
+
 def test_a_forgotten_job_that_left_no_log_was_cancelled_before_it_began(tmp_path: Path) -> None:
     sweep = in_an_array(tmp_path)
     (sweep.logs / "8_0_0_log.out").write_text("began")

@@ -9,6 +9,7 @@ import psutil
 from benchmark.config import Settings
 from benchmark.environment import gpu_count
 from benchmark.errors import UserError
+from benchmark.importing import importing
 from benchmark.models.architecture import check_family
 from benchmark.models.checkpoint import read_config, require_tokenizer, resolve, weight_files
 from benchmark.prompts import locate
@@ -78,7 +79,8 @@ def _devices(run: Run) -> set[Device]:
 
 def _prepare(tracker: Tracker) -> None:
     try:
-        tracker.prepare()
+        with importing("mlflow"):
+            tracker.prepare()
     except UserError as error:
         raise UserError(f"{error}, or use tracking=none and python -m benchmark.sync later") from error
 

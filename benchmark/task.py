@@ -14,6 +14,7 @@ from rich.console import Console
 
 from benchmark.claims import Claim, Claims, Owner
 from benchmark.config import Settings
+from benchmark.importing import importing
 from benchmark.ledger import Sweep
 from benchmark.occupancy import occupy
 from benchmark.progress import Report, Stage
@@ -243,7 +244,8 @@ def _undisturbed() -> Iterator[None]:
     """Hold back what would stop us for a moment: some libraries swallow it while they are imported."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGUSR2})
     try:
-        yield
+        with importing("benchmark.pipeline"):
+            yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

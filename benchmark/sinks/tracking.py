@@ -187,6 +187,7 @@ class Tracker:
         from mlflow import MlflowClient
 
         logging.getLogger("alembic").setLevel(logging.WARNING)
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # what it tries again is not news
 
         return MlflowClient(tracking_uri=self.uri)
 

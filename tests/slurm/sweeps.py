@@ -82,7 +82,7 @@ class Study:
     partition: str = "main"
     overrides: tuple[str, ...] = ()
     before: Mapping[Path, str] = field(default_factory=dict)
-    number: int = 0
+    drivers: list[Driver] = field(default_factory=list)
 
     @property
     def journal(self) -> Journal:
@@ -108,8 +108,7 @@ class Study:
 
     def start(self, *more: str) -> Driver:
         """Give the command."""
-        self.number += 1
-        output = self.folder / f"driver-{self.number}.txt"
+        output = self.folder / f"driver-{len(self.drivers) + 1}.txt"
         command = [
             *(sys.executable, "-m", "benchmark", "-m", *GRID, *TINY, f"output_dir={self.folder / 'outputs'}"),
             *(f"tracking.uri={self.uri}", f"tracking.experiment={self.experiment}"),
@@ -119,7 +118,15 @@ class Study:
             process = subprocess.Popen(
                 command, cwd=self.folder, env=self.environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL
             )
-        return Driver(process=process, output=output)
+        self.drivers.append(Driver(process=process, output=output))
+        return self.drivers[-1]
+
+    def stop(self) -> None:
+        """Leave nothing of a failed test to the next."""
+        for driver in self.drivers:
+            if driver.process.poll() is None:
+                driver.kill()
+                self.lab.clear()
 
     def again(self, *more: str) -> Driver:
         """Give the same command again, to its end."""

@@ -85,7 +85,8 @@ class Conductor:
         elsewhere = self._elsewhere(missing)
         self._start([point for point in missing if point.run.key not in elsewhere])
         if not self.settings.detach:
-            self._follow([point for point in missing if point.run.key not in self.found(missing)])
+            found = self.found(missing)
+            self._follow([point for point in missing if point.run.key not in found])
 
     def _start(self, points: Sequence[Point]) -> None:
         size = len(self.sweep.entries)
@@ -167,11 +168,16 @@ class Conductor:
         conclude(self.console, records, self.settings.output_dir, self.tracker)
         missing = len(points) - len(records)
         if live:
-            self.say(f"{len(live)} jobs are under way: python -m benchmark.status {self.settings.output_dir} --follow")
+            self.say(
+                f"{len(live)} grid points are under way: python -m benchmark.status {self.settings.output_dir} --follow"
+            )
         elif missing:
             self.say(f"{missing} of {len(points)} grid points have no record: give the command again")
-        expected = len(records) if live and self.settings.detach and not interrupted else len(points)
-        if code := INTERRUPTED if interrupted else exit_code(records, expected=expected):
+        if interrupted:
+            raise SystemExit(INTERRUPTED)
+        if live and not records:
+            return  # handed out, and nothing to judge yet
+        if code := exit_code(records, expected=len(points) - len(live)):
             raise SystemExit(code)
 
     def synchronise(self) -> None:

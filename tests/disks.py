@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SIZE = "6m"
+SMALL = 64 * 1024
 
 
 @contextmanager
@@ -39,5 +40,5 @@ def fill(folder: Path) -> Path:
 
 
 def forbid_growth(pid: int) -> None:
-    """Let no file grow that this process writes to, from now on; it needs no mount, and no root."""
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, 4096))
+    """Let this process write to small files alone from now on; it needs no mount, and no root."""
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (SMALL, SMALL))

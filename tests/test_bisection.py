@@ -113,3 +113,22 @@ def test_a_search_needs_both_arms(points: tuple[Point, ...]) -> None:
 def test_contradicting_rungs_are_said_to_be_so() -> None:
     finding = conclude_search(LADDER, {1: False, 2: True, 8: False})
     assert "contradict" in in_words(finding, "F1")
+
+
+def test_too_few_scored_prompts_end_the_search_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def record(run: Run) -> Record:
+        return a_record(run, measurement=a_measurement(scores=(a_score(),)))
+
+    found = search(tmp_path, record)
+    found.run()
+    found.say_findings()
+    assert len(steps_of(found)) == 1
+    assert "nothing could be compared" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_search_again_launches_nothing_that_is_done(tmp_path: Path) -> None:
+    first = search(tmp_path, improves_to_parity_at_4)
+    first.run()
+    again = search(tmp_path, lambda run: pytest.fail(f"{run.name} was run again"))
+    again.run()
+    assert again.known() == first.known() == [BASELINE, RUNGS[1], RUNGS[2]]

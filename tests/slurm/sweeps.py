@@ -247,10 +247,10 @@ def until(what: str, holds: Callable[[], object], seconds: float = PATIENCE_S) -
 
 
 def line_with(words: str, said: str) -> str:
-    """The line that tells the user."""
+    """What tells the user; several lines in their order."""
     found = [line.strip() for line in said.splitlines() if words in line]
     assert found, f"nothing said {words!r}:\n{said}"
-    return found[0]
+    return "; then ".join(found)
 
 
 def kill(pid: int) -> None:

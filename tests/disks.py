@@ -1,12 +1,14 @@
-"""A small disk that really runs full."""
+"""A disk that really runs full: a small one, or a limit that the kernel sets to a process's files."""
 
 import os
+import resource
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 SIZE = "6m"
+SMALL = 64 * 1024
 
 
 @contextmanager
@@ -35,3 +37,8 @@ def fill(folder: Path) -> Path:
                 file.write(b"x" * 4096)
         except OSError:
             return waste
+
+
+def forbid_growth(pid: int) -> None:
+    """Let this process write to small files alone from now on; it needs no mount, and no root."""
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (SMALL, SMALL))

@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from analysis.load import load
@@ -82,7 +83,10 @@ class _Job:
     def withdraw(self, names: Iterable[str]) -> None:
         """Take out all runs of these records."""
         for entry in [entry for name in names for entry in self.entries[name]]:
-            self.withdrawn += self._attempt(lambda _, entry=entry: self.tracker.withdraw(entry.run_id))  # type: ignore[misc]
+            self.withdrawn += self._attempt(partial(self._withdraw, entry.run_id))
+
+    def _withdraw(self, run_id: str, _: Deadline) -> None:
+        self.tracker.withdraw(run_id)
 
     def _attempt(self, action: Callable[[Deadline], None]) -> bool:
         """Whether it was done. A failure that took long ends the rest: the store is not there."""

@@ -187,6 +187,8 @@ class Tracker:
         from mlflow import MlflowClient
 
         logging.getLogger("alembic").setLevel(logging.WARNING)
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # what it tries again is not news
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # we say in a line what it says in twenty
 
         return MlflowClient(tracking_uri=self.uri)
 

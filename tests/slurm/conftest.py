@@ -101,11 +101,12 @@ def server(_server: Server) -> Server:
 
 
 @pytest.fixture
-def study(lab: Lab, uri: str, whole: Study, tmp_path: Path, request: pytest.FixtureRequest) -> Study:
+def study(lab: Lab, uri: str, whole: Study, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Study]:
     """A sweep of which the first points are done."""
     made = Study(lab=lab, folder=tmp_path, uri=uri, experiment=request.node.name)
     made.prepare(whole.journal.folder)
-    return made
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="session")

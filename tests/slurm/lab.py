@@ -135,11 +135,15 @@ class Lab:
             found[f"{array}_{task}" if array else entry["JobId"]] = entry["JobState"]
         return found
 
+    def clear(self) -> None:
+        """Cancel all jobs and wait until they are gone."""
+        self.command("scancel", "-u", getpass.getuser(), timeout=5)
+        _until("its jobs are gone", lambda: not self.command("squeue", "-h"), seconds=8)
+
     def stop(self) -> None:
         """Cancel what runs and end every daemon of this lab, and no other."""
         with suppress(RuntimeError, subprocess.TimeoutExpired):
-            self.command("scancel", "-u", getpass.getuser(), timeout=5)
-            _until("its jobs are gone", lambda: not self.command("squeue", "-h"), seconds=8)
+            self.clear()
         run = self.folder / "run"
         files = [*run.glob("slurmd.*.pid"), run / "slurmctld.pid", run / "slurmdbd.pid", run / "mariadbd.pid"]
         for file in [*files, self.folder / "munge" / "pid"]:

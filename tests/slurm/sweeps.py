@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +82,7 @@ class Study:
     partition: str = "main"
     overrides: tuple[str, ...] = ()
     before: Mapping[Path, str] = field(default_factory=dict)
-    number: int = 0
+    drivers: list[Driver] = field(default_factory=list)
 
     @property
     def journal(self) -> Journal:
@@ -108,8 +108,7 @@ class Study:
 
     def start(self, *more: str) -> Driver:
         """Give the command."""
-        self.number += 1
-        output = self.folder / f"driver-{self.number}.txt"
+        output = self.folder / f"driver-{len(self.drivers) + 1}.txt"
         command = [
             *(sys.executable, "-m", "benchmark", "-m", *GRID, *TINY, f"output_dir={self.folder / 'outputs'}"),
             *(f"tracking.uri={self.uri}", f"tracking.experiment={self.experiment}"),
@@ -119,7 +118,15 @@ class Study:
             process = subprocess.Popen(
                 command, cwd=self.folder, env=self.environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL
             )
-        return Driver(process=process, output=output)
+        self.drivers.append(Driver(process=process, output=output))
+        return self.drivers[-1]
+
+    def stop(self) -> None:
+        """Leave nothing of a failed test to the next."""
+        for driver in self.drivers:
+            if driver.process.poll() is None:
+                driver.kill()
+                self.lab.clear()
 
     def again(self, *more: str) -> Driver:
         """Give the same command again, to its end."""
@@ -240,18 +247,13 @@ def until(what: str, holds: Callable[[], object], seconds: float = PATIENCE_S) -
 
 
 def line_with(words: str, said: str) -> str:
-    """The line that tells the user."""
+    """What tells the user; several lines in their order."""
     found = [line.strip() for line in said.splitlines() if words in line]
     assert found, f"nothing said {words!r}:\n{said}"
-    return found[0]
+    return "; then ".join(found)
 
 
 def kill(pid: int) -> None:
     """End a process as the kernel would."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-
-
-def call(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-    """A command to its end."""
-    return subprocess.run(command, env=dict(environment), capture_output=True, text=True, check=False)

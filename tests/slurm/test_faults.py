@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.disks import fill
+from tests.disks import fill, forbid_growth
 from tests.slurm.lab import Lab
 from tests.slurm.servers import Server
 from tests.slurm.sweeps import VICTIM, Study, kill, line_with, prove, until
@@ -175,6 +175,20 @@ def test_the_tracking_disk_full(study: Study, table: Table, full_disk: Path) -> 
     waste.unlink()
     assert study.again().process.returncode == 0
     conclude(study, table, "the tracking disk full", line_with("MLflow:", said))
+
+
+def test_the_tracking_database_may_not_grow(study: Study, table: Table, tmp_path: Path) -> None:
+    """The same where nobody may mount a disk: the kernel refuses every write to the driver, who logs for the jobs."""
+    study.uri = f"sqlite:///{tmp_path}/mlflow.db"
+    study.ask("hang")
+    driver = study.start()
+    study.reached()
+    forbid_growth(driver.process.pid)
+    study.release()
+    said = driver.wait()
+    assert driver.process.returncode == 0, said
+    assert study.again().process.returncode == 0
+    conclude(study, table, "the tracking database cannot be written to", line_with("MLflow:", said))
 
 
 def test_a_truncated_record_file(study: Study, table: Table) -> None:

@@ -128,7 +128,7 @@ class Worker:
 
         asked = self._sweep.conditions.gpu
         name = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-        if asked is None or name is None or asked in name:
+        if not self._sweep.remote or asked is None or name is None or asked in name:
             return None
         return f"this machine's GPU is {name} and hardware.gpu asks for {asked}: set hydra.launcher.constraint or gres"
 

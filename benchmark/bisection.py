@@ -51,6 +51,8 @@ def bisect(grid: Grid, *, compose: Compose, launch: Launch, metric: str, margin:
         raise UserError(f"hydra.sweeper.metric={metric} is not known: choose one of {', '.join(METRICS)}")
     goal = Goal(metric=METRICS[metric], margin=margin)
     conductor = begin(grid, compose=compose, launch=launch, search=True)
+    if conductor.settings.detach:
+        raise UserError("detach=true cannot be used here: a search decides what to run next by what was measured")
     search = Search(conductor=conductor, ladders=find_ladders(conductor.plan.dispatched), goal=goal)
     interrupted = False
     try:

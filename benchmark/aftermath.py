@@ -19,7 +19,7 @@ from benchmark.sinks.journal import Journal
 from benchmark.slurm import UNKNOWN, JobState, SchedulerDownError, Slurm
 from benchmark.tails import tail
 
-OUT_OF_MEMORY = re.compile(r"oom[-_]kill event|task \d+: Out Of Memory", re.IGNORECASE)
+OUT_OF_MEMORY = re.compile(r"oom[-_]kill event|task \d+: Out Of Memory|exceeded( job)? memory limit", re.IGNORECASE)
 """What SLURM's daemon writes into a job's log when the kernel ended one of its processes for memory."""
 
 

@@ -25,7 +25,7 @@ OTHERS = 3
 def conclude(study: Study, table: Table, fault: str, saw: str) -> None:
     """Everything is there once; a row says so."""
     proof = prove(study)
-    table.add(fault, saw, proof)
+    table.add(fault, saw.replace(f"{study.folder}/", ""), proof)
     assert proof.holds, f"{proof}\n" + "\n".join(sorted(f"{r.name} {r.failure}" for r in study.records()))
 
 

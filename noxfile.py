@@ -6,7 +6,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2024.10"
-nox.options.sessions = ["lint", "types", "tests", "smoke"]
+nox.options.sessions = ["lint", "types", "tests", "smoke", "slurm"]
 nox.options.error_on_missing_interpreters = True
 
 CONSTRAINTS = ("-c", "constraints.txt")
@@ -34,7 +34,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Unit tests, and the program as a user starts it."""
     session.install(*CONSTRAINTS, "-e", ".[dev,training]")
-    session.run("pytest", "-m", "not gpu", *session.posargs, env=ONE_THREAD)
+    session.run("pytest", "-m", "not gpu and not slurm", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session
@@ -54,6 +54,13 @@ def smoke(session: nox.Session) -> None:
             env=ONE_THREAD,
         )
         session.run("python", str(check), "outputs")
+
+
+@nox.session
+def slurm(session: nox.Session) -> None:
+    """Faults in the middle of sweeps, on a SLURM of its own; passed by where none is installed, but not by .ci/run."""
+    session.install(*CONSTRAINTS, "-e", ".[dev,server]")
+    session.run("pytest", "-m", "slurm", "tests/slurm", "--durations=0", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session

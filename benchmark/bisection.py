@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from analysis.comparability import group
+from analysis.evidence import UnscoredError
 from analysis.parity import find_parity
 from analysis.quality import METRICS, Metric
 from benchmark.conduct import Compose, Conductor, Grid, Launch, begin
@@ -50,6 +51,8 @@ def bisect(grid: Grid, *, compose: Compose, launch: Launch, metric: str, margin:
         raise UserError(f"hydra.sweeper.metric={metric} is not known: choose one of {', '.join(METRICS)}")
     goal = Goal(metric=METRICS[metric], margin=margin)
     conductor = begin(grid, compose=compose, launch=launch, search=True)
+    if conductor.settings.detach:
+        raise UserError("detach=true cannot be used here: a search decides what to run next by what was measured")
     search = Search(conductor=conductor, ladders=find_ladders(conductor.plan.dispatched), goal=goal)
     interrupted = False
     try:
@@ -57,7 +60,7 @@ def bisect(grid: Grid, *, compose: Compose, launch: Launch, metric: str, margin:
     except KeyboardInterrupt:
         interrupted = True
     search.say_findings()
-    conductor.finish([*search.launched, *conductor.plan.infeasible], interrupted=interrupted)
+    conductor.finish([*search.known(), *conductor.plan.infeasible], interrupted=interrupted)
 
 
 def find_ladders(points: Sequence[Point]) -> list[Ladder]:
@@ -94,9 +97,15 @@ class Search:
         baselines = [point for point in self._conductor.plan.dispatched if point.run.diffusion is None]
         wanted = [*baselines, *self._in_question()]
         while wanted:
-            self._conductor.launch(wanted, first=len(self.launched))
+            self._conductor.launch(wanted)
             self.launched += wanted
             wanted = self._in_question()
+
+    def known(self) -> list[Point]:
+        """The points that the answer rests on: those launched, and those that had their records before."""
+        records = self._conductor.records()
+        points = self._conductor.plan.dispatched
+        return [point for point in points if point in self.launched or point.run.key in records]
 
     def say_findings(self) -> None:
         """A line for each ladder."""
@@ -131,7 +140,10 @@ def reached(records: Iterable[Record], goal: Goal) -> dict[str, bool]:
     """For each diffusion record that has a comparable baseline, whether its quality reaches it, by the run's key."""
     verdicts: dict[str, bool] = {}
     for pairing in group(tuple(records)).pairings:
-        parity = find_parity(pairing, goal.metric, margin=goal.margin)
+        try:
+            parity = find_parity(pairing, goal.metric, margin=goal.margin)
+        except UnscoredError:  # too few prompts in common: there is nothing to search by
+            continue
         for steps, advantage in zip(parity.steps, parity.advantage, strict=True):
             verdicts[pairing.by_steps[steps].key] = advantage.estimate >= 0
     return verdicts

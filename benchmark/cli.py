@@ -1,31 +1,23 @@
-"""The command line: one Hydra job is one grid point, from its configuration to its record's path."""
+"""The command line: a sweep is conducted by a plugin of Hydra's; one grid point alone is a sweep of one."""
 
 import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from analysis.load import load
 from analysis.table import make_console
 from benchmark.complaints import complaint
-from benchmark.config import CONF, Settings, to_config, to_run, to_settings
-from benchmark.environment import gpu_count
+from benchmark.config import CONF, Settings, to_config, to_settings
 from benchmark.errors import UserError
-from benchmark.record import FailureKind
-from benchmark.run import Run
 from benchmark.schema import register
-from benchmark.screen import RunDisplay, conclude, finished, title
-from benchmark.sinks.journal import Journal
-from benchmark.sweep import INTERRUPTED, Point, exit_code, plan
+from benchmark.sweep import INTERRUPTED
 from benchmark.usage import usage
 
 register()
@@ -34,75 +26,37 @@ USAGE_ERROR = 2
 
 
 @hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")
-def grid_point(composed: DictConfig) -> str:
-    """Run one grid point. Returns the path of its record, which says how it ended."""
-    if HydraConfig.get().mode is RunMode.MULTIRUN:
-        return str(run_and_record(*_read(composed)))
+def grid_point(composed: DictConfig) -> None:
+    """Run one grid point: of a sweep whose launcher is one of Hydra's own, or by itself."""
     try:
-        return _single(*_read(composed))
+        settings = to_settings(to_config(composed))
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            _of_sweep(settings)
+        else:
+            _alone(composed, settings)
     except (UserError, OmegaConfBaseException) as error:
         complain(error)  # here, because Hydra would print a line of its own first
 
 
-def run_and_record(run: Run, settings: Settings) -> Path:
-    """Execute `run` with its progress on the screen; journal first, then tracking.
+def _of_sweep(settings: Settings) -> None:
+    from benchmark.claims import this_process
+    from benchmark.ledger import read_sweep
+    from benchmark.task import Worker
 
-    Raises:
-        KeyboardInterrupt: when the run was interrupted, after its record is on disk.
-    """
-    with _uninterrupted():
-        from benchmark.pipeline import execute
-        from benchmark.preflight import make_tracker
-        from benchmark.shelf import SHELF  # torch and transformers, which --help does without
-
-    console = make_console()
-    heading = title(settings.index, settings.size, run.name)
-    with RunDisplay(console, heading) as display:
-        record = execute(run, sweep=settings.sweep, shelf=SHELF, report=display.report, config=settings.composed)
-        path = Journal(output_dir=settings.output_dir).write(record)
-    tracker = make_tracker(settings)
-    if tracker and (problem := tracker.log(record)):
-        console.print(f"MLflow did not take {run.name} ({problem}); its record is safe: {path}", markup=False)
-    finished(console, heading, record)
-    log = Path(HydraConfig.get().runtime.output_dir) / "job.log"
-    if record.failure is not None and log.is_file():
-        console.print(f"  its log: {log}", markup=False, highlight=False, soft_wrap=True)
-    if record.failure is not None and record.failure.kind is FailureKind.interrupted:
-        raise KeyboardInterrupt
-    return path
+    sweep = read_sweep(settings.output_dir, settings.sweep)
+    Worker(sweep, this_process(sweep.id), make_console()).perform(settings.index)
 
 
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back for a moment: some libraries swallow it while they are imported."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _alone(composed: DictConfig, settings: Settings) -> None:
+    from benchmark.conduct import conduct, id_of
+    from benchmark.handing import inline
+    from benchmark.ledger import read_sweep
 
+    def launch(jobs: Sequence[Sequence[str]], place: int) -> Sequence[JobReturn]:
+        inline(read_sweep(settings.output_dir, id_of(jobs[0])), [place], make_console())
+        return []
 
-def _read(composed: DictConfig) -> tuple[Run, Settings]:
-    config = to_config(composed)
-    return to_run(config, gpu_count), to_settings(config)
-
-
-def _single(run: Run, settings: Settings) -> str:
-    from benchmark.preflight import preflight
-
-    if settings.dry_run:
-        from benchmark.conduct import dry_run
-
-        dry_run(make_console(), plan([Point(run=run, overrides=())]), remote=settings.remote)
-        return ""
-    with make_console().status("checking checkpoints and the tracking store"):
-        tracker = preflight([run], settings)
-    path = run_and_record(run, settings)
-    records = load([path]).records
-    conclude(make_console(), records, settings.output_dir, tracker)
-    if code := exit_code(records, expected=1):
-        raise SystemExit(code)
-    return str(path)
+    conduct([()], compose=lambda _: composed, launch=launch)
 
 
 def complain(error: Exception) -> NoReturn:

@@ -1,14 +1,14 @@
 """The configuration's one way out: to a Run and to Settings. Hydra stops here."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from benchmark.errors import UserError
-from benchmark.fingerprint import as_json
+from benchmark.ledger import Rerun
 from benchmark.models.checkpoint import is_remote
 from benchmark.run import (
     Attention,
@@ -59,7 +59,11 @@ class Settings:
     size: int
     remote: bool
     dry_run: bool = False
-    composed: str | None = None
+    gpu: str | None = None
+    rerun: Rerun = Rerun.none
+    skip_dominated: bool = False
+    pack: int = 1
+    detach: bool = False
 
 
 def config_of(overrides: Sequence[str]) -> Config:
@@ -189,6 +193,8 @@ def to_settings(config: Config) -> Settings:
         raise UserError(
             f"output_dir={config.output_dir}: nobody expands the ~ here; write the folder out, or $HOME/..."
         )
+    if config.pack < 1:
+        raise UserError(f"pack={config.pack} is not allowed: give a number of at least 1")
     return Settings(
         output_dir=Path(config.output_dir).absolute(),
         tracking_uri=None if config.tracking.uri is None else _absolute(config.tracking.uri),
@@ -198,7 +204,11 @@ def to_settings(config: Config) -> Settings:
         size=config.sweep.size,
         remote=config.hardware.remote,
         dry_run=config.dry_run,
-        composed=as_json(asdict(config)),
+        gpu=config.hardware.gpu,
+        rerun=config.rerun,
+        skip_dominated=config.skip_dominated,
+        pack=config.pack,
+        detach=config.detach,
     )
 
 

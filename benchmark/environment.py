@@ -83,7 +83,7 @@ def require_gpu(words: str) -> None:
         UserError: with the name that it has.
     """
     found = gpu_facts().name or "a GPU without a name"
-    if missing := set(_words(words)) - set(_words(found)):
+    if missing := missing_words(found, words):
         raise UserError(
             f"this run demands a GPU named {words!r} (hardware.gpu) and this is {found!r}, which has no"
             f" {' '.join(sorted(missing))!r}: use hardware=gpu for whatever GPU there is, or hardware.gpu=NAME"
@@ -105,9 +105,10 @@ def current_gpu() -> Gpu | None:
     return None if uuid is None else Gpu.find(uuid)
 
 
-def _words(name: str) -> list[str]:
-    """`NVIDIA A100-SXM4-80GB` has the words nvidia, a100, sxm4 and 80gb."""
-    return re.findall(r"[a-z0-9]+", name.lower())
+def missing_words(name: str, words: str) -> set[str]:
+    """Those of `words` that a GPU's name has not: `NVIDIA A100-SXM4-80GB` has nvidia, a100, sxm4 and 80gb."""
+    has, wanted = (set(re.findall(r"[a-z0-9]+", text.lower())) for text in (name, words))
+    return wanted - has
 
 
 def _card(uuid: str) -> Card | None:

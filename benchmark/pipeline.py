@@ -13,6 +13,7 @@ from benchmark.environment import current_gpu, probe, require_gpu, watch
 from benchmark.equal_work import check_equal_work
 from benchmark.errors import BrokenProtocolError, DisturbedError, InfeasibleError, UserError
 from benchmark.fingerprint import fingerprint
+from benchmark.interruption import Stopped
 from benchmark.measure import Instruments, Measured, measure
 from benchmark.memory import cuda_peaks, host_peaks, is_out_of_memory
 from benchmark.models.loading import LanguageModel, end_ids
@@ -212,6 +213,8 @@ def _attempt(run: Run, shelf: Shelf, report: Report) -> _Outcome:
     except tuple(EXPECTED) as error:
         kind = next(kind for known, kind in EXPECTED.items() if isinstance(error, known))
         failure = Failure(kind=kind, message=str(error))
+    except Stopped as stop:
+        failure = Failure(kind=stop.kind, message=str(stop))
     except KeyboardInterrupt:
         failure = Failure(kind=FailureKind.interrupted, message="interrupted from the keyboard")
     except Exception as error:  # whatever it is, it belongs in the record, and the sweep goes on

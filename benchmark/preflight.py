@@ -1,6 +1,7 @@
 """Look at everything that a run needs before any run starts, so that bad input costs no time."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import psutil
@@ -8,15 +9,19 @@ import psutil
 from benchmark.config import Settings
 from benchmark.environment import gpu_count
 from benchmark.errors import UserError
+from benchmark.importing import importing
 from benchmark.models.architecture import check_family
 from benchmark.models.checkpoint import read_config, require_tokenizer, resolve, weight_files
 from benchmark.prompts import locate
 from benchmark.quality import bertscore
 from benchmark.run import Device, Family, Run
 from benchmark.sinks.journal import Journal
+from benchmark.sinks.mirror import sync
 from benchmark.sinks.tracking import Tracker
 
 GB = 1e9
+MIRROR_S = 30.0
+"""Least time between two rounds of logging records of jobs that run elsewhere."""
 FLOAT32_PER_STORED = 2
 """Checkpoints store two bytes a weight; on a CPU they are computed with in four."""
 
@@ -49,7 +54,7 @@ def preflight(runs: Iterable[Run], settings: Settings) -> Tracker | None:
     Journal(output_dir=settings.output_dir).prepare()
     tracker = make_tracker(settings)
     if tracker is not None:
-        tracker.prepare()
+        _prepare(tracker)
     return tracker
 
 
@@ -72,8 +77,40 @@ def _devices(run: Run) -> set[Device]:
     return {run.device, *(scorer.device or run.device for scorer in scorers)}
 
 
+def _prepare(tracker: Tracker) -> None:
+    try:
+        with importing("mlflow"):
+            tracker.prepare()
+    except UserError as error:
+        raise UserError(f"{error}, or use tracking=none and python -m benchmark.sync later") from error
+
+
 def make_tracker(settings: Settings) -> Tracker | None:
     """The tracking store of these settings, if there is one."""
     if settings.tracking_uri is None:
         return None
     return Tracker(settings.tracking_uri, settings.experiment, settings.output_dir / "artifacts")
+
+
+def job_tracker(settings: Settings) -> Tracker | None:
+    """The store that a job logs to itself.
+
+    None for a database file of jobs on other machines: a network file system is no place for many writers, so
+    whoever dispatched them logs their records (`benchmark.sync`).
+    """
+    tracker = make_tracker(settings)
+    return None if tracker is not None and tracker.is_local and settings.remote else tracker
+
+
+def mirroring(settings: Settings) -> Callable[[], None]:
+    """What keeps the store up to date while jobs elsewhere run that do not log themselves, when called often."""
+    tracker = make_tracker(settings)
+    last = time.monotonic()
+
+    def mirror() -> None:
+        nonlocal last
+        if tracker is not None and tracker.is_local and time.monotonic() - last > MIRROR_S:
+            sync(Journal(output_dir=settings.output_dir), tracker, limit_s=MIRROR_S / 3)
+            last = time.monotonic()
+
+    return mirror

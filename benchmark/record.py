@@ -16,10 +16,22 @@ class FailureKind(StrEnum):
 
     out_of_memory = "out_of_memory"
     infeasible = "infeasible"
+    dominated = "dominated"
     interrupted = "interrupted"
+    cancelled = "cancelled"
+    killed = "killed"
+    timeout = "timeout"
+    preempted = "preempted"
+    node_lost = "node_lost"
+    lost = "lost"
     error = "error"
     invalid = "invalid"
     disturbed = "disturbed"
+
+    @property
+    def is_result(self) -> bool:
+        """Whether it says something about the grid point, so that trying again would end the same way."""
+        return self in {FailureKind.out_of_memory, FailureKind.infeasible, FailureKind.dominated}
 
 
 class StoppedBy(StrEnum):
@@ -308,10 +320,11 @@ class Prediction:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A run that ended without a measurement, in a kind and its words."""
+    """A run that ended without a measurement, in a kind and its words; `log_tail` is the end of its job's log."""
 
     kind: FailureKind
     message: str
+    log_tail: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 Each measured run of the folder becomes one more record, with the new judge or encoder in its run and so
 with a key of its own; the record that it came from stays as it is. What is not named on the command line
-keeps its scores. MLflow is not told.
+keeps its scores. MLflow hears of it from `benchmark.sync`.
 """
 
 import argparse

@@ -6,6 +6,7 @@ from enum import StrEnum
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from benchmark.ledger import Rerun
 from benchmark.run import Family, Precision, Remasking, Weights
 
 
@@ -172,6 +173,10 @@ class Config:
     strict: bool = False
     dry_run: bool = False
     output_dir: str = MISSING
+    rerun: Rerun = MISSING
+    skip_dominated: bool = MISSING
+    pack: int = MISSING
+    detach: bool = MISSING
 
 
 def register() -> None:

@@ -7,7 +7,7 @@ Elsewhere there are plain lines and nothing that moves.
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -58,14 +58,18 @@ class RunDisplay:
         self._progress.update(self._task, completed=done, total=total, stage=part, refresh=True)
 
 
-def announce(console: Console, plan: Plan, *, at_most: bool) -> None:
-    """What a sweep is about to do; a search runs `at_most` so many."""
-    parts = [f"{'at most ' if at_most else ''}{len(plan.dispatched)} to run"]
+def announce(console: Console, plan: Plan, done: Collection[str], *, at_most: bool) -> None:
+    """What a sweep is about to do, given the keys that are done; a search runs `at_most` so many."""
+    if plan.total == 1 and not done:
+        return
+    parts = [f"{'at most ' if at_most else ''}{len(plan.dispatched) - len(done)} to run"]
+    if done:
+        parts.append(f"{len(done)} done before, skipped (rerun=failed or all repeats them)")
     if repeated := plan.total - len(plan.points):
         parts.append(f"{repeated} the same as another (a setting that their model ignores)")
     if plan.infeasible:
         parts.append(f"{len(plan.infeasible)} infeasible")
-    console.print(f"{plan.total} grid points: {', '.join(parts)}", highlight=False)
+    console.print(f"{plan.total} grid points: {', '.join(parts)}", highlight=False, soft_wrap=True)
 
 
 def title(index: int, size: int, name: str) -> str:

@@ -2,24 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from benchmark.record import Failure, FailureKind, Record
+from benchmark.record import FailureKind, Record
 from benchmark.run import Run
 
 INTERRUPTED = 130
 """The exit code that shells give a program stopped by Ctrl-C."""
 
-RESULTS = {FailureKind.out_of_memory, FailureKind.infeasible}
-"""Failures that are answers."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A grid point: its run, and the overrides that describe it on a command line."""
+    """A grid point: its run, the overrides that describe it on a command line, and its configuration as JSON."""
 
     run: Run
     overrides: tuple[str, ...]
+    config: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,28 +48,14 @@ def plan(points: Sequence[Point]) -> Plan:
     return Plan(points=tuple(unique), total=len(points))
 
 
-def undispatched(run: Run, sweep: str) -> Record:
-    """The record of an infeasible run, which needs no machine to fail on."""
-    assert run.infeasible
-    now = datetime.now(UTC).isoformat()
-    return Record(
-        key=run.key,
-        name=run.name,
-        sweep=sweep,
-        started_at=now,
-        finished_at=now,
-        run=run,
-        environment=None,
-        measurement=None,
-        failure=Failure(kind=FailureKind.infeasible, message=run.infeasible),
-    )
-
-
 def exit_code(records: Iterable[Record], *, expected: int) -> int:
-    """0 when every point came to its end and something was measured; 130 when interrupted; else 1."""
+    """0 when every point came to its end and something was measured; 130 when interrupted; else 1.
+
+    Running out of memory, being infeasible and being spared are results.
+    """
     records = list(records)
     kinds = {record.failure.kind for record in records if record.failure is not None}
     if FailureKind.interrupted in kinds:
         return INTERRUPTED
     measured = any(record.measurement is not None for record in records)
-    return 0 if measured and kinds <= RESULTS and len(records) >= expected else 1
+    return 0 if measured and all(kind.is_result for kind in kinds) and len(records) >= expected else 1

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.checkpoints import write_llada, write_llama
+from tests.disks import small_disk
 
 
 def pytest_collection_finish() -> None:
@@ -21,6 +22,16 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of a few megabytes, to be filled; it takes root to mount one."""
+    try:
+        with small_disk(tmp_path / "disk") as disk:
+            yield disk
+    except PermissionError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

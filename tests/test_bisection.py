@@ -9,7 +9,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from analysis.quality import PERPLEXITY
 from analysis.table import make_console
 from benchmark.bisection import Goal, Search, find_ladders, in_words
-from benchmark.conduct import Conductor
+from benchmark.conduct import Conductor, make_sweep
 from benchmark.config import Settings
 from benchmark.errors import UserError
 from benchmark.record import Record
@@ -32,7 +32,6 @@ def judged(run: Run, nats: float) -> Record:
 
 def search(folder: Path, record: Callable[[Run], Record]) -> Search:
     """A search whose jobs are done by writing the record that `record` gives for each run."""
-    began = datetime.now(UTC)
     journal = Journal(output_dir=folder)
     journal.prepare()
     points = (BASELINE, *RUNGS)
@@ -41,18 +40,22 @@ def search(folder: Path, record: Callable[[Run], Record]) -> Search:
     def launch(jobs: Sequence[Sequence[str]], _: int) -> list[JobReturn]:
         for job in jobs:
             now = datetime.now(UTC).isoformat()
-            journal.write(replace(record(runs[job[0]]), sweep="sought", started_at=now, finished_at=now))
+            journal.write(
+                replace(record(runs[job[0]]), sweep=sweep.id, environment=None, started_at=now, finished_at=now)
+            )
         return [JobReturn(status=JobStatus.COMPLETED) for _ in jobs]
 
     settings = Settings(
         output_dir=folder, tracking_uri=None, experiment="", sweep="sought", index=0, size=1, remote=False
     )
+    planned = Plan(points=points, total=len(points))
+    sweep = make_sweep(planned, settings)
+    sweep.write()
     conductor = Conductor(
         console=make_console(),
-        plan=Plan(points=points, total=len(points)),
+        plan=planned,
         settings=settings,
-        id="sought",
-        began=began,
+        sweep=sweep,
         launcher=launch,
         tracker=None,
     )
@@ -110,3 +113,22 @@ def test_a_search_needs_both_arms(points: tuple[Point, ...]) -> None:
 def test_contradicting_rungs_are_said_to_be_so() -> None:
     finding = conclude_search(LADDER, {1: False, 2: True, 8: False})
     assert "contradict" in in_words(finding, "F1")
+
+
+def test_too_few_scored_prompts_end_the_search_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def record(run: Run) -> Record:
+        return a_record(run, measurement=a_measurement(scores=(a_score(),)))
+
+    found = search(tmp_path, record)
+    found.run()
+    found.say_findings()
+    assert len(steps_of(found)) == 1
+    assert "nothing could be compared" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_search_again_launches_nothing_that_is_done(tmp_path: Path) -> None:
+    first = search(tmp_path, improves_to_parity_at_4)
+    first.run()
+    again = search(tmp_path, lambda run: pytest.fail(f"{run.name} was run again"))
+    again.run()
+    assert again.known() == first.known() == [BASELINE, RUNGS[1], RUNGS[2]]

@@ -1,5 +1,6 @@
 """The program as a user starts it: in a process of its own, from a folder of the user's."""
 
+import json
 import os
 import signal
 import subprocess
@@ -70,6 +71,55 @@ def test_an_infeasible_point_alone_is_recorded_and_ends_with_1(tmp_path: Path) -
     assert record.failure.kind is FailureKind.infeasible
     assert "context" in record.failure.message
     assert record.failure.message in done.stdout
+
+
+def test_the_same_command_again_runs_only_what_is_missing_and_shows_all(tmp_path: Path) -> None:
+    assert benchmark(tmp_path, "-m", "steps=2", *QUICK).returncode == 0
+    done = benchmark(tmp_path, "-m", "steps=2,4", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert "2 grid points: 1 to run, 1 done before, skipped" in done.stdout
+    assert len(records(tmp_path)) == 2
+    assert done.stdout.count("tiny_llada") == 3  # a line for the one that ran, and both rows
+    again = benchmark(tmp_path, "steps=2", *QUICK, "rerun=all")
+    assert again.returncode == 0, again.stderr
+    assert len(records(tmp_path)) == 3
+
+
+def test_a_record_that_cannot_be_read_is_set_aside_and_its_point_run_again(tmp_path: Path) -> None:
+    benchmark(tmp_path, "steps=2", *QUICK)
+    (file,) = (tmp_path / "outputs" / "records").glob("*.json")
+    file.write_text(file.read_text()[:1000])
+    done = benchmark(tmp_path, "steps=2", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert "set aside, since it cannot be read, and run again" in done.stdout
+    assert len(records(tmp_path)) == 1
+    assert len(list((tmp_path / "outputs" / "records").glob("*.broken"))) == 1
+
+
+def test_isolated_each_point_has_a_process_of_its_own_and_one_that_is_killed_leaves_a_record(tmp_path: Path) -> None:
+    options = [option for option in QUICK if option != "hardware=cpu"]
+    grid = ("-m", "steps=64,2", "hardware=isolated")
+    with subprocess.Popen(
+        command(*grid, *options), cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        child = begun(tmp_path)
+        os.kill(child, signal.SIGKILL)
+        output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    ended = {record.run.diffusion.steps: record.failure for record in records(tmp_path) if record.run.diffusion}
+    assert ended[2] is None
+    assert ended[64] is not None
+    assert ended[64].kind is FailureKind.killed
+    assert "killed" in output
+
+
+def begun(folder: Path) -> int:
+    """The process that has claimed the first point, once it has."""
+    for _ in range(1000):
+        for claim in folder.glob("outputs/claims/*.1"):
+            return int(json.loads(claim.read_text())["pid"])
+        time.sleep(0.1)
+    raise TimeoutError
 
 
 def test_help_names_every_group_and_every_key(tmp_path: Path) -> None:

@@ -25,7 +25,13 @@ def complain(*overrides: str) -> str | None:
         ("precision.dtype=fp8", "precision.dtype=fp8 is not allowed: give one of auto, bfloat16, float32"),
         ("model.family=rnn", "model.family=rnn is not allowed: give one of autoregressive, diffusion"),
         ("hardware.remote=maybe", "hardware.remote=maybe is not allowed: give true or false"),
-        ("hydra/launcher=x", "hydra/launcher=x is not known; choose one of basic, submitit_local, submitit_slurm"),
+        (
+            "hydra/launcher=x",
+            (
+                "hydra/launcher=x is not known; choose one of basic, crossover_slurm, inline, isolated,"
+                " submitit_local, submitit_slurm"
+            ),
+        ),
         (
             "judge=null",
             "a group takes a name, as in judge=none or model=tiny_llada: --help lists the groups and their names",

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -229,9 +228,3 @@ def test_profile_and_strictness_reach_the_run_and_the_dry_run_the_settings() -> 
     assert (run().profile, run().strict) == (False, False)
     assert (run("profile=true").profile, run("strict=true").strict) == (True, True)
     assert to_settings(config("dry_run=true")).dry_run
-
-
-def test_the_settings_hold_the_configuration_as_composed() -> None:
-    composed_text = to_settings(config("steps=8")).composed
-    assert composed_text is not None
-    assert json.loads(composed_text)["steps"] == 8

@@ -20,8 +20,10 @@ def uri(tmp_path: Path) -> str:
     """A local store with a measured and a failed run, and one whose record is gone."""
     tracker = Tracker(f"sqlite:///{tmp_path / 'mlflow.db'}", "crossover", tmp_path / "artifacts")
     tracker.prepare()
-    for record in (a_record(), a_failed_record(), a_record()):
-        assert tracker.log(record) is None
+    for number, record in enumerate((a_record(), a_failed_record(), a_record())):
+        file = tmp_path / f"record-{number}.json"
+        file.write_text(record.to_json(), encoding="utf-8")
+        assert tracker.log(record, file) is None
     next(iter((tmp_path / "artifacts").rglob("record.json"))).unlink()
     return tracker.uri
 

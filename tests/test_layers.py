@@ -89,7 +89,9 @@ def test_hydra_stops_at_the_edge() -> None:
         "benchmark.conduct",
         "benchmark.config",
         "benchmark.schema",
+        "hydra_plugins.crossover.composing",
         "hydra_plugins.crossover.grid_sweeper",
+        "hydra_plugins.crossover.launchers",
         "hydra_plugins.crossover.parity_sweeper",
     }
 

@@ -2,7 +2,7 @@ import pytest
 
 from benchmark.record import FailureKind, Record
 from benchmark.run import Run
-from benchmark.sweep import Point, exit_code, plan, undispatched
+from benchmark.sweep import Point, exit_code, plan
 from tests.factories import a_diffusion, a_failed_record, a_record, a_run, an_autoregressive_run
 
 INFEASIBLE = a_run(diffusion=a_diffusion(steps=9))
@@ -31,15 +31,6 @@ def test_infeasible_points_are_kept_and_not_dispatched() -> None:
     assert len(planned.points) == 2
 
 
-def test_an_infeasible_run_gets_its_record_without_a_machine() -> None:
-    record = undispatched(INFEASIBLE, "sweep-1")
-    assert (record.key, record.name, record.sweep) == (INFEASIBLE.key, INFEASIBLE.name, "sweep-1")
-    assert record.environment is None
-    assert record.failure is not None
-    assert record.failure.kind is FailureKind.infeasible
-    assert record.failure.message == INFEASIBLE.infeasible
-
-
 def failed(kind: FailureKind) -> Record:
     return a_failed_record(kind=kind)
 
@@ -49,7 +40,10 @@ def failed(kind: FailureKind) -> Record:
     [
         ([a_record()], 1, 0),
         ([a_record(), failed(FailureKind.out_of_memory), failed(FailureKind.infeasible)], 3, 0),
+        ([a_record(), failed(FailureKind.dominated)], 2, 0),
         ([a_record(), failed(FailureKind.error)], 2, 1),
+        ([a_record(), failed(FailureKind.killed)], 2, 1),
+        ([a_record(), failed(FailureKind.timeout)], 2, 1),
         ([a_record()], 2, 1),
         ([failed(FailureKind.infeasible)], 1, 1),
         ([], 0, 1),

@@ -1,6 +1,11 @@
+import itertools
 import socket
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +17,10 @@ from analysis.metrics import metrics
 from benchmark.errors import UserError
 from benchmark.record import Card, FailureKind, Fingerprint, Record, StoppedBy, Verdict, Watched
 from benchmark.run import Encoder, HeldOut
-from benchmark.sinks.tracking import BATCH, Tracker, as_markdown, labels, parameters
+from benchmark.sinks.contents import as_markdown, labels, parameters
+from benchmark.sinks.journal import Journal
+from benchmark.sinks.tracking import BATCH, PATIENCE_S, Tracker, _rests_until
+from tests.disks import fill
 from tests.factories import (
     a_diffusion,
     a_failed_record,
@@ -38,17 +46,35 @@ class Store:
         self.tracker = Tracker(f"sqlite:///{folder}/mlflow.db", "tests", folder / "artifacts")
         self.client: Any = MlflowClient(tracking_uri=self.tracker.uri)
         self.folder = folder
+        self.journal = Journal(output_dir=folder)
+        self.journal.prepare()
+        self.number = count()
 
     def runs(self) -> list[TrackedRun]:
         experiment = self.client.get_experiment_by_name("tests")
         return list(self.client.search_runs([experiment.experiment_id], max_results=1000))
 
     def log(self, record: Record) -> TrackedRun:
-        """Log the record and find the one run that this added."""
+        """Log the record, under a file name of its own, and find the one run that this added."""
+        file = self.journal.folder / f"{record.key}-{next(self.number)}.json"
+        file.write_text(record.to_json(), encoding="utf-8")
         before = {run.info.run_id for run in self.runs()}
-        assert self.tracker.log(record) is None
+        assert self.tracker.log(record, file) is None
         (added,) = [run for run in self.runs() if run.info.run_id not in before]
         return added
+
+
+def written(folder: Path, record: Record | None = None) -> Path:
+    """The file of a record in a journal of its own."""
+    journal = Journal(output_dir=folder / "outputs")
+    journal.prepare()
+    return journal.write(record or a_record())
+
+
+@pytest.fixture(autouse=True)
+def _rested() -> None:
+    """No store is left alone for what another test did to it."""
+    _rests_until.clear()
 
 
 @pytest.fixture(scope="module")
@@ -128,11 +154,19 @@ def test_a_failure_of_any_length_is_taken(store: Store) -> None:
     assert run.info.status == "FAILED"
 
 
-def test_an_experiment_that_is_there_is_used_again(store: Store) -> None:
+def test_an_experiment_that_is_there_is_used_again(store: Store, tmp_path: Path) -> None:
     again = Tracker(store.tracker.uri, "tests", store.folder / "elsewhere")
     again.prepare()
     before = len(store.runs())
-    assert again.log(a_record()) is None
+    assert again.log(a_record(), written(tmp_path)) is None
+    assert len(store.runs()) == before + 1
+
+
+def test_a_record_is_logged_once_however_often_it_is_sent(store: Store, tmp_path: Path) -> None:
+    record = a_record(started_at="2026-03-01T12:00:01+00:00")
+    file = written(tmp_path, record)
+    before = len(store.runs())
+    assert [store.tracker.log(record, file) for _ in range(3)] == [None, None, None]
     assert len(store.runs()) == before + 1
 
 
@@ -175,18 +209,73 @@ def dead_uri() -> str:
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
-def test_a_dead_server_is_reported_in_seconds_and_fails_nothing(dead_uri: str, tmp_path: Path) -> None:
-    started = time.monotonic()
-    reason = Tracker(dead_uri, "tests", tmp_path).log(a_record())
+@pytest.fixture
+def tarpit_uri() -> Iterator[str]:
+    """A server that takes every connection and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as tarpit:
+        yield f"http://127.0.0.1:{tarpit.getsockname()[1]}"
+
+
+@pytest.fixture
+def dribble_uri() -> Iterator[str]:
+    """A server that answers a byte a second, so that no read ever times out."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        over = threading.Event()
+        worker = threading.Thread(target=dribble, args=(server, over), daemon=True)
+        worker.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        over.set()
+        worker.join()
+
+
+def dribble(server: socket.socket, over: threading.Event) -> None:
+    with server.accept()[0] as connection, suppress(OSError):
+        for letter in itertools.cycle(b"HTTP/1.1 200 OK"):
+            if over.wait(1):
+                return
+            connection.send(bytes([letter]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("dead", "refused"), ("tarpit", "no answer within"), ("dribble", "no answer within")]
+)
+def test_a_server_that_fails_a_run_costs_it_seconds_and_nothing_else(
+    kind: str, words: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    import mlflow  # noqa: F401 (its seconds are not the server's)
+
+    tracker = Tracker(request.getfixturevalue(f"{kind}_uri"), "tests", tmp_path)
+    file, began = written(tmp_path), time.monotonic()
+    reason = tracker.log(a_record(), file)
     assert reason is not None
-    assert "refused" in reason
-    assert time.monotonic() - started < 20
+    assert words in reason
+    assert time.monotonic() - began < PATIENCE_S + 1
+
+
+def test_the_run_after_a_server_that_did_not_answer_does_not_wait_again(
+    tarpit_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.sinks.tracking.PATIENCE_S", 1.5)
+    tracker, file = Tracker(tarpit_uri, "tests", tmp_path), written(tmp_path)
+    tracker.log(a_record(), file)
+    began = time.monotonic()
+    assert Tracker(tarpit_uri, "tests", tmp_path).log(a_record(), file) == "it did not answer the run before"
+    assert time.monotonic() - began < 1
+
+
+def test_a_database_on_a_full_disk_is_reported_at_once(tmp_path: Path, full_disk: Path) -> None:
+    tracker = Tracker(f"sqlite:///{full_disk}/mlflow.db", "tests", full_disk / "artifacts")
+    tracker.prepare()
+    fill(full_disk)
+    began = time.monotonic()
+    reason = tracker.log(a_record(), written(tmp_path))
+    assert reason is not None
+    assert "full" in reason or "No space" in reason
+    assert time.monotonic() - began < PATIENCE_S + 1
 
 
 def test_a_dead_server_stops_a_sweep_before_it_starts(dead_uri: str, tmp_path: Path) -> None:
-    with pytest.raises(
-        UserError, match=f"tracking.uri={dead_uri}: the MLflow store does not answer .*: start it, or use"
-    ):
+    with pytest.raises(UserError, match=f"tracking.uri={dead_uri}: the MLflow store does not answer .*: start it"):
         Tracker(dead_uri, "tests", tmp_path).prepare()
 
 
@@ -194,7 +283,7 @@ def test_a_store_that_breaks_between_two_runs_is_reported(store: Store, tmp_path
     tracker = Tracker(store.tracker.uri, "breaks", tmp_path / "artifacts")
     tracker.prepare()
     (tmp_path / "artifacts").write_text("a file where the folder should be")
-    reason = tracker.log(a_record())
+    reason = tracker.log(a_record(), written(tmp_path))
     assert reason is not None
     assert "artifacts" in reason
 

@@ -2,15 +2,20 @@
 
 import os
 import tempfile
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from analysis.load import load
+from analysis.load import Loaded, load
 from benchmark.errors import UserError
 from benchmark.record import Record
 
 STAMP = "%Y%m%dT%H%M%S.%f"
+BROKEN = ".json.broken"
+"""How the name of a file ends that was to be a record and cannot be read."""
+
 CLOCK_DIFFERENCE = timedelta(hours=1)
 """How far the clocks of two machines of a cluster may be apart."""
 
@@ -63,8 +68,37 @@ class Journal:
     def read(self, sweep: str, since: datetime) -> list[Record]:
         """The records of one sweep that began at `since`, in the order of their start."""
         earliest = since - CLOCK_DIFFERENCE
-        files = [file for file in self.folder.glob("*.json") if _started(file) >= earliest]
+        files = [file for file in self.folder.glob("*.json") if started(file) >= earliest]
         return [record for record in load(files).records if record.sweep == sweep]
+
+    def of(self, keys: Collection[str]) -> Loaded:
+        """All records of these runs, from one look at the folder; what cannot be read is named."""
+        self._look_afresh()
+        files = [file for file in self.folder.glob("*.json") if file.name.partition("-")[0] in keys]
+        return load(files, keep_texts=False)
+
+    def set_aside(self, keys: Collection[str]) -> list[str]:
+        """Rename the files of these runs that cannot be read, so that they are in nobody's way; a line for each."""
+        lines = []
+        for file in self.folder.glob("*.json"):
+            if file.name.partition("-")[0] in keys and (rejected := load([file], keep_texts=False).rejected):
+                with suppress(FileNotFoundError):  # somebody else was faster
+                    file.rename(file.with_name(file.name + BROKEN.removeprefix(".json")))
+                lines.append(f"set aside, since it cannot be read, and run again: {rejected[0]}")
+        return lines
+
+    def fresh(self, keys: Collection[str], since: str, besides: Collection[str]) -> list[Record]:
+        """The records of these runs that began after `since`, save those of the keys in `besides`."""
+        self._look_afresh()
+        earliest = datetime.fromisoformat(since) - CLOCK_DIFFERENCE
+        wanted = set(keys) - set(besides)
+        files = [file for file in self.folder.glob("*.json") if file.name.partition("-")[0] in wanted]
+        return list(load(file for file in files if started(file) >= earliest).records)
+
+    def _look_afresh(self) -> None:
+        """Change the folder, so that a network file system lists what other machines have put there."""
+        with suppress(OSError), tempfile.NamedTemporaryFile(dir=self.folder, suffix=".partial"):
+            pass
 
 
 def record_name(key: str, started_at: str) -> str:
@@ -88,7 +122,8 @@ def _umask() -> int:
     return mask
 
 
-def _started(file: Path) -> datetime:
+def started(file: Path) -> datetime:
+    """When the run of a record's file began, by its name; the end of time for a name that says nothing."""
     try:
         return datetime.strptime(file.stem.partition("-")[2], STAMP).replace(tzinfo=UTC)
     except ValueError:

@@ -1,13 +1,15 @@
-"""The tracking sink: each record becomes one flat MLflow run, tagged with its sweep.
+"""The tracking sink: each record becomes one flat MLflow run, tagged with its file's name and its sweep.
 
-A store that is slow, full or gone delays a run by seconds and never fails it: the record is on disk.
+A store that is slow, full or gone delays a run by seconds and never fails it: the record is on disk, and
+`benchmark.sync` brings it there later. A run is FINISHED or FAILED only when all of it has arrived.
 """
 
-import json
 import logging
 import os
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,34 +19,51 @@ from filelock import FileLock
 
 from analysis.metrics import metrics, series
 from benchmark.errors import UserError
-from benchmark.record import Generated, Record
+from benchmark.record import Record
+from benchmark.sinks.contents import VIEW, VIEW_TAG, as_markdown, labels, parameters, view
+from benchmark.sinks.patience import Deadline, alone_with, within
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 BATCH = 1000
-"""Most metrics that MLflow takes in one call."""
+"""Most metrics that MLflow takes in one call, and most runs that one search asks for."""
 
-LONGEST_TAG = 5000
-"""Characters that every version of MLflow takes."""
+RECORD, BYTES = "record", "record_bytes"
+"""Tags: the record's file, without its ending, and its size."""
 
-VIEW = "sweep"
-VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
-"""MLflow's own tag for a saved view of the run table, which would show no metrics otherwise."""
+PATIENCE_S = 10.0
+"""The longest that a store may delay a run, or the start of a sweep."""
 
-VIEW_METRICS = (
-    "latency/e2e_s",
-    "throughput/tok_per_s",
-    "max_memory_reserved",
-    "quality/perplexity",
-    "quality/entropy_nats",
-)
+SCHEMA_S = 120.0
+"""The longest that the schema of a new database file may take on a slow disk."""
+
+REST_S = 60.0
+"""How long a store that used up a run's patience is left alone by the runs after it."""
+
+SLOW_S = 1.0
+
+_rests_until: dict[str, float] = {}
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A run in the store: of which record, whether all of it is there, whether it is a measurement."""
+
+    run_id: str
+    name: str
+    key: str
+    bytes: int | None
+    started_ms: int
+    is_complete: bool
+    is_measured: bool
 
 
 @dataclass(frozen=True)
@@ -71,138 +90,151 @@ class Tracker:
         Raises:
             UserError: when the store cannot be reached.
         """
+        deadline = Deadline(SCHEMA_S if self.is_local else PATIENCE_S)
         try:
+            import mlflow  # noqa: F401 (its seconds are not the store's)
+
             with FileLock(self.artifacts.with_suffix(".lock")) if self.is_local else nullcontext():
-                self._experiment_id  # noqa: B018 (made by looking)
+                within(deadline, lambda: self._experiment_id)
         except Exception as error:  # the store's client raises its transport's and its database's errors too
             raise UserError(
-                f"tracking.uri={self.uri}: the MLflow store does not answer ({_reason(error)}):"
-                " start it, or use tracking=none"
+                f"tracking.uri={self.uri}: the MLflow store does not answer ({reason(error)}): start it"
             ) from error
 
-    def log(self, record: Record) -> str | None:
-        """Log the record; the reason, when the store did not take it."""
+    def log(self, record: Record, file: Path) -> str | None:
+        """Log the record that lies in `file`; the reason, when the store did not take it in time."""
+        import mlflow  # noqa: F401
+
+        began = time.monotonic()
+        if began < _rests_until.get(self.uri, 0.0):
+            return "it did not answer the run before"
+        deadline = Deadline(PATIENCE_S)
         try:
-            self._log(record)
+            within(deadline, lambda: self.put(record, file, deadline))
         except Exception as error:  # noqa: BLE001 (as above; whatever it is, the record is safe)
-            return _reason(error)
+            if time.monotonic() - began > SLOW_S:
+                _rests_until[self.uri] = time.monotonic() + REST_S
+            return reason(error)
         return None
 
-    def _log(self, record: Record) -> None:
-        from mlflow.entities import Metric, Param, RunTag
+    def put(self, record: Record, file: Path, deadline: Deadline) -> None:
+        """Bring the store to have exactly one run of the record, whole, whatever it has now.
 
-        started, finished = _milliseconds(record.started_at), _milliseconds(record.finished_at)
-        run = self._client.create_run(self._experiment_id, start_time=started, run_name=record.name)
-        points = [Metric(name, value, finished, 0) for name, value in metrics(record).items()]
-        points += [
-            Metric(name, value, finished, step)
-            for name, values in series(record).items()
-            for step, value in enumerate(values)
-        ]
+        Raises:
+            OutOfPatienceError: at the deadline, between two calls.
+            Exception: whatever the store's client raises.
+        """
+        size = file.stat().st_size
+        with alone_with(file, deadline):
+            held = list(self.entries(f"tags.{RECORD} = '{file.stem}'"))
+            usable = [entry for entry in held if entry.bytes == size]
+            best = min(usable, key=lambda entry: (not entry.is_complete, entry.run_id), default=None)
+            for entry in held:
+                if entry is not best:
+                    self.withdraw(entry.run_id)
+            if best is None or not best.is_complete:
+                self._fill(best.run_id if best else self._create(record, file.stem, size), record, file, deadline)
+
+    def entries(self, condition: str = "") -> Iterator[Entry]:
+        """The experiment's runs that fulfil MLflow's `condition`."""
+        token = None
+        while True:
+            found = self._client.search_runs([self._experiment_id], condition, max_results=BATCH, page_token=token)
+            yield from (_entry(run) for run in found)
+            token = found.token
+            if not token:
+                return
+
+    def adopt(self, entry: Entry, name: str, size: int) -> Entry:
+        """Name the record of a run that was logged before runs were named so."""
+        self._client.set_tag(entry.run_id, RECORD, name)
+        self._client.set_tag(entry.run_id, BYTES, str(size))
+        return replace(entry, name=name, bytes=size)
+
+    def withdraw(self, run_id: str) -> None:
+        """Take a run out of the store; MLflow keeps it among the deleted ones until it collects its garbage."""
+        self._client.delete_run(run_id)
+
+    def _create(self, record: Record, name: str, size: int) -> str:
+        tags = {RECORD: name, BYTES: str(size), "key": record.key, "sweep": record.sweep}
+        started = _milliseconds(record.started_at)
+        run = self._client.create_run(self._experiment_id, start_time=started, tags=tags, run_name=record.name)
+        return str(run.info.run_id)
+
+    def _fill(self, run_id: str, record: Record, file: Path, deadline: Deadline) -> None:
+        """Log all of a record into its run; what is there already is not doubled. The status comes last."""
+        from mlflow.entities import Param, RunTag
+
+        finished = _milliseconds(record.finished_at)
+        points = _points(record, finished)
         params = [Param(name, str(value)) for name, value in parameters(record).items()]
         tags = [RunTag(name, value) for name, value in labels(record).items()]
-        self._client.log_batch(run.info.run_id, points[:BATCH], params, tags)
+        deadline.check()
+        self._client.log_batch(run_id, points[:BATCH], params, tags)
         for start in range(BATCH, len(points), BATCH):
-            self._client.log_batch(run.info.run_id, points[start : start + BATCH])
-        self._client.log_text(run.info.run_id, record.to_json(), "record.json")
+            deadline.check()
+            self._client.log_batch(run_id, points[start : start + BATCH])
+        deadline.check()
+        self._client.log_text(run_id, file.read_text(encoding="utf-8"), "record.json")
         if record.measurement is not None:
-            self._client.log_text(run.info.run_id, as_markdown(record.measurement.generated), "texts.md")
-        status = "FINISHED" if record.failure is None else "FAILED"
-        self._client.set_terminated(run.info.run_id, status, finished)
+            deadline.check()
+            self._client.log_text(run_id, as_markdown(record.measurement.generated), "texts.md")
+        deadline.check()
+        self._client.set_terminated(run_id, "FINISHED" if record.failure is None else "FAILED", finished)
 
     @cached_property
     def _client(self) -> "MlflowClient":
         from mlflow import MlflowClient
 
         logging.getLogger("alembic").setLevel(logging.WARNING)
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # what it tries again is not news
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # we say in a line what it says in twenty
 
         return MlflowClient(tracking_uri=self.uri)
 
     @cached_property
     def _experiment_id(self) -> str:
         found = self._client.get_experiment_by_name(self.experiment)
-        if found is not None:
-            if VIEW_TAG not in found.tags:
-                self._client.set_experiment_tag(found.experiment_id, VIEW_TAG, _view())
-            return str(found.experiment_id)
-        location = self.artifacts.as_uri() if self.is_local else None
-        made = self._client.create_experiment(self.experiment, artifact_location=location, tags={VIEW_TAG: _view()})
-        return str(made)
+        if found is None:
+            location = self.artifacts.as_uri() if self.is_local else None
+            made = self._client.create_experiment(self.experiment, artifact_location=location, tags={VIEW_TAG: view()})
+            return str(made)
+        if VIEW_TAG not in found.tags:
+            self._client.set_experiment_tag(found.experiment_id, VIEW_TAG, view())
+        return str(found.experiment_id)
 
 
-def parameters(record: Record) -> dict[str, Any]:
-    """The run's settings, flat; settings that the run does not have are left out."""
-    run = asdict(record.run)
-    nested = {
-        group: run.pop(group) or {} for group in ("model", "diffusion", "prompts", "judge", "encoder", "likelihood")
-    }
-    flat = {
-        "model": nested["model"]["name"],
-        **nested["diffusion"],
-        **run,
-        "prompt_tokens": record.run.prompt_tokens,
-        "output_tokens": record.run.output_tokens,
-        "checkpoint": nested["model"]["checkpoint"],
-        "prompts": nested["prompts"]["source"],
-        "judge": nested["judge"].get("checkpoint"),
-        "encoder": nested["encoder"].get("checkpoint"),
-        "encoder_layer": nested["encoder"].get("layer"),
-        **{f"likelihood_{name}": value for name, value in nested["likelihood"].items()},
-    }
-    return {name: getattr(value, "value", value) for name, value in flat.items() if value is not None}
-
-
-def labels(record: Record) -> dict[str, str]:
-    """Tags: the sweep, the run's key, where it ran, its fingerprint, and how it ended."""
-    tags = {"sweep": record.sweep, "key": record.key}
-    if record.environment is not None:
-        tags |= _facts(asdict(record.environment))
-    if record.fingerprint is not None:
-        tags |= _facts(asdict(record.fingerprint))
-    if record.measurement is not None and record.measurement.watched is not None:
-        tags |= _facts({"verdict": record.measurement.watched.verdict, "why": record.measurement.watched.why})
-        tags |= _facts({"stopped_by": record.measurement.stopped_by})
-    if record.rescored_from is not None:
-        tags["rescored_from"] = record.rescored_from
-    if record.failure is not None:
-        tags |= {"failure": record.failure.kind.value, "reason": record.failure.message}
-    return tags
-
-
-def _facts(known: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """What is known, as tags; facts of facts are named by both: card.form."""
-    tags: dict[str, str] = {}
-    for name, value in known.items():
-        if isinstance(value, dict):
-            tags |= _facts(value, f"{prefix}{name}.")
-        elif isinstance(value, tuple | list):
-            tags[f"{prefix}{name}"] = " ".join(map(str, value))
-        elif value is not None:
-            tags[f"{prefix}{name}"] = str(value)[:LONGEST_TAG]
-    return tags
-
-
-def as_markdown(generated: tuple[Generated, ...]) -> str:
-    """The texts as a person reads them: prompt, what the model wrote, what the author wrote."""
-    return "\n\n".join(
-        f"## {text.prompt_id}\n\n**Prompt:** {text.prompt}\n\n**Generated:** {text.continuation}\n\n"
-        f"**Reference:** {text.reference}"
-        for text in generated
-    )
-
-
-def _view() -> str:
-    columns = [f"metrics.`{name}`" for name in VIEW_METRICS] + ["params.`model`", "params.`steps`", "params.`batch`"]
-    state = {"selectedColumns": columns, "runsHiddenMode": "SHOWALL"}
-    return json.dumps({"name": VIEW, "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)})
-
-
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """The first line of what lies at the bottom of an error."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
     lines = str(error).splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def _points(record: Record, moment: int) -> Sequence[Any]:
+    from mlflow.entities import Metric
+
+    points = [Metric(name, value, moment, 0) for name, value in metrics(record).items()]
+    points += [
+        Metric(name, value, moment, step)
+        for name, values in series(record).items()
+        for step, value in enumerate(values)
+    ]
+    return points
+
+
+def _entry(run: Any) -> Entry:  # noqa: ANN401 (MLflow's Run, which is not loaded here)
+    tags = run.data.tags
+    return Entry(
+        run_id=str(run.info.run_id),
+        name=tags.get(RECORD, ""),
+        key=tags.get("key", ""),
+        bytes=int(tags[BYTES]) if tags.get(BYTES, "").isdigit() else None,
+        started_ms=run.info.start_time,
+        is_complete=run.info.status in {"FINISHED", "FAILED"},
+        is_measured=run.info.status == "FINISHED",
+    )
 
 
 def _milliseconds(moment: str) -> int:

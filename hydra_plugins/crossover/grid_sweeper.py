@@ -28,12 +28,10 @@ class GridSweeper(BasicSweeper):
         assert self.config is not None
         assert self.launcher is not None
         assert self.hydra_context is not None
-        loader = self.hydra_context.config_loader
-        self.conduct(
-            self.grid(arguments),
-            compose=lambda overrides: loader.load_sweep_config(self.config, list(overrides)),
-            launch=self.launcher.launch,
-        )
+        from hydra_plugins.crossover.composing import Composer
+
+        compose = Composer(self.hydra_context.config_loader, self.config)
+        self.conduct(self.grid(arguments), compose=compose, launch=self.launcher.launch)
 
     def conduct(
         self,

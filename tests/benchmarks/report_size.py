@@ -84,14 +84,20 @@ def write(folder: Path, number: int) -> int:
     folder.mkdir(parents=True)
     for index in range(BROKEN):
         (folder / f"broken-{index}.json").write_text('{"schema": 1, "key":', encoding="utf-8")
+    return sum(
+        (folder / f"{record.key}-{index}.json").write_text(record.to_json(), encoding="utf-8")
+        for index, record in enumerate(make_records(number))
+    )
+
+
+def make_records(number: int) -> Iterator[Record]:
+    """Made-up records, each of a run of its own."""
     source = random.Random(0)
     texts = tuple(_text(source, index) for index in range(PROMPTS))
     environment = an_environment()
-    grid = ((run, texts) for run in _runs())
-    size = 0
-    for index, (run, generated) in enumerate(islice(grid, number)):
+    for index, run in enumerate(islice(_runs(), number)):
         stamp = f"2026-03-01T{index // 3600:02d}:{index // 60 % 60:02d}:{index % 60:02d}+00:00"
-        record = Record(
+        yield Record(
             key=run.key,
             name=run.name,
             sweep="size",
@@ -99,11 +105,9 @@ def write(folder: Path, number: int) -> int:
             finished_at=stamp,
             run=run,
             environment=environment,
-            measurement=_measurement(source, run, generated),
+            measurement=_measurement(source, run, texts),
             failure=None,
         )
-        size += (folder / f"{run.key}-{index}.json").write_text(record.to_json(), encoding="utf-8")
-    return size
 
 
 def _runs() -> Iterator[Run]:

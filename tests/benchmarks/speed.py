@@ -281,9 +281,10 @@ def _say_support(family: Family, workshop: Workshop) -> None:
             )
     marked, unmarked = _marking(a_run(small, Engine.compiled), workshop)
     print(
-        f"- marking phases, B=1 N={small.length}: {marked:.3f} ms a run, {unmarked:.3f} without: {marked / unmarked - 1:+.2%}"
+        f"- marking phases, B=1 N={small.length}: {marked:.3f} ms a run, {unmarked:.3f} without:"
+        f" {marked / unmarked - 1:+.2%}\n",
+        flush=True,
     )
-    print(flush=True)
 
 
 @torch.inference_mode()

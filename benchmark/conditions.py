@@ -1,0 +1,40 @@
+"""What is known of this machine before a run, without loading PyTorch, to compare with earlier records."""
+
+import os
+import platform
+from importlib.metadata import version
+
+from benchmark import __version__
+from benchmark.config import Settings
+from benchmark.environment import cpu_name
+from benchmark.ledger import Conditions
+from benchmark.run import Device, Run
+
+
+def conditions(run: Run, settings: Settings) -> Conditions:
+    """The conditions under which `run` would be made now; of another machine, its software alone."""
+    here = not settings.remote
+    on_cpu = here and run.device is Device.cpu
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return Conditions(
+        python=platform.python_version(),
+        torch=version("torch"),
+        transformers=version("transformers"),
+        crossover=__version__,
+        gpu=settings.gpu if settings.gpu or not here or run.device is Device.cpu else _gpu_name(),
+        cpu=cpu_name() if on_cpu else None,
+        cpu_threads=int(threads) if on_cpu and threads.isdigit() else None,
+    )
+
+
+def _gpu_name() -> str | None:
+    """The name of this machine's GPUs, when they have one name."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+        names = {str(pynvml.nvmlDeviceGetName(handle)) for handle in handles}
+    except pynvml.NVMLError:
+        return None
+    return names.pop() if len(names) == 1 else None

@@ -1,0 +1,162 @@
+"""Hand points of a sweep out: to this process, to processes of this machine, to SLURM."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmark.aftermath import settle
+from benchmark.arrays import ArrayExecutor
+from benchmark.claims import this_process
+from benchmark.errors import UserError
+from benchmark.ledger import Sweep, new_part, submitted
+from benchmark.slurm import SchedulerDownError, Slurm, is_here
+from benchmark.task import Worker
+from benchmark.watching import Watch
+
+END_S = 60.0
+"""How long a process that was told to stop may take to write its record."""
+
+
+def inline(sweep: Sweep, places: Sequence[int], console: Console) -> None:
+    """Run points in this process, one after another.
+
+    Raises:
+        KeyboardInterrupt: when the person at the keyboard stopped it.
+    """
+    _hand_out(sweep, [[place] for place in places], slurm=False)
+    worker = Worker(sweep, this_process(sweep.id), console)
+    for place in places:
+        worker.perform(place)
+
+
+def isolated(sweep: Sweep, places: Sequence[int], console: Console, *, pack: int) -> None:
+    """Run points in processes of their own on this machine, `pack` in each, one process after another.
+
+    Raises:
+        KeyboardInterrupt: when the person at the keyboard stopped it.
+    """
+    tasks = packed(sweep, places, pack)
+    file = _hand_out(sweep, tasks, slurm=False)
+    for task in range(len(tasks)):
+        ended = _in_a_process([sys.executable, "-u", "-m", "benchmark.job", str(file), str(task)])
+        if ended < 0:
+            console.print(f"the process of {_names(sweep, tasks[task])} ended by signal {-ended}", highlight=False)
+            settle(sweep, Slurm())
+
+
+def _in_a_process(command: Sequence[str]) -> int:
+    """Run a command to its end; Ctrl-C reaches it once, however it was sent."""
+    with subprocess.Popen(command, start_new_session=True) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            process.wait(END_S)
+            raise
+
+
+class Array:
+    """Hands points to SLURM and waits for them."""
+
+    def __init__(self, sweep: Sweep, console: Console, each: Callable[[], None] = lambda: None) -> None:
+        self._sweep = sweep
+        self._console = console
+        self._slurm = Slurm()
+        self._watch = Watch(sweep, console, self._slurm, each)
+        self._jobs: list[str] = []
+
+    def submit(self, places: Sequence[int], parameters: dict[str, object], *, pack: int) -> None:
+        """Submit arrays, as many as the cluster's largest demands, and say how to cancel them.
+
+        Raises:
+            UserError: when SLURM is not here, or refuses the first of them.
+        """
+        tasks = packed(self._sweep, places, pack)
+        executor = _executor(self._sweep, parameters)
+        largest = self._largest()
+        for start in range(0, len(tasks), largest):
+            self._submit(executor, tasks[start : start + largest])
+
+    def wait(self, places: Sequence[int]) -> None:
+        """Wait until all jobs are over; Ctrl-C cancels them.
+
+        Raises:
+            KeyboardInterrupt: after that.
+        """
+        try:
+            self._watch.wait(places)
+        except KeyboardInterrupt:
+            self._cancel(places)
+            raise
+
+    def _submit(self, executor: ArrayExecutor, tasks: list[list[int]]) -> None:
+        file = _hand_out(self._sweep, tasks, slurm=True)
+        try:
+            job = executor.submit_part(file, len(tasks))
+        except UserError as error:
+            file.unlink()
+            if not self._jobs:
+                raise
+            self._say(f"{error}; {len(tasks)} jobs were not submitted: give the command again when others have ended")
+            return
+        submitted(file, job)
+        self._jobs.append(job)
+        jobs = f"{len(tasks)} jobs" if len(tasks) > 1 else "1 job"
+        self._say(f"submitted {jobs} as SLURM array {job}; to cancel: scancel {job}")
+
+    def _largest(self) -> int:
+        try:
+            return self._slurm.largest_array()
+        except SchedulerDownError as error:
+            raise UserError(f"SLURM does not answer ({error}): try again when it does") from error
+
+    def _cancel(self, places: Sequence[int]) -> None:
+        problem = self._slurm.cancel(self._jobs)
+        if problem is not None:
+            self._say(f"SLURM did not cancel the jobs ({problem}): scancel {' '.join(self._jobs)}")
+            return
+        self._say(
+            f"cancelled SLURM array {', '.join(self._jobs)}; what is measured is kept. Waiting for the last records"
+        )
+        self._watch.wait(places)
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def packed(sweep: Sweep, places: Sequence[int], pack: int) -> list[list[int]]:
+    """Points in groups of at most `pack`, of one model each, in their order."""
+    tasks: list[list[int]] = []
+    for place in places:
+        model = sweep.entries[place].run.model
+        if tasks and len(tasks[-1]) < pack and sweep.entries[tasks[-1][0]].run.model == model:
+            tasks[-1].append(place)
+        else:
+            tasks.append([place])
+    return tasks
+
+
+def _executor(sweep: Sweep, parameters: dict[str, object]) -> ArrayExecutor:
+    if not is_here():
+        raise UserError(
+            "this machine cannot submit SLURM jobs (it has no sbatch): start from the cluster's login node,"
+            " or use hardware=local"
+        )
+    try:
+        return ArrayExecutor(sweep.logs, parameters)
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise UserError(f"hydra.launcher: {' '.join(str(error).split())}") from error
+
+
+def _hand_out(sweep: Sweep, tasks: Sequence[Sequence[int]], *, slurm: bool) -> Path:
+    sweep.reopen()
+    return sweep.add(new_part(tasks, datetime.now(UTC).isoformat(), slurm=slurm))
+
+
+def _names(sweep: Sweep, places: Sequence[int]) -> str:
+    return ", ".join(sweep.entries[place].name for place in places)

@@ -1,0 +1,210 @@
+"""The ledger of a sweep: its grid points, and which job was given which of them, on disk before any job starts.
+
+`sweeps/ID/sweep.json` holds the points; `sweeps/ID/part-N.json` what was handed out together. Whoever comes
+later, a job on its node, a second driver, `python -m benchmark.status`, reads there what the first driver knew.
+"""
+
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+import orjson
+import psutil
+
+from benchmark.errors import UserError
+from benchmark.run import Run
+from benchmark.structure import build
+
+
+class Rerun(StrEnum):
+    """What is run although it has a record: nothing, what has not been measured, everything."""
+
+    none = "none"
+    failed = "failed"
+    all = "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What must have been the same for an earlier record to count; null is not known before the run.
+
+    Attributes:
+        gpu: part of the GPU's name.
+        cpu_threads: threads that PyTorch computes with.
+    """
+
+    python: str | None = None
+    torch: str | None = None
+    transformers: str | None = None
+    crossover: str | None = None
+    gpu: str | None = None
+    cpu: str | None = None
+    cpu_threads: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A grid point of a sweep; `config` is its configuration as composed, as JSON."""
+
+    key: str
+    name: str
+    run: Run
+    overrides: tuple[str, ...]
+    config: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What all jobs of a sweep need to know. `began` is UTC, ISO 8601."""
+
+    id: str
+    began: str
+    output_dir: str
+    tracking_uri: str | None
+    experiment: str
+    remote: bool
+    rerun: Rerun
+    skip_dominated: bool
+    conditions: Conditions
+    entries: tuple[Entry, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where the ledger lies."""
+        return sweeps_folder(Path(self.output_dir)) / self.id
+
+    @property
+    def logs(self) -> Path:
+        """Where the jobs' logs lie."""
+        return self.folder / "logs"
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Each point's place, by its key."""
+        return {entry.key: place for place, entry in enumerate(self.entries)}
+
+    def log(self, place: int) -> Path:
+        """The log of one point."""
+        return self.logs / f"{place}.log"
+
+    def write(self) -> None:
+        """Put the ledger on disk."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        _write(self.folder / "sweep.json", asdict(self))
+
+    def parts(self) -> "list[tuple[Path, Part]]":
+        """All that has been handed out, in order."""
+        files = sorted(self.folder.glob("part-*.json"), key=lambda file: int(file.stem.removeprefix("part-")))
+        return [(file, read_part(file)) for file in files]
+
+    def add(self, part: "Part") -> Path:
+        """Note what is about to be handed out."""
+        file = self.folder / f"part-{sum(1 for _ in self.folder.glob('part-*.json'))}.json"
+        _write(file, asdict(part))
+        return file
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether every point that was handed out has come to its end."""
+        return (self.folder / "closed").exists()
+
+    def close(self) -> None:
+        """Note that nothing of this sweep is under way."""
+        (self.folder / "closed").touch()
+
+    def reopen(self) -> None:
+        """Note that something is."""
+        (self.folder / "closed").unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Points that were handed out together: to an array of SLURM jobs, or to processes of this machine.
+
+    Attributes:
+        at: when, UTC, ISO 8601.
+        tasks: the places of the points that each task of the array runs, or each process.
+        slurm: whether SLURM runs them; `job` is the array's id, null until SLURM has said it.
+        host, pid, created: the driver.
+    """
+
+    at: str
+    tasks: tuple[tuple[int, ...], ...]
+    slurm: bool
+    host: str
+    pid: int
+    created: float
+    job: str | None = None
+
+    def of_task(self, task: int) -> str | None:
+        """The SLURM job of a task."""
+        return None if self.job is None else f"{self.job}_{task}"
+
+
+def new_part(tasks: Sequence[Sequence[int]], at: str, *, slurm: bool) -> Part:
+    """A part that this process hands out."""
+    process = psutil.Process()
+    return Part(
+        at=at,
+        tasks=tuple(tuple(task) for task in tasks),
+        slurm=slurm,
+        host=socket.gethostname(),
+        pid=process.pid,
+        created=process.create_time(),
+    )
+
+
+def submitted(file: Path, job: str) -> Part:
+    """Note the id that SLURM gave a part."""
+    part = replace(read_part(file), job=job)
+    _write(file, asdict(part))
+    return part
+
+
+def read_part(file: Path) -> Part:
+    """The part in a file."""
+    return build(Part, orjson.loads(file.read_bytes()))
+
+
+def read_sweep(output_dir: Path, name: str) -> Sweep:
+    """The sweep of this name.
+
+    Raises:
+        UserError: when there is none.
+    """
+    file = sweeps_folder(output_dir) / name / "sweep.json"
+    try:
+        return build(Sweep, orjson.loads(file.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} is no sweep of this version ({error})") from error
+
+
+def read_sweeps(output_dir: Path) -> Iterator[Sweep]:
+    """All sweeps of an output folder, oldest first; what is of another version is left out."""
+    for file in sorted(sweeps_folder(output_dir).glob("*/sweep.json"), key=lambda file: file.stat().st_mtime):
+        try:
+            yield read_sweep(output_dir, file.parent.name)
+        except UserError:
+            continue
+
+
+def sweeps_folder(output_dir: Path) -> Path:
+    """Where the ledgers of an output folder lie."""
+    return output_dir / "sweeps"
+
+
+def _write(path: Path, data: object) -> None:
+    """Whole or not at all."""
+    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".partial")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(data, file)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(partial).chmod(0o644)
+    Path(partial).replace(path)

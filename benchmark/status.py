@@ -1,0 +1,173 @@
+"""Where sweeps stand: `python -m benchmark.status [OUTPUT_DIR] [--all] [--follow]`."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from analysis.table import failures, make_console
+from benchmark.aftermath import Stand, Standing, settle
+from benchmark.errors import UserError
+from benchmark.ledger import Sweep, read_sweeps, sweeps_folder
+from benchmark.record import Record
+from benchmark.sinks.journal import Journal
+from benchmark.slurm import Slurm
+from benchmark.task import wanted
+
+LOOK_S = 5.0
+SHOWN = 5
+"""Sweeps that are shown unless all are asked for: those under way, and the latest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """A sweep's points by what has become of them, and when the last is to be expected.
+
+    Attributes:
+        done: measured.
+        results: failures that say something about the point, such as out of memory.
+        failed: to be run again by the same command.
+        untried: neither run nor handed out.
+        ends_at: when the points that are under way will be through, at the pace of those that are.
+    """
+
+    sweep: Sweep
+    done: int
+    results: int
+    failed: tuple[Record, ...]
+    running: int
+    queued: int
+    unknown: int
+    untried: int
+    ends_at: datetime | None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether anything is under way."""
+        return bool(self.running or self.queued or self.unknown)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Show sweeps, once or until nothing is under way."""
+    options = _parser().parse_args(arguments)
+    console = make_console()
+    try:
+        if not sweeps_folder(options.output_dir).is_dir():
+            raise UserError(f"{options.output_dir} holds no sweeps: give the output_dir of a benchmark")
+        if options.follow:
+            _follow(options, console)
+        else:
+            console.print(_shown(options, console.width))
+    except UserError as error:
+        make_console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # whoever read the output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmark.status",
+        description="Show sweeps: done, failed, running, queued, expected end. Jobs gone without a record get one.",
+    )
+    parser.add_argument("output_dir", nargs="?", type=Path, default=Path("outputs"), help="default: outputs")
+    parser.add_argument("--follow", "-f", action="store_true", help="look again until nothing is under way")
+    parser.add_argument("--all", "-a", action="store_true", help=f"also sweeps that ended before the last {SHOWN}")
+    return parser
+
+
+def _follow(options: argparse.Namespace, console: Console) -> None:
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            found = survey(options.output_dir)
+            live.update(_table(found, options, console.width), refresh=True)
+            if not any(each.is_live for each in found):
+                return
+            time.sleep(LOOK_S)
+
+
+def survey(output_dir: Path) -> list[Progress]:
+    """The progress of every sweep, oldest first; jobs that are gone without a record get theirs."""
+    slurm = Slurm()
+    return [progress(sweep, [] if sweep.is_closed else settle(sweep, slurm)) for sweep in read_sweeps(output_dir)]
+
+
+def progress(sweep: Sweep, found: Sequence[Standing]) -> Progress:
+    """The progress of one sweep, from its records and where its points stand."""
+    records = Journal(output_dir=Path(sweep.output_dir)).of({entry.key for entry in sweep.entries}).records
+    done = wanted(sweep).done(records)
+    latest = {each.key: each for each in records if _counts(each, sweep)} | done
+    live = {each.entry.key: each.stand for each in found if each.is_live and each.entry.key not in done}
+    failed = [record for key, record in latest.items() if key not in done and key not in live]
+    measured = [record for record in done.values() if record.failure is None]
+    stands = list(live.values())
+    return Progress(
+        sweep=sweep,
+        done=len(measured),
+        results=len(done) - len(measured),
+        failed=tuple(failed),
+        running=stands.count(Stand.running),
+        queued=stands.count(Stand.queued),
+        unknown=stands.count(Stand.unknown),
+        untried=len(sweep.entries) - len(done) - len(failed) - len(live),
+        ends_at=expected_end(measured, len(stands), stands.count(Stand.running)),
+    )
+
+
+def expected_end(measured: Sequence[Record], left: int, at_once: int, now: datetime | None = None) -> datetime | None:
+    """When `left` points will be through, so many at once, if each takes as long as those measured did on average."""
+    if not measured or not left:
+        return None
+    taken = [datetime.fromisoformat(each.finished_at) - datetime.fromisoformat(each.started_at) for each in measured]
+    mean = sum(taken, timedelta()) / len(taken)
+    rounds = -(-left // max(1, at_once))
+    return (now or datetime.now(UTC)) + mean * rounds
+
+
+def _counts(record: Record, sweep: Sweep) -> bool:
+    return record.sweep == sweep.id or record.started_at >= sweep.began
+
+
+def _shown(options: argparse.Namespace, width: int) -> RenderableType:
+    return _table(survey(options.output_dir), options, width)
+
+
+def _table(found: Sequence[Progress], options: argparse.Namespace, width: int) -> RenderableType:
+    shown = [each for place, each in enumerate(found) if options.all or each.is_live or place >= len(found) - SHOWN]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading == "sweep" else "right", no_wrap=heading != "sweep")
+    for each in shown:
+        table.add_row(*_row(each))
+    lines = [line for each in shown for line in failures(each.failed)]
+    notes = [Text(line[: 2 * width]) for line in lines]
+    if any(each.failed or (each.untried and not each.is_live) for each in shown):
+        notes.append(Text("The same command runs again what failed or was not tried."))
+    return Group(table, *notes)
+
+
+HEADINGS = ("sweep", "points", "done", "results", "failed", "running", "queued", "not tried", "expected end")
+
+
+def _row(each: Progress) -> tuple[str, ...]:
+    end = "" if each.ends_at is None else each.ends_at.astimezone().strftime("%d %b %H:%M")
+    if each.unknown:
+        end = "SLURM is silent"
+    numbers = (each.done, each.results, len(each.failed), each.running, each.queued + each.unknown, each.untried)
+    return (each.sweep.id, str(len(each.sweep.entries)), *(str(number) if number else "" for number in numbers), end)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""`python -m benchmark.sync OUTPUT_DIR [tracking=...]`: bring an MLflow store to the state of the journal."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis.table import make_console
+from benchmark.cli import complain
+from benchmark.config import config_of, to_settings
+from benchmark.errors import UserError
+from benchmark.preflight import make_tracker
+from benchmark.sinks.journal import Journal
+from benchmark.sinks.mirror import sync
+from benchmark.sweep import INTERRUPTED
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program; what goes wrong becomes one line and an exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmark.sync", description="Bring MLflow to the journal's state."
+    )
+    parser.add_argument("folder", type=Path, metavar="OUTPUT_DIR", help="output_dir of the benchmark")
+    parser.add_argument(
+        "tracking", nargs="*", metavar="tracking=NAME", help="as for python -m benchmark; [tracking=local]"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        sync_folder(options.folder, options.tracking)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 (to be looked at, and raised again unless it is understood)
+        complain(error)
+
+
+def sync_folder(folder: Path, overrides: Sequence[str]) -> None:
+    """Synchronise one output_dir and say what changed.
+
+    Raises:
+        UserError: when there is no journal, no store, or the store does not answer.
+        SystemExit: with 1 when the store did not take everything.
+    """
+    if strange := [text for text in overrides if not text.startswith(("tracking=", "tracking."))]:
+        raise UserError(f"{strange[0]!r} cannot be set here: give tracking=... or keys of it, such as tracking.uri=...")
+    journal = Journal(output_dir=folder.absolute())
+    if not journal.folder.is_dir():
+        raise UserError(f"{folder} has no records: give the output_dir of a run")
+    tracker = make_tracker(to_settings(config_of([f"output_dir={journal.output_dir}", *overrides])))
+    if tracker is None:
+        raise UserError("tracking=none has no store: give tracking=local, or tracking=server tracking.uri=...")
+    console = make_console()
+    with console.status("looking into the store") as status:
+        tracker.prepare()
+        synced = sync(journal, tracker, progress=lambda done, total: status.update(f"logging {done + 1}/{total}"))
+    for name in synced.unreadable:
+        console.print(f"left out: {name}.json is no record", markup=False, soft_wrap=True)
+    console.print(f"{synced.line() or 'nothing to do'}; {synced.kept} were there", markup=False, soft_wrap=True)
+    if synced.left or synced.reason:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Compose the points of a grid: each choice of groups once, then values set as Hydra itself sets them.
+
+Hydra builds a configuration from the groups that are chosen, and sets values in it afterwards; which files it
+reads depends on the groups alone. So points that differ in values share what was read, a tenth of a second each.
+"""
+
+import copy
+from collections.abc import Sequence
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, open_dict
+
+
+class Composer:
+    """Composes overrides to configurations without Hydra's own part."""
+
+    def __init__(self, loader: ConfigLoaderImpl, config: DictConfig) -> None:
+        self._loader = loader
+        self._config = config
+        self._parser = OverridesParser.create(config_loader=loader)
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
+
+    def __call__(self, overrides: Sequence[str]) -> DictConfig:
+        """The configuration of a point; what is wrong with it is raised as Hydra raises it."""
+        parsed = self._parser.parse_overrides(list(overrides))
+        groups = tuple(each.input_line or "" for each in parsed if self._chooses(each))
+        values = [each for each in parsed if not self._chooses(each)]
+        if groups not in self._composed:
+            self._composed[groups] = self._compose(groups)
+        composed = copy.deepcopy(self._composed[groups])
+        self._loader._apply_overrides_to_config(values, composed)  # noqa: SLF001 (as Hydra does it)
+        return composed
+
+    def _chooses(self, override: Override) -> bool:
+        """Whether an override decides which files are read; so does whatever is about Hydra itself."""
+        key = override.key_or_group
+        is_value = isinstance(override.value(), dict) or not self._loader.repository.group_exists(key)
+        return not is_value or key.startswith("hydra")
+
+    def _compose(self, groups: Sequence[str]) -> DictConfig:
+        composed = self._loader.load_sweep_config(self._config, list(groups))
+        with open_dict(composed):
+            composed.pop("hydra", None)
+        return composed

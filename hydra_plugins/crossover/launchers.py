@@ -1,0 +1,149 @@
+"""Launchers that hand out points of a sweep's ledger, and read back from the journal what became of them.
+
+They take of the overrides that a sweeper gives them the sweep and the points' places in it alone: what a
+point is stands in the ledger, so nothing is composed, pickled or guessed twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from hydra_plugins.hydra_submitit_launcher.config import SlurmQueueConf
+from omegaconf import DictConfig, OmegaConf
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from benchmark.config import Settings
+    from benchmark.ledger import Sweep
+    from benchmark.record import Record
+
+
+class LedgerLauncher(Launcher):
+    """What our launchers share: from overrides to places in the ledger, from records to what Hydra is told."""
+
+    def __init__(self, **parameters: object) -> None:
+        self._parameters = {
+            name: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+            for name, value in parameters.items()
+        }
+        self._config: DictConfig | None = None
+        self._context: HydraContext | None = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Hydra's way to say what is launched; the task function stays in this process."""
+        del task_function
+        self._context, self._config = hydra_context, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Hand out points and wait for them. No failure of a point is raised: each is the return of its own job."""
+        del initial_job_idx  # a point is known by its place in the ledger
+        from analysis.table import make_console
+        from benchmark.config import to_config, to_settings
+        from benchmark.ledger import read_sweep
+
+        assert self._context is not None
+        composed = self._context.config_loader.load_sweep_config(self._config, list(job_overrides[0]))
+        settings = to_settings(to_config(composed))
+        sweep = read_sweep(settings.output_dir, settings.sweep)
+        places = [place_of(overrides) for overrides in job_overrides]
+        self.hand_out(sweep, places, settings, make_console())
+        return _returns(sweep, job_overrides)
+
+    def hand_out(self, sweep: "Sweep", places: Sequence[int], settings: "Settings", console: "Console") -> None:
+        """Run points, each to its record."""
+        raise NotImplementedError
+
+
+class InlineLauncher(LedgerLauncher):
+    """In this process, one after another."""
+
+    def hand_out(self, sweep: "Sweep", places: Sequence[int], settings: "Settings", console: "Console") -> None:
+        """Run points, each to its record."""
+        del settings
+        from benchmark.handing import inline
+
+        inline(sweep, places, console)
+
+
+class IsolatedLauncher(LedgerLauncher):
+    """In processes of their own on this machine, one after another."""
+
+    def hand_out(self, sweep: "Sweep", places: Sequence[int], settings: "Settings", console: "Console") -> None:
+        """Run points, each to its record."""
+        from benchmark.handing import isolated
+
+        isolated(sweep, places, console, pack=settings.pack)
+
+
+class SlurmLauncher(LedgerLauncher):
+    """As an array of SLURM jobs."""
+
+    def hand_out(self, sweep: "Sweep", places: Sequence[int], settings: "Settings", console: "Console") -> None:
+        """Submit points; wait for their records unless the sweep is detached."""
+        from benchmark.handing import Array
+        from benchmark.preflight import mirroring
+
+        array = Array(sweep, console, each=mirroring(settings))
+        parameters = {name: value for name, value in self._parameters.items() if name not in NOT_SUBMITTED}
+        array.submit(places, parameters, pack=settings.pack)
+        if not settings.detach:
+            array.wait(places)
+
+
+NOT_SUBMITTED = frozenset({"submitit_folder", "max_num_timeout", "stderr_to_stdout", "tasks_per_node", "nodes"})
+"""Of the stock launcher's settings, those that have one value here."""
+
+
+@dataclass
+class InlineConf:
+    """`hydra.launcher` of this process."""
+
+    _target_: str = "hydra_plugins.crossover.launchers.InlineLauncher"
+
+
+@dataclass
+class IsolatedConf:
+    """`hydra.launcher` of processes on this machine."""
+
+    _target_: str = "hydra_plugins.crossover.launchers.IsolatedLauncher"
+
+
+@dataclass
+class SlurmConf(SlurmQueueConf):  # type: ignore[misc]  # the stock launcher is not typed
+    """`hydra.launcher` of a SLURM cluster: the stock launcher's settings."""
+
+    _target_: str = "hydra_plugins.crossover.launchers.SlurmLauncher"
+
+
+def place_of(overrides: Sequence[str]) -> int:
+    """A point's place in the ledger, which the sweeper put among its overrides."""
+    return next(int(each.removeprefix("sweep.index=")) for each in overrides if each.startswith("sweep.index="))
+
+
+def _returns(sweep: "Sweep", jobs: Sequence[Sequence[str]]) -> list[JobReturn]:
+    """What became of each job; a point that has no record of this sweep was somebody else's."""
+    from pathlib import Path
+
+    from benchmark.sinks.journal import Journal
+
+    keys = [sweep.entries[place_of(overrides)].key for overrides in jobs]
+    records = Journal(output_dir=Path(sweep.output_dir)).of(set(keys)).records
+    found = {record.key: record for record in records if record.sweep == sweep.id}
+    return [_return(found.get(key), overrides) for key, overrides in zip(keys, jobs, strict=True)]
+
+
+def _return(record: "Record | None", overrides: Sequence[str]) -> JobReturn:
+    result = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
+    if record is not None and record.failure is not None:
+        result.status = JobStatus.FAILED
+        result.return_value = RuntimeError(record.failure.message)
+    return result
+
+
+for name, node in {"inline": InlineConf, "isolated": IsolatedConf, "crossover_slurm": SlurmConf}.items():
+    ConfigStore.instance().store(group="hydra/launcher", name=name, node=node, provider="crossover")

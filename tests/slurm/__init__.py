@@ -1,0 +1,1 @@
+"""A real SLURM on one machine, and what a sweep must survive on it."""

@@ -1,0 +1,52 @@
+"""The table of faults, as the tests found it: docs/results/faults.md."""
+
+import platform
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.slurm.sweeps import POINTS, Proof
+
+HEAD = """# What a sweep survives
+
+Written by the tests themselves: `nox -s slurm -- --faults docs/results/faults.md`. A sweep of the tiny pair over
+{points} grid points on a real SLURM with virtual nodes; each fault comes when eight points are done, two run and two
+wait. Then the same command is given again, and the store is synchronised. *Lost* are points without a measurement or an
+MLflow run, *doubled* those with more than one of either, *touched* are records from before the fault that are not the
+same byte for byte. {machine}.
+
+| fault | what the user saw | lost | doubled | touched |
+|---|---|--:|--:|--:|
+"""
+
+
+@dataclass
+class Table:
+    """Rows in the order in which they were found."""
+
+    rows: list[tuple[str, str, Proof]] = field(default_factory=list)
+
+    def add(self, fault: str, saw: str, proof: Proof) -> None:
+        """One fault."""
+        self.rows.append((fault, saw, proof))
+
+    def write(self, place: Path) -> None:
+        """Put it where the documentation has it. Rows of faults that were not tried this time stay as they are."""
+        machine = f"SLURM on {platform.system()}, Python {platform.python_version()}"
+        lines = _rows(place) | {
+            fault: f"| {fault} | {_cell(saw)} | {proof.lost} | {proof.doubled} | {proof.touched} |"
+            for fault, saw, proof in self.rows
+        }
+        text = HEAD.format(points=POINTS, machine=machine) + "\n".join(lines.values()) + "\n"
+        place.write_text(text, encoding="utf-8")
+
+
+def _rows(place: Path) -> dict[str, str]:
+    """The rows of a table that was written before, by their faults."""
+    if not place.is_file():
+        return {}
+    lines = [line for line in place.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    return {line.split(" | ")[0].removeprefix("| "): line for line in lines[1:]}
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,38 @@
+"""Ledgers for tests to vary."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmark.claims import Owner
+from benchmark.ledger import Conditions, Entry, Rerun, Sweep
+from benchmark.run import Run
+from benchmark.sinks.journal import Journal
+from tests.factories import STARTED, a_run
+
+RUNS = tuple(a_run(batch=batch) for batch in (1, 2, 4))
+
+
+def a_sweep(folder: Path, runs: tuple[Run, ...] = RUNS, **changes: Any) -> Sweep:
+    """A sweep on disk, with a journal ready for its records."""
+    sweep = Sweep(
+        id="sweep-1",
+        began=STARTED,
+        output_dir=str(folder),
+        tracking_uri=None,
+        experiment="",
+        remote=False,
+        rerun=Rerun.none,
+        skip_dominated=False,
+        conditions=Conditions(),
+        entries=tuple(Entry(key=run.key, name=run.name, run=run, overrides=("a=b",)) for run in runs),
+    )
+    sweep = replace(sweep, **changes)
+    Journal(output_dir=folder).prepare()
+    sweep.write()
+    return sweep
+
+
+def an_owner(**changes: Any) -> Owner:
+    owner = Owner(host="node", pid=1, created=0.0, sweep="sweep-1", since=STARTED)
+    return replace(owner, **changes)

@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+from benchmark.errors import UserError
+from benchmark.ledger import new_part, read_part, read_sweep, read_sweeps, submitted
+from tests.factories import STARTED
+from tests.sweeps import RUNS, a_sweep
+
+
+def test_a_sweep_is_read_as_it_was_written(tmp_path: Path) -> None:
+    sweep = a_sweep(tmp_path)
+    assert read_sweep(tmp_path, "sweep-1") == sweep
+    assert [entry.run for entry in sweep.entries] == list(RUNS)
+    assert sweep.places[RUNS[1].key] == 1
+
+
+def test_parts_keep_their_order_and_learn_the_id_that_the_scheduler_gave(tmp_path: Path) -> None:
+    sweep = a_sweep(tmp_path)
+    files = [sweep.add(new_part([[place]], STARTED, slurm=True)) for place in range(12)]
+    submitted(files[11], "77")
+    assert [part.tasks for _, part in sweep.parts()] == [((place,),) for place in range(12)]
+    assert read_part(files[11]).of_task(0) == "77_0"
+    assert read_part(files[0]).of_task(0) is None
+
+
+def test_a_sweep_of_another_version_is_left_out_and_said_to_be_none(tmp_path: Path) -> None:
+    a_sweep(tmp_path)
+    broken = tmp_path / "sweeps" / "broken"
+    broken.mkdir()
+    (broken / "sweep.json").write_text('{"id": 1}')
+    assert [sweep.id for sweep in read_sweeps(tmp_path)] == ["sweep-1"]
+    with pytest.raises(UserError, match="no sweep of this version"):
+        read_sweep(tmp_path, "broken")
+
+
+def test_a_closed_sweep_opens_again_when_more_is_handed_out(tmp_path: Path) -> None:
+    sweep = a_sweep(tmp_path)
+    sweep.close()
+    assert sweep.is_closed
+    sweep.reopen()
+    assert not sweep.is_closed

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.bootstrap import resample, studentise
+from analysis.bootstrap import covariance, resample, studentise
 
 
 def drawn(arms: int = 3, prompts: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -59,4 +59,14 @@ def test_a_joint_critical_value_is_at_least_each_of_its_own() -> None:
     values, weights = drawn()
     found = resample(values, weights, resamples=400, seed=0)
     means = studentise(found.mean_RA, found.variance_RA)
-    assert means.joint_critical(0.95) >= means.critical_K(0.95).max()
+    every, second = np.ones(3, dtype=bool), np.array([False, True, False])
+    assert means.joint_critical(0.95, every) >= means.critical_K(0.95).max()
+    assert means.joint_critical(0.95, second) == means.critical_K(0.95)[1]
+
+
+def test_covariances_of_all_arms_are_those_of_the_sample() -> None:
+    values, weights = drawn()
+    found, whole = covariance(values, weights), resample(values, weights, resamples=1, seed=0)
+    np.testing.assert_allclose(found.diagonal(), whole.variance_RA[0])
+    np.testing.assert_allclose(found[0], whole.covariance_RA[0])
+    np.testing.assert_allclose(found, found.T)

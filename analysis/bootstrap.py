@@ -44,9 +44,12 @@ class Studentised:
         """Half-width of each interval in standard errors."""
         return _quantile(np.abs(self.t_RK), level)
 
-    def joint_critical(self, level: float, among_K: NDArray[np.bool_]) -> float:
-        """Half-width in standard errors at which the intervals of some hold together (max |t|)."""
-        return float(_quantile(np.abs(self.t_RK[:, among_K]).max(axis=1), level))
+    def joint_critical_K(self, level: float, among_K: NDArray[np.bool_]) -> Floats:  # noqa: N802 (the dimension)
+        """Half-width in standard errors at which the intervals of each and of all before it hold together (max |t|).
+
+        Only those in `among_K` count.
+        """
+        return _quantile(np.maximum.accumulate(np.abs(self.t_RK) * among_K, axis=1), level)
 
     def intervals(self, level: float, shown: Callable[[float], float]) -> tuple[Interval, ...]:
         """An interval for each estimate, carried through the increasing function `shown`."""

@@ -39,15 +39,15 @@ def choose(steps: tuple[int, ...], advantage: Studentised, covariance_KK: Floats
     failing = [k for k, value in zip(steps, estimate_K, strict=True) if value < 0]
     critical_K = advantage.critical_K(LEVEL)
     not_worse_K = estimate_K + critical_K * error_K >= 0
-    better = advantage.joint_critical(LEVEL, not_worse_K) if not_worse_K.any() else 0.0
-    better_K = not_worse_K & (estimate_K - better * error_K >= 0)
-    curve = Curve(estimate_K=estimate_K, covariance_KK=covariance_KK, critical_K=critical_K)
+    better_K = advantage.joint_critical_K(LEVEL, not_worse_K)
+    curve = Curve(estimate_K=estimate_K, covariance_KK=covariance_KK, worse_K=critical_K, better_K=better_K)
+    crossing = find_crossing(steps, curve)
     return Choice(
         first=first,
         holds_from=_first(steps, np.array(steps) > max(failing, default=0)),
-        interval=(_first(steps, not_worse_K), _first(steps, better_K)),
+        interval=crossing.possible,
         reading=_read(steps, first),
-        crossing=find_crossing(steps, curve),
+        crossing=crossing,
     )
 
 
@@ -83,13 +83,13 @@ def speedup_at_crossing(steps: Sequence[int], times: Sequence[Latency], crossing
     Its distances to either end are those of the timing and those of the crossing, added as squares (`analysis.timing`).
     An end of the crossing beyond the ladder is taken at the ladder's end.
     """
-    if crossing.steps is None:
+    if not crossing.is_inside:
         return None
     there = latency_at(steps, times[1:], crossing.steps)
     ratio = ratio_interval(times[0], there)
     if ratio is None:
         return None
-    ends = (crossing.low or steps[0], crossing.high or steps[-1])
+    ends = (max(crossing.low, steps[0]), min(crossing.high, steps[-1]))
     places = [k for k in steps if ends[0] < k < ends[1]]
     reach = [latency_at(steps, times[1:], end).log_median - there.log_median for end in (*ends, *places)]
     down = math.hypot(math.log(ratio.estimate / ratio.low), max(0.0, *reach))

@@ -15,48 +15,52 @@ import numpy as np
 from analysis.bootstrap import Floats
 from analysis.timing import Latency
 
+ROUNDING = 1e-9
 PARTS = 16
 """Places that are looked at between two neighbouring K."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Crossing:
-    """Steps at which diffusion is just as good as the baseline, with the ends of its 95% interval.
+    """Steps at which diffusion is just as good as the baseline, with the ends of the 95% interval.
 
-    None stands for beyond the measured K: of `low` for below the smallest, of `high` for above the largest, and of
-    `steps` for either, as the reading of the parity tells.
+    Each lies between the K that were measured, or is 0 for below the smallest, infinite for above the largest.
+    `possible` are the K next above the two ends: the interval of S_parity, None beyond the largest.
     """
 
-    steps: float | None
-    low: float | None
-    high: float | None
+    steps: float
+    low: float
+    high: float
+    possible: tuple[int | None, int | None]
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the curves cross between measured K."""
+        return 0.0 < self.steps < math.inf
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """The advantage at each K, its covariances, and how many standard errors reject 0."""
+    """The advantage at each K, its covariances, and how many standard errors reject 0 from below and from above."""
 
     estimate_K: Floats
     covariance_KK: Floats
-    critical_K: Floats
+    worse_K: Floats
+    better_K: Floats
 
 
 def find_crossing(steps: Sequence[int], curve: Curve) -> Crossing:
     """The first upward crossing of 0."""
-    place_G = np.linspace(0.0, len(steps) - 1.0, (len(steps) - 1) * PARTS + 1)
-    low_G = np.minimum(place_G.astype(int), max(0, len(steps) - 2))
-    weight_KG = np.zeros((len(steps), len(place_G)))
-    weight_KG[low_G, np.arange(len(place_G))] = 1.0 - (place_G - low_G)
-    weight_KG[np.minimum(low_G + 1, len(steps) - 1), np.arange(len(place_G))] += place_G - low_G
+    last = len(steps) - 1
+    place_G = np.linspace(0.0, last, last * PARTS + 1)
+    weight_KG = np.maximum(0.0, 1.0 - np.abs(place_G - np.arange(last + 1)[:, None]))
     estimate_G = curve.estimate_K @ weight_KG
     error_G = np.sqrt(np.maximum((weight_KG * (curve.covariance_KK @ weight_KG)).sum(axis=0), 0.0))
-    log_G = np.log2(np.asarray(steps, dtype=np.float64)) @ weight_KG
-    half_G = (curve.critical_K @ weight_KG) * error_G
-    return Crossing(
-        steps=_inside(log_G, _root(log_G, estimate_G)),
-        low=_inside(log_G, _root(log_G, estimate_G + half_G)),
-        high=_inside(log_G, _root(log_G, estimate_G - half_G), first=True),
-    )
+    not_worse_G = estimate_G + (curve.worse_K @ weight_KG) * error_G
+    better_G = estimate_G - curve.better_K[np.ceil(place_G).astype(int)] * error_G
+    places = [_root(place_G, value_G) for value_G in (estimate_G, not_worse_G, better_G)]
+    middle, low, high = (_steps(steps, place) for place in places)
+    return Crossing(steps=middle, low=low, high=high, possible=(_above(steps, places[1]), _above(steps, places[2])))
 
 
 def latency_at(steps: Sequence[int], times: Sequence[Latency], where: float) -> Latency:
@@ -74,20 +78,25 @@ def latency_at(steps: Sequence[int], times: Sequence[Latency], where: float) -> 
     )
 
 
-def _root(log_G: Floats, value_G: Floats) -> float:
-    """Where a curve first reaches 0: minus infinity when it begins above, infinity when it never does."""
+def _root(place_G: Floats, value_G: Floats) -> float:
+    """Where a curve first reaches 0: minus infinity when it begins above it, infinity when it never does."""
     above_G = value_G >= 0.0
-    if not above_G.any():
-        return math.inf
     index = int(above_G.argmax())
+    if not above_G[index]:
+        return math.inf
     if index == 0:
         return -math.inf
     before, after = float(value_G[index - 1]), float(value_G[index])
-    return float(log_G[index - 1] + (log_G[index] - log_G[index - 1]) * before / (before - after))
+    return float(place_G[index - 1] + (place_G[index] - place_G[index - 1]) * before / (before - after))
 
 
-def _inside(log_G: Floats, root: float, *, first: bool = False) -> float | None:
-    """Steps of a place; None beyond the ladder, or the smallest K when `first` and it lies below."""
-    if root == -math.inf and first:
-        return float(2.0 ** log_G[0])
-    return None if math.isinf(root) else float(2.0**root)
+def _steps(steps: Sequence[int], place: float) -> float:
+    """Steps at a place on the ladder, or 0 or infinity beyond it."""
+    if math.isinf(place):
+        return max(0.0, place)
+    return float(2.0 ** np.interp(place, range(len(steps)), np.log2(steps)))
+
+
+def _above(steps: Sequence[int], place: float) -> int | None:
+    """The K next above a place; None when there is none."""
+    return None if place == math.inf else steps[math.ceil(max(0.0, place - ROUNDING))]

@@ -165,11 +165,10 @@ def _ranks(samples: int) -> tuple[int, float]:
 
 def _covered(samples: int, rank: int) -> float:
     """Probability that the order statistics of this rank, from either end, lie around the median."""
-    return 1 - 2 * sum(math.comb(samples, below) for below in range(rank)) / 2**samples
+    return 1 - 2 * sum(math.comb(samples, below) for below in range(rank)) / 2.0**samples
 
 
 def _quantile(values: Floats) -> float:
     """At the level, without interpolating."""
     place = math.ceil(LEVEL * len(values)) - 1
-    value: float = np.partition(values, place)[place].item()
-    return value
+    return float(np.partition(values, place)[place].item())

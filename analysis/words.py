@@ -1,5 +1,6 @@
 """What a parity says, in sentences."""
 
+import math
 from collections.abc import Sequence
 
 from analysis.intervals import Interval
@@ -20,7 +21,7 @@ def answer(parity: Parity) -> str:
     reached = f"{who} {how} reaches".replace("  ", " ")
     at = "at the smallest K measured, " if parity.reading is Reading.smallest else "from "
     steps = f"K={parity.first_steps} ({_steps_interval(parity)})"
-    return f"{reached} {_goal(parity)} {at}{steps} and is there {speed(parity)}."
+    return f"{reached} {_goal(parity)} {at}{steps} and is there {speed(parity)}.{_meeting(parity)}"
 
 
 def speed(parity: Parity) -> str:
@@ -28,12 +29,11 @@ def speed(parity: Parity) -> str:
     found = parity.speedup
     if found is None:
         return "of unknown speed"
-    numbers = f"[{ratio(found.low)}, {ratio(found.high)}]"
     if found.low > 1:
-        return f"{ratio(found.estimate)} times as fast {numbers}"
+        return f"{ratio(found.estimate)} times as fast {_ends(found)}"
     if found.high < 1:
-        return f"slower, {ratio(found.estimate)} times as fast {numbers}"
-    return f"about as fast, {ratio(found.estimate)} times {numbers}"
+        return f"slower, {ratio(found.estimate)} times as fast {_ends(found)}"
+    return f"about as fast, {ratio(found.estimate)} times {_ends(found)}"
 
 
 def remarks(parity: Parity) -> tuple[str, ...]:
@@ -49,6 +49,13 @@ def steps_to_parity(parity: Parity) -> str:
     return f"≤ {parity.first_steps}" if parity.reading is Reading.smallest else str(parity.first_steps)
 
 
+def crossing(parity: Parity) -> str:
+    """Where the curves cross, for a table: a number with its interval, whose ends may lie beyond the ladder."""
+    found = parity.crossing
+    middle, low, high = (_on_ladder(parity, each) for each in (found.steps, found.low, found.high))
+    return middle if low == high else f"{middle} [{low}, {high}]"
+
+
 def place(parity: Parity) -> str:
     """Where in the grid."""
     return f"B={parity.batch}, N={parity.length}"
@@ -56,7 +63,12 @@ def place(parity: Parity) -> str:
 
 def ratio(value: float) -> str:
     """Three significant digits below 1, two above."""
-    return f"{value:.2g}" if value < 1 else f"{value:#.3g}".rstrip(".")
+    return f"{value:#.2g}" if value < 1 else f"{value:#.3g}".rstrip(".")
+
+
+def ratio_interval(found: Interval) -> str:
+    """A ratio with its interval."""
+    return f"{ratio(found.estimate)} {_ends(found)}"
 
 
 def number(value: float) -> str:
@@ -80,6 +92,17 @@ def listed(items: Sequence[object]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
+def _on_ladder(parity: Parity, steps: float) -> str:
+    """Steps between the K, or that they lie beyond."""
+    if steps == 0.0:
+        return f"≤ {parity.steps[0]}"
+    return number(steps) if math.isfinite(steps) else f"> {parity.steps[-1]}"
+
+
+def _ends(found: Interval) -> str:
+    return f"[{ratio(found.low)}, {ratio(found.high)}]"
+
+
 def _goal(parity: Parity) -> str:
     margin = f" within a margin of {number(parity.margin)}" if parity.margin else ""
     return f"{parity.baseline_model}'s {inside(METRICS[parity.metric].label)}{margin}"
@@ -92,13 +115,22 @@ def _perhaps(parity: Parity) -> str:
 
 
 def _steps_interval(parity: Parity) -> str:
-    level = f"{parity.baseline.level:.0%} interval"
+    """Every K that the prompts do not rule out. Few are possible, so that more than 95% is all that can be said."""
+    level = f"at least {parity.baseline.level:.0%} sure"
     low, high = parity.first_steps_interval
     if low is None:
         return f"{level}: not reached"
     if high is None:
-        return f"{level} {low} to more than {parity.steps[-1]}"
-    return f"{level}: {low} alone" if low == high else f"{level} {low} to {high}"
+        return f"{level}: {low} to more than {parity.steps[-1]}"
+    return f"{level}: {low} alone" if low == high else f"{level}: {low} to {high}"
+
+
+def _meeting(parity: Parity) -> str:
+    """Where both are just as good, and the speed there."""
+    if parity.crossing_speedup is None:
+        return ""
+    there = f"where it would be {ratio_interval(parity.crossing_speedup)} times as fast"
+    return f" Between the measured K the curves cross at {crossing(parity)}, {there}."
 
 
 def _turns(parity: Parity) -> str:

@@ -1,5 +1,6 @@
 """Small simulated sweeps over batch and length, for tests of figures, tables and pages."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -57,7 +58,7 @@ def a_parity(**changes: object) -> Parity:
         "holds_from_steps": 4,
         "first_steps_interval": (4, 8),
         "monotone": True,
-        "crossing": Crossing(steps=3.6, low=2.9, high=4.7),
+        "crossing": Crossing(steps=3.6, low=2.9, high=4.7, possible=(4, 8)),
         "crossing_speedup": Interval(1.4, 1.1, 1.7),
         "resamples": 2000,
         "reading": Reading.reached,
@@ -80,7 +81,7 @@ def not_reached(**changes: object) -> Parity:
         "first_steps_interval": (None, None),
         "reading": Reading.not_reached,
         "speedup": None,
-        "crossing": Crossing(steps=None, low=None, high=None),
+        "crossing": Crossing(steps=math.inf, low=math.inf, high=math.inf, possible=(None, None)),
         "crossing_speedup": None,
         "reaches_probability": (0.0, 0.0, 0.01),
     }

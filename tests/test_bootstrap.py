@@ -60,8 +60,11 @@ def test_a_joint_critical_value_is_at_least_each_of_its_own() -> None:
     found = resample(values, weights, resamples=400, seed=0)
     means = studentise(found.mean_RA, found.variance_RA)
     every, second = np.ones(3, dtype=bool), np.array([False, True, False])
-    assert means.joint_critical(0.95, every) >= means.critical_K(0.95).max()
-    assert means.joint_critical(0.95, second) == means.critical_K(0.95)[1]
+    joint = means.joint_critical_K(0.95, every)
+    assert list(joint) == sorted(joint)
+    assert joint[0] == means.critical_K(0.95)[0]
+    assert joint[2] >= means.critical_K(0.95).max()
+    assert list(means.joint_critical_K(0.95, second)) == [0.0, *[means.critical_K(0.95)[1]] * 2]
 
 
 def test_covariances_of_all_arms_are_those_of_the_sample() -> None:

@@ -16,7 +16,8 @@ def crossing(*advantages: float, error: float = 0.1, steps: tuple[int, ...] = ST
         Curve(
             estimate_K=np.array(advantages),
             covariance_KK=np.eye(size) * error**2,
-            critical_K=np.full(size, 2.0),
+            worse_K=np.full(size, 2.0),
+            better_K=np.full(size, 2.0),
         ),
     )
 
@@ -30,20 +31,25 @@ def test_the_ends_are_where_zero_is_no_longer_and_not_yet_rejected() -> None:
     """Between 8 and 16 the estimate is 2 w - 1 and its variance error² ((1 - w)² + w²)."""
     found = crossing(-3.0, -1.0, 1.0)
     for end, sign in ((found.low, 1.0), (found.high, -1.0)):
-        assert end is not None
         w = math.log2(end / 8)
         assert 2 * w - 1 + sign * 2.0 * 0.1 * math.hypot(1 - w, w) == pytest.approx(0.0, abs=1e-3)
 
 
-def test_an_end_beyond_the_ladder_is_none() -> None:
+def test_an_end_may_lie_beyond_the_ladder() -> None:
     short = crossing(-1.0, -0.5, 0.1)
-    assert (short.steps, short.high) == (pytest.approx(8 * 2 ** (5 / 6)), None)
-    assert crossing(1.0, 2.0, 3.0) == Crossing(steps=None, low=None, high=4.0)
-    assert crossing(-3.0, -2.0, -1.0) == Crossing(steps=None, low=None, high=None)
+    assert short.steps == pytest.approx(8 * 2 ** (5 / 6))
+    assert (short.high, short.possible) == (math.inf, (16, None))
+    assert crossing(1.0, 2.0, 3.0) == Crossing(steps=0.0, low=0.0, high=0.0, possible=(4, 4))
+    assert crossing(-3.0, -2.0, -1.0) == Crossing(steps=math.inf, low=math.inf, high=math.inf, possible=(None, None))
     near = crossing(0.1, 2.0, 3.0)
-    assert (near.steps, near.low) == (None, None)
-    assert near.high is not None
+    assert (near.steps, near.low, near.possible) == (0.0, 0.0, (4, 8))
     assert 4 < near.high < 8
+
+
+def test_a_crossing_at_a_measured_k_is_that_k() -> None:
+    found = crossing(-2.0, 0.0, 2.0, error=0.0)
+    assert found.steps == pytest.approx(8.0)
+    assert found.possible == (8, 8)
 
 
 def test_the_first_of_several_crossings_counts() -> None:
@@ -52,8 +58,8 @@ def test_the_first_of_several_crossings_counts() -> None:
 
 
 def test_one_k_has_no_between() -> None:
-    assert crossing(1.0, steps=(4,)) == Crossing(steps=None, low=None, high=4.0)
-    assert crossing(0.1, steps=(4,)) == Crossing(steps=None, low=None, high=None)
+    assert crossing(1.0, steps=(4,)) == Crossing(steps=0.0, low=0.0, high=0.0, possible=(4, 4))
+    assert crossing(0.1, steps=(4,)) == Crossing(steps=0.0, low=0.0, high=math.inf, possible=(4, None))
 
 
 def times(*medians: float) -> list[Latency]:

@@ -45,13 +45,15 @@ def test_the_parity_table_says_once_what_all_rows_share() -> None:
     table = parity_table([(a_parity(), ""), (not_reached(batch=8), "")])
     assert table.title == "Steps to parity: small against causal, generative perplexity"
     assert table.headings[:4] == ("B", "N", "of baseline", "K at parity")
-    assert table.rows[0][3:7] == ("4", "[4, 8]", "19.0 [16.0, 22.0]", "1.30 [1.20, 1.40]")
-    assert table.rows[1][3:7] == ("> 8", "> 8", "", "")
+    assert table.rows[0][3:6] == ("4 [4, 8]", "19.0 [16.0, 22.0]", "1.30 [1.20, 1.40]")
+    assert table.rows[0][6:8] == ("3.60 [2.90, 4.70]", "1.40 [1.10, 1.70]")
+    assert table.rows[1][3:8] == ("> 8", "", "", "> 8", "")
 
 
 def test_the_parity_csv_has_every_bound_and_curve() -> None:
     (row,) = csv.DictReader(io.StringIO(as_csv(parity_table([(a_parity(), "")]))))
     assert (row["steps_to_parity"], row["steps_to_parity_high"], row["speedup_low"]) == ("4", "8", "1.2")
+    assert (row["crossing_steps"], row["crossing_speedup_high"], row["resamples"]) == ("3.6", "1.7", "2000")
     assert (row["steps"], row["quality"]) == ("2 4 8", "30 19 15")
 
 

@@ -117,8 +117,7 @@ def _count_choice(tally: Tally, truth: Truth, found: Parity) -> None:
     tally.add("S_parity", [low <= first <= high])
     tally.add("one K", [low == high])
     if truth.crossing is not None:
-        low, high = found.crossing.low or 0.0, found.crossing.high or math.inf
-        tally.add("crossing", [low <= truth.crossing <= high])
+        tally.add("crossing", [found.crossing.low <= truth.crossing <= found.crossing.high])
         if found.crossing_speedup is not None and truth.crossing_speedup is not None:
             tally.add("speed-up there", [_contains(found.crossing_speedup, truth.crossing_speedup)])
     if found.speedup is not None and truth.speedup is not None:

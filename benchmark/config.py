@@ -10,9 +10,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from benchmark.errors import UserError
 from benchmark.models.checkpoint import is_remote
 from benchmark.run import (
+    Attention,
     Device,
     Diffusion,
     Encoder,
+    Engine,
     Family,
     HeldOut,
     Judge,
@@ -20,12 +22,17 @@ from benchmark.run import (
     Precision,
     Prompts,
     Run,
+    Weights,
     split_length,
+    usual_attention,
+    usual_engine,
 )
 from benchmark.schema import (
+    AttentionChoice,
     Config,
     DeviceChoice,
     EncoderConfig,
+    EngineChoice,
     JudgeConfig,
     LikelihoodConfig,
     PrecisionChoice,
@@ -81,6 +88,8 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
         UserError: when a value is not allowed, or the model needs a GPU that is not there.
     """
     device = _device(config.hardware.device, gpu_count)
+    precision = _precision(config.precision.dtype, device)
+    is_scored = config.weights is Weights.checkpoint  # random weights say nothing worth scoring
     if device is Device.cpu and config.model.requires_gpu and is_remote(config.model.checkpoint):
         raise UserError(
             f"model={config.model.name} needs a CUDA GPU with about 20 GB and this machine offers none:"
@@ -100,6 +109,7 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
             checkpoint=config.model.checkpoint,
             revision=config.model.revision,
             context=config.model.context,
+            architecture=config.model.architecture,
         ),
         diffusion=diffusion if config.model.family is Family.diffusion else None,
         batch=config.batch,
@@ -110,11 +120,14 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
         warmup=config.warmup,
         repeats=config.repeats,
         device=device,
-        precision=_precision(config.precision.dtype, device),
+        precision=precision,
         prompts=Prompts(source=config.prompts.source, count=config.prompts.count),
-        judge=to_judge(config.judge),
-        encoder=to_encoder(config.encoder),
-        likelihood=_likelihood(config.likelihood, config.model.family),
+        judge=to_judge(config.judge) if is_scored else None,
+        encoder=to_encoder(config.encoder) if is_scored else None,
+        likelihood=_likelihood(config.likelihood, config.model.family) if is_scored else None,
+        engine=_engine(config.engine, device),
+        attention=_attention(config.attention, device, precision),
+        weights=config.weights,
     )
 
 
@@ -177,6 +190,14 @@ def _precision(choice: PrecisionChoice, device: Device) -> Precision:
     if choice is PrecisionChoice.auto:
         return Precision.bfloat16 if device is Device.cuda else Precision.float32
     return Precision(choice.value)
+
+
+def _engine(choice: EngineChoice, device: Device) -> Engine:
+    return usual_engine(device) if choice is EngineChoice.auto else Engine(choice.value)
+
+
+def _attention(choice: AttentionChoice, device: Device, precision: Precision) -> Attention:
+    return usual_attention(device, precision) if choice is AttentionChoice.auto else Attention(choice.value)
 
 
 def _own_device(choice: DeviceChoice) -> Device | None:

@@ -40,11 +40,40 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+class Engine(StrEnum):
+    """How a forward pass is executed.
+
+    published: the published diffusion loop and transformers' generate, as everybody else reports them.
+    eager: the plain modules of transformers, without the work that changes no token.
+    compiled: layers compiled once, static shapes, and on a GPU one CUDA graph a pass.
+    """
+
+    published = "published"
+    eager = "eager"
+    compiled = "compiled"
+
+
+class Attention(StrEnum):
+    """The attention kernel: FlashAttention-2, whatever PyTorch finds best, or plain matrix products."""
+
+    flash2 = "flash2"
+    sdpa = "sdpa"
+    eager = "eager"
+
+
+class Weights(StrEnum):
+    """The checkpoint's weights, or random ones of its architecture, which are for time and memory alone."""
+
+    checkpoint = "checkpoint"
+    random = "random"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Model:
     """A model to measure.
 
-    `checkpoint` is a hub id, a folder in the official layout, or `builtin:NAME`; `context` is the
+    `checkpoint` is a hub id, a folder in the official layout, or `builtin:NAME`; `architecture` a
+    folder whose config.json stands in for the checkpoint's where weights are random; `context` is the
     largest number of prompt and output tokens together.
     """
 
@@ -53,6 +82,7 @@ class Model:
     checkpoint: str
     revision: str | None
     context: int
+    architecture: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +194,9 @@ class Run:
     judge: Judge | None
     encoder: Encoder | None = None
     likelihood: HeldOut | None = None
+    engine: Engine = Engine.eager
+    attention: Attention = Attention.sdpa
+    weights: Weights = Weights.checkpoint
 
     def __post_init__(self) -> None:
         """Reject values that no model could run.
@@ -178,6 +211,8 @@ class Run:
         _at_least("temperature", self.temperature, 0)
         _at_least("prompts.count", self.prompts.count, 1)
         split_length(self.length, self.prompt_fraction)
+        self._check_attention()
+        self._check_weights()
 
     @property
     def prompt_tokens(self) -> int:
@@ -191,8 +226,9 @@ class Run:
 
     @property
     def samples(self) -> int:
-        """Timed samples: `repeats`, or as many batches as all prompts need."""
-        return max(self.repeats, -(-self.prompts.count // self.batch))
+        """Timed samples: `repeats`, or as many batches as all prompts need. Random weights need none of them."""
+        needed = self.batch if self.weights is Weights.random else self.prompts.count
+        return max(self.repeats, -(-needed // self.batch))
 
     @property
     def key(self) -> str:
@@ -203,11 +239,12 @@ class Run:
         """
         identity = asdict(self)
         del identity["model"]["name"]
+        del identity["model"]["architecture"]
         for scorer in (identity["judge"], identity["encoder"]):
             if scorer is not None:
                 del scorer["device"]
-        for later in ("encoder", "likelihood"):
-            if identity[later] is None:
+        for later, unset in _UNSET.items():
+            if identity[later] == unset:
                 del identity[later]
         if not self.is_random and self.likelihood is None:
             del identity["seed"]
@@ -223,6 +260,20 @@ class Run:
         steps = "" if self.diffusion is None else f" K={self.diffusion.steps}"
         return " ".join([f"{self.model.name}{steps} B={self.batch} N={self.length}", *self._unusual()])
 
+    def _check_attention(self) -> None:
+        if self.attention is not Attention.flash2:
+            return
+        if self.device is not Device.cuda or self.precision is not Precision.bfloat16:
+            raise UserError(
+                f"attention=flash2 runs on a GPU in bfloat16, not in {self.precision} on {self.device}:"
+                " use attention=sdpa or attention=eager"
+            )
+
+    def _check_weights(self) -> None:
+        scored = [name for name in ("judge", "encoder", "likelihood") if getattr(self, name) is not None]
+        if self.weights is Weights.random and scored:
+            raise UserError(f"weights=random has no quality to score: leave out {', '.join(scored)}")
+
     def _unusual(self) -> Iterator[str]:
         if self.temperature:
             yield f"T={self.temperature:g}"
@@ -230,14 +281,22 @@ class Run:
             yield f"seed={self.seed}"
         if self.prompt_fraction != USUAL_PROMPT_FRACTION:
             yield f"prompt={self.prompt_tokens}"
-        if self.diffusion is None:
-            return
-        if self.diffusion.block_length != self.output_tokens:
-            yield f"block={self.diffusion.block_length}"
-        if self.diffusion.remasking is not Remasking.low_confidence:
-            yield self.diffusion.remasking
-        if self.diffusion.guidance_scale:
-            yield f"guidance={self.diffusion.guidance_scale:g}"
+        if self.diffusion is not None:
+            yield from self._unusual_sampling(self.diffusion)
+        if self.engine is not usual_engine(self.device):
+            yield self.engine
+        if self.attention is not usual_attention(self.device, self.precision):
+            yield f"attention={self.attention}"
+        if self.weights is Weights.random:
+            yield "random weights"
+
+    def _unusual_sampling(self, diffusion: Diffusion) -> Iterator[str]:
+        if diffusion.block_length != self.output_tokens:
+            yield f"block={diffusion.block_length}"
+        if diffusion.remasking is not Remasking.low_confidence:
+            yield diffusion.remasking
+        if diffusion.guidance_scale:
+            yield f"guidance={diffusion.guidance_scale:g}"
 
     @property
     def is_random(self) -> bool:
@@ -252,6 +311,27 @@ class Run:
         if self.diffusion is None:
             return None
         return _schedule_problem(self.diffusion.steps, self.diffusion.block_length, self.output_tokens)
+
+
+_UNSET = {
+    "encoder": None,
+    "likelihood": None,
+    "engine": Engine.eager,
+    "attention": Attention.sdpa,
+    "weights": Weights.checkpoint,
+}
+"""What came after the first records, at the values that those were measured with."""
+
+
+def usual_engine(device: Device) -> Engine:
+    """The engine where none is asked for."""
+    return Engine.compiled if device is Device.cuda else Engine.eager
+
+
+def usual_attention(device: Device, precision: Precision) -> Attention:
+    """The attention kernel where none is asked for: FlashAttention-2 wherever it runs."""
+    runs = device is Device.cuda and precision is Precision.bfloat16
+    return Attention.flash2 if runs else Attention.sdpa
 
 
 def split_length(length: int, prompt_fraction: float) -> tuple[int, int]:

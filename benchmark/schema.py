@@ -6,7 +6,7 @@ from enum import StrEnum
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from benchmark.run import Family, Precision, Remasking
+from benchmark.run import Family, Precision, Remasking, Weights
 
 
 class DeviceChoice(StrEnum):
@@ -25,6 +25,24 @@ class PrecisionChoice(StrEnum):
     float32 = "float32"
 
 
+class EngineChoice(StrEnum):
+    """An engine, or compiled on a GPU and eager on a CPU."""
+
+    auto = "auto"
+    published = "published"
+    eager = "eager"
+    compiled = "compiled"
+
+
+class AttentionChoice(StrEnum):
+    """An attention kernel, or flash2 where it runs and else sdpa."""
+
+    auto = "auto"
+    flash2 = "flash2"
+    sdpa = "sdpa"
+    eager = "eager"
+
+
 @dataclass
 class ModelConfig:
     """The model group. `remasking` and `guidance_scale` are read for diffusion models alone."""
@@ -34,6 +52,7 @@ class ModelConfig:
     checkpoint: str = MISSING
     revision: str | None = None
     context: int = MISSING
+    architecture: str | None = None
     requires_gpu: bool = False
     remasking: Remasking = Remasking.low_confidence
     guidance_scale: float = 0.0
@@ -129,6 +148,9 @@ class Config:
     prompt_fraction: float = MISSING
     block_length: int | None = None
     temperature: float = MISSING
+    engine: EngineChoice = EngineChoice.auto
+    attention: AttentionChoice = AttentionChoice.auto
+    weights: Weights = Weights.checkpoint
     seed: int = MISSING
     warmup: int = MISSING
     repeats: int = MISSING

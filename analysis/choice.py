@@ -39,7 +39,7 @@ def choose(steps: tuple[int, ...], advantage: Studentised, covariance_KK: Floats
     failing = [k for k, value in zip(steps, estimate_K, strict=True) if value < 0]
     critical_K = advantage.critical_K(LEVEL)
     not_worse_K = estimate_K + critical_K * error_K >= 0
-    better_K = advantage.joint_critical_K(LEVEL, not_worse_K)
+    better_K = np.maximum(critical_K, advantage.joint_critical_K(LEVEL, not_worse_K))
     curve = Curve(estimate_K=estimate_K, covariance_KK=covariance_KK, worse_K=critical_K, better_K=better_K)
     crossing = find_crossing(steps, curve)
     return Choice(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from analysis.load import latest
 from benchmark.record import Environment, Record
-from benchmark.run import Device, Remasking, Run
+from benchmark.run import Device, Remasking, Run, Weights
 
 Controls = tuple[tuple[str, object], ...]
 """Each control's name and value, in the order of `CONTROLS`."""
@@ -52,6 +52,7 @@ CONTROLS: Mapping[str, Callable[[Record], object]] = {
     "precision": _of_run(lambda run: run.precision),
     "engine": _of_environment(lambda environment: environment.engine),
     "attention": _of_environment(lambda environment: environment.attention),
+    "weights": _of_run(lambda run: run.weights),
     "output_tokens": _of_run(lambda run: run.output_tokens),
     "prompt_tokens": _of_run(lambda run: run.prompt_tokens),
     "prompts": _of_run(lambda run: run.prompts.source),
@@ -68,6 +69,9 @@ CONTROLS: Mapping[str, Callable[[Record], object]] = {
     "crossover": _of_environment(lambda environment: environment.crossover),
 }
 """What must be equal, by the name that `--allow` takes. A new control is a row here."""
+
+
+NO_QUALITY = "random weights have no quality to compare"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,17 +128,20 @@ def newest(records: Iterable[Record], allow: Collection[str] = frozenset()) -> l
 def group(records: Iterable[Record], allow: Collection[str] = frozenset()) -> Grouping:
     """Pair each diffusion model with each baseline of equal controls, at each batch and length.
 
+    Random weights have no quality, so that their runs are left out, whatever is allowed to vary.
+
     Raises:
         ValueError: when `allow` names what is no control.
     """
     check_allowed(allow)
     kept = newest(records, allow)
-    measured = [record for record in kept if record.measurement is not None]
+    measured = [record for record in kept if record.measurement is not None and not _is_random(record)]
     points: dict[tuple[int, int], list[Record]] = defaultdict(list)
     for record in measured:
         points[record.run.batch, record.run.length].append(record)
     pairings: list[Pairing] = []
     left_out = [_not_measured(record) for record in kept if record.measurement is None]
+    left_out += [f"{record.name}: {NO_QUALITY}" for record in kept if record.measurement and _is_random(record)]
     for _, at_point in sorted(points.items()):
         paired, alone = _pair(at_point, allow)
         pairings += paired
@@ -203,6 +210,10 @@ def diffusion_name(run: Run) -> str:
         (settings.guidance_scale != 0, f"guidance={settings.guidance_scale:g}"),
     ]
     return " ".join([run.model.name, *(words for differs, words in unusual if differs)])
+
+
+def _is_random(record: Record) -> bool:
+    return record.run.weights is Weights.random
 
 
 def _not_measured(record: Record) -> str:

@@ -57,7 +57,7 @@ def find_crossing(steps: Sequence[int], curve: Curve) -> Crossing:
     estimate_G = curve.estimate_K @ weight_KG
     error_G = np.sqrt(np.maximum((weight_KG * (curve.covariance_KK @ weight_KG)).sum(axis=0), 0.0))
     not_worse_G = estimate_G + (curve.worse_K @ weight_KG) * error_G
-    better_G = estimate_G - curve.better_K[np.ceil(place_G).astype(int)] * error_G
+    better_G = estimate_G - (curve.better_K @ weight_KG) * error_G
     places = [_root(place_G, value_G) for value_G in (estimate_G, not_worse_G, better_G)]
     middle, low, high = (_steps(steps, place) for place in places)
     return Crossing(steps=middle, low=low, high=high, possible=(_above(steps, places[1]), _above(steps, places[2])))

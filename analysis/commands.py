@@ -1,5 +1,6 @@
 """What each command of `python -m analysis` does: read, analyse, print or write."""
 
+import gc
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -90,6 +91,7 @@ def _load(names: Sequence[str], options: Namespace) -> Loaded:
         UserError: when there is none at all.
     """
     loaded = read(_track(sources(names, options.tracking_uri), "reading"), keep_texts=False)
+    gc.freeze()  # they stay to the end: no collection need look at millions of values again
     _name_left_out(loaded.rejected)
     if not loaded.records:
         raise UserError(f"{', '.join(names)}: no file there is a record of this version")

@@ -95,8 +95,9 @@ class Pairing:
 
 @dataclass(frozen=True, kw_only=True)
 class Grouping:
-    """What can be compared, and a line for each record that cannot."""
+    """What can be compared of the newest record of each run, and a line for each that cannot."""
 
+    newest: tuple[Record, ...]
     pairings: tuple[Pairing, ...]
     left_out: tuple[str, ...]
 
@@ -146,7 +147,7 @@ def group(records: Iterable[Record], allow: Collection[str] = frozenset()) -> Gr
         paired, alone = _pair(at_point, allow)
         pairings += paired
         left_out += alone
-    return Grouping(pairings=tuple(pairings), left_out=tuple(left_out))
+    return Grouping(newest=tuple(kept), pairings=tuple(pairings), left_out=tuple(left_out))
 
 
 def difference(record: Record, others: Iterable[Controls], allow: Collection[str] = frozenset()) -> str:
@@ -161,8 +162,8 @@ def _pair(records: Sequence[Record], allow: Collection[str]) -> tuple[list[Pairi
     """The pairings among the measured records of one (B, N), and a line for each that found no partner."""
     ladders: dict[Controls, dict[str, dict[int, Record]]] = defaultdict(lambda: defaultdict(dict))
     baselines: dict[Controls, dict[str, Record]] = defaultdict(dict)
-    for record in records:  # the newer ones later, in place of older ones
-        controls = controls_of(record, allow)
+    held = [(record, controls_of(record, allow)) for record in records]
+    for record, controls in held:  # the newer ones later, in place of older ones
         if record.run.diffusion is None:
             baselines[controls][record.run.model.name] = record
         else:
@@ -182,16 +183,19 @@ def _pair(records: Sequence[Record], allow: Collection[str]) -> tuple[list[Pairi
         for model, baseline in baselines[controls].items()
     ]
     pairings.sort(key=lambda pairing: (pairing.diffusion, pairing.baseline_model))
-    return pairings, _alone(records, ladders.keys(), baselines.keys(), allow)
+    return pairings, _alone(held, ladders.keys(), baselines.keys(), allow)
 
 
 def _alone(
-    records: Iterable[Record], ladders: Collection[Controls], baselines: Collection[Controls], allow: Collection[str]
+    held: Iterable[tuple[Record, Controls]],
+    ladders: Collection[Controls],
+    baselines: Collection[Controls],
+    allow: Collection[str],
 ) -> list[str]:
     lines = []
-    for record in records:
+    for record, controls in held:
         partners, wanted = (ladders, "diffusion") if record.run.diffusion is None else (baselines, "autoregressive")
-        if controls_of(record, allow) in partners:
+        if controls in partners:
             continue
         reason = f"no {wanted} run at this batch and length"
         if partners:

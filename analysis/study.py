@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from analysis.bootstrap import resample, studentise
-from analysis.comparability import Controls, Pairing, controls_of, group, newest
+from analysis.comparability import Controls, Pairing, controls_of, group
 from analysis.figures.panel import Entropy, Panel
 from analysis.figures.style import MOST_PANELS
 from analysis.parity import RESAMPLES, UnscoredError, check_margin, find_parity
@@ -60,7 +60,7 @@ def study(
     """
     check_margin(margin)
     grouping = group(records, allow)
-    every = points(newest(records, allow))
+    every = points(grouping.newest)
     settings = _settings(grouping.pairings)
     panels: dict[str, list[Panel]] = defaultdict(list)
     unknown: list[str] = []

@@ -27,7 +27,7 @@ from benchmark.record import Measurement
 LEVEL = 0.95
 CLOSE = 0.02
 """Coverage by which two order statistics may exceed the level before they are interpolated."""
-DRAWS = 10_000
+DRAWS = 5_000
 """Simulated samples behind each factor."""
 DEGREES = 5
 """How coarsely the arms' spreads are compared: a factor changes by less than 0.02 from one step to the next."""

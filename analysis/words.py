@@ -8,6 +8,8 @@ from analysis.parity import Parity, Reading
 from analysis.quality import METRICS
 
 THOUSAND = 1000
+ALIKE = 1.2
+"""Ratio of an interval's ends up to which speeds that it does not tell apart are called alike."""
 SLIGHT = 0.025
 """Probability that is not worth a remark."""
 
@@ -21,19 +23,22 @@ def answer(parity: Parity) -> str:
     reached = f"{who} {how} reaches".replace("  ", " ")
     at = "at the smallest K measured, " if parity.reading is Reading.smallest else "from "
     steps = f"K={parity.first_steps} ({_steps_interval(parity)})"
-    return f"{reached} {_goal(parity)} {at}{steps} and is there {speed(parity)}.{_meeting(parity)}"
+    return f"{reached} {_goal(parity)} {at}{steps} and {speed(parity)}.{_meeting(parity)}"
 
 
 def speed(parity: Parity) -> str:
     """The speed-up at parity in words, with its interval."""
     found = parity.speedup
     if found is None:
-        return "of unknown speed"
+        return "is there of unknown speed"
+    times = f"{ratio(found.estimate)} times as fast {_ends(found)}"
     if found.low > 1:
-        return f"{ratio(found.estimate)} times as fast {_ends(found)}"
+        return f"is there {times}"
     if found.high < 1:
-        return f"slower, {ratio(found.estimate)} times as fast {_ends(found)}"
-    return f"about as fast, {ratio(found.estimate)} times {_ends(found)}"
+        return f"is there slower, {times}"
+    if found.high < ALIKE * found.low:
+        return f"is there about as fast, {times}"
+    return f"may be faster or slower there, {times}"
 
 
 def remarks(parity: Parity) -> tuple[str, ...]:
@@ -54,6 +59,18 @@ def crossing(parity: Parity) -> str:
     found = parity.crossing
     middle, low, high = (_on_ladder(parity, each) for each in (found.steps, found.low, found.high))
     return middle if low == high else f"{middle} [{low}, {high}]"
+
+
+def basis(parities: Sequence[Parity]) -> str:
+    """What the intervals rest on."""
+    prompts, resamples = {each.prompts for each in parities}, {each.resamples for each in parities}
+    few, many = min(prompts), max(prompts)
+    number_of = f"{few}" if few == many else f"{few} to {many}"
+    return (
+        f"Intervals of quality rest on {number_of} prompts and {max(resamples):,} resamples of them."
+        " The steps to parity are one of a few K: their interval, and that of the speed-up where several K remain,"
+        " hold in more than 95%; the others hold in 95%."
+    )
 
 
 def place(parity: Parity) -> str:

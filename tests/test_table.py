@@ -56,6 +56,15 @@ def test_a_terminal_of_80_columns_shows_every_number_whole() -> None:
     assert "p25" not in captured.get()
 
 
+def test_bertscore_has_a_column_where_there_is_any_and_the_rest_still_fits() -> None:
+    scored = a_record(measurement=a_measurement(scores=(a_score(bertscore_f1=0.8125),)))
+    heading, _, first, second = lines(scored, a_record(an_autoregressive_run(temperature=0.5)))
+    assert heading[-2:] == ["entropy", "BERTScore"]
+    assert first[-1] == "0.812"
+    assert second[-1] == "1.50"
+    assert "BERTScore" not in lines(a_record())[0]
+
+
 def test_a_run_that_was_not_judged_says_why() -> None:
     record = a_record(measurement=a_measurement(quality_failure="no judge"))
     assert failures([record]) == ["small K=4 B=2 N=16: not judged: no judge"]

@@ -35,6 +35,25 @@ def test_latex_is_a_booktabs_table_with_its_letters_escaped() -> None:
     assert text.endswith("\\bottomrule\n\\end{tabular}\n")
 
 
+def test_remarks_become_notes_below_a_latex_table_each_once() -> None:
+    rows = (("1", "A & b."), ("8", ""), ("[16]", "A & b."), ("*", "C_d."))
+    table = Table(name="t", title="T", headings=("B", "remarks"), words=frozenset({"remarks"}), rows=rows, raw=())
+    assert as_latex(table).splitlines() == [
+        r"\begin{tabular}{r}",
+        r"\toprule",
+        r"B \\",
+        r"\midrule",
+        r"1$^{1}$ \\",
+        r"8 \\",
+        r"{}[16]$^{1}$ \\",
+        r"{}*$^{2}$ \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\par{\footnotesize$^{1}$ A \& b.}",
+        r"\par{\footnotesize$^{2}$ C\_d.}",
+    ]
+
+
 def test_a_long_latex_table_breaks_over_pages() -> None:
     text = as_latex(a_table(LONG))
     assert r"\begin{longtable}" in text

@@ -19,7 +19,12 @@ def test_the_answer_names_the_steps_and_the_speed_with_their_intervals() -> None
 
 
 def test_a_speed_whose_interval_contains_one_is_called_neither() -> None:
-    assert "about as fast, 0.98 times [0.90, 1.07]" in answer(a_parity(speedup=Interval(0.98, 0.9, 1.07)))
+    assert "is there about as fast, 0.98 times as fast [0.90, 1.07]" in answer(
+        a_parity(speedup=Interval(0.98, 0.9, 1.07))
+    )
+    assert "and may be faster or slower there, 4.31 times as fast [0.25, 4.46]" in answer(
+        a_parity(speedup=Interval(4.31, 0.25, 4.46))
+    )
     assert "slower, 0.50 times as fast [0.40, 0.60]" in answer(a_parity(speedup=Interval(0.5, 0.4, 0.6)))
 
 

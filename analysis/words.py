@@ -69,7 +69,7 @@ def basis(parities: Sequence[Parity]) -> str:
     return (
         f"Intervals of quality rest on {number_of} prompts and {max(resamples):,} resamples of them."
         " The steps to parity are one of a few K: their interval, and that of the speed-up where several K remain,"
-        " hold in more than 95%; the others hold in 95%."
+        " hold in at least 95% of all sweeps, the others in 95%."
     )
 
 

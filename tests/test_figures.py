@@ -50,7 +50,7 @@ def test_parity_that_is_not_reached_has_no_mark_but_a_word() -> None:
     assert "steps to parity" not in legend(drawing)
     (axes,) = drawing.figure.axes
     assert axes.get_title("right") == "parity: K > 8"
-    assert [line for line in axes.lines if line.get_marker() in "D<>"] == []
+    assert [line for line in axes.lines if str(line.get_marker()) in {"D", "<", ">"}] == []
 
 
 def test_a_long_title_leaves_the_answer_a_line_of_its_own() -> None:

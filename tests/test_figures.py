@@ -50,6 +50,7 @@ def test_parity_that_is_not_reached_has_no_mark_but_a_word() -> None:
     assert "steps to parity" not in legend(drawing)
     (axes,) = drawing.figure.axes
     assert axes.get_title("right") == "parity: K > 8"
+    assert axes.get_yscale() == "log"  # of perplexity, whatever it spans
     assert [line for line in axes.lines if str(line.get_marker()) in {"D", "<", ">"}] == []
 
 
@@ -99,6 +100,12 @@ def test_scaling_has_latency_and_throughput_for_each_length() -> None:
     assert len(drawing.figure.axes) == 4
     assert legend(drawing) == {"causal", "small K=2", "small K=4", "small K=8"}
     assert {axes.get_ylabel() for axes in drawing.figure.axes} >= {"latency of a batch, s", "throughput, tokens/s"}
+
+
+def test_runs_that_are_missing_for_lack_of_memory_are_counted() -> None:
+    caption = drawn(draw_scaling(points([*a_sweep(), a_failed_record()]))).caption
+    assert "missing: 1 of the runs" in caption
+    assert "missing" not in drawn(draw_scaling(points(a_sweep()))).caption
 
 
 @pytest.mark.parametrize(("lengths", "label"), [((16, 32), "length N, tokens"), ((16,), "batch B")])

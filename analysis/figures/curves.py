@@ -18,6 +18,7 @@ from analysis.figures.style import (
     legend,
     logarithmic,
     look,
+    plain_log,
     shown_of,
     whole_numbers,
 )
@@ -67,7 +68,11 @@ def _quality(axes: Axes, panel: Panel) -> None:
     parity = panel.parity
     _curve(axes, parity.steps, parity.quality, parity.baseline, (parity.diffusion, parity.baseline_model))
     _mark(axes, parity, panel.title)
-    logarithmic(axes, [value for each in (*parity.quality, parity.baseline) for value in (each.low, each.high)])
+    ends = [value for each in (*parity.quality, parity.baseline) for value in (each.low, each.high)]
+    if METRICS[parity.metric].exponential:
+        plain_log(axes, "y", max(ends) / min(ends))  # the curves cross where straight lines between logarithms do
+    else:
+        logarithmic(axes, ends)
     axes.set_ylabel(axis_label(parity))
 
 

@@ -11,7 +11,7 @@ from analysis.words import crossing, inside, interval, ratio_interval, remarks, 
 NAMES = ("diffusion", "baseline", "metric")
 """Columns that stand in the title instead where all rows agree."""
 HEADINGS = (
-    *("B", "N", *NAMES, "of baseline", "K at parity", "at parity", "speed-up"),
+    *("B", "N", *NAMES, "setting", "of baseline", "K at parity", "at parity", "speed-up"),
     *("curves cross at K", "speed-up there", "remarks"),
 )
 
@@ -20,12 +20,13 @@ def parity_table(rows: Sequence[tuple[Parity, str]]) -> Table:
     """Of parities, each with its setting in words."""
     shown = [_shown(parity, setting) for parity, setting in rows]
     same = {name: shown[0][name] for name in NAMES if shown and len({row[name] for row in shown}) == 1}
-    headings = tuple(name for name in HEADINGS if name not in same)
+    plain = not any(setting for _, setting in rows)
+    headings = tuple(name for name in HEADINGS if name not in same and not (plain and name == "setting"))
     return Table(
         name="parity",
         title=_title(same),
         headings=headings,
-        words=frozenset({*NAMES, "remarks"}),
+        words=frozenset({*NAMES, "setting", "remarks"}),
         rows=tuple(tuple(row[heading] for heading in headings) for row in shown),
         raw=tuple(_raw(parity, setting) for parity, setting in rows),
     )
@@ -46,13 +47,14 @@ def _shown(parity: Parity, setting: str) -> dict[str, str]:
         parity.diffusion,
         parity.baseline_model,
         METRICS[parity.metric].label,
+        setting,
         interval(parity.baseline),
         _steps(parity),
         "" if at_parity is None else interval(at_parity),
         "" if parity.speedup is None else ratio_interval(parity.speedup),
         crossing(parity),
         "" if parity.crossing_speedup is None else ratio_interval(parity.crossing_speedup),
-        " ".join(([f"{setting}."] if setting else []) + list(remarks(parity))),
+        " ".join(remarks(parity)),
     )
     return dict(zip(HEADINGS, cells, strict=True))
 

@@ -1,5 +1,6 @@
 """Tables that a person reads in a terminal."""
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rich import box
@@ -60,7 +61,7 @@ def show(rows: Rows, without: Collection[str] = ()) -> Table:
     kept = [index for index, heading in enumerate(rows.headings) if heading not in without]
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index in kept:
-        shown.add_column(escape(rows.headings[index]), justify="left" if rows.left[index] else "right")
+        shown.add_column(escape(rows.headings[index]), justify="left" if rows.left[index] else "right", overflow="fold")
     for row in rows.rows:
         shown.add_row(*(escape(row[index]) for index in kept))
     return shown
@@ -99,6 +100,11 @@ def _perplexity(found: dict[str, float]) -> str:
     return f"{found['quality/perplexity']:.1f}" if "quality/perplexity" in found else ""
 
 
+def _tail(checkpoint: str) -> str:
+    """What a folder, a hub id or a package is called."""
+    return re.split(r"[/:]", checkpoint.rstrip("/"))[-1]
+
+
 def _of_diffusion(read: Callable[[Diffusion], object]) -> Callable[[Run], str]:
     return lambda run: "" if run.diffusion is None else str(read(run.diffusion))
 
@@ -118,6 +124,11 @@ OTHERS: dict[str, Callable[[Run], str]] = {
     "guidance": _of_diffusion(lambda diffusion: f"{diffusion.guidance_scale:g}"),
     "precision": lambda run: run.precision,
     "device": lambda run: run.device,
+    "engine": lambda run: run.engine,
+    "attention": lambda run: run.attention,
+    "weights": lambda run: run.weights,
+    "judge": lambda run: "" if run.judge is None else _tail(run.judge.checkpoint),
+    "encoder": lambda run: "" if run.encoder is None else f"{_tail(run.encoder.checkpoint)} {run.encoder.layer}",
 }
 """Settings that tell grid points apart only where a sweep varies them."""
 

@@ -5,6 +5,7 @@ from rich.console import Console
 
 from analysis.table import PLAIN_WIDTH, failures, make_console, table
 from benchmark.record import FailureKind, Record
+from benchmark.run import Encoder
 from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_sample, a_score, an_autoregressive_run
 
 
@@ -46,6 +47,14 @@ def test_latencies_have_three_significant_digits(latency_s: float, shown: str) -
 def test_settings_have_a_column_where_they_differ() -> None:
     heading, *_ = lines(a_record(a_run(temperature=1.0)), a_record(a_run(temperature=0.5, seed=3)))
     assert heading[:6] == ["model", "steps", "batch", "length", "T", "seed"]
+
+
+def test_who_scored_is_told_where_it_differs() -> None:
+    here, there = (Encoder(checkpoint=f"hub/{name}", revision=None, layer=6) for name in ("one", "two"))
+    heading, _, first, second = lines(a_record(a_run(encoder=here)), a_record(a_run(encoder=there)))
+    assert heading[4] == "encoder"
+    assert (first[4:6], second[4:6]) == (["one", "6"], ["two", "6"])
+    assert "judge" not in heading
 
 
 def test_a_terminal_of_80_columns_shows_every_number_whole() -> None:

@@ -69,6 +69,14 @@ def test_the_parity_table_says_once_what_all_rows_share() -> None:
     assert table.rows[1][3:8] == ("> 8", "", "", "> 8", "")
 
 
+def test_rows_of_several_settings_name_them_even_without_remarks() -> None:
+    table = parity_table([(a_parity(), "gpu=A100"), (a_parity(), "gpu=H100")])
+    place = table.headings.index("setting")
+    assert [row[place] for row in table.rows] == ["gpu=A100", "gpu=H100"]
+    assert table.left[place]
+    assert "setting" not in parity_table([(a_parity(), "")]).headings
+
+
 def test_the_parity_csv_has_every_bound_and_curve() -> None:
     (row,) = csv.DictReader(io.StringIO(as_csv(parity_table([(a_parity(), "")]))))
     assert (row["steps_to_parity"], row["steps_to_parity_high"], row["speedup_low"]) == ("4", "8", "1.2")

@@ -30,6 +30,14 @@ def _of_cpu(read: Callable[[Environment], object]) -> Callable[[Record], object]
     )
 
 
+def _power_limit(environment: Environment) -> object:
+    return None if environment.card is None else environment.card.power_limit_w
+
+
+def _documents(record: Record) -> object:
+    return None if record.measurement is None else record.measurement.prompts_digest
+
+
 def _judge(run: Run) -> object:
     if run.judge is None:
         return None
@@ -57,6 +65,7 @@ CONTROLS: Mapping[str, Callable[[Record], object]] = {
     "prompt_tokens": _of_run(lambda run: run.prompt_tokens),
     "prompts": _of_run(lambda run: run.prompts.source),
     "prompt_count": _of_run(lambda run: run.prompts.count),
+    "documents": _documents,
     "seed": _of_run(lambda run: run.seed),
     "temperature": _of_run(lambda run: run.temperature),
     "judge": _of_run(_judge),
@@ -66,7 +75,13 @@ CONTROLS: Mapping[str, Callable[[Record], object]] = {
     "cuda": _of_environment(lambda environment: environment.cuda),
     "driver": _of_environment(lambda environment: environment.driver),
     "transformers": _of_environment(lambda environment: environment.transformers),
+    "cudnn": _of_environment(lambda environment: environment.cudnn),
+    "flash_attn": _of_environment(lambda environment: environment.flash_attn),
+    "system": _of_environment(lambda environment: environment.system),
+    "power_limit": _of_environment(_power_limit),
+    "variables": _of_environment(lambda environment: " ".join(environment.variables)),
     "crossover": _of_environment(lambda environment: environment.crossover),
+    "commit": _of_environment(lambda environment: environment.commit),
 }
 """What must be equal, by the name that `--allow` takes. A new control is a row here."""
 
@@ -122,7 +137,7 @@ def newest(records: Iterable[Record], allow: Collection[str] = frozenset()) -> l
     """The newest measured record of each run under each set of controls; a failed one where there is no other."""
     alike: dict[Controls, list[Record]] = defaultdict(list)
     for record in sorted(records, key=lambda record: record.started_at):
-        alike[controls_of(record, allow)].append(record)
+        alike[controls_of(record, {*allow, "documents"})].append(record)  # which a failed run never got to see
     return [record for bucket in alike.values() for record in latest(bucket)]
 
 

@@ -10,8 +10,11 @@ from statistics import median, quantiles, stdev
 
 import numpy as np
 
-from benchmark.record import DocumentLikelihood, Measurement, Memory, Record, Score
+from benchmark.record import DocumentLikelihood, Label, Measurement, Memory, Prediction, Record, Score
 from benchmark.run import Family
+
+LEAST_SAMPLES = {90: 64, 99: 662}
+"""Samples from which a percentile is more than the slowest sample by another name."""
 
 
 def metrics(record: Record) -> dict[str, float]:
@@ -25,6 +28,8 @@ def metrics(record: Record) -> dict[str, float]:
         **_memory(measured.memory),
         **_quality(measured.scores),
         **_likelihood(measured.likelihood),
+        **_protocol(measured),
+        **_prediction(record.prediction),
         "work/forward_passes": measured.forward_passes,
         "work/samples": len(measured.samples),
     }
@@ -64,6 +69,8 @@ def _latency(measured: Measurement, family: Family) -> dict[str, float | None]:
         "latency/e2e_s": median(latencies),
         "latency/e2e_p25_s": low,
         "latency/e2e_p75_s": high,
+        "latency/e2e_p90_s": _percentile(latencies, 90),
+        "latency/e2e_p99_s": _percentile(latencies, 99),
         "latency/host_e2e_s": median(sample.host_latency_s for sample in measured.samples),
         "latency/prefill_s": _median(s.prefill_s for s in measured.samples if s.prefill_s is not None),
         "latency/itl_s": _median(per_token),
@@ -119,6 +126,35 @@ def _likelihood(documents: Sequence[DocumentLikelihood]) -> dict[str, float | No
         **{name: None if value is None else value / math.log(2) / text_bytes for name, value in nats.items()},
         "likelihood/documents": len(documents),
     }
+
+
+def _protocol(measured: Measurement) -> dict[str, float | None]:
+    """How sure the median is, how undisturbed, how far from the chip's limit."""
+    found: dict[str, float | None] = {
+        "latency/interval_share": measured.interval_share,
+        "machine/labelled_samples": None
+        if measured.watched is None
+        else sum(bool(set(sample.labels) - {Label.power_cap}) for sample in measured.samples),
+    }
+    if measured.limits is not None:
+        for name in ("floor_s", "floor_share", "matrix_share", "copy_share"):
+            found[f"limit/{name}"] = getattr(measured.limits, name)
+    if measured.profile is not None and measured.profile.energy is not None:
+        found["energy/joules_per_token"] = measured.profile.energy.joules_per_token
+    return found
+
+
+def _prediction(prediction: Prediction | None) -> dict[str, float | None]:
+    if prediction is None:
+        return {}
+    return {"prediction/latency_s": prediction.latency_s, "prediction/peak_bytes": prediction.peak_bytes}
+
+
+def _percentile(latencies: Sequence[float], hundredths: int) -> float | None:
+    """A percentile of the latencies; None where so few samples say nothing of it (MLPerf LoadGen's counts)."""
+    if len(latencies) < LEAST_SAMPLES[hundredths]:
+        return None
+    return quantiles(latencies, n=100, method="inclusive")[hundredths - 1]
 
 
 def _median(values: Iterable[float]) -> float | None:

@@ -16,8 +16,8 @@ from analysis.points import Point, points
 from analysis.quality import METRICS, Metric
 from benchmark.record import Record
 
-SHAPE = frozenset({"output_tokens", "prompt_tokens"})
-"""Controls that follow from the length, and so differ along an axis of every figure."""
+SHAPE = frozenset({"output_tokens", "prompt_tokens", "documents"})
+"""Controls that follow from length and batch, and so differ along an axis of every figure."""
 MANY = 200
 """Pairings from which the bootstrap takes fewer resamples, to end in seconds."""
 FEWER_RESAMPLES = 1000

@@ -25,7 +25,7 @@ from benchmark.run import Run
 from benchmark.schema import register
 from benchmark.screen import RunDisplay, conclude, finished, title
 from benchmark.sinks.journal import Journal
-from benchmark.sweep import INTERRUPTED, exit_code
+from benchmark.sweep import INTERRUPTED, Point, exit_code, plan
 from benchmark.usage import usage
 
 register()
@@ -51,14 +51,14 @@ def run_and_record(run: Run, settings: Settings) -> Path:
         KeyboardInterrupt: when the run was interrupted, after its record is on disk.
     """
     with _uninterrupted():
-        from benchmark.models.shelf import SHELF  # torch and transformers, which --help does without
         from benchmark.pipeline import execute
         from benchmark.preflight import make_tracker
+        from benchmark.shelf import SHELF  # torch and transformers, which --help does without
 
     console = make_console()
     heading = title(settings.index, settings.size, run.name)
     with RunDisplay(console, heading) as display:
-        record = execute(run, sweep=settings.sweep, shelf=SHELF, report=display.report)
+        record = execute(run, sweep=settings.sweep, shelf=SHELF, report=display.report, config=settings.composed)
         path = Journal(output_dir=settings.output_dir).write(record)
     tracker = make_tracker(settings)
     if tracker and (problem := tracker.log(record)):
@@ -90,6 +90,11 @@ def _read(composed: DictConfig) -> tuple[Run, Settings]:
 def _single(run: Run, settings: Settings) -> str:
     from benchmark.preflight import preflight
 
+    if settings.dry_run:
+        from benchmark.conduct import dry_run
+
+        dry_run(make_console(), plan([Point(run=run, overrides=())]), remote=settings.remote)
+        return ""
     with make_console().status("checking checkpoints and the tracking store"):
         tracker = preflight([run], settings)
     path = run_and_record(run, settings)

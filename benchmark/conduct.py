@@ -108,6 +108,14 @@ def conduct(grid: Grid, *, compose: Compose, launch: Launch) -> None:
     conductor.finish(conductor.plan.points, interrupted=interrupted)
 
 
+def dry_run(console: Console, planned: Plan, *, remote: bool) -> None:
+    """Show what the points would take, and start none of them."""
+    from benchmark.forecast import forecast, show_forecast  # torch, which planning does without
+
+    runs = [point.run for point in planned.dispatched]
+    show_forecast(console, forecast(runs, remote=remote), remote=remote, infeasible=len(planned.infeasible))
+
+
 def begin(grid: Grid, *, compose: Compose, launch: Launch, search: bool = False) -> Conductor:
     """Compose and check every point, say what is to be done, and record what cannot be.
 
@@ -120,6 +128,9 @@ def begin(grid: Grid, *, compose: Compose, launch: Launch, search: bool = False)
         runs = [to_run(config, gpu_count) for config in configs]
         planned = plan([Point(run=run, overrides=tuple(point)) for run, point in zip(runs, grid, strict=True)])
         settings = to_settings(configs[0])
+        if settings.dry_run:
+            dry_run(console, planned, remote=settings.remote)
+            raise SystemExit(0)
         tracker = preflight([point.run for point in planned.dispatched], settings)
     began = datetime.now(UTC)
     sweep = f"{settings.sweep}-{began:%Y%m%d-%H%M%S-%f}"

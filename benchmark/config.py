@@ -1,13 +1,14 @@
 """The configuration's one way out: to a Run and to Settings. Hydra stops here."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from benchmark.errors import UserError
+from benchmark.fingerprint import as_json
 from benchmark.models.checkpoint import is_remote
 from benchmark.run import (
     Attention,
@@ -22,6 +23,7 @@ from benchmark.run import (
     Precision,
     Prompts,
     Run,
+    Stopping,
     Weights,
     split_length,
     usual_attention,
@@ -36,6 +38,7 @@ from benchmark.schema import (
     JudgeConfig,
     LikelihoodConfig,
     PrecisionChoice,
+    StoppingConfig,
     register,
 )
 
@@ -55,6 +58,8 @@ class Settings:
     index: int
     size: int
     remote: bool
+    dry_run: bool = False
+    composed: str | None = None
 
 
 def config_of(overrides: Sequence[str]) -> Config:
@@ -118,7 +123,7 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
         temperature=config.temperature,
         seed=config.seed,
         warmup=config.warmup,
-        repeats=config.repeats,
+        repeats=config.stopping.least if config.repeats is None else config.repeats,
         device=device,
         precision=precision,
         prompts=Prompts(source=config.prompts.source, count=config.prompts.count),
@@ -128,7 +133,22 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
         engine=_engine(config.engine, device),
         attention=_attention(config.attention, device, precision),
         weights=config.weights,
+        stopping=None if config.repeats is not None else to_stopping(config.stopping),
+        profile=config.profile,
+        gpu=config.hardware.gpu if device is Device.cuda else None,
+        strict=config.strict,
     )
+
+
+def to_stopping(config: StoppingConfig) -> Stopping:
+    """When to stop, where no number of repeats is fixed.
+
+    Raises:
+        UserError: when a value is not allowed.
+    """
+    if config.least < 1:
+        raise UserError(f"stopping.least={config.least} is not allowed: give a number of at least 1")
+    return Stopping(interval=config.interval, budget_s=config.budget_s)
 
 
 def to_judge(config: JudgeConfig) -> Judge | None:
@@ -177,6 +197,8 @@ def to_settings(config: Config) -> Settings:
         index=config.sweep.index,
         size=config.sweep.size,
         remote=config.hardware.remote,
+        dry_run=config.dry_run,
+        composed=as_json(asdict(config)),
     )
 
 

@@ -1,6 +1,7 @@
 """What a run ran on: host, GPU, versions, commit. Probing only; nothing here changes a setting."""
 
 import platform
+import re
 import subprocess
 from dataclasses import dataclass
 from functools import cache
@@ -10,11 +11,19 @@ from pathlib import Path
 import psutil
 
 from benchmark import __version__
-from benchmark.record import Environment
+from benchmark.errors import UserError
+from benchmark.fingerprint import package_version, variables
+from benchmark.nvml import Gpu
+from benchmark.record import Card, Environment
+from benchmark.watch import Watch, other_load
+
+DIRTY = "-dirty"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Gpu:
+class GpuFacts:
+    """What identifies a GPU."""
+
     name: str | None = None
     uuid: str | None = None
     memory_bytes: int | None = None
@@ -40,11 +49,11 @@ def probe(*, engine: str, attention: str, on_gpu: bool) -> Environment:
     """The environment of this process; the GPU's facts only for a run that uses one."""
     import torch
 
-    gpu = _gpu() if on_gpu else _Gpu()
+    gpu, commit = gpu_facts() if on_gpu else GpuFacts(), _commit()
     return Environment(
         host=platform.node(),
         system=platform.platform(),
-        cpu=_cpu_name(),
+        cpu=cpu_name(),
         cpu_threads=torch.get_num_threads(),
         memory_bytes=psutil.virtual_memory().total,
         gpu=gpu.name,
@@ -56,13 +65,64 @@ def probe(*, engine: str, attention: str, on_gpu: bool) -> Environment:
         cuda=torch.version.cuda,
         transformers=version("transformers"),
         crossover=__version__,
-        commit=_commit(),
+        commit=commit,
         engine=engine,
         attention=attention,
+        dirty=None if commit is None else commit.endswith(DIRTY),
+        cudnn=_cudnn(),
+        flash_attn=package_version("flash-attn"),
+        variables=variables(),
+        card=None if gpu.uuid is None else _card(gpu.uuid),
     )
 
 
-def _gpu() -> _Gpu:
+def require_gpu(words: str) -> None:
+    """Make sure that the GPU's name has all these words, such as `A100 80GB`.
+
+    Raises:
+        UserError: with the name that it has.
+    """
+    found = gpu_facts().name or "a GPU without a name"
+    if missing := set(_words(words)) - set(_words(found)):
+        raise UserError(
+            f"this run demands a GPU named {words!r} (hardware.gpu) and this is {found!r}, which has no"
+            f" {' '.join(sorted(missing))!r}: use hardware=gpu for whatever GPU there is, or hardware.gpu=NAME"
+        )
+
+
+def watch(*, on_gpu: bool) -> Watch:
+    """Who watches the machine around each sample; without NVML it sees the CPU alone."""
+    import torch
+
+    if not on_gpu:
+        return Watch(None, other_load(), lambda: 0)
+    return Watch(current_gpu(), other_load(), torch.cuda.memory_reserved)
+
+
+def current_gpu() -> Gpu | None:
+    """The GPU that torch calls current, as NVML knows it; None where it does not."""
+    uuid = gpu_facts().uuid
+    return None if uuid is None else Gpu.find(uuid)
+
+
+def _words(name: str) -> list[str]:
+    """`NVIDIA A100-SXM4-80GB` has the words nvidia, a100, sxm4 and 80gb."""
+    return re.findall(r"[a-z0-9]+", name.lower())
+
+
+def _card(uuid: str) -> Card | None:
+    gpu = Gpu.find(uuid)
+    return None if gpu is None else gpu.card()
+
+
+def _cudnn() -> str | None:
+    import torch
+
+    found = torch.backends.cudnn.version() if torch.backends.cudnn.is_available() else None
+    return None if found is None else str(found)
+
+
+def gpu_facts() -> GpuFacts:
     """The GPU that torch calls current, found in NVML by its UUID."""
     import pynvml
     import torch
@@ -75,11 +135,12 @@ def _gpu() -> _Gpu:
         name, driver = pynvml.nvmlDeviceGetName(handle), pynvml.nvmlSystemGetDriverVersion()
     except pynvml.NVMLError:
         name, driver = properties.name, None
-    return _Gpu(name=name, uuid=uuid, memory_bytes=properties.total_memory, driver=driver)
+    return GpuFacts(name=name, uuid=uuid, memory_bytes=properties.total_memory, driver=driver)
 
 
 @cache
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """The processor's model, as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -94,7 +155,7 @@ def _commit() -> str | None:
     if not (root / ".git").exists():
         return None
     try:
-        command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        command = ["git", "-C", str(root), "describe", "--always", f"--dirty={DIRTY}", "--abbrev=12", "--exclude=*"]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None

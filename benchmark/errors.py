@@ -7,3 +7,11 @@ class UserError(Exception):
 
 class InfeasibleError(Exception):
     """A grid point that no machine can run. Its text is the reason that its record keeps."""
+
+
+class BrokenProtocolError(Exception):
+    """A run that did not do the work it was timed for. Its text is the reason that its record keeps."""
+
+
+class DisturbedError(Exception):
+    """A run that was to be left alone and was not. Its text is the reason that its record keeps."""

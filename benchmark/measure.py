@@ -6,14 +6,17 @@ copying prompts to the device, reading tokens back, decoding text, scoring, logg
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from benchmark.clock import Clock, Mark
 from benchmark.decoders.interface import Batch, Decoder, Generation, Phase
 from benchmark.memory import Peaks
 from benchmark.progress import Report, Stage
+from benchmark.record import Conditions, StoppedBy
+from benchmark.stopping import Rule
+from benchmark.watch import Seen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,19 +31,31 @@ class Timing:
 
 @dataclass(frozen=True, kw_only=True)
 class Timed:
-    """A generation with its timing."""
+    """A generation with its timing, and what was read of the machine around it."""
 
     generation: Generation
     timing: Timing
+    conditions: Conditions = field(default_factory=Conditions)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """All that was read from the clocks and the allocator."""
+    """All that was read from the clocks, the allocator and the machine; `untimed` is the memory pass's output."""
 
     samples: tuple[Timed, ...]
+    stopped_by: StoppedBy
     warmup_s: tuple[float, ...]
     peaks: Peaks
+    untimed: Generation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instruments:
+    """What a run is measured with: a clock, a way to find peaks of memory, and one to watch the machine."""
+
+    clock: Clock
+    peaks: Callable[[], AbstractContextManager[Peaks]]
+    watch: Callable[[], AbstractContextManager[Seen]]
 
 
 class _Marks:
@@ -56,30 +71,39 @@ class _Marks:
 
 def measure(
     decoder: Decoder,
-    batches: Sequence[Batch],
+    batch_of: Callable[[int], Batch],
     output_tokens: int,
     *,
-    clock: Clock,
-    peaks: Callable[[], AbstractContextManager[Peaks]],
+    instruments: Instruments,
+    rule: Rule,
     warmup: int,
     report: Report,
 ) -> Measured:
-    """Time one sample for each batch, after `warmup` discarded runs and one untimed memory pass.
+    """Time samples until `rule` has enough, after `warmup` discarded runs and one untimed memory pass.
 
-    All batches have the same shape; warm-up and memory pass use the first.
+    `batch_of` makes the batch of each sample; all have the same shape. Warm-up and memory pass use the first.
     """
+    clock, first = instruments.clock, batch_of(0)
     warmup_s = []
     for done in range(warmup):
         report(Stage.warmup, done, warmup)
-        warmup_s.append(time_once(decoder, batches[0], output_tokens, clock).timing.latency_s)
+        warmup_s.append(time_once(decoder, first, output_tokens, clock).timing.latency_s)
     report(Stage.memory, 0, 1)
-    with peaks() as peak:
-        time_once(decoder, batches[0], output_tokens, clock)
-    samples = []
-    for done, batch in enumerate(batches):
-        report(Stage.repeats, done, len(batches))
-        samples.append(time_once(decoder, batch, output_tokens, clock))
-    return Measured(samples=tuple(samples), warmup_s=tuple(warmup_s), peaks=peak)
+    with instruments.peaks() as peak:
+        untimed = time_once(decoder, first, output_tokens, clock).generation
+    samples: list[Timed] = []
+    stopped_by = None
+    while stopped_by is None:
+        report(Stage.repeats, len(samples), max(rule.least, len(samples) + 1))
+        batch = batch_of(len(samples))
+        with instruments.watch() as seen:
+            timed = time_once(decoder, batch, output_tokens, clock)
+        samples.append(replace(timed, conditions=seen.conditions))
+        timings = [sample.timing for sample in samples]
+        stopped_by = rule.verdict([t.latency_s for t in timings], sum(t.host_latency_s for t in timings))
+    return Measured(
+        samples=tuple(samples), stopped_by=stopped_by, warmup_s=tuple(warmup_s), peaks=peak, untimed=untimed
+    )
 
 
 def time_once(decoder: Decoder, batch: Batch, output_tokens: int, clock: Clock) -> Timed:

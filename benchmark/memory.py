@@ -51,6 +51,12 @@ def host_peaks() -> Iterator[Peaks]:
         peaks.resident_bytes = resident_bytes()
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the device or the host had too little memory, by any of the ways in which PyTorch says so."""
+    words = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in words)
+
+
 def _reset_kernel_mark() -> bool:
     """Reset VmHWM, see proc(5); False where there is no such thing, or not for us."""
     try:

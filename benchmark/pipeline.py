@@ -5,20 +5,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import torch
-from transformers import PreTrainedTokenizerBase
 
 from benchmark.clock import CudaClock, HostClock
-from benchmark.decoders.autoregressive import AutoregressiveDecoder
-from benchmark.decoders.diffusion import MaskedDiffusionDecoder
-from benchmark.decoders.interface import Batch, Decoder, make_batch
-from benchmark.environment import probe
-from benchmark.errors import InfeasibleError, UserError
-from benchmark.measure import Measured, Timed, measure
-from benchmark.memory import cuda_peaks, host_peaks
-from benchmark.models.loading import ATTENTION, LanguageModel, end_ids
-from benchmark.models.shelf import Shelf
+from benchmark.decoders.factory import Ran, ready_decoder
+from benchmark.decoders.interface import Batch, make_batch
+from benchmark.environment import current_gpu, probe, require_gpu, watch
+from benchmark.equal_work import check_equal_work
+from benchmark.errors import BrokenProtocolError, DisturbedError, InfeasibleError, UserError
+from benchmark.fingerprint import fingerprint
+from benchmark.measure import Instruments, Measured, measure
+from benchmark.memory import cuda_peaks, host_peaks, is_out_of_memory
+from benchmark.models.loading import LanguageModel, end_ids
+from benchmark.outlook import Outlook, limits, look_ahead
+from benchmark.outputs import batch_rows, prompts_digest, read_back, samples_of
+from benchmark.profiling import Subject, profiled
 from benchmark.progress import Report, Stage
-from benchmark.prompts import Prompt, read_prompts
+from benchmark.prompts import Prompt, random_prompts, read_prompts
 from benchmark.quality.likelihood import likelihoods
 from benchmark.quality.score import Scorers, load_scorers, score
 from benchmark.record import (
@@ -29,13 +31,23 @@ from benchmark.record import (
     Generated,
     Measurement,
     Memory,
+    Profile,
     Record,
-    Sample,
     Score,
 )
 from benchmark.run import Device, Run
+from benchmark.shelf import Arm, Shelf, require_device
+from benchmark.stopping import Rule, first_is_outlier, interval_share
+from benchmark.verdict import judge
 
-ENGINE = "eager"
+EXPECTED = {
+    InfeasibleError: FailureKind.infeasible,
+    BrokenProtocolError: FailureKind.invalid,
+    DisturbedError: FailureKind.disturbed,
+    UserError: FailureKind.error,
+}
+"""Errors whose text is the reason that the record keeps, with the kind of failure that each is."""
+
 log = logging.getLogger(__name__)
 
 
@@ -47,10 +59,32 @@ class _Quality:
     failure: str | None
 
 
-def execute(run: Run, *, sweep: str, shelf: Shelf, report: Report) -> Record:
-    """Measure `run`, or say why it could not be measured. `shelf` keeps a model for the next run."""
+@dataclass(frozen=True, kw_only=True)
+class _Taken:
+    """What was timed, on what, and where its time went if that was asked."""
+
+    measured: Measured
+    ran: Ran
+    profile: Profile | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """How a run ended, what it ran on, and what was to be expected of it; None when it never got so far."""
+
+    result: Measurement | Failure
+    ran: Ran | None = None
+    outlook: Outlook | None = None
+
+
+def execute(run: Run, *, sweep: str, shelf: Shelf, report: Report, config: str | None = None) -> Record:
+    """Measure `run`, or say why it could not be measured. `shelf` keeps a model for the next run.
+
+    `config` is the configuration as composed, for the record.
+    """
     started = datetime.now(UTC)
     outcome = _attempt(run, shelf, report)
+    result = outcome.result
     return Record(
         key=run.key,
         name=run.name,
@@ -58,41 +92,33 @@ def execute(run: Run, *, sweep: str, shelf: Shelf, report: Report) -> Record:
         started_at=started.isoformat(),
         finished_at=datetime.now(UTC).isoformat(),
         run=run,
-        environment=_environment(run),
-        measurement=outcome if isinstance(outcome, Measurement) else None,
-        failure=outcome if isinstance(outcome, Failure) else None,
+        environment=_environment(run, outcome.ran),
+        measurement=result if isinstance(result, Measurement) else None,
+        failure=result if isinstance(result, Failure) else None,
+        fingerprint=fingerprint(run.model, config),
+        prediction=None if outcome.outlook is None else outcome.outlook.prediction,
     )
 
 
-def measure_run(run: Run, shelf: Shelf, report: Report) -> Measurement:
-    """The steps of a run: load, time, read the tokens back, score them, score the model."""
+def measure_run(run: Run, shelf: Shelf, report: Report, outlook: Outlook | None) -> _Outcome:
+    """The steps of a run: load, prepare and time, check, read the tokens back, score them, score the model."""
     report(Stage.loading, 0, 1)
-    arm = shelf.get(run.model.checkpoint, run.model.revision, run.model.family, run.precision, run.device)
+    arm = shelf.get(run)
     if run.length > arm.model.context:
         raise InfeasibleError(f"length={run.length} is more than the checkpoint's context of {arm.model.context}")
     decoded = max(run.prompts.count, run.batch)
-    held_out = 0 if run.likelihood is None else run.likelihood.documents
-    prompts = read_prompts(
-        run.prompts.source,
-        arm.tokenizer,
-        prompt_tokens=run.prompt_tokens,
-        output_tokens=run.output_tokens,
-        count=max(decoded, held_out),
-    )
-    rows = batch_rows(decoded, run.batch, run.samples)
-    measured = measure(
-        make_decoder(run, arm.model),
-        [_batch(prompts, row, run.seed, arm.model.device) for row in rows],
-        run.output_tokens,
-        clock=CudaClock() if run.device is Device.cuda else HostClock(),
-        peaks=cuda_peaks if run.device is Device.cuda else host_peaks,
-        warmup=run.warmup,
-        report=report,
-    )
-    generated = _read_back(prompts[: run.prompts.count], rows, measured.samples, arm.tokenizer)
-    quality = _score(run, generated, end_ids(arm.tokenizer), report)
-    return Measurement(
-        samples=tuple(_sample(timed, row, arm.tokenizer) for timed, row in zip(measured.samples, rows, strict=True)),
+    prompts = _prompts(run, arm, decoded)
+    taken = _measure(run, arm, prompts[:decoded], outlook, report)
+    measured, ran = taken.measured, taken.ran
+    rows = [batch_rows(decoded, run.batch, sample) for sample in range(len(measured.samples))]
+    check_equal_work(run, measured, rows, prompts, arm.model.mask_id)
+    labelled, watched = judge([timed.conditions for timed in measured.samples], run.device, strict=run.strict)
+    ends = frozenset() if arm.tokenizer is None else end_ids(arm.tokenizer)
+    generated = read_back(prompts[: run.prompts.count], rows, measured.samples, arm.tokenizer)
+    quality = _score(run, generated, ends, report)
+    latencies_s = [timed.timing.latency_s for timed in measured.samples]
+    measurement = Measurement(
+        samples=samples_of(measured.samples, rows, labelled, ends),
         warmup_s=measured.warmup_s,
         memory=_memory(arm.model, measured),
         forward_passes=measured.samples[0].generation.forward_passes,
@@ -100,55 +126,107 @@ def measure_run(run: Run, shelf: Shelf, report: Report) -> Measurement:
         scores=quality.scores,
         quality_failure=quality.failure,
         likelihood=_likelihood(run, arm.model, prompts, report),
+        preparing_s=ran.preparing_s,
+        fallback=ran.fallback,
+        stopped_by=measured.stopped_by,
+        interval_share=interval_share(latencies_s),
+        warmup_too_short=first_is_outlier(latencies_s),
+        prompts_digest=prompts_digest(prompts[:decoded]),
+        watched=watched,
+        limits=limits(run, outlook, measured),
+        profile=taken.profile,
+    )
+    return _Outcome(result=measurement, ran=ran, outlook=outlook)
+
+
+def _measure(run: Run, arm: Arm, prompts: list[Prompt], outlook: Outlook | None, report: Report) -> _Taken:
+    """Prepare a decoder, time it, and profile it if asked.
+
+    It ends here, so that what it holds on the device is free for the judges.
+    """
+
+    def batch_of(sample: int) -> Batch:
+        return _batch(prompts, batch_rows(len(prompts), run.batch, sample), run.seed, arm.model.device)
+
+    report(Stage.preparing, 0, 1)
+    ready, instruments = ready_decoder(run, arm.workshop, batch_of(0)), _instruments(run)
+    if ready.ran.fallback:
+        log.warning("%s: %s", run.name, ready.ran.fallback)
+    measured = measure(
+        ready.decoder,
+        batch_of,
+        run.output_tokens,
+        instruments=instruments,
+        rule=Rule(least=run.samples, stopping=run.stopping),
+        warmup=run.warmup,
+        report=report,
+    )
+    profile = None
+    if run.profile:
+        report(Stage.profile, 0, 1)
+        subject = Subject(decoder=ready.decoder, model=arm.model, batch=batch_of(0), run=run, clock=instruments.clock)
+        gpu = current_gpu() if run.device is Device.cuda else None
+        profile = profiled(subject, None if outlook is None else outlook.shape, gpu)
+    return _Taken(measured=measured, ran=ready.ran, profile=profile)
+
+
+def _instruments(run: Run) -> Instruments:
+    on_gpu = run.device is Device.cuda
+    return Instruments(
+        clock=CudaClock() if on_gpu else HostClock(),
+        peaks=cuda_peaks if on_gpu else host_peaks,
+        watch=watch(on_gpu=on_gpu),
     )
 
 
-def make_decoder(run: Run, model: LanguageModel) -> Decoder:
-    """The decoder of the run's family. A new one is a file, a row here and a YAML."""
-    if run.diffusion is None:
-        return AutoregressiveDecoder(model=model, temperature=run.temperature)
-    return MaskedDiffusionDecoder(
-        model=model,
-        steps=run.diffusion.steps,
-        block_length=run.diffusion.block_length,
-        temperature=run.temperature,
-        remasking=run.diffusion.remasking,
-        guidance_scale=run.diffusion.guidance_scale,
+def _prompts(run: Run, arm: Arm, decoded: int) -> list[Prompt]:
+    """The prompts to decode, and those whose likelihood is asked for."""
+    if arm.tokenizer is None:
+        return random_prompts(
+            vocabulary=arm.model.vocabulary,
+            mask_id=arm.model.mask_id,
+            prompt_tokens=run.prompt_tokens,
+            count=decoded,
+            seed=run.seed,
+        )
+    held_out = 0 if run.likelihood is None else run.likelihood.documents
+    return read_prompts(
+        run.prompts.source,
+        arm.tokenizer,
+        prompt_tokens=run.prompt_tokens,
+        output_tokens=run.output_tokens,
+        count=max(decoded, held_out),
     )
 
 
-def batch_rows(prompts: int, batch: int, samples: int) -> list[tuple[int, ...]]:
-    """Which prompts each sample decodes: the next `batch` of them, going round from the last to the first."""
-    return [tuple((sample * batch + row) % prompts for row in range(batch)) for sample in range(samples)]
-
-
-def _attempt(run: Run, shelf: Shelf, report: Report) -> Measurement | Failure:
+def _attempt(run: Run, shelf: Shelf, report: Report) -> _Outcome:
+    outlook = None
     try:
         if run.infeasible:
             raise InfeasibleError(run.infeasible)
-        return measure_run(run, shelf, report)
-    except InfeasibleError as error:
-        return Failure(kind=FailureKind.infeasible, message=str(error))
+        if run.gpu is not None:
+            require_device(run.device)
+            require_gpu(run.gpu)
+        outlook = look_ahead(run)
+        return measure_run(run, shelf, report, outlook)
+    except tuple(EXPECTED) as error:
+        kind = next(kind for known, kind in EXPECTED.items() if isinstance(error, known))
+        failure = Failure(kind=kind, message=str(error))
     except KeyboardInterrupt:
-        return Failure(kind=FailureKind.interrupted, message="interrupted from the keyboard")
-    except UserError as error:
-        return Failure(kind=FailureKind.error, message=str(error))
+        failure = Failure(kind=FailureKind.interrupted, message="interrupted from the keyboard")
     except Exception as error:  # whatever it is, it belongs in the record, and the sweep goes on
         log.exception("%s failed", run.name)
-        kind = FailureKind.out_of_memory if _is_out_of_memory(error) else FailureKind.error
-        return Failure(kind=kind, message=f"{type(error).__name__}: {error}")
+        kind = FailureKind.out_of_memory if is_out_of_memory(error) else FailureKind.error
+        failure = Failure(kind=kind, message=f"{type(error).__name__}: {error}")
+    return _Outcome(result=failure, outlook=outlook)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    words = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in words)
-
-
-def _environment(run: Run) -> Environment | None:
+def _environment(run: Run, ran: Ran | None) -> Environment | None:
     """Where this is; None when a broken device does not even say what it is."""
+    engine, attention = (run.engine, run.attention) if ran is None else (ran.engine, ran.attention)
     try:
         on_gpu = run.device is Device.cuda and torch.cuda.is_available()
-        return probe(engine=ENGINE, attention=ATTENTION, on_gpu=on_gpu)
+        return probe(engine=engine, attention=attention, on_gpu=on_gpu)
     except RuntimeError:
         log.exception("the environment could not be read")
         return None
@@ -158,44 +236,6 @@ def _batch(prompts: list[Prompt], rows: tuple[int, ...], seed: int, device: torc
     return make_batch(
         [prompts[row].tokens for row in rows], [(seed << 32) + prompts[row].number for row in rows], device
     )
-
-
-def _read_back(
-    prompts: list[Prompt], rows: list[tuple[int, ...]], samples: tuple[Timed, ...], tokenizer: PreTrainedTokenizerBase
-) -> tuple[Generated, ...]:
-    """Each prompt's output, from the first sample that decoded it; not that of prompts that only fill a batch."""
-    outputs: dict[int, list[int]] = {}
-    for row, sample in zip(rows, samples, strict=True):
-        for index, tokens in zip(row, sample.generation.tokens_BN.tolist(), strict=True):
-            outputs.setdefault(index, tokens)
-    return tuple(
-        Generated(
-            prompt_id=prompts[index].name,
-            prompt=prompts[index].text,
-            continuation=str(tokenizer.decode(tokens, skip_special_tokens=True)),
-            reference=prompts[index].reference,
-            tokens=tuple(tokens),
-        )
-        for index, tokens in sorted(outputs.items())
-        if index < len(prompts)
-    )
-
-
-def _sample(timed: Timed, row: tuple[int, ...], tokenizer: PreTrainedTokenizerBase) -> Sample:
-    outputs: list[list[int]] = timed.generation.tokens_BN.tolist()
-    ends = end_ids(tokenizer)
-    return Sample(
-        latency_s=timed.timing.latency_s,
-        host_latency_s=timed.timing.host_latency_s,
-        prefill_s=timed.timing.prefill_s,
-        step_s=timed.timing.step_s,
-        prompts=row,
-        valid_tokens=tuple(_until_end(tokens, ends) for tokens in outputs),
-    )
-
-
-def _until_end(tokens: list[int], ends: frozenset[int]) -> int:
-    return next((place for place, token in enumerate(tokens) if token in ends), len(tokens))
 
 
 def _score(run: Run, generated: tuple[Generated, ...], ends: frozenset[int], report: Report) -> _Quality:

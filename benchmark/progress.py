@@ -8,11 +8,13 @@ class Stage(StrEnum):
     """What a run is busy with, for whoever watches."""
 
     loading = "loading"
+    preparing = "preparing"
     warmup = "warm-up"
     memory = "memory"
     repeats = "repeats"
     quality = "quality"
     likelihood = "likelihood"
+    profile = "profile"
 
 
 Report = Callable[[Stage, int, int], None]

@@ -1,6 +1,8 @@
 """Prompts of an exact number of tokens, each with the document's true continuation beside it."""
 
+import hashlib
 import json
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ class Prompt:
     """The first tokens of a document, as ids and as text, and the tokens that follow, likewise.
 
     `number` is the document's place in its source: what it decodes to depends on that and on nothing before it.
+    `digest` is the whole document's hash, which does not depend on the tokenizer.
     """
 
     number: int
@@ -38,6 +41,7 @@ class Prompt:
     text: str
     reference_tokens: list[int]
     reference: str
+    digest: str = ""
 
 
 def locate(source: str) -> Path:
@@ -76,6 +80,7 @@ def read_prompts(
                     text=texts[0],
                     reference_tokens=tail,
                     reference=texts[1],
+                    digest=hashlib.sha256(document.text.encode()).hexdigest()[:16],
                 )
             )
         if len(prompts) == count:
@@ -84,6 +89,23 @@ def read_prompts(
         f"{source} holds {len(prompts)} documents of at least {length} tokens and this run needs {count}:"
         " lower batch, prompts.count or likelihood.documents, or give more text with prompts.source"
     )
+
+
+def random_prompts(*, vocabulary: int, mask_id: int | None, prompt_tokens: int, count: int, seed: int) -> list[Prompt]:
+    """Prompts without meaning, for a model without a tokenizer: tokens drawn evenly, never the mask."""
+    draw = random.Random(seed)  # noqa: S311 (nothing secret)
+    allowed = [token for token in range(vocabulary) if token != mask_id]
+    return [
+        Prompt(
+            number=number,
+            name=f"random-{number}",
+            tokens=draw.choices(allowed, k=prompt_tokens),
+            text="",
+            reference_tokens=[],
+            reference="",
+        )
+        for number in range(count)
+    ]
 
 
 def _documents(path: Path, length: int) -> Iterator[Document]:

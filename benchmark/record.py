@@ -18,6 +18,83 @@ class FailureKind(StrEnum):
     infeasible = "infeasible"
     interrupted = "interrupted"
     error = "error"
+    invalid = "invalid"
+    disturbed = "disturbed"
+
+
+class StoppedBy(StrEnum):
+    """Why a run took no further sample: it had its fixed number, its precision, or no time left."""
+
+    repeats = "repeats"
+    precision = "precision"
+    budget = "budget"
+
+
+class Label(StrEnum):
+    """What was wrong with the machine while a sample was taken. `power_cap` alone disturbs no run."""
+
+    throttled = "throttled"
+    power_cap = "power_cap"
+    clock_changed = "clock_changed"
+    foreign_process = "foreign_process"
+    busy_cpu = "busy_cpu"
+
+
+class Verdict(StrEnum):
+    """Whether the machine was left alone; `unknown` where a GPU could not be watched."""
+
+    clean = "clean"
+    disturbed = "disturbed"
+    unknown = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What was read of the machine around one sample and, where it lasts long enough, during it. Unknown is null.
+
+    Attributes:
+        sm_mhz_before, sm_mhz_after: SM clock right before the sample (an idle GPU's), and right after its end.
+        sm_mhz_low, sm_mhz_high: lowest and highest of the readings during the sample and of the one after.
+        memory_mhz_low, memory_mhz_high: the memory's clock, likewise.
+        throttle: NVML's reasons for a lower clock, of all those readings; idleness is none.
+        temperature_c: highest. power_w: highest. performance_state: highest number, 0 is the fastest state.
+        readings: how many of them fell inside the sample.
+        foreign_processes: processes on the GPU that are not this one.
+        foreign_gpu_bytes: memory in use on the GPU that this process's allocator does not hold.
+        foreign_cpu_cores: CPU time of all other processes over time: 1.0 is one core kept busy.
+    """
+
+    sm_mhz_before: int | None = None
+    sm_mhz_low: int | None = None
+    sm_mhz_high: int | None = None
+    sm_mhz_after: int | None = None
+    memory_mhz_low: int | None = None
+    memory_mhz_high: int | None = None
+    throttle: tuple[str, ...] = ()
+    temperature_c: int | None = None
+    power_w: float | None = None
+    performance_state: int | None = None
+    readings: int = 0
+    foreign_processes: int | None = None
+    foreign_gpu_bytes: int | None = None
+    foreign_cpu_cores: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelCount:
+    """How many of a run's samples have a label."""
+
+    label: Label
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """What the labels of all samples come to. `why` is null where nothing is to be said."""
+
+    verdict: Verdict
+    why: str | None
+    labelled: tuple[LabelCount, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +108,8 @@ class Sample:
         step_s: time of each later token (autoregressive) or of each step (diffusion), in order.
         prompts: indices into the run's prompts, one a row.
         valid_tokens: output tokens before the first end of sequence, one a row.
+        labels: what was wrong with the machine meanwhile.
+        conditions: what was read of it; null in records from before it was watched.
     """
 
     latency_s: float
@@ -39,6 +118,8 @@ class Sample:
     step_s: tuple[float, ...]
     prompts: tuple[int, ...]
     valid_tokens: tuple[int, ...]
+    labels: tuple[Label, ...] = ()
+    conditions: Conditions | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,13 +194,89 @@ class DocumentLikelihood:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Limits:
+    """A run held against its device. See docs/protocol.md for what is counted.
+
+    Attributes:
+        copy_bytes_per_s, matrix_flop_per_s: the device's ceilings, measured on it.
+        flop, bytes: arithmetic and memory traffic of one generation, counted from its shape.
+        floor_s: the least time that the ceilings allow for them, pass by pass.
+        floor_share: floor_s over the measured median latency: 1 is the chip's limit.
+        matrix_share: arithmetic a second over its ceiling (MFU against the measured rate).
+        copy_share: traffic a second over its ceiling.
+    """
+
+    copy_bytes_per_s: float
+    matrix_flop_per_s: float
+    flop: float
+    bytes: float
+    floor_s: float
+    floor_share: float
+    matrix_share: float
+    copy_share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelTime:
+    """Time of all operations of one kind in one generation."""
+
+    kind: str
+    seconds: float
+    calls: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryPoint:
+    """Memory at a moment of one generation: the weights, the key-value cache, and the rest of what is allocated."""
+
+    at_s: float
+    reserved_bytes: int
+    weights_bytes: int
+    cache_bytes: int
+    rest_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Energy:
+    """Energy by the GPU's own counter over several generations; everything on the board, idle power included."""
+
+    joules: float
+    seconds: float
+    generations: int
+    joules_per_token: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """Where time, memory and energy go, from passes of their own. What a device cannot tell is null or empty.
+
+    Attributes:
+        latency_s: the profiled generation, slowed down by the profiler; shares are of this.
+        kinds: matrix, attention, head, other and idle; on a CPU the operators' own times.
+        memory: along one more generation.
+    """
+
+    latency_s: float
+    kinds: tuple[KernelTime, ...]
+    memory: tuple[MemoryPoint, ...] = ()
+    energy: Energy | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
     """Raw samples of a run that went through; statistics are left to the analysis.
 
     Attributes:
         forward_passes: evaluations of the model's body in one generation.
         likelihood: of held-out text, one entry a document; empty when it was not asked for.
+        preparing_s: seconds that compiling and capturing took, once for this shape; null in older records.
+        fallback: why another engine ran than was asked for; null when none did.
         quality_failure: why the judge's or encoder's figures are missing; null when nothing failed.
+        stopped_by: why there are no more samples; null in older records, as are all below.
+        interval_share: width of the 95% interval of the median latency over the median; null under 6 samples.
+        warmup_too_short: whether the first sample is an outlier on the slow side; null where too few say so.
+        prompts_digest: hash of the documents that were decoded, in their order; equal for equal prompts.
+        watched: what became of the machine meanwhile.
     """
 
     samples: tuple[Sample, ...]
@@ -130,6 +287,23 @@ class Measurement:
     scores: tuple[Score, ...]
     likelihood: tuple[DocumentLikelihood, ...] = ()
     quality_failure: str | None = None
+    preparing_s: float | None = None
+    fallback: str | None = None
+    stopped_by: StoppedBy | None = None
+    interval_share: float | None = None
+    warmup_too_short: bool | None = None
+    prompts_digest: str | None = None
+    watched: Watched | None = None
+    limits: Limits | None = None
+    profile: Profile | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What was expected before the run: its latency, and its peak memory (on a CPU without the interpreter's own)."""
+
+    latency_s: float
+    peak_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,8 +315,52 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Card:
+    """A GPU's settings, read through NVML and never changed. What it does not tell is null.
+
+    Attributes:
+        form: SXM or PCI.
+        power_limit_w: the limit in force; power_limit_default_w: the one that it came with.
+        sm_mhz_max, memory_mhz_max: the highest clocks.
+        process_count: processes on the GPU when the run was over, this one among them.
+    """
+
+    form: str | None = None
+    pci_bus_id: str | None = None
+    ecc: bool | None = None
+    mig: bool | None = None
+    persistence: bool | None = None
+    performance_state: int | None = None
+    power_limit_w: float | None = None
+    power_limit_default_w: float | None = None
+    sm_mhz_max: int | None = None
+    memory_mhz_max: int | None = None
+    process_count: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fingerprint:
+    """What was asked for and of which weights. Unknown is null.
+
+    Attributes:
+        config: the configuration as composed, as JSON; passwords in addresses are left out.
+        revision: the checkpoint's commit on the hub.
+        weights_sha256: hash of the index of its weights, or of the header of its one file.
+    """
+
+    config: str | None = None
+    revision: str | None = None
+    weights_sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Environment:
-    """Where a run ran. What could not be found out is null."""
+    """Where a run ran, and with which engine and attention kernel. What could not be found out is null.
+
+    Attributes:
+        dirty: whether the checkout had changes that are in no commit.
+        variables: environment variables that change speed, as NAME=value.
+    """
 
     host: str
     system: str
@@ -161,6 +379,11 @@ class Environment:
     commit: str | None
     engine: str
     attention: str
+    dirty: bool | None = None
+    cudnn: str | None = None
+    flash_attn: str | None = None
+    variables: tuple[str, ...] = ()
+    card: Card | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +405,8 @@ class Record:
     measurement: Measurement | None
     failure: Failure | None
     rescored_from: str | None = None
+    fingerprint: Fingerprint | None = None
+    prediction: Prediction | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is neither or both.

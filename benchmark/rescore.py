@@ -28,7 +28,7 @@ from benchmark.progress import Report, Stage
 from benchmark.quality.older import complete
 from benchmark.quality.score import Scorers, load_scorers, rescore
 from benchmark.record import Record
-from benchmark.run import Device, Encoder, Judge, Run
+from benchmark.run import Device, Encoder, Judge, Run, Weights
 from benchmark.sinks.journal import Journal, record_name
 from benchmark.sinks.tracking import Tracker
 from benchmark.sweep import INTERRUPTED
@@ -103,6 +103,9 @@ def rescore_folder(folder: Path, request: Request, console: Console) -> None:
     for line in loaded.rejected:
         console.print(f"left out: {line}", markup=False, soft_wrap=True)
     measured = [record for record in latest(loaded.records) if record.measurement is not None]
+    for record in [record for record in measured if record.run.weights is Weights.random]:
+        measured.remove(record)
+        console.print(f"left out: {record.name}: random weights write no text", markup=False, soft_wrap=True)
     if not measured:
         raise UserError(f"{journal.folder} holds no measured records: give the output_dir of a run")
     reruns = [(source, rerun(source.run, request)) for source in measured]

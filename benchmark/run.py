@@ -172,11 +172,38 @@ class HeldOut:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stopping:
+    """When a run that has its least number of samples may end.
+
+    Attributes:
+        interval: the 95% interval of the median latency, high minus low, is narrower than this share of the median.
+        budget_s: or the timed samples together took so many seconds.
+    """
+
+    interval: float
+    budget_s: float
+
+    def __post_init__(self) -> None:
+        """Reject values that no run could end by.
+
+        Raises:
+            UserError: naming the value and what is allowed.
+        """
+        _at_least("stopping.budget_s", self.budget_s, 0)
+        if not 0 < self.interval < 1:
+            raise UserError(
+                f"stopping.interval={self.interval} is not allowed: give a number between 0 and 1, such as 0.03 for 3%"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One grid point. Two runs with equal `key` measure the same thing.
 
     `length` counts prompt and output tokens together. `repeats` is the least number of timed
-    samples; a run takes more when its prompts, `batch` at a time, need more.
+    samples; a run takes more when its prompts, `batch` at a time, need more, and when `stopping`
+    asks for a precision that so many do not have. `gpu` are the words that the GPU's name must
+    have; `strict` makes a disturbed run a failure; `profile` adds a pass that says where time goes.
     """
 
     model: Model
@@ -197,6 +224,10 @@ class Run:
     engine: Engine = Engine.eager
     attention: Attention = Attention.sdpa
     weights: Weights = Weights.checkpoint
+    stopping: Stopping | None = None
+    profile: bool = False
+    gpu: str | None = None
+    strict: bool = False
 
     def __post_init__(self) -> None:
         """Reject values that no model could run.
@@ -226,7 +257,10 @@ class Run:
 
     @property
     def samples(self) -> int:
-        """Timed samples: `repeats`, or as many batches as all prompts need. Random weights need none of them."""
+        """The least number of timed samples: `repeats`, or as many batches as all prompts need.
+
+        Random weights need none of them.
+        """
         needed = self.batch if self.weights is Weights.random else self.prompts.count
         return max(self.repeats, -(-needed // self.batch))
 
@@ -234,11 +268,12 @@ class Run:
     def key(self) -> str:
         """Hash of everything that changes the result, stable across machines and versions of Python.
 
-        Who scores, and on what, changes the result; where a judge or an encoder lives does not. What
-        came after the first records counts only where it is set, so that those keep their keys.
+        Who scores, and on what, changes the result; where a judge or an encoder lives does not, nor what
+        a run demands of its machine. What came after the first records counts only where it is set, so
+        that those keep their keys.
         """
         identity = asdict(self)
-        del identity["model"]["name"]
+        del identity["model"]["name"], identity["gpu"], identity["strict"]
         del identity["model"]["architecture"]
         for scorer in (identity["judge"], identity["encoder"]):
             if scorer is not None:
@@ -319,6 +354,8 @@ _UNSET = {
     "engine": Engine.eager,
     "attention": Attention.sdpa,
     "weights": Weights.checkpoint,
+    "stopping": None,
+    "profile": False,
 }
 """What came after the first records, at the values that those were measured with."""
 

@@ -60,11 +60,15 @@ class ModelConfig:
 
 @dataclass
 class HardwareConfig:
-    """The hardware group. `remote` says that jobs run on other machines, through hydra.launcher."""
+    """The hardware group. `remote` says that jobs run on other machines, through hydra.launcher.
+
+    `gpu` are words that the GPU's name must have, such as `A100 80GB`.
+    """
 
     name: str = MISSING
     device: DeviceChoice = DeviceChoice.auto
     remote: bool = False
+    gpu: str | None = None
 
 
 @dataclass
@@ -120,6 +124,15 @@ class TrackingConfig:
 
 
 @dataclass
+class StoppingConfig:
+    """When a run without a fixed number of repeats ends; see docs/protocol.md."""
+
+    least: int = MISSING
+    interval: float = MISSING
+    budget_s: float = MISSING
+
+
+@dataclass
 class SweepConfig:
     """The sweep's name, and what the sweeper tells each of its jobs."""
 
@@ -153,7 +166,11 @@ class Config:
     weights: Weights = Weights.checkpoint
     seed: int = MISSING
     warmup: int = MISSING
-    repeats: int = MISSING
+    repeats: int | None = None
+    stopping: StoppingConfig = field(default_factory=StoppingConfig)
+    profile: bool = False
+    strict: bool = False
+    dry_run: bool = False
     output_dir: str = MISSING
 
 

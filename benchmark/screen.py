@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from analysis.metrics import metrics
 from analysis.table import failures, table
 from benchmark.progress import Stage
-from benchmark.record import Record
+from benchmark.record import Measurement, Record, StoppedBy, Verdict
 from benchmark.sinks.tracking import Tracker
 from benchmark.sweep import Plan
 
@@ -74,14 +74,32 @@ def title(index: int, size: int, name: str) -> str:
 
 
 def finished(console: Console, heading: str, record: Record) -> None:
-    """One line for a run that has ended."""
-    if record.failure is not None:
+    """One line for a run that has ended, and one for each thing that whoever quotes it must know."""
+    if record.measurement is None:
+        assert record.failure is not None
         console.print(f"{heading}  {record.failure.kind.replace('_', ' ')}", highlight=False)
         return
     found = metrics(record)
     judged = f"  perplexity {found['quality/perplexity']:.1f}" if "quality/perplexity" in found else ""
     latency, rate = found["latency/e2e_s"], found["throughput/tok_per_s"]
     console.print(f"{heading}  {latency:.3g} s  {rate:,.0f} tok/s{judged}", highlight=False)
+    for line in cautions(record.measurement):
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+
+
+def cautions(measured: Measurement) -> list[str]:
+    """What was not as the protocol wants it, a line each."""
+    lines = []
+    if measured.watched is not None and measured.watched.verdict is not Verdict.clean:
+        lines.append(f"{measured.watched.verdict}: {measured.watched.why}")
+    if measured.warmup_too_short:
+        lines.append(f"the first sample was far slower: {len(measured.warmup_s)} warm-up runs are too few")
+    if measured.stopped_by is StoppedBy.budget and measured.interval_share is not None:
+        lines.append(
+            f"time budget spent: the median's 95% interval is {measured.interval_share:.0%} wide"
+            f" after {len(measured.samples)} samples"
+        )
+    return lines
 
 
 def conclude(console: Console, records: Sequence[Record], output_dir: Path, tracker: Tracker | None) -> None:

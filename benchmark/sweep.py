@@ -10,6 +10,9 @@ from benchmark.run import Run
 INTERRUPTED = 130
 """The exit code that shells give a program stopped by Ctrl-C."""
 
+RESULTS = {FailureKind.out_of_memory, FailureKind.infeasible}
+"""Failures that are answers."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
@@ -66,13 +69,10 @@ def undispatched(run: Run, sweep: str) -> Record:
 
 
 def exit_code(records: Iterable[Record], *, expected: int) -> int:
-    """0 when every point came to its end and something was measured; 130 when interrupted; else 1.
-
-    Running out of memory and being infeasible are results.
-    """
+    """0 when every point came to its end and something was measured; 130 when interrupted; else 1."""
     records = list(records)
     kinds = {record.failure.kind for record in records if record.failure is not None}
     if FailureKind.interrupted in kinds:
         return INTERRUPTED
     measured = any(record.measurement is not None for record in records)
-    return 0 if measured and FailureKind.error not in kinds and len(records) >= expected else 1
+    return 0 if measured and kinds <= RESULTS and len(records) >= expected else 1

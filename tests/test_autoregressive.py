@@ -3,6 +3,10 @@ from hypothesis import strategies as st
 
 from benchmark.decoders.autoregressive import AutoregressiveDecoder
 from benchmark.decoders.interface import Phase, Unmarked, make_batch
+from benchmark.engines.attention import Plain
+from benchmark.engines.choice import Head
+from benchmark.engines.eager import EagerCausal
+from benchmark.models.loading import LanguageModel
 from benchmark.run import Family
 from tests import reference
 from tests.checkpoints import CPU, END_ID, VOCABULARY, random_model
@@ -11,9 +15,15 @@ from tests.fakes import FakeModel, Marked
 PROMPTS = [[5, 9, 2, 7, 3, 3], [8, 4], [2, 2, 6, 11]]
 
 
+def decoder(model: LanguageModel, temperature: float = 0.0) -> AutoregressiveDecoder:
+    head = Head(linear=model.head, temperature=temperature, forbidden_id=None)
+    return AutoregressiveDecoder(passes=EagerCausal(model, Plain(), head))
+
+
 def decode(rows: list[list[int]], streams: list[int], output_tokens: int, temperature: float) -> list[list[int]]:
-    decoder = AutoregressiveDecoder(model=random_model(Family.autoregressive), temperature=temperature)
-    generation = decoder.decode(make_batch(rows, streams, CPU), output_tokens, Unmarked())
+    generation = decoder(random_model(Family.autoregressive), temperature).decode(
+        make_batch(rows, streams, CPU), output_tokens, Unmarked()
+    )
     tokens: list[list[int]] = generation.tokens_BN.tolist()
     return tokens
 
@@ -48,44 +58,37 @@ def test_rows_of_one_prompt_differ_by_their_streams() -> None:
 
 def test_the_end_of_sequence_does_not_end_a_row() -> None:
     fake = FakeModel(vocabulary=3, logits=lambda _: [5.0, 0.0, 0.0])
-    generation = AutoregressiveDecoder(model=fake.model, temperature=0.0).decode(
-        make_batch([[2, 2]], [0], CPU), 5, Unmarked()
-    )
+    generation = decoder(fake.model).decode(make_batch([[2, 2]], [0], CPU), 5, Unmarked())
     assert generation.tokens_BN.tolist() == [[END_ID] * 5]
 
 
 def test_the_prompt_is_read_once_and_then_one_token_a_pass() -> None:
     fake = FakeModel(vocabulary=3, logits=lambda _: [0.0, 5.0, 0.0])
-    generation = AutoregressiveDecoder(model=fake.model, temperature=0.0).decode(
-        make_batch([[2, 2, 0]], [0], CPU), 3, Unmarked()
-    )
+    generation = decoder(fake.model).decode(make_batch([[2, 2, 0]], [0], CPU), 3, Unmarked())
     assert fake.body.canvases == [[[2, 2, 0]], [[1]], [[1]]]
     assert generation.forward_passes == 3
 
 
 def test_padding_is_hidden_and_every_row_begins_at_its_own_first_token() -> None:
     fake = FakeModel(vocabulary=3, logits=lambda _: [0.0, 5.0, 0.0])
-    decoder = AutoregressiveDecoder(model=fake.model, temperature=0.0)
-    decoder.decode(make_batch([[2], [2, 0]], [0, 1], CPU), 3, Unmarked())
+    decoder(fake.model).decode(make_batch([[2], [2, 0]], [0, 1], CPU), 3, Unmarked())
     assert fake.body.masks == [[[0, 1], [1, 1]], [[0, 1, 1], [1, 1, 1]], [[0, 1, 1, 1], [1, 1, 1, 1]]]
     assert fake.body.positions == [[[0, 0], [0, 1]], [[1], [2]], [[2], [3]]]
 
 
 def test_without_padding_attention_has_no_mask() -> None:
     fake = FakeModel(vocabulary=3, logits=lambda _: [0.0, 5.0, 0.0])
-    decoder = AutoregressiveDecoder(model=fake.model, temperature=0.0)
-    decoder.decode(make_batch([[2], [0]], [0, 1], CPU), 2, Unmarked())
+    decoder(fake.model).decode(make_batch([[2], [0]], [0, 1], CPU), 2, Unmarked())
     assert (fake.body.masks, fake.body.positions) == ([None, None], [None, None])
 
 
 def test_the_head_reads_the_last_place_alone() -> None:
     fake = FakeModel(vocabulary=3, logits=lambda _: [0.0, 5.0, 0.0])
-    AutoregressiveDecoder(model=fake.model, temperature=0.0).decode(make_batch([[2, 2, 0]], [0], CPU), 2, Unmarked())
+    decoder(fake.model).decode(make_batch([[2, 2, 0]], [0], CPU), 2, Unmarked())
     assert fake.head.places == [[2], [0]]
 
 
 def test_the_first_token_ends_the_prefill_and_every_other_one_a_step() -> None:
     marked = Marked()
-    decoder = AutoregressiveDecoder(model=random_model(Family.autoregressive), temperature=0.0)
-    decoder.decode(make_batch(PROMPTS, [0, 1, 2], CPU), 4, marked)
+    decoder(random_model(Family.autoregressive)).decode(make_batch(PROMPTS, [0, 1, 2], CPU), 4, marked)
     assert marked.phases == [Phase.prefill, Phase.step, Phase.step, Phase.step]

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmark.decoders import choice
-from benchmark.decoders.choice import Choice, Head
-from benchmark.decoders.noise import cells
+from benchmark.engines import choice
+from benchmark.engines.choice import Choice, Head
+from benchmark.engines.noise import cells
 
 GENERATOR = torch.Generator().manual_seed(0)
 HIDDEN_BMD = torch.randn(3, 5, 4, generator=GENERATOR)

@@ -4,9 +4,17 @@ from typing import Any
 import pytest
 
 from analysis.comparability import CONTROLS, group
-from benchmark.record import FailureKind, Record
+from benchmark.record import Card, FailureKind, Record
 from benchmark.run import Device, Precision, Remasking, Run, Weights
-from tests.factories import a_diffusion, a_failed_record, a_record, a_run, an_autoregressive_run, an_environment
+from tests.factories import (
+    a_diffusion,
+    a_failed_record,
+    a_measurement,
+    a_record,
+    a_run,
+    an_autoregressive_run,
+    an_environment,
+)
 
 
 def diffusion(steps: int = 4, **changes: Any) -> Run:
@@ -152,3 +160,32 @@ def test_random_weights_enter_no_comparison_of_quality_whatever_is_allowed(allow
     assert [pairing.baseline, *pairing.by_steps.values()] == [real[1], real[0]]
     assert [line.partition(": ")[2] for line in found.left_out] == ["random weights have no quality to compare"] * 2
     assert all("random weights" in line.partition(": ")[0] for line in found.left_out)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cudnn", "91000"),
+        ("flash_attn", "2.8.3"),
+        ("system", "Another OS"),
+        ("commit", "0123456789ab-dirty"),
+        ("variables", ("OMP_NUM_THREADS=1",)),
+        ("card", Card(power_limit_w=300.0)),
+    ],
+)
+def test_another_fingerprint_keeps_runs_apart_unless_allowed(name: str, value: Any) -> None:
+    control = "power_limit" if name == "card" else name
+    records = [measured(diffusion(), **{name: value}), measured(an_autoregressive_run())]
+    assert group(records).pairings == ()
+    assert len(group(records, allow={control}).pairings) == 1
+
+
+def test_other_documents_are_not_compared_and_a_failure_is_still_replaced_by_a_measurement() -> None:
+    asked = a_record(diffusion(), measurement=a_measurement(prompts_digest="one"))
+    baseline = a_record(an_autoregressive_run(), measurement=a_measurement(prompts_digest="two"))
+    lost = a_failed_record(diffusion(), started_at="2026-03-03T12:00:00+00:00")
+    found = group([asked, baseline, lost])
+    assert found.pairings == ()
+    assert len(found.left_out) == 2
+    assert "documents is one, there two" in found.left_out[0]
+    assert len(group([asked, baseline], allow={"documents"}).pairings) == 1

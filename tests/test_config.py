@@ -1,10 +1,11 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from benchmark.config import CONF, to_run, to_settings
 from benchmark.errors import UserError
-from benchmark.run import Device, Encoder, Family, HeldOut, Precision, Remasking, Run
+from benchmark.run import Device, Encoder, Family, HeldOut, Precision, Remasking, Run, Stopping
 from tests.composition import composed, config
 
 GROUPS = ["model", "hardware", "precision", "prompts", "judge", "encoder", "likelihood", "tracking", "sweep"]
@@ -194,3 +195,43 @@ def test_a_cluster_job_has_one_a100_to_itself_and_is_launched_by_submitit() -> N
     assert hydra.launcher.additional_parameters.exclusive is True
     assert to_settings(config("hardware=a100")).remote
     assert not to_settings(config("hardware=gpu")).remote
+
+
+def test_repeats_go_on_until_the_median_is_known_unless_their_number_is_fixed() -> None:
+    assert (run().stopping, run().repeats) == (Stopping(interval=0.03, budget_s=30.0), 5)
+    assert (run("repeats=7").stopping, run("repeats=7").repeats) == (None, 7)
+    other = run("stopping.interval=0.01", "stopping.budget_s=9", "stopping.least=8")
+    assert (other.stopping, other.repeats) == (Stopping(interval=0.01, budget_s=9.0), 8)
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("stopping.interval=0", "stopping.interval=0.0 is not allowed: give a number between 0 and 1"),
+        ("stopping.interval=3", "stopping.interval=3.0 is not allowed"),
+        ("stopping.budget_s=-1", "stopping.budget_s=-1.0 is not allowed: give a number of at least 0"),
+        ("stopping.least=0", "stopping.least=0 is not allowed: give a number of at least 1"),
+    ],
+)
+def test_a_rule_that_never_ends_is_refused(option: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        run(option)
+
+
+def test_an_a100_is_demanded_of_the_cluster_and_no_gpu_of_a_cpu() -> None:
+    assert to_run(config("hardware=a100"), one_gpu).gpu == "A100 80GB"
+    assert to_run(config("hardware=a100", "hardware.device=cpu"), one_gpu).gpu is None
+    assert to_run(config("hardware=gpu", "hardware.gpu=H100"), one_gpu).gpu == "H100"
+    assert to_run(config("hardware=gpu"), one_gpu).gpu is None
+
+
+def test_profile_and_strictness_reach_the_run_and_the_dry_run_the_settings() -> None:
+    assert (run().profile, run().strict) == (False, False)
+    assert (run("profile=true").profile, run("strict=true").strict) == (True, True)
+    assert to_settings(config("dry_run=true")).dry_run
+
+
+def test_the_settings_hold_the_configuration_as_composed() -> None:
+    composed_text = to_settings(config("steps=8")).composed
+    assert composed_text is not None
+    assert json.loads(composed_text)["steps"] == 8

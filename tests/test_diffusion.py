@@ -7,11 +7,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.decoders import choice
-from benchmark.decoders.diffusion import MaskedDiffusionDecoder, transfers
+from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Phase, Unmarked, make_batch
+from benchmark.engines import choice
+from benchmark.engines.attention import Plain
+from benchmark.engines.choice import Head
+from benchmark.engines.eager import EagerCanvas
 from benchmark.models.loading import LanguageModel, load_model
 from benchmark.run import Family, Remasking
+from benchmark.schedule import transfers
 from tests import reference
 from tests.checkpoints import CPU, MASK_ID, VOCABULARY, random_model
 from tests.fakes import FakeModel, Marked
@@ -28,11 +32,13 @@ def published() -> LanguageModel:
 
 
 def decoder(model: LanguageModel, sampling: Sampling) -> MaskedDiffusionDecoder:
+    assert model.mask_id is not None
     return MaskedDiffusionDecoder(
-        model=model,
+        passes=EagerCanvas(model, Plain()),
+        head=Head(linear=model.head, temperature=sampling.temperature, forbidden_id=model.mask_id),
+        mask_id=model.mask_id,
         steps=sampling.steps,
         block_length=sampling.block_length,
-        temperature=sampling.temperature,
         remasking=sampling.remasking,
         guidance_scale=sampling.guidance_scale,
     )

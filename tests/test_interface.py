@@ -1,6 +1,7 @@
 import torch
 
-from benchmark.decoders.interface import make_batch, positions
+from benchmark.decoders.interface import make_batch
+from benchmark.engines.positions import positions
 from tests.checkpoints import CPU
 
 

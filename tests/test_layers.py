@@ -105,6 +105,9 @@ def test_measuring_knows_no_model_no_sink_and_no_configuration() -> None:
             "benchmark.decoders.interface",
             "benchmark.memory",
             "benchmark.progress",
+            "benchmark.record",
+            "benchmark.stopping",
+            "benchmark.watch",
         }, name
 
 

@@ -2,7 +2,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from analysis.load import latest, load, read
+from analysis.load import _without_texts, latest, load, read
 from tests.factories import a_failed_record, a_measurement, a_record, a_run
 
 EARLY, LATE = "2026-03-01T10:00:00+00:00", "2026-03-01T11:00:00+00:00"
@@ -51,6 +51,8 @@ def test_runs_keep_the_order_in_which_they_first_appear() -> None:
 
 def test_texts_can_be_left_behind() -> None:
     record = a_record()
+    assert b"nada" in record.to_json().encode()
+    assert b"nada" not in _without_texts(record.to_json().encode())
     (found,) = read([("it", record.to_json().encode)], keep_texts=False).records
     assert found.measurement is not None
     assert record.measurement is not None

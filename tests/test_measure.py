@@ -1,15 +1,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 import torch
 
 from benchmark.clock import Mark
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases, make_batch
-from benchmark.measure import Measured, measure, time_once
+from benchmark.measure import Instruments, Measured, measure, time_once
 from benchmark.memory import Peaks
 from benchmark.progress import Stage
+from benchmark.record import Conditions, StoppedBy
+from benchmark.run import Stopping
+from benchmark.stopping import Rule
+from benchmark.watch import Seen
 from tests.checkpoints import CPU
 
 BATCHES = [make_batch([[row]], [row], CPU) for row in range(3)]
@@ -50,6 +55,10 @@ class FakeDecoder:
     prompts: list[int] = field(default_factory=list)
     busy: bool = False
 
+    def prepare(self, batch: Batch, output_tokens: int) -> float:
+        del batch, output_tokens
+        return 0.0
+
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
         self.busy = True
         self.clock.calls.append("decode")
@@ -78,8 +87,28 @@ def ignore(_stage: Stage, _done: int, _total: int) -> None:
     """Nobody watches."""
 
 
-def measured(decoder: FakeDecoder, warmup: int = 2) -> Measured:
-    return measure(decoder, BATCHES, 4, clock=decoder.clock, peaks=no_peaks, warmup=warmup, report=ignore)
+@contextmanager
+def unwatched() -> Iterator[Seen]:
+    yield Seen()
+
+
+def with_instruments(clock: FakeClock, **changes: Any) -> Instruments:
+    return replace(Instruments(clock=clock, peaks=no_peaks, watch=unwatched), **changes)
+
+
+THREE = Rule(least=3, stopping=None)
+
+
+def measured(decoder: FakeDecoder, warmup: int = 2, rule: Rule = THREE, **instruments: Any) -> Measured:
+    return measure(
+        decoder,
+        lambda sample: BATCHES[sample % 3],
+        4,
+        instruments=with_instruments(decoder.clock, **instruments),
+        rule=rule,
+        warmup=warmup,
+        report=ignore,
+    )
 
 
 def test_latency_lasts_from_the_start_to_the_end_of_the_decoding() -> None:
@@ -160,7 +189,7 @@ def test_memory_is_watched_during_one_untimed_decoding_after_the_warm_up() -> No
         seen.append(len(decoder.prompts))
         found.resident_bytes = 42
 
-    result = measure(decoder, BATCHES, 4, clock=decoder.clock, peaks=peaks, warmup=2, report=ignore)
+    result = measured(decoder, peaks=peaks)
     assert seen == [2, 3]
     assert result.peaks.resident_bytes == 42
     assert 6.0 not in [*result.warmup_s, *(sample.timing.latency_s for sample in result.samples)]
@@ -176,7 +205,7 @@ def test_progress_is_reported_between_samples_and_never_inside_one() -> None:
         clock.calls.append("report")
         reports.append((stage, done, total))
 
-    measure(decoder, BATCHES, 4, clock=clock, peaks=no_peaks, warmup=2, report=report)
+    measure(decoder, BATCHES.__getitem__, 4, instruments=with_instruments(clock), rule=THREE, warmup=2, report=report)
     assert reports == [
         (Stage.warmup, 0, 2),
         (Stage.warmup, 1, 2),
@@ -187,3 +216,41 @@ def test_progress_is_reported_between_samples_and_never_inside_one() -> None:
     ]
     inside = ["synchronize", "mark", "decode", "mark", "mark", "mark", "mark", "synchronize"]
     assert clock.calls == ["report", *inside] * 6
+
+
+def test_samples_are_taken_until_the_rule_has_enough() -> None:
+    decoder = FakeDecoder(FakeClock())
+    decoder.prompts = [0] * 1000  # about 1000 s each, one second more every time
+    result = measured(decoder, rule=Rule(least=3, stopping=Stopping(interval=0.01, budget_s=1e9)))
+    assert result.stopped_by is StoppedBy.precision
+    assert len(result.samples) == 6  # the fewest that have an interval; it is 5 s wide
+    assert measured(FakeDecoder(FakeClock())).stopped_by is StoppedBy.repeats
+
+
+def test_a_budget_is_that_of_the_samples_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr("benchmark.measure.time.perf_counter_ns", lambda: round(clock.now * 1e9))
+    result = measured(FakeDecoder(clock), rule=Rule(least=1, stopping=Stopping(interval=0.01, budget_s=20.0)))
+    assert result.stopped_by is StoppedBy.budget
+    assert [sample.timing.latency_s for sample in result.samples] == [7.0, 8.0, 9.0]  # 15 s are not enough, 24 s are
+
+
+def test_each_sample_and_nothing_else_is_watched() -> None:
+    decoder = FakeDecoder(FakeClock())
+    around: list[int] = []
+
+    @contextmanager
+    def watch() -> Iterator[Seen]:
+        seen = Seen()
+        around.append(len(decoder.prompts))
+        yield seen
+        around.append(len(decoder.prompts))
+        seen.conditions = Conditions(foreign_cpu_cores=float(len(around)))
+
+    result = measured(decoder, watch=watch)
+    assert around == [3, 4, 4, 5, 5, 6]
+    assert [sample.conditions.foreign_cpu_cores for sample in result.samples] == [2.0, 4.0, 6.0]
+
+
+def test_the_memory_passs_output_is_kept_for_comparison() -> None:
+    assert int(measured(FakeDecoder(FakeClock())).untimed.tokens_BN[0, 0]) == 3

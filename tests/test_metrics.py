@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from analysis.metrics import metrics, perplexity, series
-from benchmark.record import Memory, Record
+from benchmark.record import Energy, Label, Limits, Memory, Prediction, Profile, Record, Verdict, Watched
 from tests.factories import (
     a_document,
     a_failed_record,
@@ -151,3 +151,52 @@ def test_a_series_is_the_median_of_each_step_over_the_samples() -> None:
 def test_all_metrics_are_plain_finite_numbers() -> None:
     for record in (diffusion(), autoregressive(), a_record(a_run(batch=1))):
         assert all(type(value) is float and math.isfinite(value) for value in metrics(record).values())
+
+
+def test_percentiles_are_given_only_of_enough_samples() -> None:
+    def found(samples: int) -> dict[str, float]:
+        return metrics(diffusion(samples=tuple(a_sample(latency_s=float(n)) for n in range(1, samples + 1))))
+
+    assert "latency/e2e_p90_s" not in found(63)
+    assert found(64)["latency/e2e_p90_s"] == pytest.approx(57.7)
+    assert "latency/e2e_p99_s" not in found(661)
+    assert found(662)["latency/e2e_p99_s"] == pytest.approx(655.39)
+
+
+def test_labelled_samples_are_counted_without_those_at_the_power_limit() -> None:
+    labels: tuple[tuple[Label, ...], ...] = ((Label.busy_cpu, Label.throttled), (Label.power_cap,), ())
+    watched = Watched(verdict=Verdict.disturbed, why="", labelled=())
+    record = diffusion(samples=tuple(a_sample(labels=each) for each in labels), watched=watched)
+    assert metrics(record)["machine/labelled_samples"] == 1
+    assert "machine/labelled_samples" not in metrics(diffusion())
+
+
+def test_limits_energy_and_predictions_are_metrics_where_they_are_known() -> None:
+    limits = Limits(
+        copy_bytes_per_s=1.0,
+        matrix_flop_per_s=1.0,
+        flop=1.0,
+        bytes=1.0,
+        floor_s=0.5,
+        floor_share=0.25,
+        matrix_share=0.125,
+        copy_share=0.2,
+    )
+    energy = Energy(joules=8.0, seconds=5.0, generations=1, joules_per_token=0.5)
+    profile = Profile(latency_s=2.0, kinds=(), energy=energy)
+    record = a_record(
+        measurement=a_measurement(limits=limits, profile=profile, interval_share=0.02),
+        prediction=Prediction(latency_s=1.5, peak_bytes=7),
+    )
+    expected = {
+        "limit/floor_s": 0.5,
+        "limit/floor_share": 0.25,
+        "limit/matrix_share": 0.125,
+        "limit/copy_share": 0.2,
+        "energy/joules_per_token": 0.5,
+        "latency/interval_share": 0.02,
+        "prediction/latency_s": 1.5,
+        "prediction/peak_bytes": 7.0,
+    }
+    assert expected.items() <= metrics(record).items()
+    assert not expected.keys() & metrics(diffusion()).keys()

@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from benchmark import pipeline
-from benchmark.decoders.autoregressive import AutoregressiveDecoder
-from benchmark.decoders.diffusion import MaskedDiffusionDecoder
-from benchmark.decoders.interface import Batch, Generation, Phases
+from benchmark.decoders.factory import Ran, Ready
+from benchmark.decoders.interface import Batch, Decoder, Generation, Phases
 from benchmark.errors import UserError
-from benchmark.models.shelf import Loaded, Shelf
-from benchmark.pipeline import batch_rows, execute, make_decoder
+from benchmark.outputs import batch_rows
+from benchmark.pipeline import execute
 from benchmark.progress import Stage
 from benchmark.record import Failure, FailureKind, Measurement, Record
-from benchmark.run import Device, Encoder, Family, HeldOut, Judge, Precision, Prompts, Run
-from tests.checkpoints import END_ID, random_model, write_encoder, write_llama
+from benchmark.run import Device, Encoder, Engine, HeldOut, Judge, Precision, Prompts, Run
+from benchmark.shelf import Arm, Shelf
+from tests.checkpoints import END_ID, write_encoder, write_llama
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
 
 BOTH_BOUNDS = HeldOut(documents=2, samples=4, orders=3)
@@ -32,8 +32,13 @@ class BrokenShelf(Shelf):
         super().__init__()
         self._error = error
 
-    def get(self, *_: object) -> Loaded:
+    def get(self, run: Run) -> Arm:  # noqa: ARG002
         raise self._error
+
+
+def scripted(decoder: Decoder) -> Ready:
+    ran = Ran(engine=Engine.eager, attention="none", fallback=None, preparing_s=0.0)
+    return Ready(decoder=decoder, ran=ran)
 
 
 class ScriptedDecoder:
@@ -185,7 +190,7 @@ def test_the_seed_reaches_the_noise(diffusion: Run) -> None:
 
 def test_every_prompt_and_seed_has_a_stream_of_its_own(autoregressive: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = ScriptedDecoder({3: [5] * 8, 4: [6] * 8, 5: [7] * 8})
-    monkeypatch.setattr(pipeline, "make_decoder", lambda _run, _model: decoder)
+    monkeypatch.setattr(pipeline, "ready_decoder", lambda *_: scripted(decoder))
     for seed in (0, 1):
         measurement(replace(autoregressive, seed=seed, warmup=0))
     memory_0, *zero, memory_1, first, second = decoder.streams
@@ -198,7 +203,7 @@ def test_tokens_count_as_valid_up_to_the_first_end_of_sequence(
     autoregressive: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outputs = {3: [5] * 8, 4: [6, 6, END_ID, 6, END_ID, 6, 6, 6], 5: [END_ID] * 8}
-    monkeypatch.setattr(pipeline, "make_decoder", lambda _run, _model: ScriptedDecoder(outputs))
+    monkeypatch.setattr(pipeline, "ready_decoder", lambda *_: scripted(ScriptedDecoder(outputs)))
     measured = measurement(autoregressive)
     assert [sample.valid_tokens for sample in measured.samples] == [(8, 2), (0, 8)]
     assert [sample.prompts for sample in measured.samples] == [(0, 1), (2, 0)]
@@ -218,7 +223,7 @@ def test_of_a_prompt_that_is_decoded_twice_the_first_output_counts(
             return Generation(tokens_BN=tokens, forward_passes=1)
 
     decoder = CountingDecoder()
-    monkeypatch.setattr(pipeline, "make_decoder", lambda _run, _model: decoder)
+    monkeypatch.setattr(pipeline, "ready_decoder", lambda *_: scripted(decoder))
     measured = measurement(replace(autoregressive, warmup=0))
     assert [sample.prompts for sample in measured.samples] == [(0, 1), (2, 0)]
     assert [text.tokens[0] for text in measured.generated] == [12, 12, 13]  # the memory pass wrote 11
@@ -234,7 +239,7 @@ def test_of_a_prompt_that_is_decoded_twice_the_first_output_counts(
     ],
 )
 def test_samples_go_round_the_prompts(prompts: int, batch: int, samples: int, rows: list[tuple[int, ...]]) -> None:
-    assert batch_rows(prompts, batch, samples) == rows
+    assert [batch_rows(prompts, batch, sample) for sample in range(samples)] == rows
 
 
 def test_a_batch_larger_than_the_count_has_distinct_prompts(autoregressive: Run) -> None:
@@ -250,16 +255,6 @@ def test_the_stages_come_in_their_order(diffusion: Run) -> None:
 
     execute(replace(diffusion, likelihood=BOTH_BOUNDS), sweep="", shelf=Shelf(), report=report)
     assert list(dict.fromkeys(stages)) == list(Stage)
-
-
-def test_each_family_has_its_decoder_with_the_runs_settings() -> None:
-    settings = a_diffusion(steps=2, block_length=4, guidance_scale=0.5)
-    masked = make_decoder(a_run(diffusion=settings, temperature=0.3), random_model(Family.diffusion))
-    assert isinstance(masked, MaskedDiffusionDecoder)
-    assert (masked.steps, masked.block_length, masked.temperature, masked.guidance_scale) == (2, 4, 0.3, 0.5)
-    causal = make_decoder(an_autoregressive_run(temperature=0.3), random_model(Family.autoregressive))
-    assert isinstance(causal, AutoregressiveDecoder)
-    assert causal.temperature == 0.3
 
 
 @pytest.mark.parametrize(

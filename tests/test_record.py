@@ -92,18 +92,36 @@ def test_a_whole_number_is_read_as_a_float_where_one_is_meant() -> None:
 
 
 LATER: dict[str, tuple[str, ...]] = {
-    "run": ("encoder", "likelihood"),
+    "run": ("encoder", "likelihood", "engine", "attention", "weights", "stopping", "profile", "gpu", "strict"),
+    "sample": ("labels", "conditions"),
+    "environment": ("dirty", "cudnn", "flash_attn", "variables", "card"),
     "judge": ("device",),
-    "measurement": ("likelihood",),
+    "measurement": (
+        "likelihood",
+        "stopped_by",
+        "interval_share",
+        "warmup_too_short",
+        "prompts_digest",
+        "watched",
+        "limits",
+        "profile",
+    ),
     "score": ("bertscore_precision", "bertscore_recall", "bertscore_f1", "characters", "ended"),
-    "record": ("rescored_from",),
+    "record": ("rescored_from", "fingerprint", "prediction"),
 }
 
 
 def test_an_older_record_without_later_fields_is_read_and_keeps_its_key() -> None:
     def age(data: dict[str, Any]) -> None:
         run, measured = data["run"], data["measurement"]
-        holders = {"run": [run], "judge": [run["judge"]], "measurement": [measured], "record": [data]}
+        holders = {
+            "run": [run],
+            "judge": [run["judge"]],
+            "measurement": [measured],
+            "record": [data],
+            "sample": measured["samples"],
+            "environment": [data["environment"]],
+        }
         for kind, names in LATER.items():
             for holder in holders.get(kind, measured["scores"]):
                 for name in names:

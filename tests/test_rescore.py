@@ -13,7 +13,7 @@ from benchmark.errors import UserError
 from benchmark.quality.older import complete
 from benchmark.record import Record
 from benchmark.rescore import Request, main, rerun, rescore_folder, to_request
-from benchmark.run import Device, Encoder, Judge, Precision
+from benchmark.run import Device, Encoder, Judge, Precision, Weights
 from benchmark.sinks.journal import Journal
 from benchmark.sinks.tracking import Tracker
 from tests.checkpoints import write_encoder, write_llama
@@ -92,6 +92,13 @@ def test_what_is_there_already_is_not_made_again(journal: Journal, judge: Judge)
     assert len(made) == 1
     assert "0 records written" in said
     assert "were there already" in said
+
+
+def test_random_weights_are_named_and_left_out(journal: Journal, judge: Judge) -> None:
+    journal.write(a_record(a_run(weights=Weights.random, judge=None)))
+    said, made = rescored(journal, a_request(judge=judge))
+    assert "random weights write no text" in said
+    assert [record.run.weights for record in made] == [Weights.checkpoint]
 
 
 def test_a_second_judge_scores_each_generation_once(journal: Journal, judge: Judge, tmp_path: Path) -> None:

@@ -6,7 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.errors import UserError
-from benchmark.run import Device, Encoder, HeldOut, Judge, Model, Precision, Prompts, Remasking, Run, split_length
+from benchmark.run import (
+    Device,
+    Encoder,
+    HeldOut,
+    Judge,
+    Model,
+    Precision,
+    Prompts,
+    Remasking,
+    Run,
+    Stopping,
+    split_length,
+)
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
 
 
@@ -210,3 +222,12 @@ def test_a_name_begins_with_what_a_sweep_varies() -> None:
 def test_a_run_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         a_run().batch = 3  # type: ignore[misc]
+
+
+def test_what_a_run_demands_of_its_machine_is_no_part_of_its_key() -> None:
+    assert a_run(gpu="A100", strict=True).key == a_run().key
+
+
+def test_a_run_that_stops_by_precision_or_is_profiled_is_another_one() -> None:
+    precise = a_run(stopping=Stopping(interval=0.03, budget_s=30.0))
+    assert len({a_run().key, precise.key, a_run(profile=True).key}) == 3

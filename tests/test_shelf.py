@@ -1,31 +1,43 @@
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from transformers import LlamaForCausalLM
 
 from benchmark.errors import UserError
-from benchmark.models.shelf import Shelf, load
-from benchmark.run import Device, Family, Precision
+from benchmark.models.architecture import llama_config
+from benchmark.models.checkpoint import ASSETS, read_config
+from benchmark.run import Device, Engine, Family, Precision, Run, Weights
+from benchmark.shelf import Shelf, load
+from tests.checkpoints import llada_settings
+from tests.factories import a_run, an_autoregressive_run
+
+
+def wanting(checkpoint: Path | str, family: Family = Family.diffusion, **changes: Any) -> Run:
+    run = a_run() if family is Family.diffusion else an_autoregressive_run()
+    return replace(run, model=replace(run.model, checkpoint=str(checkpoint)), judge=None, **changes)
 
 
 def test_the_same_model_is_loaded_once(llada: Path) -> None:
     shelf = Shelf()
-    wanted = (str(llada), None, Family.diffusion, Precision.float32, Device.cpu)
-    assert shelf.get(*wanted) is shelf.get(*wanted)
+    assert shelf.get(wanting(llada)) is shelf.get(wanting(llada, batch=1, engine=Engine.compiled))
 
 
 def test_another_model_takes_the_place_of_the_first(llada: Path, llama: Path) -> None:
     shelf = Shelf()
-    first = shelf.get(str(llada), None, Family.diffusion, Precision.float32, Device.cpu)
-    second = shelf.get(str(llama), None, Family.autoregressive, Precision.float32, Device.cpu)
+    first = shelf.get(wanting(llada))
+    second = shelf.get(wanting(llama, Family.autoregressive))
     assert second.model.mask_id is None
-    assert shelf.get(str(llada), None, Family.diffusion, Precision.float32, Device.cpu) is not first
+    assert shelf.get(wanting(llada)) is not first
 
 
 def test_the_precision_is_part_of_what_is_asked_for(llada: Path) -> None:
     shelf = Shelf()
     sizes = [
-        shelf.get(str(llada), None, Family.diffusion, precision, Device.cpu).model.weights_bytes
+        shelf.get(wanting(llada, precision=precision)).model.weights_bytes
         for precision in (Precision.float32, Precision.bfloat16)
     ]
     assert sizes[0] == 2 * sizes[1]
@@ -34,11 +46,32 @@ def test_the_precision_is_part_of_what_is_asked_for(llada: Path) -> None:
 def test_a_failed_load_leaves_the_shelf_usable(llada: Path) -> None:
     shelf = Shelf()
     with pytest.raises(UserError):
-        shelf.get("./nowhere", None, Family.diffusion, Precision.float32, Device.cpu)
-    assert shelf.get(str(llada), None, Family.diffusion, Precision.float32, Device.cpu).model.mask_id == 1
+        shelf.get(wanting("./nowhere"))
+    assert shelf.get(wanting(llada)).model.mask_id == 1
 
 
 def test_a_gpu_that_is_not_there_is_said_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="PyTorch finds no CUDA GPU here"):
         load("./nowhere", None, Family.diffusion, Precision.float32, Device.cuda)
+
+
+def test_random_weights_need_an_architecture_alone_and_are_the_same_every_time(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(llada_settings()))
+    run = wanting("someone/somewhere", weights=Weights.random)
+    run = replace(run, model=replace(run.model, architecture=str(tmp_path)))
+    first, second = (Shelf().get(run) for _ in range(2))
+    assert first.tokenizer is None
+    assert first.model.mask_id == 1
+    weights = [arm.model.llama.lm_head.weight for arm in (first, second)]
+    assert torch.equal(*weights)
+    assert 0.01 < float(weights[0].std()) < 0.03
+    assert torch.isfinite(first.model.llama(torch.tensor([[2, 3]])).logits).all()
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("llada_8b", 8_015_581_184), ("llama3_8b", 8_030_261_248)])
+def test_the_architectures_that_come_along_are_those_of_the_8b_pair(name: str, parameters: int) -> None:
+    family = Family.diffusion if name == "llada_8b" else Family.autoregressive
+    with torch.device("meta"):
+        model = LlamaForCausalLM(llama_config(read_config(ASSETS / name), family, name, attention="sdpa"))
+    assert sum(weight.numel() for weight in model.parameters()) == parameters

@@ -55,6 +55,8 @@ def failed(kind: FailureKind) -> Record:
         ([], 0, 1),
         ([a_record(), failed(FailureKind.interrupted)], 2, 130),
         ([failed(FailureKind.error), failed(FailureKind.interrupted)], 3, 130),
+        ([a_record(), failed(FailureKind.invalid)], 2, 1),
+        ([a_record(), failed(FailureKind.disturbed)], 2, 1),
     ],
 )
 def test_the_exit_code_says_whether_every_point_came_to_its_end(

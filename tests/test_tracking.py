@@ -1,5 +1,6 @@
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from mlflow.entities import Run as TrackedRun
 
 from analysis.metrics import metrics
 from benchmark.errors import UserError
-from benchmark.record import FailureKind, Record
+from benchmark.record import Card, FailureKind, Fingerprint, Record, StoppedBy, Verdict, Watched
 from benchmark.run import Encoder, HeldOut
 from benchmark.sinks.tracking import BATCH, Tracker, as_markdown, labels, parameters
 from tests.factories import (
@@ -20,6 +21,7 @@ from tests.factories import (
     a_run,
     a_sample,
     an_autoregressive_run,
+    an_environment,
 )
 
 pytestmark = [
@@ -195,3 +197,24 @@ def test_a_store_that_breaks_between_two_runs_is_reported(store: Store, tmp_path
     reason = tracker.log(a_record())
     assert reason is not None
     assert "artifacts" in reason
+
+
+def test_labels_have_the_fingerprint_and_the_verdict() -> None:
+    card = Card(form="SXM", power_limit_w=400.0)
+    environment = replace(an_environment(), variables=("OMP_NUM_THREADS=1", "MKL_X=2"), card=card, dirty=False)
+    watched = Watched(verdict=Verdict.disturbed, why="a busy CPU", labelled=())
+    found = labels(
+        a_record(
+            environment=environment,
+            measurement=a_measurement(watched=watched, stopped_by=StoppedBy.budget),
+            fingerprint=Fingerprint(config="{}" * 4000, weights_sha256="abc"),
+        )
+    )
+    assert (found["card.form"], found["card.power_limit_w"]) == ("SXM", "400.0")
+    assert found["variables"] == "OMP_NUM_THREADS=1 MKL_X=2"
+    assert found["dirty"] == "False"
+    assert (found["verdict"], found["why"], found["stopped_by"]) == ("disturbed", "a busy CPU", "budget")
+    assert found["weights_sha256"] == "abc"
+    assert len(found["config"]) == 5000
+    assert "revision" not in found
+    assert "card.ecc" not in found

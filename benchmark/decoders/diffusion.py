@@ -17,17 +17,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from benchmark.decoders.choice import Choice, Head
-from benchmark.decoders.interface import Batch, Generation, Phase, Phases, positions
-from benchmark.decoders.noise import cells, uniform
-from benchmark.models.loading import LanguageModel
+from benchmark.decoders.interface import Batch, Generation, Phase, Phases
+from benchmark.engines.choice import Choice, Head
+from benchmark.engines.interface import CanvasPasses
+from benchmark.engines.noise import cells, uniform
 from benchmark.run import Remasking
-
-
-def transfers(masked: int, steps: int) -> list[int]:
-    """Tokens written at each step: `masked // steps`, the first `masked % steps` steps one more."""
-    each, extra = divmod(masked, steps)
-    return [each + (step < extra) for step in range(steps)]
+from benchmark.schedule import transfers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +42,18 @@ class MaskedDiffusionDecoder:
     With `guidance_scale` above 0 each step makes a second pass with the prompt masked.
     """
 
-    model: LanguageModel
+    passes: CanvasPasses
+    head: Head
+    mask_id: int
     steps: int
     block_length: int
-    temperature: float
     remasking: Remasking
     guidance_scale: float
+
+    def prepare(self, batch: Batch, output_tokens: int) -> float:
+        """See PreparableDecoder."""
+        rows, prompt_tokens = batch.tokens_BP.shape
+        return self.passes.prepare(rows, prompt_tokens, output_tokens, padded=batch.padding_BP is not None)
 
     @torch.inference_mode()
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
@@ -61,6 +62,7 @@ class MaskedDiffusionDecoder:
         `block_length` must divide `output_tokens`, and the number of blocks must divide `steps`.
         """
         assert output_tokens % self.block_length == 0
+        self.prepare(batch, output_tokens)
         canvas = self._canvas(batch, output_tokens)
         evaluations = 0
         for start in range(0, output_tokens, self.block_length):
@@ -69,15 +71,14 @@ class MaskedDiffusionDecoder:
                 masked_BM = self._write(canvas, masked_BM, step, count)
                 evaluations += 2 if self.guidance_scale else 1
                 phases.mark(Phase.step)
-        return Generation(tokens_BN=canvas.tokens_BL[:, canvas.prompt_tokens :], forward_passes=evaluations)
-
-    @property
-    def _mask_id(self) -> int:
-        assert self.model.mask_id is not None
-        return self.model.mask_id
+        return Generation(
+            tokens_BN=canvas.tokens_BL[:, canvas.prompt_tokens :],
+            forward_passes=evaluations,
+            prompts_BP=canvas.tokens_BL[:, : canvas.prompt_tokens],
+        )
 
     def _canvas(self, batch: Batch, output_tokens: int) -> _Canvas:
-        masks_BN = batch.tokens_BP.new_full((len(batch.tokens_BP), output_tokens), self._mask_id)
+        masks_BN = batch.tokens_BP.new_full((len(batch.tokens_BP), output_tokens), self.mask_id)
         padding_BL = None
         if batch.padding_BP is not None:
             padding_BL = torch.nn.functional.pad(batch.padding_BP, (0, output_tokens))
@@ -118,21 +119,16 @@ class MaskedDiffusionDecoder:
         return masked_BM.gather(1, order_BM[:, count:].sort(dim=1).values)
 
     def _predict(self, canvas: _Canvas, places_BM: Tensor, cells_BM: Tensor) -> Choice:
-        head = Head(linear=self.model.head, temperature=self.temperature, forbidden_id=self.model.mask_id)
         hidden_BMD = self._hidden(canvas, canvas.tokens_BL, places_BM)
         if not self.guidance_scale:
-            return head.choose(hidden_BMD, cells_BM)
+            return self.head.choose(hidden_BMD, cells_BM)
         free_BL = canvas.tokens_BL.clone()
-        free_BL[:, : canvas.prompt_tokens] = self._mask_id
+        free_BL[:, : canvas.prompt_tokens] = self.mask_id
         free_BMD = self._hidden(canvas, free_BL, places_BM)
-        return head.choose_guided(hidden_BMD, free_BMD, self.guidance_scale, cells_BM)
+        return self.head.choose_guided(hidden_BMD, free_BMD, self.guidance_scale, cells_BM)
 
     def _hidden(self, canvas: _Canvas, tokens_BL: Tensor, places_BM: Tensor) -> Tensor:
-        unpadded = {}
-        if canvas.padding_BL is not None:
-            unpadded = {"attention_mask": (~canvas.padding_BL).long(), "position_ids": positions(canvas.padding_BL)}
-        hidden_BLD: Tensor = self.model.body(input_ids=tokens_BL, use_cache=False, **unpadded).last_hidden_state
-        return hidden_BLD.gather(1, places_BM[..., None].expand(-1, -1, hidden_BLD.shape[-1]))
+        return self.passes.hidden(tokens_BL, canvas.padding_BL, places_BM)
 
 
 def _descending(confidence_BM: Tensor) -> Tensor:

@@ -50,10 +50,14 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """Exactly N new tokens a row, and the evaluations of the model's body that they took."""
+    """Exactly N new tokens a row, and the evaluations of the model's body that they took.
+
+    `prompts_BP` is what stands in front of them when all is written, so that it can be checked; padding included.
+    """
 
     tokens_BN: Tensor
     forward_passes: int
+    prompts_BP: Tensor | None = None
 
 
 class Decoder(Protocol):
@@ -61,6 +65,13 @@ class Decoder(Protocol):
 
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
         """Generate exactly `output_tokens` tokens for each row."""
+
+
+class PreparableDecoder(Decoder, Protocol):
+    """A decoder with work to do before it is at its fastest."""
+
+    def prepare(self, batch: Batch, output_tokens: int) -> float:
+        """Do once what batches of this shape need, such as compiling. Returns the seconds that it took."""
 
 
 def make_batch(prompts: list[list[int]], streams: list[int], device: torch.device) -> Batch:
@@ -74,8 +85,3 @@ def make_batch(prompts: list[list[int]], streams: list[int], device: torch.devic
         padding_BP=padding_BP.to(device) if min(map(len, prompts)) < longest else None,
         streams_B=torch.tensor(streams, dtype=torch.int64, device=device),
     )
-
-
-def positions(padding_BL: Tensor) -> Tensor:
-    """Position of each token in its own row, padding not counted, as if the row stood alone."""
-    return (~padding_BL).cumsum(dim=-1).sub(1).clamp(min=0)

@@ -49,6 +49,17 @@ def is_remote(checkpoint: str) -> bool:
     return not checkpoint.startswith(BUILTIN) and not _is_path(checkpoint)
 
 
+def architecture_folder(architecture: str | None, checkpoint: str, revision: str | None) -> Path:
+    """The folder whose config.json describes a model: its architecture's, or else its checkpoint's.
+
+    Raises:
+        UserError: as `find` does, or when there is no config.json.
+    """
+    folder = find(architecture, None) if architecture else find(checkpoint, revision, ("config.json",))
+    _require_config(folder)
+    return folder
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """The checkpoint's config.json.
 
@@ -103,12 +114,16 @@ def _is_path(checkpoint: str) -> bool:
 
 
 def _require(folder: Path) -> None:
+    _require_config(folder)
+    weight_files(folder)
+
+
+def _require_config(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise UserError(
             f"checkpoint {folder}: it holds no config.json, so it is no checkpoint;"
             " give a folder with config.json and *.safetensors"
         )
-    weight_files(folder)
 
 
 def _from_hub(checkpoint: str, revision: str | None, files: Sequence[str]) -> Path:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 ATTENTION = "sdpa"
+"""transformers' own, until an engine chooses; judges and likelihood are read with it."""
+
+INITIAL_SEED = 0
+"""Random weights are the same every time."""
 
 END_OF_TURN = "<|eot_id|>"
 """What the instruct models of both families end an answer with."""
@@ -39,6 +43,13 @@ class LanguageModel:
     vocabulary: int
     mask_id: int | None
     weights_bytes: int
+    whole: LlamaForCausalLM | None = None
+
+    @property
+    def llama(self) -> LlamaForCausalLM:
+        """The transformers model that body and head are parts of, which only a model made by hand lacks."""
+        assert self.whole is not None
+        return self.whole
 
 
 def load_model(folder: Path, family: Family, *, dtype: torch.dtype, device: torch.device) -> LanguageModel:
@@ -47,26 +58,54 @@ def load_model(folder: Path, family: Family, *, dtype: torch.dtype, device: torc
     Raises:
         UserError: when the folder holds another architecture, or a weight is missing, extra or misshapen.
     """
-    settings = read_config(folder)
-    check_family(settings, family, str(folder))
-    config = llama_config(settings, family, str(folder), attention=ATTENTION)
-    with torch.device("meta"):
-        model = LlamaForCausalLM(config)
+    model, settings = _empty(folder, family)
+    config = model.config
     tensors = dict(_read(folder, family, dtype, device))
     _check(folder, model, tensors, tied=config.tie_word_embeddings)
     model.load_state_dict(tensors, strict=False, assign=True)
     model.tie_weights()
     with device:
         model.model.rotary_emb = LlamaRotaryEmbedding(config)  # its buffers are in no checkpoint
+    return _finish(model, settings, device)
+
+
+def random_model(folder: Path, family: Family, *, dtype: torch.dtype, device: torch.device) -> LanguageModel:
+    """The architecture of the config.json in `folder` with random weights, made on the device.
+
+    Raises:
+        UserError: when the config is of another architecture.
+    """
+    model, settings = _empty(folder, family)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(INITIAL_SEED)
+        model.to(dtype=dtype).to_empty(device=device)  # type: ignore[call-arg] # transformers wraps torch's
+        model.init_weights()
+        model.tie_weights()
+    with device:
+        model.model.rotary_emb = LlamaRotaryEmbedding(model.config)  # in float32, as with a checkpoint
+    return _finish(model, settings, device)
+
+
+def _empty(folder: Path, family: Family) -> tuple[LlamaForCausalLM, dict[str, Any]]:
+    """The model without memory for its weights, and the config.json that it was built from."""
+    settings = read_config(folder)
+    check_family(settings, family, str(folder))
+    config = llama_config(settings, family, str(folder), attention=ATTENTION)
+    with torch.device("meta"):
+        return LlamaForCausalLM(config), settings
+
+
+def _finish(model: LlamaForCausalLM, settings: dict[str, Any], device: torch.device) -> LanguageModel:
     model.eval().requires_grad_(requires_grad=False)
     return LanguageModel(
         body=model.model,
         head=model.lm_head,
         device=device,
-        context=config.max_position_embeddings,
-        vocabulary=config.vocab_size,
+        context=model.config.max_position_embeddings,
+        vocabulary=model.config.vocab_size,
         mask_id=settings.get("mask_token_id"),
         weights_bytes=sum(parameter.nbytes for parameter in model.parameters()),
+        whole=model,
     )
 
 

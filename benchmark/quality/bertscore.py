@@ -89,7 +89,7 @@ def load_encoder(encoder: Encoder, device: Device) -> TextEncoder:
     from bert_score import BERTScorer  # imports torch, pandas and matplotlib
     from safetensors import SafetensorError
 
-    from benchmark.models.shelf import require_device
+    from benchmark.shelf import require_device
 
     require_device(device)
     folder = locate(encoder)

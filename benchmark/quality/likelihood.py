@@ -23,14 +23,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from benchmark.decoders.choice import CHUNK_LOGITS
-from benchmark.decoders.diffusion import transfers
+from benchmark.engines.choice import CHUNK_LOGITS
 from benchmark.models.loading import LanguageModel
 from benchmark.progress import Report, Stage
 from benchmark.prompts import Prompt
 from benchmark.quality.memory import remember
 from benchmark.record import DocumentLikelihood
 from benchmark.run import Diffusion, HeldOut
+from benchmark.schedule import transfers
 
 TOKENS_AT_ONCE = 1 << 14
 """Tokens of one forward pass, so that a large model's activations stay small."""

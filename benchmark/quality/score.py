@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from benchmark.models.shelf import load
 from benchmark.progress import Report, Stage
 from benchmark.quality.bertscore import TextEncoder, load_encoder
 from benchmark.quality.diversity import distinct, entropy_nats, repetition
 from benchmark.quality.perplexity import PerplexityJudge
 from benchmark.record import Generated, Score
 from benchmark.run import Device, Encoder, Family, Judge
+from benchmark.shelf import load
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 BATCH = 1000
 """Most metrics that MLflow takes in one call."""
 
+LONGEST_TAG = 5000
+"""Characters that every version of MLflow takes."""
+
 VIEW = "sweep"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 """MLflow's own tag for a saved view of the run table, which would show no metrics otherwise."""
@@ -150,14 +153,32 @@ def parameters(record: Record) -> dict[str, Any]:
 
 
 def labels(record: Record) -> dict[str, str]:
-    """Tags: the sweep, the run's key, where it ran, and how it ended."""
+    """Tags: the sweep, the run's key, where it ran, its fingerprint, and how it ended."""
     tags = {"sweep": record.sweep, "key": record.key}
     if record.environment is not None:
-        tags |= {name: str(value) for name, value in asdict(record.environment).items() if value is not None}
+        tags |= _facts(asdict(record.environment))
+    if record.fingerprint is not None:
+        tags |= _facts(asdict(record.fingerprint))
+    if record.measurement is not None and record.measurement.watched is not None:
+        tags |= _facts({"verdict": record.measurement.watched.verdict, "why": record.measurement.watched.why})
+        tags |= _facts({"stopped_by": record.measurement.stopped_by})
     if record.rescored_from is not None:
         tags["rescored_from"] = record.rescored_from
     if record.failure is not None:
         tags |= {"failure": record.failure.kind.value, "reason": record.failure.message}
+    return tags
+
+
+def _facts(known: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """What is known, as tags; facts of facts are named by both: card.form."""
+    tags: dict[str, str] = {}
+    for name, value in known.items():
+        if isinstance(value, dict):
+            tags |= _facts(value, f"{prefix}{name}.")
+        elif isinstance(value, tuple | list):
+            tags[f"{prefix}{name}"] = " ".join(map(str, value))
+        elif value is not None:
+            tags[f"{prefix}{name}"] = str(value)[:LONGEST_TAG]
     return tags
 
 

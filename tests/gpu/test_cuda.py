@@ -8,18 +8,23 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark.decoders.diffusion import MaskedDiffusionDecoder
-from benchmark.decoders.interface import Unmarked, make_batch
-from benchmark.decoders.noise import cells, gumbel
-from benchmark.models.loading import LanguageModel, load_model
-from benchmark.models.shelf import Shelf
+from benchmark.decoders.factory import make_decoder
+from benchmark.decoders.interface import PreparableDecoder, Unmarked, make_batch
+from benchmark.engines.attention import Flash2Torch, Plain
+from benchmark.engines.choice import TensorPick
+from benchmark.engines.factory import Workshop
+from benchmark.engines.noise import cells, gumbel
+from benchmark.models.checkpoint import ASSETS
+from benchmark.models.loading import load_model
 from benchmark.pipeline import execute
 from benchmark.record import Measurement
-from benchmark.run import Device, Diffusion, Family, Model, Precision, Prompts, Remasking, Run
+from benchmark.run import Attention, Device, Diffusion, Engine, Family, Model, Precision, Prompts, Remasking, Run
+from benchmark.shelf import Shelf
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")]
 
 KNOWN = Path(__file__).parents[1] / "known_answers" / "tiny_random_llada"
+CUDA = torch.device("cuda")
 CASES = json.loads((KNOWN / "cases.json").read_text(encoding="utf-8"))["generate"]
 
 TINY = Run(
@@ -49,8 +54,8 @@ TINY_LLAMA = replace(
 
 
 @pytest.fixture(scope="module")
-def published() -> LanguageModel:
-    return load_model(KNOWN, Family.diffusion, dtype=torch.float32, device=torch.device("cuda"))
+def published() -> Workshop:
+    return Workshop(load_model(KNOWN, Family.diffusion, dtype=torch.float32, device=CUDA))
 
 
 def measured(run: Run) -> Measurement:
@@ -61,20 +66,24 @@ def measured(run: Run) -> Measurement:
     return record.measurement
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_the_published_tokens_come_out_in_float32(published: LanguageModel, case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("attention", [Attention.sdpa, Attention.eager])
+@pytest.mark.parametrize("engine", Engine)
+def test_every_engine_writes_the_published_tokens_in_float32(
+    published: Workshop, engine: Engine, attention: Attention, case: dict[str, Any]
+) -> None:
     prompts, expected = case["prompt_ids"], case["output_ids"]
     if not isinstance(prompts[0], list):
         prompts, expected = [prompts], [expected]
-    decoder = MaskedDiffusionDecoder(
-        model=published,
+    settings = Diffusion(
         steps=case["steps"],
         block_length=case["block_length"],
-        temperature=0.0,
         remasking=Remasking.low_confidence,
         guidance_scale=case.get("cfg_scale", 0.0),
     )
-    batch = make_batch(prompts, list(range(len(prompts))), published.device)
+    run = replace(TINY, engine=engine, diffusion=settings, temperature=0.0)
+    decoder = make_decoder(run, published, published.kernel(attention))
+    batch = make_batch(prompts, list(range(len(prompts))), published.model.device)
     assert decoder.decode(batch, case["gen_length"], Unmarked()).tokens_BN.tolist() == expected
 
 
@@ -85,22 +94,84 @@ def test_noise_is_that_of_the_cpu() -> None:
     assert torch.allclose(on_gpu.cpu(), on_cpu, rtol=1e-12, atol=1e-12)
 
 
-def test_a_diffusion_run_never_waits_for_the_host() -> None:
-    model = load_model(KNOWN, Family.diffusion, dtype=torch.bfloat16, device=torch.device("cuda"))
-    decoder = MaskedDiffusionDecoder(
-        model=model,
-        steps=8,
-        block_length=16,
-        temperature=1.0,
-        remasking=Remasking.low_confidence,
-        guidance_scale=0.0,
-    )
-    batch = make_batch([[3, 4, 5, 6]] * 2, [0, 1], model.device)
+@pytest.mark.parametrize("engine", [Engine.eager, Engine.compiled])
+def test_a_diffusion_run_never_waits_for_the_host(engine: Engine) -> None:
+    settings = Diffusion(steps=8, block_length=16, remasking=Remasking.low_confidence, guidance_scale=0.0)
+    run = replace(TINY, engine=engine, diffusion=settings, temperature=1.0)
+    made = Workshop(load_model(KNOWN, Family.diffusion, dtype=torch.bfloat16, device=CUDA))
+    never_waits(make_decoder(run, made, made.kernel(Attention.sdpa)))
+
+
+def test_a_compiled_continuation_never_waits_for_the_host() -> None:
+    made = Workshop(load_model(ASSETS / "tiny_llama", Family.autoregressive, dtype=torch.bfloat16, device=CUDA))
+    never_waits(make_decoder(replace(TINY_LLAMA, engine=Engine.compiled), made, made.kernel(Attention.flash2)))
+
+
+def never_waits(decoder: PreparableDecoder) -> None:
+    batch = make_batch([[3, 4, 5, 6]] * 2, [0, 1], CUDA)
+    decoder.prepare(batch, 32)
+    decoder.decode(batch, 32, Unmarked())
     torch.cuda.set_sync_debug_mode("error")
     try:
         decoder.decode(batch, 32, Unmarked())
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("rows", [1, 70, 3000])
+def test_the_kernel_picks_what_tensors_pick(rows: int, temperature: float) -> None:
+    from benchmark.engines.pick_kernel import KernelPick
+
+    logits = torch.randn(rows, 5003, device=CUDA).bfloat16()
+    logits[:, 4000] = logits[:, 17] = 9.0  # equals: the lower place wins
+    places = torch.randint(-(2**62), 2**62, (rows,), device=CUDA)
+    tokens, confidence = KernelPick()(logits, places, temperature, 2)
+    expected_tokens, expected_confidence = TensorPick()(logits.clone(), places, temperature, 2)
+    if temperature:
+        assert torch.equal(tokens, expected_tokens)
+    else:
+        assert set(tokens.tolist()) == {17}
+    assert torch.allclose(confidence, expected_confidence, atol=1e-6)
+
+
+@pytest.mark.parametrize("inputs", [192, 4096, 14336])
+def test_the_streamed_product_is_the_product(inputs: int) -> None:
+    from benchmark.engines.streaming_kernels import stream_product
+
+    x, weight = torch.randn(1, inputs, device=CUDA), torch.randn(1001, inputs, device=CUDA)
+    residual = torch.randn(1, 1001, device=CUDA)
+    expected = (x.double() @ weight.double().t() + residual).float()
+    assert torch.allclose(stream_product(x, weight, residual), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_flash_attention_reads_as_much_of_a_cache_as_was_seen(groups: int) -> None:
+    q = torch.randn(3, 1, 8, 64, device=CUDA, dtype=torch.bfloat16)
+    k, v = (torch.randn(3, 50, 8 // groups, 64, device=CUDA, dtype=torch.bfloat16) for _ in range(2))
+    seen = torch.full((3,), 20, device=CUDA, dtype=torch.int32)
+    expected = Plain().cached(q.float(), k.float(), v.float(), seen, None)
+    assert torch.allclose(Flash2Torch().cached(q, k, v, seen, None).float(), expected, atol=2e-2)
+
+
+@pytest.mark.parametrize("run", [TINY, TINY_LLAMA], ids=lambda run: run.model.name)
+def test_what_was_asked_for_is_what_ran(run: Run) -> None:
+    for engine in Engine:
+        for attention, name in ((Attention.flash2, "flash2 ("), (Attention.sdpa, "sdpa ("), (Attention.eager, "eager")):
+            record = execute(
+                replace(run, engine=engine, attention=attention), sweep="test", shelf=Shelf(), report=lambda *_: None
+            )
+            assert record.measurement is not None, record.failure
+            assert record.environment is not None
+            assert record.measurement.fallback is None
+            assert record.environment.engine == engine
+            assert record.environment.attention.startswith(name)
+
+
+@pytest.mark.parametrize("run", [TINY, TINY_LLAMA], ids=lambda run: run.model.name)
+def test_phases_add_up_to_the_whole(run: Run) -> None:
+    for sample in measured(replace(run, engine=Engine.compiled)).samples:
+        assert sum(sample.step_s) + (sample.prefill_s or 0.0) == pytest.approx(sample.latency_s, rel=0.02)
 
 
 @pytest.mark.parametrize("run", [TINY, TINY_LLAMA], ids=lambda run: run.model.name)
@@ -122,5 +193,7 @@ def test_the_peak_of_a_large_point_does_not_show_in_the_next() -> None:
 
 
 def test_two_runs_in_bfloat16_give_the_same_tokens() -> None:
-    first, second = ([text.tokens for text in measured(TINY).generated] for _ in range(2))
-    assert first == second
+    for engine in Engine:
+        run = replace(TINY, engine=engine)
+        first, second = ([text.tokens for text in measured(run).generated] for _ in range(2))
+        assert first == second

@@ -4,12 +4,13 @@ Dimensions: B rows, M positions, D hidden, V vocabulary, C positions of one chun
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.decoders.noise import gumbel
+from benchmark.engines.noise import gumbel
 
 CHUNK_LOGITS = 1 << 26
 """Logits computed at a time: 256 MiB in float32, so that no tensor of all positions by V exists."""
@@ -26,6 +27,45 @@ class Choice:
     confidence_BM: Tensor
 
 
+class Pick(Protocol):
+    """Chooses one entry of each row of logits."""
+
+    def chunk_logits(self, temperature: float) -> int:
+        """How many logits it takes at a time."""
+
+    def __call__(
+        self, logits_CV: Tensor, cells_C: Tensor, temperature: float, forbidden_id: int | None
+    ) -> tuple[Tensor, Tensor]:
+        """The chosen entries [C], and their softmax probabilities in float32 [C]. May overwrite the logits."""
+
+
+@dataclass(frozen=True)
+class TensorPick:
+    """In tensor operations, on any device."""
+
+    def chunk_logits(self, temperature: float) -> int:
+        """See Pick."""
+        return CHUNK_LOGITS // NOISE_SHARE if temperature else CHUNK_LOGITS
+
+    def __call__(
+        self, logits_CV: Tensor, cells_C: Tensor, temperature: float, forbidden_id: int | None
+    ) -> tuple[Tensor, Tensor]:
+        """See Pick."""
+        logits_CV = logits_CV.float()
+        total_C = logits_CV.logsumexp(dim=-1)
+        if forbidden_id is not None:
+            logits_CV[:, forbidden_id] = -torch.inf
+        tokens_C = _noisy(logits_CV, cells_C, temperature).argmax(dim=-1)
+        best_C = logits_CV.gather(-1, tokens_C[:, None]).squeeze(-1)
+        return tokens_C, (best_C - total_C).exp()
+
+
+def _noisy(logits_CV: Tensor, cells_C: Tensor, temperature: float) -> Tensor:
+    if temperature == 0:
+        return logits_CV
+    return gumbel(cells_C, logits_CV.shape[-1]).mul_(temperature).add_(logits_CV)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Head:
     """A model's output head, read with a temperature.
@@ -37,6 +77,7 @@ class Head:
     linear: nn.Module
     temperature: float
     forbidden_id: int | None
+    pick: Pick = field(default_factory=TensorPick)
 
     def choose(self, hidden_BMD: Tensor, cells_BM: Tensor) -> Choice:
         """Argmax of the logits, with Gumbel noise when the temperature is above 0."""
@@ -53,25 +94,13 @@ class Head:
         return chunks
 
     def _chunk_length(self) -> int:
-        logits = CHUNK_LOGITS // NOISE_SHARE if self.temperature else CHUNK_LOGITS
-        return max(1, logits // int(self.linear.out_features))  # type: ignore[arg-type]
+        return max(1, self.pick.chunk_logits(self.temperature) // int(self.linear.out_features))  # type: ignore[arg-type]
 
     def _choose(self, logits_chunks: Iterator[Tensor], cells_BM: Tensor) -> Choice:
         cells_chunks = cells_BM.flatten().split(self._chunk_length())
-        chosen = [self._one(*chunk) for chunk in zip(logits_chunks, cells_chunks, strict=True)]
+        chosen = [
+            self.pick(logits_CV, cells_C, self.temperature, self.forbidden_id)
+            for logits_CV, cells_C in zip(logits_chunks, cells_chunks, strict=True)
+        ]
         tokens, confidence = (torch.cat(parts).view(cells_BM.shape) for parts in zip(*chosen, strict=True))
         return Choice(tokens_BM=tokens, confidence_BM=confidence)
-
-    def _one(self, logits_CV: Tensor, cells_C: Tensor) -> tuple[Tensor, Tensor]:
-        logits_CV = logits_CV.float()
-        total_C = logits_CV.logsumexp(dim=-1)
-        if self.forbidden_id is not None:
-            logits_CV[:, self.forbidden_id] = -torch.inf
-        tokens_C = self._noisy(logits_CV, cells_C).argmax(dim=-1)
-        best_C = logits_CV.gather(-1, tokens_C[:, None]).squeeze(-1)
-        return tokens_C, (best_C - total_C).exp()
-
-    def _noisy(self, logits_CV: Tensor, cells_C: Tensor) -> Tensor:
-        if self.temperature == 0:
-            return logits_CV
-        return gumbel(cells_C, logits_CV.shape[-1]).mul_(self.temperature).add_(logits_CV)

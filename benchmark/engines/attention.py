@@ -1,0 +1,232 @@
+"""Attention kernels by name, the same for every engine and both arms. One is chosen, never fallen back from.
+
+FlashAttention-2 (Dao, arXiv 2307.08691) is the flash-attn package where that is installed, else the copy of
+its kernels that PyTorch carries. `sdpa` is the kernel that PyTorch would choose, pinned so that it is the one
+that runs. `eager` is two matrix products with a softmax in float32 between them.
+
+Dimensions: B rows, Q queries a row, S keys a row, H query heads, G key heads, d of a head.
+"""
+
+import importlib.metadata
+import importlib.util
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import scaled_dot_product_attention
+
+from benchmark.errors import UserError
+from benchmark.run import Attention
+
+FLASH_HEAD_MULTIPLE = 8
+FLASH_HEAD_LIMIT = 256
+
+
+class Kernel(Protocol):
+    """One way of computing attention."""
+
+    @property
+    def name(self) -> str:
+        """What ran, for the record."""
+
+    def full(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, mask_BQS: Tensor | None, *, causal: bool) -> Tensor:
+        """Attention among the tokens of one pass, [B, Q, H, d]; the mask is True where a key may be seen."""
+
+    def cached(self, q_B1Hd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_B1S: Tensor | None) -> Tensor:
+        """Attention of one new token to the first `seen_B` (int32) keys of a cache, [B, 1, H, d]."""
+
+
+@dataclass(frozen=True)
+class Flash2Package:
+    """The flash-attn package's kernels."""
+
+    version: str
+
+    @property
+    def name(self) -> str:
+        """With the package's version."""
+        return f"flash2 (flash-attn {self.version})"
+
+    def full(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, mask_BQS: Tensor | None, *, causal: bool) -> Tensor:
+        """See Kernel."""
+        from flash_attn import flash_attn_func
+
+        _refuse_mask(mask_BQS)
+        out_BQHd: Tensor = flash_attn_func(q_BQHd, k_BSGd, v_BSGd, causal=causal)
+        return out_BQHd
+
+    def cached(self, q_B1Hd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_B1S: Tensor | None) -> Tensor:
+        """See Kernel."""
+        from flash_attn import flash_attn_with_kvcache
+
+        _refuse_mask(mask_B1S)
+        out_B1Hd: Tensor = flash_attn_with_kvcache(q_B1Hd, k_BSGd, v_BSGd, cache_seqlens=seen_B)
+        return out_B1Hd
+
+
+@dataclass(frozen=True)
+class Flash2Torch:
+    """PyTorch's copy of the FlashAttention-2 kernels, called by their own name."""
+
+    @property
+    def name(self) -> str:
+        """With PyTorch's version."""
+        return f"flash2 (torch {torch.__version__})"
+
+    def full(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, mask_BQS: Tensor | None, *, causal: bool) -> Tensor:
+        """See Kernel."""
+        _refuse_mask(mask_BQS)
+        queries, keys = q_BQHd.shape[1], k_BSGd.shape[1]
+        out_BQHd: Tensor = torch.ops.aten._flash_attention_forward(  # noqa: SLF001 (its only name)
+            q_BQHd,
+            k_BSGd,
+            v_BSGd,
+            None,
+            None,
+            queries,
+            keys,
+            0.0,
+            causal,
+            False,  # noqa: FBT003
+        )[0]
+        return out_BQHd
+
+    def cached(self, q_B1Hd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_B1S: Tensor | None) -> Tensor:
+        """See Kernel. Rows are given as sequences of S places each, of which the kernel reads those seen."""
+        _refuse_mask(mask_B1S)
+        rows, places = k_BSGd.shape[:2]
+        each_B, first_B = _offsets(rows, places, q_B1Hd.device)
+        out_BHd: Tensor = torch.ops.aten._flash_attention_forward(  # noqa: SLF001 (its only name)
+            *(q_B1Hd.flatten(0, 1), k_BSGd.flatten(0, 1), v_BSGd.flatten(0, 1)),
+            *(each_B, first_B, 1, places, 0.0, False, False),
+            seqused_k=seen_B,
+        )[0]
+        return out_BHd[:, None]
+
+
+@dataclass(frozen=True)
+class Sdpa:
+    """PyTorch's scaled_dot_product_attention with its backend pinned."""
+
+    backend: SDPBackend
+
+    @property
+    def name(self) -> str:
+        """With the backend's name, e.g. `sdpa (cudnn)`."""
+        return f"sdpa ({self.backend.name.removesuffix('_ATTENTION').lower()})"
+
+    def full(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, mask_BQS: Tensor | None, *, causal: bool) -> Tensor:
+        """See Kernel."""
+        return self._attend(q_BQHd, k_BSGd, v_BSGd, mask_BQS, causal=causal)
+
+    def cached(self, q_B1Hd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_B1S: Tensor | None) -> Tensor:
+        """See Kernel."""
+        return self._attend(q_B1Hd, k_BSGd, v_BSGd, _within(seen_B, k_BSGd.shape[1], mask_B1S), causal=False)
+
+    def _attend(
+        self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, mask_BQS: Tensor | None, *, causal: bool
+    ) -> Tensor:
+        mask_B1QS = None if mask_BQS is None else mask_BQS[:, None]
+        groups = q_BQHd.shape[2] // k_BSGd.shape[2]
+        q, k, v = (x.transpose(1, 2) for x in (q_BQHd, _repeat(k_BSGd, groups), _repeat(v_BSGd, groups)))
+        backends = (
+            [self.backend] if mask_BQS is None else [self.backend, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+        )
+        with sdpa_kernel(backends):
+            return scaled_dot_product_attention(q, k, v, mask_B1QS, is_causal=causal).transpose(1, 2)
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Two matrix products and a softmax."""
+
+    @property
+    def name(self) -> str:
+        """Just this."""
+        return "eager"
+
+    def full(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, mask_BQS: Tensor | None, *, causal: bool) -> Tensor:
+        """See Kernel."""
+        if causal:
+            queries, keys = q_BQHd.shape[1], k_BSGd.shape[1]
+            before_QS = torch.ones(queries, keys, dtype=torch.bool, device=q_BQHd.device).tril(keys - queries)
+            mask_BQS = before_QS[None] if mask_BQS is None else mask_BQS & before_QS
+        return self._attend(q_BQHd, k_BSGd, v_BSGd, mask_BQS)
+
+    def cached(self, q_B1Hd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_B1S: Tensor | None) -> Tensor:
+        """See Kernel."""
+        return self._attend(q_B1Hd, k_BSGd, v_BSGd, _within(seen_B, k_BSGd.shape[1], mask_B1S))
+
+    def _attend(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, mask_BQS: Tensor | None) -> Tensor:
+        groups = q_BQHd.shape[2] // k_BSGd.shape[2]
+        k_BSHd, v_BSHd = _repeat(k_BSGd, groups), _repeat(v_BSGd, groups)
+        scores_BHQS = torch.einsum("bqhd,bshd->bhqs", q_BQHd, k_BSHd).float() * q_BQHd.shape[-1] ** -0.5
+        if mask_BQS is not None:
+            scores_BHQS = scores_BHQS.masked_fill(~mask_BQS[:, None], torch.finfo(torch.float32).min)
+        weights_BHQS = scores_BHQS.softmax(dim=-1).to(v_BSHd.dtype)
+        return torch.einsum("bhqs,bshd->bqhd", weights_BHQS, v_BSHd)
+
+
+def choose_kernel(attention: Attention, *, heads: int, head: int, dtype: torch.dtype, device: torch.device) -> Kernel:
+    """The kernel behind a name, for heads of size `head` on this device.
+
+    Raises:
+        UserError: when it cannot run there.
+    """
+    match attention:
+        case Attention.flash2:
+            _check_flash(head, device)
+            return Flash2Torch() if _flash_version() is None else Flash2Package(str(_flash_version()))
+        case Attention.sdpa:
+            return Sdpa(_preferred(heads, head, dtype, device))
+        case Attention.eager:
+            return Plain()
+
+
+def _preferred(heads: int, head: int, dtype: torch.dtype, device: torch.device) -> SDPBackend:
+    """The backend that PyTorch would choose here for a sequence without padding."""
+    sample_1HSd = torch.zeros(1, heads, 128, head, dtype=dtype, device=device)
+    choice: int = torch._fused_sdp_choice(sample_1HSd, sample_1HSd, sample_1HSd)  # noqa: SLF001 (nothing public tells)
+    return SDPBackend(choice)
+
+
+def _check_flash(head: int, device: torch.device) -> None:
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) < (8, 0):
+        raise UserError("attention=flash2 needs an NVIDIA GPU of compute capability 8.0 or newer: use attention=sdpa")
+    if head % FLASH_HEAD_MULTIPLE or head > FLASH_HEAD_LIMIT:
+        raise UserError(
+            f"attention=flash2 takes heads of a multiple of {FLASH_HEAD_MULTIPLE} up to {FLASH_HEAD_LIMIT}, and this"
+            f" model's have {head}: use attention=sdpa"
+        )
+
+
+@cache
+def _offsets(rows: int, places: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Where each row's query and its keys begin, and where the last ends."""
+    each_B = torch.arange(rows + 1, dtype=torch.int32, device=device)
+    return each_B, each_B * places
+
+
+@cache
+def _flash_version() -> str | None:
+    if importlib.util.find_spec("flash_attn") is None:
+        return None
+    return importlib.metadata.version("flash-attn")
+
+
+def _refuse_mask(mask: Tensor | None) -> None:
+    if mask is not None:
+        raise UserError("attention=flash2 takes prompts of one length, without padding: use attention=sdpa")
+
+
+def _repeat(x_BSGd: Tensor, groups: int) -> Tensor:
+    return x_BSGd if groups == 1 else x_BSGd.repeat_interleave(groups, dim=2)
+
+
+def _within(seen_B: Tensor, places: int, mask_B1S: Tensor | None) -> Tensor:
+    """Which places of a cache hold keys that may be seen."""
+    written_B1S = torch.arange(places, device=seen_B.device)[None, None] < seen_B[:, None, None]
+    return written_B1S if mask_B1S is None else written_B1S & mask_B1S

@@ -1,0 +1,90 @@
+"""Compiled passes over a canvas: tokens go into a fixed place, hidden states come out of another.
+
+Dimensions: B rows, R rows of a part, L tokens, N of the output, M places, D hidden.
+"""
+
+import gc
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from benchmark.engines.compiled import Captured, CompiledBody, capture, part_rows
+from benchmark.engines.positions import positions
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shape:
+    """What a captured pass is good for."""
+
+    rows: int
+    prompt_tokens: int
+    output_tokens: int
+    padded: bool
+
+    @property
+    def length(self) -> int:
+        return self.prompt_tokens + self.output_tokens
+
+
+class _Pass:
+    """One captured pass over a part of a batch."""
+
+    def __init__(self, body: CompiledBody, shape: _Shape) -> None:
+        device = body.model.device
+        self.tokens_RL = torch.zeros(shape.rows, shape.length, dtype=torch.long, device=device)
+        self.padding_RL = torch.zeros_like(self.tokens_RL, dtype=torch.bool) if shape.padded else None
+        self.hidden_RND: Tensor
+        self._body, self._given = body, shape.prompt_tokens
+        self._rotation = body.rotation(torch.arange(shape.length, device=device)[None])
+        self.captured: Captured = capture(self._work, device)
+
+    def _work(self) -> None:
+        rotation, mask_RLL = self._rotation, None
+        if self.padding_RL is not None:
+            rotation = self._body.rotation(positions(self.padding_RL))
+            mask_RLL = (~self.padding_RL)[:, None].expand(-1, self.tokens_RL.shape[1], -1)
+        self.hidden_RND = self._body.canvas(self.tokens_RL, rotation, mask_RLL, self._given)
+
+    def hidden(self, tokens_RL: Tensor, padding_RL: Tensor | None, places_RM: Tensor) -> Tensor:
+        """Hidden states at some places of the output, [R, M, D]."""
+        self.tokens_RL.copy_(tokens_RL)
+        if self.padding_RL is not None and padding_RL is not None:
+            self.padding_RL.copy_(padding_RL)
+        self.captured.replay()
+        rows, outputs, _ = self.hidden_RND.shape
+        first_R1 = torch.arange(0, rows * outputs, outputs, device=places_RM.device)[:, None] - self._given
+        chosen_XD = self.hidden_RND.flatten(0, 1).index_select(0, (places_RM + first_R1).flatten())
+        hidden_RMD: Tensor = chosen_XD.unflatten(0, places_RM.shape)
+        return hidden_RMD
+
+
+class CompiledCanvas:
+    """See CanvasPasses. The pass of the last shape is kept; what was compiled for others stays compiled."""
+
+    def __init__(self, body: CompiledBody) -> None:
+        self.body = body
+        self._shape: _Shape | None = None
+        self._pass: _Pass | None = None
+
+    @torch.inference_mode()
+    def prepare(self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool) -> float:
+        """See CanvasPasses."""
+        part = part_rows(rows, prompt_tokens + output_tokens)
+        shape = _Shape(rows=part, prompt_tokens=prompt_tokens, output_tokens=output_tokens, padded=padded)
+        if self._pass is None or self._shape != shape:
+            self._pass = None
+            gc.collect()  # its graph's memory is free before the next takes its own
+            self._pass, self._shape = _Pass(self.body, shape), shape
+        return self._pass.captured.seconds
+
+    def hidden(self, tokens_BL: Tensor, padding_BL: Tensor | None, places_BM: Tensor) -> Tensor:
+        """See CanvasPasses."""
+        assert self._pass is not None
+        each = len(self._pass.tokens_RL)
+        parts = [slice(first, first + each) for first in range(0, len(tokens_BL), each)]
+        hidden = [
+            self._pass.hidden(tokens_BL[rows], None if padding_BL is None else padding_BL[rows], places_BM[rows])
+            for rows in parts
+        ]
+        return hidden[0] if len(hidden) == 1 else torch.cat(hidden)

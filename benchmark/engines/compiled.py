@@ -1,0 +1,206 @@
+"""Layers compiled once and reused for all, on static shapes; on a GPU, one CUDA graph a pass.
+
+A batch is taken in equal parts of whole rows, of about `PART_TOKENS` tokens each: matrix products are as
+fast as on the whole, and activations take the memory of a part.
+
+Dimensions: X layers, R rows of a part, B rows, L tokens, D hidden, S places of a cache, G key heads, d of a head.
+"""
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding
+from transformers import LlamaConfig
+
+from benchmark.engines.attention import Kernel
+from benchmark.engines.layer import Rotation, Sizes, gate, rms_norm, rotate, rotate_into
+from benchmark.engines.packing import LayerWeights
+from benchmark.engines.products import product
+from benchmark.errors import UserError
+from benchmark.memory import is_out_of_memory
+from benchmark.models.loading import LanguageModel
+
+PART_TOKENS = 8192
+"""Tokens of one part of a batch: enough for full-speed matrix products, few enough for small activations."""
+
+LARGEST_RECOMPILE_COUNT = 1 << 16
+"""Shapes are few and each is compiled on purpose; PyTorch would give up after eight."""
+
+EVERY = slice(None)
+
+Work = Callable[[], None]
+
+
+class CompiledBody:
+    """A model's layers, compiled; the weights are the model's own, fused."""
+
+    def __init__(self, model: LanguageModel, layers: tuple[LayerWeights, ...], kernel: Kernel) -> None:
+        self.model, config = model, model.llama.config
+        self.kernel = kernel
+        self.layers = layers
+        self.sizes = Sizes(
+            heads=config.num_attention_heads,
+            key_heads=config.num_key_value_heads or config.num_attention_heads,
+            head=head_size(config),
+            epsilon=config.rms_norm_eps,
+        )
+        self._norm = _compile(partial(rms_norm, epsilon=config.rms_norm_eps))
+        self._rotate = _compile(partial(rotate, sizes=self.sizes))
+        self._rotate_into = _compile(partial(rotate_into, sizes=self.sizes))
+        self._gate = _compile(gate)
+
+    def canvas(self, tokens_RL: Tensor, rotation: Rotation, mask_RLL: Tensor | None, given: int) -> Tensor:
+        """Hidden states after the last norm, [R, L - given, D], with attention in both directions.
+
+        Of the first `given` tokens the last layer needs keys and values alone.
+        """
+        x_RLD = self._embed(tokens_RL)
+        for index, weights in enumerate(self.layers):
+            asked = slice(given if index == len(self.layers) - 1 else 0, None)
+
+            def attend(qkv_RLE: Tensor, asked: slice = asked) -> Tensor:
+                q, k, v = self._rotate(qkv_RLE, rotation)
+                mask_RQL = None if mask_RLL is None else mask_RLL[:, asked]
+                return self.kernel.full(q[:, asked], k, v, mask_RQL, causal=False)
+
+            x_RLD = self._layer(x_RLD, weights, attend, asked)
+        return self._last_norm(x_RLD)
+
+    def prefill(
+        self, tokens_RL: Tensor, rotation: Rotation, mask_RLL: Tensor | None, cache_XRSGd: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        """Hidden states of the last token, [R, 1, D]; keys and values fill the first L places of the cache."""
+        x_RLD = self._embed(tokens_RL)
+        for weights, keys_RSGd, values_RSGd in zip(self.layers, *cache_XRSGd, strict=True):
+
+            def attend(qkv_RLE: Tensor, keys: Tensor = keys_RSGd, values: Tensor = values_RSGd) -> Tensor:
+                q, k, v = self._rotate(qkv_RLE, rotation)
+                keys[:, : k.shape[1]] = k
+                values[:, : v.shape[1]] = v
+                return self.kernel.full(q, k, v, mask_RLL, causal=True)
+
+            x_RLD = self._layer(x_RLD, weights, attend)
+        return self._last_norm(x_RLD[:, -1:])
+
+    def step(
+        self,
+        tokens_B1: Tensor,
+        rotation: Rotation,
+        seen_B: Tensor,
+        mask_B1S: Tensor | None,
+        cache_XBSGd: tuple[Tensor, Tensor],
+    ) -> Tensor:
+        """Hidden states of one new token, [B, 1, D], which becomes the last of the `seen_B` in the cache."""
+        x_B1D, place_1 = self._embed(tokens_B1), seen_B[:1].long() - 1
+        for weights, keys_BSGd, values_BSGd in zip(self.layers, *cache_XBSGd, strict=True):
+
+            def attend(qkv_B1E: Tensor, keys: Tensor = keys_BSGd, values: Tensor = values_BSGd) -> Tensor:
+                q_B1Hd = self._rotate_into(qkv_B1E, rotation, (keys, values), place_1)
+                return self.kernel.cached(q_B1Hd, keys, values, seen_B, mask_B1S)
+
+            x_B1D = self._layer(x_B1D, weights, attend)
+        return self._last_norm(x_B1D)
+
+    def rotation(self, positions_BL: Tensor) -> Rotation:
+        """Cosines and sines of the rotary embedding, float32."""
+        cos, sin = self.model.llama.model.rotary_emb(
+            torch.empty(0, device=positions_BL.device), position_ids=positions_BL
+        )
+        return cos, sin
+
+    def _layer(
+        self, x_BLD: Tensor, weights: LayerWeights, attend: Callable[[Tensor], Tensor], asked: slice = EVERY
+    ) -> Tensor:
+        qkv_BLE = product(self._norm(x_BLD, weights.input_norm), weights.qkv)
+        x_BLD = product(attend(qkv_BLE).flatten(-2), weights.output, x_BLD[:, asked])
+        gate_up_BLI = product(self._norm(x_BLD, weights.post_norm), weights.gate_up)
+        return product(self._gate(gate_up_BLI), weights.down, x_BLD)
+
+    def _embed(self, tokens_BL: Tensor) -> Tensor:
+        return embedding(tokens_BL, self.model.llama.model.embed_tokens.weight)
+
+    def _last_norm(self, x_BLD: Tensor) -> Tensor:
+        normed_BLD: Tensor = self._norm(x_BLD, self.model.llama.model.norm.weight)
+        return normed_BLD
+
+
+def head_size(config: LlamaConfig) -> int:
+    """Size of an attention head, which a config may leave to be worked out."""
+    return config.head_dim or config.hidden_size // config.num_attention_heads
+
+
+def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
+    return torch.compile(function, fullgraph=True, dynamic=False)
+
+
+class CompileError(Exception):
+    """Compiling or capturing is not possible here, and why."""
+
+
+@dataclass(frozen=True)
+class Captured:
+    """Work that is ready to be done again, and the seconds that it took to make it so."""
+
+    replay: Work
+    seconds: float
+
+
+def capture(work: Work, device: torch.device, *, before: Work = lambda: None) -> Captured:
+    """Compile what `work` calls, and on a GPU record it as one CUDA graph.
+
+    It is run a few times for that, each time after `before`, which sets the state that it changes.
+
+    Raises:
+        CompileError: when this machine cannot.
+    """
+    start = time.perf_counter()
+    try:
+        with torch._dynamo.config.patch(recompile_limit=LARGEST_RECOMPILE_COUNT), warnings.catch_warnings():  # noqa: SLF001
+            warnings.simplefilter("ignore")  # the compiler's, of its own use of PyTorch
+            replay = _record(work, before) if device.type == "cuda" else _compile_alone(work, before)
+    except UserError:
+        raise
+    except Exception as error:  # the compiler's errors have no common ancestor
+        if is_out_of_memory(error):
+            raise
+        raise CompileError(_in_a_line(error)) from error
+    return Captured(replay, time.perf_counter() - start)
+
+
+def _in_a_line(error: Exception) -> str:
+    """The error that the compiler met, which it wraps in one of its own."""
+    met = getattr(error, "inner_exception", error)
+    return f"{type(met).__name__}: {next(iter(str(met).strip().splitlines()), 'without a word')}"
+
+
+def _compile_alone(work: Work, before: Work) -> Work:
+    before()
+    work()
+    return work
+
+
+def _record(work: Work, before: Work) -> Work:
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(2):
+            before()
+            work()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        work()
+    torch.cuda.synchronize()
+    return graph.replay
+
+
+def part_rows(rows: int, tokens: int) -> int:
+    """Rows of one part: the most that divide `rows` and have at most `PART_TOKENS` tokens together."""
+    most = max(1, PART_TOKENS // tokens)
+    return next(part for part in range(min(rows, most), 0, -1) if rows % part == 0)

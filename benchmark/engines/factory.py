@@ -1,0 +1,79 @@
+"""The passes that an engine offers for a model. A new engine is a file, a row here and a name in Engine."""
+
+import torch
+
+from benchmark.engines.attention import Kernel, choose_kernel
+from benchmark.engines.canvas import CompiledCanvas
+from benchmark.engines.causal import CompiledCausal
+from benchmark.engines.choice import Head, Pick, TensorPick
+from benchmark.engines.compiled import CompiledBody, head_size
+from benchmark.engines.eager import EagerCanvas, EagerCausal
+from benchmark.engines.hub import use_kernel
+from benchmark.engines.interface import CanvasPasses, CausalPasses
+from benchmark.engines.packing import LayerWeights, pack
+from benchmark.engines.products import Projection
+from benchmark.models.loading import LanguageModel
+from benchmark.run import Attention, Engine
+
+
+class Workshop:
+    """Makes passes for one model, and keeps what was compiled for it."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model
+        self._layers: tuple[LayerWeights, ...] | None = None
+        self._bodies: dict[Kernel, CompiledBody] = {}
+
+    def close(self) -> None:
+        """Forget what was compiled, so that the model can be freed."""
+        if self._bodies:
+            self._bodies.clear()
+            torch.compiler.reset()
+
+    def kernel(self, attention: Attention) -> Kernel:
+        """The attention kernel behind a name, for this model.
+
+        Raises:
+            UserError: when it cannot run here.
+        """
+        config, weight = self.model.llama.config, self.model.llama.lm_head.weight
+        heads, head = config.num_attention_heads, head_size(config)
+        return choose_kernel(attention, heads=heads, head=head, dtype=weight.dtype, device=self.model.device)
+
+    def canvas(self, engine: Engine, kernel: Kernel) -> CanvasPasses:
+        """Passes over a canvas."""
+        if engine is Engine.compiled:
+            return CompiledCanvas(self._body(kernel))
+        use_kernel(self.model.llama.model, kernel)
+        return EagerCanvas(self.model, kernel)
+
+    def causal(self, engine: Engine, kernel: Kernel, head: Head) -> CausalPasses:
+        """Passes through a cache."""
+        if engine is Engine.compiled:
+            return CompiledCausal(self._body(kernel), head)
+        use_kernel(self.model.llama.model, kernel)
+        return EagerCausal(self.model, kernel, head)
+
+    def head(self, engine: Engine, temperature: float) -> Head:
+        """The model's output head, which never writes a diffusion model's mask."""
+        return Head(
+            linear=Projection(self.model.llama.lm_head.weight) if engine is Engine.compiled else self.model.head,
+            temperature=temperature,
+            forbidden_id=self.model.mask_id,
+            pick=_pick(engine, self.model.device),
+        )
+
+    def _body(self, kernel: Kernel) -> CompiledBody:
+        if self._layers is None:
+            self._layers = pack(self.model.llama.model)
+        if kernel not in self._bodies:
+            self._bodies[kernel] = CompiledBody(self.model, self._layers, kernel)
+        return self._bodies[kernel]
+
+
+def _pick(engine: Engine, device: torch.device) -> Pick:
+    if engine is not Engine.compiled or device.type != "cuda":
+        return TensorPick()
+    from benchmark.engines.pick_kernel import KernelPick  # Triton, which not every machine has
+
+    return KernelPick()

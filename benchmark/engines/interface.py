@@ -1,0 +1,34 @@
+"""What an engine does for a decoder: forward passes over a canvas, or through a cache.
+
+Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, M places of a canvas, D hidden.
+"""
+
+from typing import Protocol
+
+from torch import Tensor
+
+
+class CanvasPasses(Protocol):
+    """Forward passes over a whole sequence with attention in both directions."""
+
+    def prepare(self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool) -> float:
+        """Do what a shape needs once: compile, capture. Returns the seconds that it took."""
+
+    def hidden(self, tokens_BL: Tensor, padding_BL: Tensor | None, places_BM: Tensor) -> Tensor:
+        """Hidden states at some places of the output, [B, M, D], after the last norm; the shape is the one prepared."""
+
+
+class CausalPasses(Protocol):
+    """Continuation of prompts token by token, with a cache of keys and values."""
+
+    def prepare(self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool) -> float:
+        """Do what a shape needs once: compile, capture. Returns the seconds that it took."""
+
+    def begin(self, tokens_BP: Tensor, padding_BP: Tensor | None, streams_B: Tensor, output_tokens: int) -> None:
+        """Take new prompts, whose keys and values are not in the cache yet."""
+
+    def advance(self) -> None:
+        """Add a token to each row; the first call reads the prompts."""
+
+    def written(self) -> Tensor:
+        """The tokens added so far, [B, N]."""

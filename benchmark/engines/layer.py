@@ -1,0 +1,66 @@
+"""The parts of a Llama decoder layer between its matrix products, as functions of tensors to be compiled.
+
+The same computation as transformers' LlamaDecoderLayer, which tests hold it to, but for rotary embeddings in
+float32, as the published LLaDA and Llama 3 have them; transformers rotates in the type of the weights.
+
+Dimensions: B rows, L tokens of a pass, D hidden, H query heads, G key heads, d of a head, E = (H + 2 G) d,
+I of the MLP, S places of a cache.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import silu
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a layer cannot read off its weights."""
+
+    heads: int
+    key_heads: int
+    head: int
+    epsilon: float
+
+
+Rotation = tuple[Tensor, Tensor]
+"""Cosines and sines for each position, float32 [B or 1, L, d]."""
+
+Cache = tuple[Tensor, Tensor]
+"""Keys and values, each [B, S, G, d]."""
+
+
+def rms_norm(x_BLD: Tensor, weight_D: Tensor, epsilon: float) -> Tensor:
+    """Root-mean-square norm in float32, scaled in the type of the input."""
+    wide_BLD = x_BLD.float()
+    scale_BL1 = torch.rsqrt(wide_BLD.pow(2).mean(dim=-1, keepdim=True) + epsilon)
+    return weight_D * (wide_BLD * scale_BL1).to(x_BLD.dtype)
+
+
+def rotate(qkv_BLE: Tensor, rotation: Rotation, sizes: Sizes) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries [B, L, H, d], keys and values [B, L, G, d] from their fused product; the first two rotated."""
+    split = [sizes.heads, sizes.key_heads, sizes.key_heads]
+    q, k, v = qkv_BLE.unflatten(-1, (-1, sizes.head)).split(split, dim=2)
+    return _rotated(q, rotation), _rotated(k, rotation), v
+
+
+def rotate_into(qkv_B1E: Tensor, rotation: Rotation, cache: Cache, place_1: Tensor, sizes: Sizes) -> Tensor:
+    """The same for one new token, whose key and value go to `place_1` of the cache; returns the queries."""
+    q, k, v = rotate(qkv_B1E, rotation, sizes)
+    cache[0].index_copy_(1, place_1, k)
+    cache[1].index_copy_(1, place_1, v)
+    return q
+
+
+def gate(gate_up_BLI: Tensor) -> Tensor:
+    """SiLU of the first half times the second half."""
+    gate_BLI, up_BLI = gate_up_BLI.chunk(2, dim=-1)
+    return silu(gate_BLI) * up_BLI
+
+
+def _rotated(x_BLHd: Tensor, rotation: Rotation) -> Tensor:
+    """Rotary position embedding over halves (Su et al., arXiv 2104.09864)."""
+    cos_BL1d, sin_BL1d = (table[:, :, None] for table in rotation)
+    first, second = x_BLHd.chunk(2, dim=-1)
+    return (x_BLHd * cos_BL1d + torch.cat([-second, first], dim=-1) * sin_BL1d).to(x_BLHd.dtype)

@@ -1,0 +1,148 @@
+"""The choice of tokens as a Triton kernel: one read of the logits, nothing as large as them written.
+
+Each row of logits is read in parts, by a program each, which keep the sum of exponentials (the online
+softmax of Milakov and Gimelshein, arXiv 1805.02867), the best score and its place; a second kernel joins the
+parts. Among equal scores the lower place wins, in every block and between parts. Noise is that of noise.py,
+bit for bit up to the logarithm of the device.
+
+Dimensions: C rows of logits, V vocabulary, W parts of a row.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from benchmark.engines.noise import GOLDEN, MULTIPLIER_1, MULTIPLIER_2
+
+CHUNK_LOGITS = 1 << 28
+"""Logits computed at a time: 512 MiB in bfloat16."""
+
+BLOCK = 4096
+PROGRAMS = 264
+"""As many programs as keep a GPU's multiprocessors busy; few rows are cut into more parts."""
+
+LARGEST_PARTS = 16
+
+GOLDEN_STEP = tl.constexpr(GOLDEN)
+FIRST_MULTIPLIER = tl.constexpr(MULTIPLIER_1)
+SECOND_MULTIPLIER = tl.constexpr(MULTIPLIER_2)
+LOWEST = tl.constexpr(-3.0e38)
+
+
+@triton.jit
+def _fold(word, bits: tl.constexpr):
+    mask: tl.constexpr = (1 << (64 - bits)) - 1
+    return word ^ ((word >> bits) & mask)
+
+
+@triton.jit
+def _gumbel(cell, place):
+    word = cell + (place.to(tl.int64) + 1) * GOLDEN_STEP
+    word = _fold(word, 30) * FIRST_MULTIPLIER
+    word = _fold(word, 27) * SECOND_MULTIPLIER
+    word = _fold(word, 31)
+    unit = (((word >> 12) & ((1 << 52) - 1)).to(tl.float64) + 0.5) * 2.220446049250313e-16
+    return -tl.log(-tl.log(unit))
+
+
+@triton.jit
+def _read_parts(
+    logits, cells, part_maximum, part_total, part_score, part_place, part_logit,
+    vocabulary, row_stride, part_length, temperature, forbidden,
+    noisy: tl.constexpr, block: tl.constexpr,
+):  # fmt: skip
+    row = tl.program_id(0).to(tl.int64)
+    part = tl.program_id(1)
+    parts = tl.num_programs(1)
+    start = part * part_length
+    end = tl.minimum(start + part_length, vocabulary)
+    cell = tl.load(cells + row)
+    maximum = tl.full((), LOWEST, tl.float32)
+    total = tl.full((), 0.0, tl.float32)
+    score = tl.full((), float("-inf"), tl.float64 if noisy else tl.float32)
+    place = tl.full((), 0, tl.int32)
+    logit = tl.full((), float("-inf"), tl.float32)
+    for first in range(start, end, block):
+        places = first + tl.arange(0, block)
+        inside = places < end
+        values = tl.load(logits + row * row_stride + places, mask=inside, other=float("-inf")).to(tl.float32)
+        higher = tl.maximum(maximum, tl.max(values, 0))
+        total = total * tl.exp(maximum - higher) + tl.sum(tl.exp(values - higher), 0)
+        maximum = higher
+        allowed = tl.where(places == forbidden, float("-inf"), values)
+        if noisy:
+            scores = allowed.to(tl.float64) + _gumbel(cell, places) * tl.load(temperature)
+            scores = tl.where(inside, scores, float("-inf"))
+        else:
+            scores = allowed
+        best = tl.max(scores, 0)
+        if best > score:
+            score = best
+            place = tl.min(tl.where(scores == best, places, vocabulary), 0)
+            logit = tl.max(tl.where(places == place, allowed, float("-inf")), 0)
+    out = row * parts + part
+    tl.store(part_maximum + out, maximum)
+    tl.store(part_total + out, total)
+    tl.store(part_score + out, score)
+    tl.store(part_place + out, place)
+    tl.store(part_logit + out, logit)
+
+
+@triton.jit
+def _join_parts(part_maximum, part_total, part_score, part_place, part_logit, tokens, confidence, parts: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    each = row * parts + tl.arange(0, parts)
+    maxima = tl.load(part_maximum + each)
+    maximum = tl.max(maxima, 0)
+    total = tl.sum(tl.load(part_total + each) * tl.exp(maxima - maximum), 0)
+    scores = tl.load(part_score + each)
+    places = tl.load(part_place + each)
+    place = tl.min(tl.where(scores == tl.max(scores, 0), places, 2147483647), 0)
+    logit = tl.max(tl.where(places == place, tl.load(part_logit + each), float("-inf")), 0)
+    tl.store(tokens + row, place.to(tl.int64))
+    tl.store(confidence + row, tl.exp(logit - maximum - tl.log(total)))
+
+
+@dataclass(frozen=True)
+class KernelPick:
+    """See Pick. On a GPU."""
+
+    def chunk_logits(self, temperature: float) -> int:
+        """See Pick; noise takes no memory here."""
+        del temperature
+        return CHUNK_LOGITS
+
+    def __call__(
+        self, logits_CV: Tensor, cells_C: Tensor, temperature: float, forbidden_id: int | None
+    ) -> tuple[Tensor, Tensor]:
+        """See Pick."""
+        rows, vocabulary = logits_CV.shape
+        parts = _parts(rows, vocabulary)
+        part_length = triton.cdiv(triton.cdiv(vocabulary, parts), BLOCK) * BLOCK
+        new = logits_CV.new_empty
+        floats = [new((rows, parts), dtype=torch.float32) for _ in range(3)]
+        score = new((rows, parts), dtype=torch.float64 if temperature else torch.float32)
+        place = new((rows, parts), dtype=torch.int32)
+        partial = (floats[0], floats[1], score, place, floats[2])
+        tokens_C, confidence_C = new(rows, dtype=torch.int64), new(rows, dtype=torch.float32)
+        _read_parts[(rows, parts)](
+            *(logits_CV, cells_C.contiguous(), *partial),
+            *(vocabulary, logits_CV.stride(0), part_length, new((1,), dtype=torch.float64).fill_(temperature)),
+            -1 if forbidden_id is None else forbidden_id,
+            noisy=temperature > 0,
+            block=BLOCK,
+            num_warps=8,
+        )
+        _join_parts[(rows,)](*partial, tokens_C, confidence_C, parts=parts, num_warps=1)
+        return tokens_C, confidence_C
+
+
+def _parts(rows: int, vocabulary: int) -> int:
+    """A power of two: one for many rows, more for few."""
+    parts = 1
+    while parts < LARGEST_PARTS and rows * parts < PROGRAMS and vocabulary > BLOCK * parts:
+        parts *= 2
+    return parts

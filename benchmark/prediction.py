@@ -1,0 +1,70 @@
+"""A run's time and memory, predicted from its shape before it starts. Plain arithmetic; kept beside what is measured.
+
+Time: each forward pass takes its floor on this device (see work.py) divided by the share of it that an engine reaches,
+or what the host needs to launch its kernels, whichever is longer. Memory: weights, key-value cache, activations of the
+widest place of a layer, logits of one chunk. Both leave out quality and likelihood, and on a CPU memory leaves out
+the interpreter and its libraries.
+"""
+
+from benchmark.record import Prediction
+from benchmark.run import Device, Engine, Precision, Run, Weights
+from benchmark.work import Ceilings, Shape, floor_s, passes
+
+PARAMETER_BYTES = {Precision.bfloat16: 2, Precision.float32: 4}
+
+REACH = {Engine.published: 0.6, Engine.eager: 0.63, Engine.compiled: 0.8}
+"""Share of the floor's speed, from an H100: 278, 260 and 190 ms a diffusion step at B=8 N=1024, whose floor is 164."""
+LAUNCH_S = {Engine.published: 0.75e-3, Engine.eager: 0.75e-3, Engine.compiled: 0.0}
+"""Host time of one layer on a GPU: 24 ms a token over 32 layers, whatever the batch; a CUDA graph needs none."""
+CPU_REACH, CPU_LAUNCH_S = 0.5, 0.25e-3
+"""The same on a CPU, where a layer of the tiny pair is mostly PyTorch's own overhead."""
+
+CHUNK_LOGITS = 1 << 26
+"""The decoders' bound on the logits that exist at a time, see decoders/choice.py."""
+LOGIT_EXTRA_BYTES = 8
+"""Beside a logit in the model's type: its float32 copy, and a float32 temporary of the same size."""
+LOAD_BYTES_PER_S = 1e9
+COMPILE_S = 20.0
+JOB_START_S = 30.0
+"""Starting Python with its libraries on a cluster's node."""
+
+
+def predict(run: Run, shape: Shape, ceilings: Ceilings) -> Prediction:
+    """Latency of one generation, and peak memory."""
+    return Prediction(latency_s=_latency_s(run, shape, ceilings), peak_bytes=peak_bytes(run, shape))
+
+
+def cost_s(run: Run, shape: Shape, prediction: Prediction, *, loads: bool, starts: bool) -> float:
+    """Seconds of a whole run with its least number of samples; `loads` where the model is not there from the last run.
+
+    `starts` where it is a job of its own.
+    """
+    generations = run.warmup + 1 + run.samples
+    loading = shape.weights_bytes / LOAD_BYTES_PER_S if loads and run.weights is Weights.checkpoint else 0.0
+    compiling = COMPILE_S if run.engine is Engine.compiled else 0.0
+    return generations * prediction.latency_s + loading + compiling + (JOB_START_S if starts else 0.0)
+
+
+def peak_bytes(run: Run, shape: Shape) -> int:
+    """Weights + cache + activations + logits.
+
+    Cache: N tokens a row, autoregressive alone. Activations: 3 MLP and 2 hidden rows for each token of the widest
+    pass (the whole canvas, or the prompt). Logits: those of one chunk; the published loop has them all at once.
+    """
+    caches = run.diffusion is None
+    tokens = run.batch * (run.prompt_tokens if caches else run.length)
+    read = run.batch * (1 if caches else run.output_tokens)
+    if run.engine is Engine.published and not caches:
+        logits = run.batch * run.length * shape.vocabulary
+    else:
+        logits = min(read * shape.vocabulary, CHUNK_LOGITS)
+    cache = run.batch * run.length * shape.cache_bytes_per_token if caches else 0
+    activations = tokens * (3 * shape.intermediate + 2 * shape.hidden) * shape.parameter_bytes
+    return shape.weights_bytes + cache + activations + logits * (shape.parameter_bytes + LOGIT_EXTRA_BYTES)
+
+
+def _latency_s(run: Run, shape: Shape, ceilings: Ceilings) -> float:
+    on_cpu = run.device is Device.cpu
+    reach = CPU_REACH if on_cpu else REACH[run.engine]
+    launch_s = shape.layers * (CPU_LAUNCH_S if on_cpu else LAUNCH_S[run.engine])
+    return sum(max(floor_s([work], ceilings) / reach, launch_s) for work in passes(run, shape))

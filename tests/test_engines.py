@@ -1,0 +1,268 @@
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from benchmark.decoders.autoregressive import AutoregressiveDecoder
+from benchmark.decoders.diffusion import MaskedDiffusionDecoder
+from benchmark.decoders.factory import make_decoder, ready_decoder
+from benchmark.decoders.interface import Decoder, PreparableDecoder, Unmarked, make_batch
+from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
+from benchmark.engines import compiled
+from benchmark.engines.attention import Kernel, Plain, choose_kernel
+from benchmark.engines.compiled import CompileError, capture, part_rows
+from benchmark.engines.factory import Workshop
+from benchmark.engines.packing import pack
+from benchmark.errors import UserError
+from benchmark.models.loading import load_model
+from benchmark.run import Attention, Engine, Family, Run
+from tests import reference
+from tests.checkpoints import CPU, random_model, write_llama
+from tests.factories import a_diffusion, a_run, an_autoregressive_run
+from tests.reference import Sampling
+
+KNOWN = Path(__file__).parent / "known_answers" / "tiny_random_llada"
+CASES = json.loads((KNOWN / "cases.json").read_text())["generate"]
+PROMPTS = [[5, 9, 2, 7], [3, 4, 4, 6]]
+UNEVEN = [[5, 9, 2, 7], [3, 4]]
+
+
+@cache
+def published() -> Workshop:
+    return Workshop(load_model(KNOWN, Family.diffusion, dtype=torch.float32, device=CPU))
+
+
+def workshop(family: Family) -> Workshop:
+    return Workshop(random_model(family))
+
+
+def tokens_of(decoder: Decoder, rows: list[list[int]], output_tokens: int) -> list[list[int]]:
+    batch = make_batch(rows, [10 + row for row in range(len(rows))], CPU)
+    tokens: list[list[int]] = decoder.decode(batch, output_tokens, Unmarked()).tokens_BN.tolist()
+    return tokens
+
+
+def decoder(run: Run, attention: Attention = Attention.sdpa) -> PreparableDecoder:
+    made = workshop(run.model.family)
+    return make_decoder(run, made, made.kernel(attention))
+
+
+@pytest.fixture
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the compiler out, which takes seconds and changes no token; what is around it stays."""
+    monkeypatch.setattr(compiled, "_compile", lambda function: function)
+
+
+@pytest.mark.parametrize("engine", Engine)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_engine_writes_the_published_tokens(engine: Engine, case: dict[str, Any]) -> None:
+    batched = "prompts" in case
+    settings = a_diffusion(
+        steps=case["steps"], block_length=case["block_length"], guidance_scale=case.get("cfg_scale", 0.0)
+    )
+    rows = case["prompt_ids"] if batched else [case["prompt_ids"]]
+    made = make_decoder(a_run(engine=engine, diffusion=settings), published(), published().kernel(Attention.sdpa))
+    assert tokens_of(made, rows, case["gen_length"]) == (case["output_ids"] if batched else [case["output_ids"]])
+
+
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.parametrize("attention", [Attention.sdpa, Attention.eager])
+@pytest.mark.parametrize("rows", [PROMPTS[:1], PROMPTS, UNEVEN], ids=["one", "even", "uneven"])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_compiled_continuation_matches_the_plain_reference(
+    attention: Attention, rows: list[list[int]], temperature: float
+) -> None:
+    run = an_autoregressive_run(engine=Engine.compiled, temperature=temperature)
+    model = random_model(Family.autoregressive)
+    expected = [reference.autoregressive(model, row, 10 + i, 6, temperature) for i, row in enumerate(rows)]
+    assert tokens_of(decoder(run, attention), rows, 6) == expected
+
+
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.parametrize("attention", [Attention.sdpa, Attention.eager])
+@pytest.mark.parametrize("rows", [PROMPTS, UNEVEN], ids=["even", "uneven"])
+def test_a_compiled_canvas_matches_the_plain_reference(attention: Attention, rows: list[list[int]]) -> None:
+    run = a_run(engine=Engine.compiled, temperature=0.7, diffusion=a_diffusion(steps=4, block_length=4))
+    model = random_model(Family.diffusion)
+    sampling = Sampling(output_tokens=8, steps=4, block_length=4, temperature=0.7)
+    expected = [reference.diffusion(model, row, 10 + i, sampling) for i, row in enumerate(rows)]
+    assert tokens_of(decoder(run, attention), rows, 8) == expected
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_a_batch_in_parts_gives_the_tokens_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [[5, 9, 2], [3, 4, 4], [7, 7, 2], [2, 3, 5]]
+    for run in (a_run(engine=Engine.compiled), an_autoregressive_run(engine=Engine.compiled)):
+        whole = tokens_of(decoder(run), rows, 8)
+        with monkeypatch.context() as patched:
+            patched.setattr(compiled, "PART_TOKENS", 24)
+            assert part_rows(4, 11) == 2
+            assert tokens_of(decoder(run), rows, 8) == whole
+
+
+@pytest.mark.parametrize(
+    ("rows", "tokens", "expected"),
+    [(1, 9000, 1), (8, 1024, 8), (32, 1024, 8), (64, 2048, 4), (7, 2048, 1), (6, 2048, 3)],
+)
+def test_parts_are_equal_and_as_large_as_allowed(rows: int, tokens: int, expected: int) -> None:
+    assert part_rows(rows, tokens) == expected
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_one_generation_after_another_starts_afresh() -> None:
+    for run in (a_run(engine=Engine.compiled), an_autoregressive_run(engine=Engine.compiled)):
+        made = decoder(run)
+        first, other, again = (tokens_of(made, rows, 8) for rows in (PROMPTS, [[2, 2, 2, 2]] * 2, PROMPTS))
+        assert first == again != other
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_a_single_new_token_needs_no_second_pass() -> None:
+    eager, fast = (decoder(an_autoregressive_run(engine=engine)) for engine in (Engine.eager, Engine.compiled))
+    assert tokens_of(fast, PROMPTS, 1) == tokens_of(eager, PROMPTS, 1)
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_a_shape_is_prepared_once() -> None:
+    made, batch = decoder(an_autoregressive_run(engine=Engine.compiled)), make_batch(PROMPTS, [0, 1], CPU)
+    assert made.prepare(batch, 8) == made.prepare(batch, 8) > 0
+
+
+def test_packed_weights_are_the_only_copy(tmp_path: Path) -> None:
+    model = load_model(write_llama(tmp_path), Family.autoregressive, dtype=torch.float32, device=CPU).llama
+    tokens = torch.tensor([[5, 9, 2, 7]])
+    before = model(tokens).logits
+    layers = pack(model.model)
+    assert torch.equal(model(tokens).logits, before)
+    for packed, layer in zip(layers, model.model.layers, strict=True):
+        fused = packed.qkv.untyped_storage().data_ptr()
+        assert layer.self_attn.v_proj.weight.untyped_storage().data_ptr() == fused
+
+
+def test_biases_are_refused(tmp_path: Path) -> None:
+    model = load_model(write_llama(tmp_path), Family.autoregressive, dtype=torch.float32, device=CPU).llama
+    model.config.attention_bias = True
+    with pytest.raises(UserError, match="engine=compiled knows no biases"):
+        pack(model.model)
+
+
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.parametrize(
+    ("run", "kind"),
+    [
+        (a_run(engine=Engine.published), PublishedDiffusionDecoder),
+        (a_run(engine=Engine.eager), MaskedDiffusionDecoder),
+        (a_run(engine=Engine.compiled), MaskedDiffusionDecoder),
+        (an_autoregressive_run(engine=Engine.published), PublishedAutoregressiveDecoder),
+        (an_autoregressive_run(engine=Engine.eager), AutoregressiveDecoder),
+        (an_autoregressive_run(engine=Engine.compiled), AutoregressiveDecoder),
+    ],
+)
+def test_each_family_and_engine_has_its_decoder(run: Run, kind: type) -> None:
+    assert type(decoder(run)) is kind
+
+
+def test_the_runs_settings_reach_the_decoder() -> None:
+    settings = a_diffusion(steps=2, block_length=4, guidance_scale=0.5)
+    made = decoder(a_run(diffusion=settings, temperature=0.3))
+    assert isinstance(made, MaskedDiffusionDecoder)
+    assert (made.steps, made.block_length, made.guidance_scale, made.head.temperature) == (2, 4, 0.5, 0.3)
+    assert made.head.forbidden_id == made.mask_id
+
+
+def test_generate_writes_the_tokens_of_the_other_engines_and_ends_no_row() -> None:
+    eager, baseline = (decoder(an_autoregressive_run(engine=engine)) for engine in (Engine.eager, Engine.published))
+    assert tokens_of(baseline, UNEVEN, 12) == tokens_of(eager, UNEVEN, 12)
+
+
+def test_the_published_loop_draws_its_noise_from_the_seed() -> None:
+    first, same, other = (
+        tokens_of(decoder(a_run(engine=Engine.published, temperature=1.0, seed=seed)), PROMPTS, 8) for seed in (0, 0, 1)
+    )
+    assert first == same != other
+
+
+def failing(error: Exception) -> Callable[..., Any]:
+    def compile_layer(*_: object, **__: object) -> Tensor:
+        raise error
+
+    return compile_layer
+
+
+def test_where_compiling_is_not_possible_the_plain_modules_run_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "_compile", lambda _: failing(RuntimeError("no compiler here\nand more")))
+    made = Workshop(random_model(Family.diffusion))
+    batch = make_batch(PROMPTS, [0, 1], CPU)
+    ready = ready_decoder(a_run(engine=Engine.compiled), made, batch)
+    assert ready.ran.engine is Engine.eager
+    assert ready.ran.fallback == (
+        "engine=compiled is not possible here (RuntimeError: no compiler here): this is engine=eager"
+    )
+    assert tokens_of(ready.decoder, PROMPTS, 8) == tokens_of(decoder(a_run()), PROMPTS, 8)
+
+
+def test_running_out_of_memory_while_preparing_is_no_reason_to_fall_back() -> None:
+    def work() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        capture(work, CPU)
+    with pytest.raises(CompileError, match="ZeroDivisionError: division by zero"):
+        capture(lambda: print(1 / 0), CPU)
+
+
+def test_what_ran_is_named() -> None:
+    ready = ready_decoder(a_run(engine=Engine.eager), workshop(Family.diffusion), make_batch(PROMPTS, [0, 1], CPU))
+    assert ready.ran.engine is Engine.eager
+    assert ready.ran.fallback is None
+    assert ready.ran.attention in {"sdpa (math)", "sdpa (flash)"}
+
+
+def test_flash_attention_is_refused_where_it_cannot_run() -> None:
+    with pytest.raises(UserError, match="attention=flash2 needs an NVIDIA GPU"):
+        choose_kernel(Attention.flash2, heads=2, head=8, dtype=torch.bfloat16, device=CPU)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("causal", [True, False])
+def test_the_kernels_agree(groups: int, *, causal: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    q = torch.randn(2, 5, 4, 8, generator=generator, dtype=torch.float64)
+    k, v = (torch.randn(2, 5, 4 // groups, 8, generator=generator, dtype=torch.float64) for _ in range(2))
+    kernels: list[Kernel] = [
+        Plain(),
+        choose_kernel(Attention.sdpa, heads=4, head=8, dtype=torch.float64, device=CPU),
+    ]
+    first, second = (kernel.full(q, k, v, None, causal=causal) for kernel in kernels)
+    assert torch.allclose(first, second, atol=1e-6)
+    seen = torch.tensor([3, 3], dtype=torch.int32)
+    cached = [kernel.cached(q[:, 2:3], k, v, seen, None) for kernel in kernels]
+    expected = Plain().full(q[:, 2:3], k[:, :3], v[:, :3], None, causal=False)
+    assert all(torch.allclose(each, expected, atol=1e-6) for each in cached)
+
+
+def test_transformers_modules_compute_with_our_kernel() -> None:
+    from benchmark.engines.hub import use_kernel
+
+    class Counting(Plain):
+        calls = 0
+
+        def full(self, *arguments: Any, **options: Any) -> Tensor:
+            Counting.calls += 1
+            return super().full(*arguments, **options)
+
+    model = random_model(Family.diffusion).llama.model
+    tokens = torch.tensor([[5, 9, 2, 7]])
+    expected = model(tokens).last_hidden_state
+    kernel = Counting()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("benchmark.engines.hub.Plain", type("Other", (nn.Module,), {}))
+        use_kernel(model, kernel)
+    assert torch.allclose(model(tokens).last_hidden_state, expected, atol=1e-6)
+    assert Counting.calls == len(model.layers)
+    use_kernel(model, Plain())

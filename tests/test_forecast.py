@@ -1,0 +1,86 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from benchmark import forecast as module
+from benchmark.cli import main
+from benchmark.forecast import Place, forecast, place_of, show_forecast, summary
+from benchmark.run import Device, Engine, Precision, Run
+from benchmark.work import Ceilings
+from tests.factories import a_run
+
+FAST = Ceilings(copy_bytes_per_s=1e12, matrix_flop_per_s=1e13)
+
+
+@pytest.fixture
+def run(llada: Path) -> Run:
+    return a_run(model=replace(a_run().model, checkpoint=str(llada)))
+
+
+@pytest.fixture(autouse=True)
+def tight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place with room for the small model in batches of 2, and not of 50,000."""
+    place = Place(name="here", ceilings=FAST, memory_bytes=50_000_000)
+    monkeypatch.setattr(module, "place_of", lambda *_, **__: place)
+
+
+def test_points_that_do_not_fit_are_named_and_cost_nothing(run: Run) -> None:
+    found = forecast([run, replace(run, batch=50_000)], remote=False)
+    assert [each.note for each in found] == ["", "does not fit into 0.0466 GiB"]
+    lines = summary(found, remote=False, infeasible=3)
+    assert lines[0].startswith("2 jobs, one after another: about ")
+    assert lines[1] == "1 will not fit"
+    assert lines[2].startswith("3 more cannot be run on any machine")
+
+
+def test_a_model_is_loaded_once_for_neighbours_and_by_every_job_of_a_cluster(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def cost_s(*_: object, loads: bool, starts: bool) -> float:
+        asked.append(loads)
+        return float(starts)
+
+    monkeypatch.setattr(module, "cost_s", cost_s)
+    forecast([run, replace(run, batch=1)], remote=False)
+    forecast([run, replace(run, batch=1)], remote=True)
+    assert asked == [True, False, True, True]
+
+
+def test_a_checkpoint_that_is_not_there_has_no_forecast_and_stops_none(run: Run) -> None:
+    lost = replace(run, model=replace(run.model, checkpoint="./nowhere"))
+    found = forecast([lost, run], remote=False)
+    assert found[0].prediction is None
+    assert "there is no such folder" in found[0].note
+    assert found[1].prediction is not None
+
+
+def test_the_table_has_a_line_for_each_point(run: Run) -> None:
+    console = Console(record=True, width=150)
+    show_forecast(console, forecast([run, replace(run, batch=1)], remote=False), remote=False, infeasible=0)
+    text = console.export_text()
+    assert text.count("small K=4") == 2
+    assert "all that is known fits" in text
+
+
+def test_a_gpu_that_is_not_here_has_its_kinds_nominal_ceilings() -> None:
+    run = a_run(device=Device.cuda, precision=Precision.bfloat16, gpu="H200", engine=Engine.eager)
+    assert place_of(run, remote=True).name == "H200, nominal"
+    assert place_of(replace(run, gpu=None), remote=True).name == "A100, nominal"
+
+
+def test_a_dry_run_runs_nothing_and_ends_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["-m", "model=tiny_llama,tiny_llada", "steps=4,8,100", "dry_run=true", f"output_dir={tmp_path}"]
+    monkeypatch.setattr("sys.argv", ["benchmark", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert "3 jobs, one after another" in shown
+    assert "1 more cannot be run on any machine" in shown
+    assert not (tmp_path / "records").exists()

@@ -44,9 +44,12 @@ class Studentised:
         """Half-width of each interval in standard errors."""
         return _quantile(np.abs(self.t_RK), level)
 
-    def joint_critical(self, level: float) -> float:
-        """Half-width in standard errors at which all intervals hold together (max |t|)."""
-        return float(_quantile(np.abs(self.t_RK).max(axis=1), level))
+    def joint_critical_K(self, level: float, among_K: NDArray[np.bool_]) -> Floats:  # noqa: N802 (the dimension)
+        """Half-width in standard errors at which the intervals of each and of all before it hold together (max |t|).
+
+        Only those in `among_K` count.
+        """
+        return _quantile(np.maximum.accumulate(np.abs(self.t_RK) * among_K, axis=1), level)
 
     def intervals(self, level: float, shown: Callable[[float], float]) -> tuple[Interval, ...]:
         """An interval for each estimate, carried through the increasing function `shown`."""
@@ -81,6 +84,15 @@ def resample(values_AP: Floats, weights_AP: Floats, *, resamples: int, seed: int
     return Resampled(
         mean_RA=whole_A1.T + shift_RA, variance_RA=covariance(slice(None)), covariance_RA=covariance(slice(0, 1))
     )
+
+
+def covariance(values_AP: Floats, weights_AP: Floats) -> Floats:
+    """Linearised covariances of all arms' means with each other, shape [A, A]."""
+    prompts = values_AP.shape[1]
+    total_A1 = weights_AP.sum(axis=1, keepdims=True)
+    residual_AP = (values_AP - values_AP.sum(axis=1, keepdims=True) / total_A1 * weights_AP) / total_A1
+    covariance_AA: Floats = residual_AP @ residual_AP.T * prompts / (prompts - 1)
+    return covariance_AA
 
 
 def studentise(values_RK: Floats, variance_RK: Floats) -> Studentised:

@@ -1,5 +1,6 @@
 """What each command of `python -m analysis` does: read, analyse, print or write."""
 
+import gc
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -34,8 +35,9 @@ def table(options: Namespace) -> None:
 def parity(options: Namespace) -> None:
     """Print the parity table, what to know of each row, and what was left out."""
     from analysis.parity_table import parity_table
+    from analysis.quality import METRICS
     from analysis.tables import REMARKS
-    from analysis.words import place, remarks
+    from analysis.words import basis, place, remarks
 
     found = _study(_load(options.source, options), options)
     every = [panel for panels in found.panels.values() for panel in panels]
@@ -44,9 +46,12 @@ def parity(options: Namespace) -> None:
         rows = parity_table([(each.parity, each.setting) for each in every])
         console.print(rows.title, highlight=False)
         console.print(show(rows, without=(REMARKS,)))
+    several = len(found.panels) > 1
     for each in every:
-        where = f"{place(each.parity)}{f', {each.setting}' if each.setting else ''}"
+        names = (place(each.parity), *([METRICS[each.parity.metric].label] if several else []), each.setting)
+        where = ", ".join(name for name in names if name)
         _print_lines(console, [f"{where}: {remark}" for remark in remarks(each.parity)])
+    _print_lines(console, [basis([each.parity for each in every])] if every else [])
     _name_left_out(found.left_out)
     if not every:
         raise UserError("nothing can be compared: a diffusion and an autoregressive run with equal controls are needed")
@@ -78,8 +83,8 @@ def report(options: Namespace) -> None:
     found = _study(loaded, options)
     written = write_report(found, loaded.rejected, options.output, track=_track)
     console = make_console()
-    first = next(iter(found.panels.values()), ())
-    _print_lines(console, [answer(panel.parity) for panel in first[:MOST_NAMED]])
+    every = [panel for panels in found.panels.values() for panel in panels]
+    _print_lines(console, [answer(panel.parity) for panel in every[:MOST_NAMED]])
     _print_lines(console, [f"Report   {written.page}, with {len(written.files)} figures and tables beside it"])
 
 
@@ -90,6 +95,7 @@ def _load(names: Sequence[str], options: Namespace) -> Loaded:
         UserError: when there is none at all.
     """
     loaded = read(_track(sources(names, options.tracking_uri), "reading"), keep_texts=False)
+    gc.freeze()  # they stay to the end: no collection need look at millions of values again
     _name_left_out(loaded.rejected)
     if not loaded.records:
         raise UserError(f"{', '.join(names)}: no file there is a record of this version")

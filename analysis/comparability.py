@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from analysis.load import latest
 from benchmark.record import Environment, Record
-from benchmark.run import Device, Remasking, Run
+from benchmark.run import Device, Remasking, Run, Weights
 
 Controls = tuple[tuple[str, object], ...]
 """Each control's name and value, in the order of `CONTROLS`."""
@@ -60,6 +60,7 @@ CONTROLS: Mapping[str, Callable[[Record], object]] = {
     "precision": _of_run(lambda run: run.precision),
     "engine": _of_environment(lambda environment: environment.engine),
     "attention": _of_environment(lambda environment: environment.attention),
+    "weights": _of_run(lambda run: run.weights),
     "output_tokens": _of_run(lambda run: run.output_tokens),
     "prompt_tokens": _of_run(lambda run: run.prompt_tokens),
     "prompts": _of_run(lambda run: run.prompts.source),
@@ -85,6 +86,9 @@ CONTROLS: Mapping[str, Callable[[Record], object]] = {
 """What must be equal, by the name that `--allow` takes. A new control is a row here."""
 
 
+NO_QUALITY = "random weights have no quality to compare"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pairing:
     """One diffusion model's ladder of steps beside its baseline, all measured, all controls equal.
@@ -106,8 +110,9 @@ class Pairing:
 
 @dataclass(frozen=True, kw_only=True)
 class Grouping:
-    """What can be compared, and a line for each record that cannot."""
+    """What can be compared of the newest record of each run, and a line for each that cannot."""
 
+    newest: tuple[Record, ...]
     pairings: tuple[Pairing, ...]
     left_out: tuple[str, ...]
 
@@ -139,22 +144,25 @@ def newest(records: Iterable[Record], allow: Collection[str] = frozenset()) -> l
 def group(records: Iterable[Record], allow: Collection[str] = frozenset()) -> Grouping:
     """Pair each diffusion model with each baseline of equal controls, at each batch and length.
 
+    Random weights have no quality, so that their runs are left out, whatever is allowed to vary.
+
     Raises:
         ValueError: when `allow` names what is no control.
     """
     check_allowed(allow)
     kept = newest(records, allow)
-    measured = [record for record in kept if record.measurement is not None]
+    measured = [record for record in kept if record.measurement is not None and not _is_random(record)]
     points: dict[tuple[int, int], list[Record]] = defaultdict(list)
     for record in measured:
         points[record.run.batch, record.run.length].append(record)
     pairings: list[Pairing] = []
     left_out = [_not_measured(record) for record in kept if record.measurement is None]
+    left_out += [f"{record.name}: {NO_QUALITY}" for record in kept if record.measurement and _is_random(record)]
     for _, at_point in sorted(points.items()):
         paired, alone = _pair(at_point, allow)
         pairings += paired
         left_out += alone
-    return Grouping(pairings=tuple(pairings), left_out=tuple(left_out))
+    return Grouping(newest=tuple(kept), pairings=tuple(pairings), left_out=tuple(left_out))
 
 
 def difference(record: Record, others: Iterable[Controls], allow: Collection[str] = frozenset()) -> str:
@@ -169,8 +177,8 @@ def _pair(records: Sequence[Record], allow: Collection[str]) -> tuple[list[Pairi
     """The pairings among the measured records of one (B, N), and a line for each that found no partner."""
     ladders: dict[Controls, dict[str, dict[int, Record]]] = defaultdict(lambda: defaultdict(dict))
     baselines: dict[Controls, dict[str, Record]] = defaultdict(dict)
-    for record in records:  # the newer ones later, in place of older ones
-        controls = controls_of(record, allow)
+    held = [(record, controls_of(record, allow)) for record in records]
+    for record, controls in held:  # the newer ones later, in place of older ones
         if record.run.diffusion is None:
             baselines[controls][record.run.model.name] = record
         else:
@@ -190,16 +198,19 @@ def _pair(records: Sequence[Record], allow: Collection[str]) -> tuple[list[Pairi
         for model, baseline in baselines[controls].items()
     ]
     pairings.sort(key=lambda pairing: (pairing.diffusion, pairing.baseline_model))
-    return pairings, _alone(records, ladders.keys(), baselines.keys(), allow)
+    return pairings, _alone(held, ladders.keys(), baselines.keys(), allow)
 
 
 def _alone(
-    records: Iterable[Record], ladders: Collection[Controls], baselines: Collection[Controls], allow: Collection[str]
+    held: Iterable[tuple[Record, Controls]],
+    ladders: Collection[Controls],
+    baselines: Collection[Controls],
+    allow: Collection[str],
 ) -> list[str]:
     lines = []
-    for record in records:
+    for record, controls in held:
         partners, wanted = (ladders, "diffusion") if record.run.diffusion is None else (baselines, "autoregressive")
-        if controls_of(record, allow) in partners:
+        if controls in partners:
             continue
         reason = f"no {wanted} run at this batch and length"
         if partners:
@@ -218,6 +229,10 @@ def diffusion_name(run: Run) -> str:
         (settings.guidance_scale != 0, f"guidance={settings.guidance_scale:g}"),
     ]
     return " ".join([run.model.name, *(words for differs, words in unusual if differs)])
+
+
+def _is_random(record: Record) -> bool:
+    return record.run.weights is Weights.random
 
 
 def _not_measured(record: Record) -> str:

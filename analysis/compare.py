@@ -1,19 +1,18 @@
 """Two sweeps beside each other: was it faster, slower, or can nobody tell?
 
 Each run of one sweep meets the run of the other that measures the same thing under the same controls. The verdict is
-read off the interval of the ratio of median latencies, which is never taken narrower than a normal one: where nothing
-changed, at most 1 - level of the points are called different.
+read off the interval of the ratio of median latencies, which is never shortened (`analysis.timing`): where nothing
+changed, at most 5% of the points are called different.
 """
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from statistics import NormalDist
 
 from analysis.comparability import Controls, check_allowed, controls_of, difference, newest
 from analysis.intervals import Interval
 from analysis.timing import latency, median_interval, ratio_interval
-from benchmark.record import Measurement, Record
+from benchmark.record import Record
 from benchmark.run import Diffusion
 
 
@@ -51,7 +50,6 @@ def compare(
     records_b: Iterable[Record],
     *,
     allow: Collection[str] = frozenset(),
-    level: float = 0.95,
 ) -> tuple[Comparison, ...]:
     """The points that both sweeps measured under equal controls, in the order of a.
 
@@ -60,7 +58,7 @@ def compare(
     """
     there = _by_point(records_b, allow)
     return tuple(
-        _compare(record, there[point], level) for point, record in _by_point(records_a, allow).items() if point in there
+        _compare(record, there[point]) for point, record in _by_point(records_a, allow).items() if point in there
     )
 
 
@@ -84,24 +82,20 @@ def _point(record: Record) -> Point:
     return run.model.checkpoint, run.model.revision, run.diffusion, run.batch, run.length
 
 
-def _compare(a: Record, b: Record, level: float) -> Comparison:
+def _compare(a: Record, b: Record) -> Comparison:
     assert a.measurement is not None
     assert b.measurement is not None
-    normal = NormalDist().inv_cdf((1 + level) / 2)
-    ratio = ratio_interval(latency(b.measurement), latency(a.measurement), level, least_critical=normal)
+    a_latency, b_latency = latency(a.measurement), latency(b.measurement)
+    ratio = ratio_interval(b_latency, a_latency, least_factor=1.0)
     return Comparison(
         name=a.name,
         a=a,
         b=b,
-        a_latency_s=_median(a.measurement, level),
-        b_latency_s=_median(b.measurement, level),
+        a_latency_s=median_interval(a_latency),
+        b_latency_s=median_interval(b_latency),
         ratio=ratio,
         verdict=_verdict(ratio),
     )
-
-
-def _median(measurement: Measurement, level: float) -> Interval:
-    return median_interval(latency(measurement), level)
 
 
 def _verdict(ratio: Interval | None) -> Verdict:

@@ -32,4 +32,5 @@ def compare_table(comparisons: Sequence[Comparison]) -> Table:
 def tally(comparisons: Sequence[Comparison]) -> str:
     """How many of each verdict."""
     counts = Counter(each.verdict for each in comparisons)
-    return "B is " + ", ".join(f"{verdict.value} in {counts[verdict]}" for verdict in Verdict) + "."
+    said = ", ".join(f"{verdict.value} in {counts[verdict]}" for verdict in Verdict)
+    return f"B is {said}. Intervals carry the noise within each sweep, not a machine that changed between the two."

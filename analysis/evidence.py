@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.bootstrap import Floats, Resampled, Studentised, resample, studentise
+from analysis.bootstrap import Floats, Resampled, Studentised, covariance, resample, studentise
 from analysis.quality import Metric
 from benchmark.record import Measurement, Score
 
@@ -22,11 +22,15 @@ class UnscoredError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What the prompts say: each arm's mean, baseline first, and each K's distance past parity."""
+    """What the prompts say: each arm's mean, baseline first, and each K's distance past parity.
+
+    `covariance_KK` are those of the distances with each other.
+    """
 
     prompts: tuple[str, ...]
     means: Studentised
     advantage: Studentised
+    covariance_KK: Floats
     reaches_probability: tuple[float, ...]
 
 
@@ -41,11 +45,14 @@ def weigh(arms: Sequence[Measurement], metric: Metric, *, margin: float, resampl
         )
     values_AP, weights_AP = np.moveaxis(np.array([[by[prompt] for prompt in prompts] for by in scored]), 2, 0)
     drawn = resample(values_AP, weights_AP, resamples=resamples, seed=seed)
-    advantage_RK, variance_RK = _advantage(drawn, metric, margin)
+    target_R1, slope_R1 = _target(drawn.mean_RA[:, :1], metric, margin)
+    advantage_RK = (1.0 if metric.higher_is_better else -1.0) * (drawn.mean_RA[:, 1:] - target_R1)
+    contrast_KA = np.hstack([np.full((len(arms) - 1, 1), -slope_R1[0, 0]), np.eye(len(arms) - 1)])
     return Evidence(
         prompts=prompts,
         means=studentise(drawn.mean_RA, drawn.variance_RA),
-        advantage=studentise(advantage_RK, variance_RK),
+        advantage=studentise(advantage_RK, _variance(drawn, slope_R1)),
+        covariance_KK=contrast_KA @ covariance(values_AP, weights_AP) @ contrast_KA.T,
         reaches_probability=tuple(float(share) for share in (advantage_RK[1:] >= 0).mean(axis=0)),
     )
 
@@ -55,21 +62,22 @@ def _scored(scores: Iterable[Score], metric: Metric) -> dict[str, tuple[float, f
     return {prompt: part for prompt, part in parts if part is not None}
 
 
-def _advantage(drawn: Resampled, metric: Metric, margin: float) -> tuple[Floats, Floats]:
-    """Distance past parity of each K in each resample, and its variance.
+def _target(baseline_R1: Floats, metric: Metric, margin: float) -> tuple[Floats, Floats]:
+    """The mean that reaches parity in each resample, and its slope in the baseline's.
 
     An exponential metric is compared by its logarithm: target = log(exp(baseline) + margin) when lower is better, of
     slope 1 / (1 + margin * exp(-baseline)) in the baseline.
     """
     sign = 1.0 if metric.higher_is_better else -1.0
-    baseline_R1 = drawn.mean_RA[:, :1]
-    if metric.exponential:
-        relative_R1 = -sign * margin * np.exp(-baseline_R1)
-        target_R1, slope_R1 = baseline_R1 + np.log1p(relative_R1), 1.0 / (1.0 + relative_R1)
-    else:
-        target_R1, slope_R1 = baseline_R1 - sign * margin, np.ones_like(baseline_R1)
+    if not metric.exponential:
+        return baseline_R1 - sign * margin, np.ones_like(baseline_R1)
+    relative_R1 = -sign * margin * np.exp(-baseline_R1)
+    return baseline_R1 + np.log1p(relative_R1), 1.0 / (1.0 + relative_R1)
+
+
+def _variance(drawn: Resampled, slope_R1: Floats) -> Floats:
+    """Of each K's distance past parity in each resample."""
     variance_RK: Floats = (
         drawn.variance_RA[:, 1:] + slope_R1**2 * drawn.variance_RA[:, :1] - 2.0 * slope_R1 * drawn.covariance_RA[:, 1:]
     )
-    advantage_RK: Floats = sign * (drawn.mean_RA[:, 1:] - target_R1)
-    return advantage_RK, variance_RK
+    return variance_RK

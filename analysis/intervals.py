@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+LEVEL = 0.95
+"""Of every interval that is reported."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -10,4 +13,4 @@ class Interval:
     estimate: float
     low: float
     high: float
-    level: float = 0.95
+    level: float = LEVEL

@@ -11,7 +11,7 @@ from analysis.figures.panel import Panel
 from analysis.figures.style import Picture
 from analysis.study import Study
 from analysis.tables import Table
-from analysis.words import answer, listed, remarks
+from analysis.words import answer, basis, listed, remarks
 from benchmark.record import Record
 
 MOST_ANSWERS = 24
@@ -40,11 +40,12 @@ def render(study: Study, pictures: Sequence[Picture], tables: Sequence[Table], r
     """The page."""
     engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     layout = engine.from_string(files("analysis").joinpath(LAYOUT).read_text(encoding="utf-8"))
-    panels = next(iter(study.panels.values()), ())
+    panels = [panel for by_metric in study.panels.values() for panel in by_metric]
     return layout.render(
         subject=_subject(panels),
         summary=_summary(study),
         answers=[(answer(each.parity), each.setting, remarks(each.parity)) for each in panels[:MOST_ANSWERS]],
+        basis=basis([each.parity for each in panels]) if panels else "",
         more_answers=len(panels) - len(panels[:MOST_ANSWERS]),
         partial=_partial(study),
         pictures=pictures,

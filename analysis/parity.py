@@ -5,11 +5,14 @@ S_parity is the smallest K at which diffusion is at least as good as the baselin
 - Quality: prompts are a sample. One paired bootstrap draws the same prompts for the baseline and every K
   (`analysis.bootstrap`).
 - S_parity: tests turned round. A K stays in the interval unless it is significantly worse than the baseline, or a
-  smaller K significantly better. The first test is of one K at a time; the second of all together (max |t|), since any
-  of the smaller ones could err. Each errs in at most half of 1 - level.
+  smaller K significantly better. The first test is of one K at a time; the second of all that are not worse together
+  (max |t|), since any of the smaller ones could err. Each errs in at most 2.5%. Only a few K are possible, so that the
+  interval must hold more often than that almost everywhere: read it as 95% or more.
+- Crossing: the same tests between the K (`analysis.crossing`). It can lie anywhere, so its interval holds in 95%.
 - Speed-up: the hull of the ratios of medians (`analysis.timing`), each with its own interval, over every K in the
   interval of S_parity. The percentiles of a bootstrap that draws K anew each time would be shorter, and too short: a K
-  that is rarely drawn may be the true one in every sweep.
+  that is rarely drawn may be the true one in every sweep. Where several K remain it holds in more than 95%, as theirs.
+- Speed-up at the crossing: the two errors, of timing and of the crossing, added as squares.
 
 docs/parity.md says what is covered how often.
 """
@@ -23,11 +26,12 @@ from types import MappingProxyType
 
 import numpy as np
 
-from analysis.choice import Reading, choose, speedup
+from analysis.choice import Reading, choose, speedup, speedup_at_crossing
 from analysis.comparability import Pairing
+from analysis.crossing import Crossing
 from analysis.evidence import LEAST_PROMPTS, UnscoredError, weigh
 from analysis.flags import choice_flags, entropy_flags, score_flags
-from analysis.intervals import Interval
+from analysis.intervals import LEVEL, Interval
 from analysis.quality import Metric
 from analysis.timing import latency, median_interval
 from benchmark.record import Measurement, Record
@@ -64,6 +68,9 @@ class Parity:
         first_steps_interval: ends of the interval of S_parity; None stands for beyond the largest K.
         monotone: no measured quality is worse than that of a smaller K.
         speedup: baseline's latency over diffusion's at S_parity; None when it is not reached or timed once only.
+        crossing: where, between the K, diffusion is just as good as the baseline.
+        crossing_speedup: baseline's latency over diffusion's there; None as above, or where the curves do not cross.
+        resamples: of the prompts, behind the intervals of quality.
         flags: what a reader must know before quoting the figures.
     """
 
@@ -87,6 +94,9 @@ class Parity:
     latency_s: tuple[Interval, ...]
     baseline_latency_s: Interval
     speedup: Interval | None
+    crossing: Crossing
+    crossing_speedup: Interval | None
+    resamples: int
     flags: tuple[str, ...]
 
 
@@ -96,7 +106,6 @@ def find_parity(
     *,
     margin: float = 0.0,
     resamples: int = RESAMPLES,
-    level: float = 0.95,
     seed: int = 0,
     entropy_bound: float = ENTROPY_BOUND,
 ) -> Parity:
@@ -110,10 +119,10 @@ def find_parity(
     arms = [_measured(pairing.baseline), *map(_measured, pairing.by_steps.values())]
     evidence = weigh(arms, metric, margin=margin, resamples=resamples, seed=seed)
     steps = tuple(pairing.by_steps)
-    choice = choose(steps, evidence.advantage, level)
+    choice = choose(steps, evidence.advantage, evidence.covariance_KK)
     times = [latency(arm) for arm in arms]
-    at_parity = speedup(steps, times, choice, level)
-    quality = evidence.means.intervals(level, metric.shown)
+    at_parity = speedup(steps, times, choice)
+    quality = evidence.means.intervals(LEVEL, metric.shown)
     return Parity(
         batch=pairing.batch,
         length=pairing.length,
@@ -125,16 +134,19 @@ def find_parity(
         steps=steps,
         quality=quality[1:],
         baseline=quality[0],
-        advantage=evidence.advantage.intervals(level, float),
+        advantage=evidence.advantage.intervals(LEVEL, float),
         reaches_probability=evidence.reaches_probability,
         first_steps=choice.first,
         holds_from_steps=choice.holds_from,
         first_steps_interval=choice.interval,
         monotone=bool(np.all(np.diff(evidence.advantage.estimate_K) >= 0)),
         reading=choice.reading,
-        latency_s=tuple(median_interval(time, level) for time in times[1:]),
-        baseline_latency_s=median_interval(times[0], level),
+        latency_s=tuple(median_interval(time) for time in times[1:]),
+        baseline_latency_s=median_interval(times[0]),
         speedup=at_parity,
+        crossing=choice.crossing,
+        crossing_speedup=speedup_at_crossing(steps, times, choice.crossing),
+        resamples=resamples,
         flags=(
             *score_flags(arms, evidence.prompts),
             *choice_flags(steps, choice, at_parity),
@@ -149,14 +161,13 @@ def find_parities(
     *,
     margins: Mapping[str, float] = NO_MARGINS,
     resamples: int = RESAMPLES,
-    level: float = 0.95,
     entropy_bound: float = ENTROPY_BOUND,
 ) -> tuple[list[Parity], list[str]]:
     """Parity of every pairing by every metric, and a line for each that has too few scores.
 
     `margins` are by the metric's name, 0 where none is given.
     """
-    find = partial(find_parity, resamples=resamples, level=level, entropy_bound=entropy_bound)
+    find = partial(find_parity, resamples=resamples, entropy_bound=entropy_bound)
     found, without = [], []
     for pairing, metric in product(pairings, tuple(metrics)):
         try:

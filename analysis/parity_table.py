@@ -6,23 +6,27 @@ from analysis.intervals import Interval
 from analysis.parity import Parity
 from analysis.quality import METRICS
 from analysis.tables import Raw, Table
-from analysis.words import inside, interval, remarks, steps_to_parity
+from analysis.words import crossing, inside, interval, ratio_interval, remarks, steps_to_parity
 
 NAMES = ("diffusion", "baseline", "metric")
 """Columns that stand in the title instead where all rows agree."""
-HEADINGS = ("B", "N", *NAMES, "of baseline", "K at parity", "interval of K", "at parity", "speed-up", "remarks")
+HEADINGS = (
+    *("B", "N", *NAMES, "setting", "of baseline", "K at parity", "at parity", "speed-up"),
+    *("curves cross at K", "speed-up there", "remarks"),
+)
 
 
 def parity_table(rows: Sequence[tuple[Parity, str]]) -> Table:
     """Of parities, each with its setting in words."""
     shown = [_shown(parity, setting) for parity, setting in rows]
     same = {name: shown[0][name] for name in NAMES if shown and len({row[name] for row in shown}) == 1}
-    headings = tuple(name for name in HEADINGS if name not in same)
+    plain = not any(setting for _, setting in rows)
+    headings = tuple(name for name in HEADINGS if name not in same and not (plain and name == "setting"))
     return Table(
         name="parity",
         title=_title(same),
         headings=headings,
-        words=frozenset({*NAMES, "remarks"}),
+        words=frozenset({*NAMES, "setting", "remarks"}),
         rows=tuple(tuple(row[heading] for heading in headings) for row in shown),
         raw=tuple(_raw(parity, setting) for parity, setting in rows),
     )
@@ -43,19 +47,23 @@ def _shown(parity: Parity, setting: str) -> dict[str, str]:
         parity.diffusion,
         parity.baseline_model,
         METRICS[parity.metric].label,
+        setting,
         interval(parity.baseline),
-        steps_to_parity(parity),
-        _steps_interval(parity),
+        _steps(parity),
         "" if at_parity is None else interval(at_parity),
-        "" if parity.speedup is None else interval(parity.speedup),
-        " ".join(([f"{setting}."] if setting else []) + list(remarks(parity))),
+        "" if parity.speedup is None else ratio_interval(parity.speedup),
+        crossing(parity),
+        "" if parity.crossing_speedup is None else ratio_interval(parity.crossing_speedup),
+        " ".join(remarks(parity)),
     )
     return dict(zip(HEADINGS, cells, strict=True))
 
 
-def _steps_interval(parity: Parity) -> str:
+def _steps(parity: Parity) -> str:
+    """S_parity with the K that are possible."""
     low, high = (f"> {parity.steps[-1]}" if end is None else str(end) for end in parity.first_steps_interval)
-    return low if low == high else f"[{low}, {high}]"
+    first = steps_to_parity(parity)
+    return first if low == high and parity.first_steps is None else f"{first} [{low}, {high}]"
 
 
 def _raw(parity: Parity, setting: str) -> Raw:
@@ -73,15 +81,21 @@ def _raw(parity: Parity, setting: str) -> Raw:
         "steps_to_parity_low": low,
         "steps_to_parity_high": high,
         "holds_from_steps": parity.holds_from_steps,
+        "crossing_steps": parity.crossing.steps,
+        "crossing_steps_low": parity.crossing.low,
+        "crossing_steps_high": parity.crossing.high,
         "monotone": parity.monotone,
         "largest_steps": parity.steps[-1],
         **_bounds("baseline_quality", parity.baseline),
         **_bounds("speedup", parity.speedup),
+        **_bounds("crossing_speedup", parity.crossing_speedup),
         **_bounds("baseline_latency_s", parity.baseline_latency_s),
         "steps": " ".join(map(str, parity.steps)),
         "quality": " ".join(f"{each.estimate:.6g}" for each in parity.quality),
         "reaches_probability": " ".join(f"{each:.4g}" for each in parity.reaches_probability),
         "latency_s": " ".join(f"{each.estimate:.6g}" for each in parity.latency_s),
+        "prompts": parity.prompts,
+        "resamples": parity.resamples,
         "flags": " ".join(parity.flags),
     }
 

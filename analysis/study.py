@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from analysis.bootstrap import resample, studentise
-from analysis.comparability import Controls, Pairing, controls_of, group, newest
+from analysis.comparability import Controls, Pairing, controls_of, group
 from analysis.figures.panel import Entropy, Panel
 from analysis.figures.style import MOST_PANELS
 from analysis.parity import RESAMPLES, UnscoredError, check_margin, find_parity
@@ -16,8 +16,8 @@ from analysis.points import Point, points
 from analysis.quality import METRICS, Metric
 from benchmark.record import Record
 
-SHAPE = frozenset({"output_tokens", "prompt_tokens"})
-"""Controls that follow from the length, and so differ along an axis of every figure."""
+SHAPE = frozenset({"output_tokens", "prompt_tokens", "documents"})
+"""Controls that follow from length and batch, and so differ along an axis of every figure."""
 MANY = 200
 """Pairings from which the bootstrap takes fewer resamples, to end in seconds."""
 FEWER_RESAMPLES = 1000
@@ -60,7 +60,7 @@ def study(
     """
     check_margin(margin)
     grouping = group(records, allow)
-    every = points(newest(records, allow))
+    every = points(grouping.newest)
     settings = _settings(grouping.pairings)
     panels: dict[str, list[Panel]] = defaultdict(list)
     unknown: list[str] = []

@@ -1,5 +1,6 @@
 """Tables that a person reads in a terminal."""
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rich import box
@@ -13,6 +14,8 @@ from benchmark.record import Failure, Record
 from benchmark.run import Diffusion, Run
 
 MIB = 1024 * 1024
+ENDLESS = 10_000
+BERTSCORE = "quality/bertscore_f1"
 PLAIN_WIDTH = 120
 """Columns of lines that go to a file or a pipe, where there is no terminal to fit."""
 
@@ -26,18 +29,31 @@ def make_console(*, stderr: bool = False, record: bool = False) -> Console:
 def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
     """One row a record: latency with its spread, throughput, memory, quality; or why there is none.
 
-    Settings other than steps, batch and length have a column when they differ; spread and samples when
-    `width` has room for them.
+    Settings other than steps, batch and length have a column when they differ, BERTScore when there is any; spread and
+    samples when `width` has room for them.
     """
-    others = {name: read for name, read in OTHERS.items() if len({read(each.run) for each in records} - {""}) > 1}
-    settings = SHAPE | others
-    values = {name: write for name, write in VALUES.items() if width >= PLAIN_WIDTH or name not in ROOMY}
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1) if width >= PLAIN_WIDTH else (0, 1, 0, 0))
+    shown = _table(records, frozenset(), padding=1)
+    for without, padding in (({"samples"}, 1), (ROOMY, 1), (ROOMY, 0)):
+        if Console(width=ENDLESS).measure(shown).maximum > width:
+            shown = _table(records, frozenset(without), padding=padding)
+    return shown
+
+
+def _table(records: Sequence[Record], without: frozenset[str], *, padding: int) -> Table:
+    found = [metrics(record) for record in records]
+    settings = SHAPE | {name: read for name, read in OTHERS.items() if _differ(records, read)}
+    scored = any(BERTSCORE in each for each in found)
+    values = {name: write for name, write in VALUES.items() if name not in without and (scored or name != "BERTScore")}
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, padding))
     for heading in (*settings, *values):
         shown.add_column(escape(heading), justify="left" if heading == "model" else "right", no_wrap=True)
-    for record in records:
-        shown.add_row(*(read(record.run) for read in settings.values()), *_values(record, values))
+    for record, measured in zip(records, found, strict=True):
+        shown.add_row(*(read(record.run) for read in settings.values()), *_values(record, measured, values))
     return shown
+
+
+def _differ(records: Sequence[Record], read: Callable[[Run], str]) -> bool:
+    return len({read(record.run) for record in records} - {""}) > 1
 
 
 def show(rows: Rows, without: Collection[str] = ()) -> Table:
@@ -45,7 +61,7 @@ def show(rows: Rows, without: Collection[str] = ()) -> Table:
     kept = [index for index, heading in enumerate(rows.headings) if heading not in without]
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index in kept:
-        shown.add_column(escape(rows.headings[index]), justify="left" if rows.left[index] else "right")
+        shown.add_column(escape(rows.headings[index]), justify="left" if rows.left[index] else "right", overflow="fold")
     for row in rows.rows:
         shown.add_row(*(escape(row[index]) for index in kept))
     return shown
@@ -60,10 +76,11 @@ def failures(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def _values(record: Record, values: Mapping[str, Callable[[dict[str, float]], str]]) -> tuple[str, ...]:
+def _values(
+    record: Record, found: dict[str, float], values: Mapping[str, Callable[[dict[str, float]], str]]
+) -> tuple[str, ...]:
     if record.failure is not None:
         return (record.failure.kind.replace("_", " "),)
-    found = metrics(record)
     return tuple(write(found) for write in values.values())
 
 
@@ -81,6 +98,11 @@ def _spread(found: dict[str, float]) -> str:
 
 def _perplexity(found: dict[str, float]) -> str:
     return f"{found['quality/perplexity']:.1f}" if "quality/perplexity" in found else ""
+
+
+def _tail(checkpoint: str) -> str:
+    """What a folder, a hub id or a package is called."""
+    return re.split(r"[/:]", checkpoint.rstrip("/"))[-1]
 
 
 def _of_diffusion(read: Callable[[Diffusion], object]) -> Callable[[Run], str]:
@@ -102,6 +124,11 @@ OTHERS: dict[str, Callable[[Run], str]] = {
     "guidance": _of_diffusion(lambda diffusion: f"{diffusion.guidance_scale:g}"),
     "precision": lambda run: run.precision,
     "device": lambda run: run.device,
+    "engine": lambda run: run.engine,
+    "attention": lambda run: run.attention,
+    "weights": lambda run: run.weights,
+    "judge": lambda run: "" if run.judge is None else _tail(run.judge.checkpoint),
+    "encoder": lambda run: "" if run.encoder is None else f"{_tail(run.encoder.checkpoint)} {run.encoder.layer}",
 }
 """Settings that tell grid points apart only where a sweep varies them."""
 
@@ -112,7 +139,8 @@ VALUES: dict[str, Callable[[dict[str, float]], str]] = {
     "tok/s": lambda found: f"{found['throughput/tok_per_s']:,.0f}",
     "MiB": lambda found: f"{found['max_memory_reserved'] / MIB:,.0f}",
     "perplexity": _perplexity,
-    "entropy": lambda found: f"{found['quality/entropy_nats']:.2f}",
+    "entropy": lambda found: f"{found['quality/entropy_nats']:.2f}" if "quality/entropy_nats" in found else "",
+    "BERTScore": lambda found: f"{found[BERTSCORE]:.3f}" if BERTSCORE in found else "",
 }
 ROOMY = frozenset({"[p25, p75]", "samples"})
 """Columns that a narrow terminal does without."""

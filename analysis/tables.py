@@ -77,19 +77,31 @@ def as_markdown(table: Table) -> str:
 
 
 def as_latex(table: Table) -> str:
-    r"""A booktabs table: \input it after \usepackage{booktabs}, and longtable for a long one."""
-    columns = "".join("l" if left else "r" for left in table.left)
-    if table.headings[-1] == REMARKS:
-        columns = columns[:-1] + r"p{0.3\linewidth}"
-    head, rows = _tex_row(table.headings), "".join(_tex_row(row) for row in table.rows)
-    if len(table.rows) < LONG:
-        return f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{head}\\midrule\n{rows}\\bottomrule\n\\end{{tabular}}\n"
-    return (
-        f"\\begin{{longtable}}{{{columns}}}\n\\toprule\n{head}\\midrule\n\\endhead\n"
-        f"\\bottomrule\n\\endfoot\n{rows}\\end{{longtable}}\n"
+    r"""A booktabs table: \input it after \usepackage{booktabs}, and longtable for a long one. Remarks become notes."""
+    remarked = table.headings[-1] == REMARKS
+    notes = list(dict.fromkeys(row[-1] for row in table.rows if remarked and row[-1]))
+    columns = "".join("l" if left else "r" for left in table.left)[: -1 if remarked else None]
+    head = _tex_row(table.headings[: len(columns)])
+    rows = "".join(
+        _tex_row(row[: len(columns)], _mark(notes.index(row[-1])) if remarked and row[-1] else "") for row in table.rows
     )
+    lines = "".join(f"\n\\par{{\\footnotesize{_mark(place)} {_tex(note)}}}" for place, note in enumerate(notes))
+    if len(table.rows) < LONG:
+        body = f"\\toprule\n{head}\\midrule\n{rows}\\bottomrule\n"
+        return f"\\begin{{tabular}}{{{columns}}}\n{body}\\end{{tabular}}{lines}\n"
+    body = f"\\toprule\n{head}\\midrule\n\\endhead\n\\bottomrule\n\\endfoot\n{rows}"
+    return f"\\begin{{longtable}}{{{columns}}}\n{body}\\end{{longtable}}{lines}\n"
 
 
-def _tex_row(cells: Sequence[str]) -> str:
-    row = " & ".join("".join(TEX.get(letter, letter) for letter in cell) for cell in cells)
-    return ("{}" if row.startswith("[") else "") + row + r" \\" + "\n"
+def _tex(text: str) -> str:
+    return "".join(TEX.get(letter, letter) for letter in text)
+
+
+def _mark(place: int) -> str:
+    return f"$^{{{place + 1}}}$"
+
+
+def _tex_row(cells: Sequence[str], mark: str = "") -> str:
+    r"""A row; one that began with [ or * would be taken for what follows the \\ of the row before it."""
+    row = " & ".join(_tex(cell) for cell in cells) + mark
+    return ("{}" if row.startswith(("[", "*")) else "") + row + r" \\" + "\n"

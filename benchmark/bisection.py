@@ -7,6 +7,7 @@ from analysis.comparability import group
 from analysis.evidence import UnscoredError
 from analysis.parity import find_parity
 from analysis.quality import METRICS, Metric
+from analysis.words import inside
 from benchmark.conduct import Compose, Conductor, Grid, Launch, begin
 from benchmark.errors import UserError
 from benchmark.record import Record
@@ -108,12 +109,14 @@ class Search:
         return [point for point in points if point in self.launched or point.run.key in records]
 
     def say_findings(self) -> None:
-        """A line for each ladder."""
+        """A line for each ladder, and how much of the grid it took."""
         records = self._conductor.records()
         verdicts = reached(records.values(), self._goal)
         for ladder in self._ladders:
             finding = conclude_search(tuple(ladder.rungs), ladder.verdicts(verdicts))
-            self._conductor.say(f"{ladder.title}: {in_words(finding, self._goal.metric.label)}")
+            self._conductor.say(f"{ladder.title}: {in_words(finding, inside(self._goal.metric.label))}")
+        whole = len(self._conductor.plan.dispatched)
+        self._conductor.say(f"{len(self.launched)} runs in place of the {whole} of the whole grid")
 
     def _in_question(self) -> list[Point]:
         records = self._conductor.records() if self.launched else {}

@@ -2,7 +2,8 @@
 
 Each measured run of the folder becomes one more record, with the new judge or encoder in its run and so
 with a key of its own; the record that it came from stays as it is. What is not named on the command line
-keeps its scores. MLflow hears of it from `benchmark.sync`.
+keeps its scores. Each is logged to MLflow as a run's record is, with its origin as a tag: `tracking=` as for
+`python -m benchmark`.
 """
 
 import argparse
@@ -19,14 +20,17 @@ from analysis.load import latest, load
 from analysis.metrics import metrics
 from analysis.table import make_console
 from benchmark.cli import complain
-from benchmark.config import config_of, to_encoder, to_judge
+from benchmark.config import config_of, to_encoder, to_judge, to_settings
 from benchmark.environment import gpu_count
 from benchmark.errors import UserError
+from benchmark.preflight import make_tracker
 from benchmark.progress import Report, Stage
+from benchmark.quality.older import complete
 from benchmark.quality.score import Scorers, load_scorers, rescore
 from benchmark.record import Record
-from benchmark.run import Device, Encoder, Judge, Run
+from benchmark.run import Device, Encoder, Judge, Run, Weights
 from benchmark.sinks.journal import Journal, record_name
+from benchmark.sinks.tracking import Tracker
 from benchmark.sweep import INTERRUPTED
 
 SHOWN = {"quality/perplexity": "perplexity {:.1f}", "quality/bertscore_f1": "BERTScore F1 {:.3f}"}
@@ -34,11 +38,15 @@ SHOWN = {"quality/perplexity": "perplexity {:.1f}", "quality/bertscore_f1": "BER
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Who shall score, on `device` unless it says another; None keeps what the records have."""
+    """Who shall score, on `device` unless it says another; None keeps what the records have.
+
+    `tracker` is the MLflow store that hears of the new records, if there is one.
+    """
 
     judge: Judge | None
     encoder: Encoder | None
     device: Device
+    tracker: Tracker | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,34 +54,42 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmark.rescore", description="Score stored texts again.")
     parser.add_argument("folder", type=Path, metavar="OUTPUT_DIR", help="output_dir of the benchmark")
     parser.add_argument(
-        "scorers", nargs="+", metavar="GROUP=NAME", help="judge=... or encoder=..., as for python -m benchmark"
+        "scorers",
+        nargs="+",
+        metavar="GROUP=NAME",
+        help="judge=..., encoder=... and tracking=..., as for python -m benchmark",
     )
     options = parser.parse_args(arguments)
     try:
-        rescore_folder(options.folder, to_request(options.scorers), make_console())
+        request = to_request(options.scorers, options.folder)
+        rescore_folder(options.folder, request, make_console())
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 (to be looked at, and raised again unless it is understood)
         complain(error)
 
 
-def to_request(overrides: Sequence[str]) -> Request:
-    """The scorers that the overrides name.
+def to_request(overrides: Sequence[str], folder: Path) -> Request:
+    """The scorers that the overrides name, and the tracking store: that of the folder unless they name another.
 
     Raises:
         UserError: when they set something else, or no scorer.
     """
-    if strange := [text for text in overrides if not re.match(r"(judge|encoder)(\.\w+)?=", text)]:
-        raise UserError(f"{strange[0]!r} cannot be set here: give judge=... or encoder=..., or keys of theirs")
-    config = config_of(overrides)
+    if strange := [text for text in overrides if not re.match(r"(judge|encoder|tracking)(\.\w+)?=", text)]:
+        raise UserError(
+            f"{strange[0]!r} cannot be set here: give judge=... or encoder=..., or keys of theirs, and tracking=..."
+        )
+    config = config_of([f"output_dir='{folder.absolute()}'", *overrides])
     named = {text.partition("=")[0].partition(".")[0] for text in overrides}
     judge = to_judge(config.judge) if "judge" in named else None
     encoder = to_encoder(config.encoder) if "encoder" in named else None
     for group, scorer in (("judge", judge), ("encoder", encoder)):
         if group in named and scorer is None:
             raise UserError(f"{group}=none scores nothing: name one, or leave it out to keep the scores that are there")
+    if judge is None and encoder is None:
+        raise UserError("nobody is named to score: give judge=... or encoder=...")
     device = Device.cuda if gpu_count() else Device.cpu
-    return Request(judge=judge, encoder=encoder, device=device)
+    return Request(judge=judge, encoder=encoder, device=device, tracker=make_tracker(to_settings(config)))
 
 
 def rescore_folder(folder: Path, request: Request, console: Console) -> None:
@@ -87,6 +103,9 @@ def rescore_folder(folder: Path, request: Request, console: Console) -> None:
     for line in loaded.rejected:
         console.print(f"left out: {line}", markup=False, soft_wrap=True)
     measured = [record for record in latest(loaded.records) if record.measurement is not None]
+    for record in [record for record in measured if record.run.weights is Weights.random]:
+        measured.remove(record)
+        console.print(f"left out: {record.name}: random weights write no text", markup=False, soft_wrap=True)
     if not measured:
         raise UserError(f"{journal.folder} holds no measured records: give the output_dir of a run")
     reruns = [(source, rerun(source.run, request)) for source in measured]
@@ -112,7 +131,7 @@ def rescored(source: Record, run: Run, scorers: Scorers, report: Report) -> Reco
     """The record of `run`, which is that of `source` with other scorers."""
     assert source.measurement is not None
     measured = source.measurement
-    scores = rescore(measured.scores, measured.generated, scorers, report)
+    scores = rescore(complete(measured, run.output_tokens), measured.generated, scorers, report)
     return replace(
         source,
         key=run.key,
@@ -124,6 +143,8 @@ def rescored(source: Record, run: Run, scorers: Scorers, report: Report) -> Reco
 
 def _rescore(missing: Sequence[tuple[Record, Run]], request: Request, journal: Journal, console: Console) -> None:
     with console.status("loading") as status:
+        if request.tracker is not None:
+            request.tracker.prepare()
         scorers = load_scorers(request.judge, request.encoder, request.device)
         for place, (source, run) in enumerate(missing):
             heading = f"[{place + 1}/{len(missing)}] {source.name}"
@@ -132,7 +153,9 @@ def _rescore(missing: Sequence[tuple[Record, Run]], request: Request, journal: J
                 status.update(escape(f"{heading}  {stage} {done + 1}/{total}"))
 
             record = rescored(source, run, scorers, report)
-            journal.write(record)
+            path = journal.write(record)
+            if request.tracker and (problem := request.tracker.log(record, path)):
+                console.print(f"MLflow did not take it ({problem}); its record is safe: {path}", markup=False)
             found = metrics(record)
             figures = [text.format(found[name]) for name, text in SHOWN.items() if name in found]
             console.print("  ".join([heading, *figures]), markup=False, highlight=False)

@@ -31,18 +31,27 @@ def build(kind: type[T], data: object) -> T:
         raise ValueError(f"{kind.__name__}: missing or unknown fields {sorted(wrong)}")
     values = {}
     for name, value in data.items():
-        convert, where = converters[name]
-        values[name] = convert(value, where)
+        plain, convert, where = converters[name]
+        values[name] = value if type(value) in plain else convert(value, where)
     return kind(**values)
 
 
 @cache
-def _converters(kind: type) -> tuple[dict[str, tuple[Converter, str]], frozenset[str]]:
-    """Of each field, its converter and its full name; and the fields without a default."""
+def _converters(kind: type) -> tuple[dict[str, tuple[frozenset[type], Converter, str]], frozenset[str]]:
+    """Of each field, the types that stay as they are, its converter, its name; and the fields without a default."""
     assert is_dataclass(kind)
     hints = typing.get_type_hints(kind)
-    converters = {each.name: (_converter(hints[each.name]), f"{kind.__name__}.{each.name}") for each in fields(kind)}
+    converters = {
+        each.name: (_plain(hints[each.name]), _converter(hints[each.name]), f"{kind.__name__}.{each.name}")
+        for each in fields(kind)
+    }
     return converters, frozenset(each.name for each in fields(kind) if each.default is MISSING)
+
+
+def _plain(hint: Any) -> frozenset[type]:  # noqa: ANN401 (as below)
+    """Types whose values need no conversion."""
+    options = typing.get_args(hint) if typing.get_origin(hint) is types.UnionType else (hint,)
+    return frozenset(option for option in options if option in (*PLAIN, bool, type(None)))
 
 
 def _converter(hint: Any) -> Converter:  # noqa: ANN401 (a type is known at run time alone)

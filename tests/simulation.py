@@ -8,6 +8,7 @@ noise of median 1.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
@@ -72,6 +73,19 @@ class Truth:
     def first_steps(self) -> int | None:
         """S_parity."""
         return next((k for k, rate in self.rate.items() if rate <= self.baseline_rate), None)
+
+    @property
+    def crossing(self) -> float | None:
+        """Steps at which the arms are equally good, between the K on a logarithmic scale; None beyond the ladder."""
+        for (k, rate), (next_k, next_rate) in pairwise(self.rate.items()):
+            if rate > self.baseline_rate >= next_rate:
+                return float(k * (next_k / k) ** ((rate - self.baseline_rate) / (rate - next_rate)))
+        return None
+
+    @property
+    def crossing_speedup(self) -> float | None:
+        """There. The latencies are proportional to K, so that they run straight between the K."""
+        return None if self.crossing is None else self.baseline_s / (STEP_S * self.crossing)
 
     @property
     def speedup(self) -> float | None:

@@ -1,10 +1,12 @@
 """Small simulated sweeps over batch and length, for tests of figures, tables and pages."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from analysis.crossing import Crossing
 from analysis.figures.panel import Panel
 from analysis.intervals import Interval
 from analysis.parity import Parity, Reading
@@ -56,6 +58,9 @@ def a_parity(**changes: object) -> Parity:
         "holds_from_steps": 4,
         "first_steps_interval": (4, 8),
         "monotone": True,
+        "crossing": Crossing(steps=3.6, low=2.9, high=4.7, possible=(4, 8)),
+        "crossing_speedup": Interval(1.4, 1.1, 1.7),
+        "resamples": 2000,
         "reading": Reading.reached,
         "latency_s": (Interval(0.02, 0.019, 0.021), Interval(0.04, 0.039, 0.041), Interval(0.08, 0.079, 0.081)),
         "baseline_latency_s": Interval(0.052, 0.05, 0.054),
@@ -76,6 +81,8 @@ def not_reached(**changes: object) -> Parity:
         "first_steps_interval": (None, None),
         "reading": Reading.not_reached,
         "speedup": None,
+        "crossing": Crossing(steps=math.inf, low=math.inf, high=math.inf, possible=(None, None)),
+        "crossing_speedup": None,
         "reaches_probability": (0.0, 0.0, 0.01),
     }
     return a_parity(**(settings | changes))

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.bootstrap import resample, studentise
+from analysis.bootstrap import covariance, resample, studentise
 
 
 def drawn(arms: int = 3, prompts: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -59,4 +59,17 @@ def test_a_joint_critical_value_is_at_least_each_of_its_own() -> None:
     values, weights = drawn()
     found = resample(values, weights, resamples=400, seed=0)
     means = studentise(found.mean_RA, found.variance_RA)
-    assert means.joint_critical(0.95) >= means.critical_K(0.95).max()
+    every, second = np.ones(3, dtype=bool), np.array([False, True, False])
+    joint = means.joint_critical_K(0.95, every)
+    assert list(joint) == sorted(joint)
+    assert joint[0] == means.critical_K(0.95)[0]
+    assert joint[2] >= means.critical_K(0.95).max()
+    assert list(means.joint_critical_K(0.95, second)) == [0.0, *[means.critical_K(0.95)[1]] * 2]
+
+
+def test_covariances_of_all_arms_are_those_of_the_sample() -> None:
+    values, weights = drawn()
+    found, whole = covariance(values, weights), resample(values, weights, resamples=1, seed=0)
+    np.testing.assert_allclose(found.diagonal(), whole.variance_RA[0])
+    np.testing.assert_allclose(found[0], whole.covariance_RA[0])
+    np.testing.assert_allclose(found, found.T)

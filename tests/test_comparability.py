@@ -5,7 +5,7 @@ import pytest
 
 from analysis.comparability import CONTROLS, group
 from benchmark.record import Card, FailureKind, Record
-from benchmark.run import Device, Precision, Remasking, Run
+from benchmark.run import Device, Precision, Remasking, Run, Weights
 from tests.factories import (
     a_diffusion,
     a_failed_record,
@@ -149,6 +149,17 @@ def test_an_unknown_control_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"allow=colour names no control: use device, gpu, cpu"):
         group([], allow={"colour", "gpu"})
     assert group([], allow=set(CONTROLS)).pairings == ()
+
+
+@pytest.mark.parametrize("allow", [frozenset(), frozenset({"weights"})])
+def test_random_weights_enter_no_comparison_of_quality_whatever_is_allowed(allow: frozenset[str]) -> None:
+    random = [measured(make(weights=Weights.random, judge=None)) for make in (diffusion, an_autoregressive_run)]
+    real = [measured(diffusion()), measured(an_autoregressive_run())]
+    found = group([*random, *real], allow)
+    (pairing,) = found.pairings
+    assert [pairing.baseline, *pairing.by_steps.values()] == [real[1], real[0]]
+    assert [line.partition(": ")[2] for line in found.left_out] == ["random weights have no quality to compare"] * 2
+    assert all("random weights" in line.partition(": ")[0] for line in found.left_out)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.compare import Verdict, compare, unmatched
 from benchmark.record import Record
-from benchmark.run import Run
+from benchmark.run import Run, Weights
 from tests.benchmarks.coverage import ALARM, false_alarms, sized
 from tests.factories import (
     a_diffusion,
@@ -67,6 +67,12 @@ def test_a_control_that_differs_keeps_points_apart_unless_allowed() -> None:
     )
     assert len(compare(before, after, allow={"crossover"})) == 1
     assert unmatched(before, after, allow={"crossover"}) == ()
+
+
+def test_random_weights_are_timed_beside_random_weights_alone() -> None:
+    random = timed(run=a_run(weights=Weights.random, judge=None))
+    assert len(compare([random], [random])) == 1
+    assert compare([random], [timed(run=a_run(judge=None))]) == ()
 
 
 def test_points_of_one_sweep_alone_are_named() -> None:

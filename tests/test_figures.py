@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ def test_quality_shows_both_arms_the_band_and_the_mark() -> None:
     (axes,) = drawing.figure.axes
     assert legend(drawing) == {"small", "causal", "steps to parity"}
     assert len(axes.patches) == 1  # the baseline's band
-    assert words(axes) == {"parity: K = 4"}
+    assert (axes.get_title("left"), axes.get_title("right")) == ("B = 1, N = 16", "parity: K = 4")
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale()) == ("steps K", "Generative perplexity", "log")
     assert drawing.alt.startswith("At B=1, N=16 small reaches")
 
@@ -47,7 +48,24 @@ def test_quality_shows_both_arms_the_band_and_the_mark() -> None:
 def test_parity_that_is_not_reached_has_no_mark_but_a_word() -> None:
     drawing = drawn(draw_curves([a_panel(not_reached())]))
     assert "steps to parity" not in legend(drawing)
-    assert words(drawing.figure.axes[0]) == {"parity: K > 8"}
+    (axes,) = drawing.figure.axes
+    assert axes.get_title("right") == "parity: K > 8"
+    assert axes.get_yscale() == "log"  # of perplexity, whatever it spans
+    assert [line for line in axes.lines if str(line.get_marker()) in {"D", "<", ">"}] == []
+
+
+def test_a_long_title_leaves_the_answer_a_line_of_its_own() -> None:
+    (axes,) = drawn(draw_curves([replace(a_panel(), setting="gpu=A100")])).figure.axes
+    assert axes.get_title("left") == "B = 1, N = 16, gpu=A100\nparity: K = 4"
+
+
+def test_the_crossing_lies_at_the_foot_with_an_arrow_where_its_interval_goes_on() -> None:
+    crossing = replace(a_parity().crossing, high=math.inf)
+    (axes,) = drawn(draw_curves([a_panel(a_parity(crossing=crossing))])).figure.axes
+    places = {str(line.get_marker()): float(np.asarray(line.get_xdata())[0]) for line in axes.lines}
+    assert (places["D"], places["|"]) == (3.6, 2.9)
+    assert places[">"] == pytest.approx(axes.get_xlim()[1])
+    assert "<" not in places
 
 
 def test_entropy_stands_below_its_curve() -> None:
@@ -82,6 +100,12 @@ def test_scaling_has_latency_and_throughput_for_each_length() -> None:
     assert len(drawing.figure.axes) == 4
     assert legend(drawing) == {"causal", "small K=2", "small K=4", "small K=8"}
     assert {axes.get_ylabel() for axes in drawing.figure.axes} >= {"latency of a batch, s", "throughput, tokens/s"}
+
+
+def test_runs_that_are_missing_for_lack_of_memory_are_counted() -> None:
+    caption = drawn(draw_scaling(points([*a_sweep(), a_failed_record()]))).caption
+    assert "missing: 1 of the runs" in caption
+    assert "missing" not in drawn(draw_scaling(points(a_sweep()))).caption
 
 
 @pytest.mark.parametrize(("lengths", "label"), [((16, 32), "length N, tokens"), ((16,), "batch B")])

@@ -1,10 +1,13 @@
+import gc
 import itertools
 import json
 import math
+import zlib
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from statistics import fmean, stdev
+from weakref import WeakKeyDictionary
 
 import pytest
 import torch
@@ -12,7 +15,7 @@ from torch import Tensor
 
 from benchmark.models.loading import LanguageModel, load_model
 from benchmark.prompts import Prompt
-from benchmark.quality import likelihood
+from benchmark.quality import likelihood, memory
 from benchmark.quality.likelihood import (
     Document,
     autoregressive_nats,
@@ -167,16 +170,49 @@ def prompt(name: str) -> Prompt:
     return Prompt(number=0, name=name, tokens=[3, 4, 5], text="", reference_tokens=[6, 7, 8, 9, 10], reference="nö")
 
 
-def test_draws_depend_on_the_seed_and_the_document_alone() -> None:
-    model, held_out = random_model(Family.diffusion), HeldOut(documents=2, samples=4, orders=2)
+def test_draws_depend_on_the_seed_and_the_document_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    held_out = HeldOut(documents=2, samples=4, orders=2)
 
     def found(names: str, seed: int, steps: int = 5) -> list[float]:
+        monkeypatch.setattr(memory, "_KNOWN", WeakKeyDictionary())  # what is remembered would prove nothing
+        model = random_model(Family.diffusion)
         diffusion = a_diffusion(steps=steps, block_length=5)
         return [one.nats for one in likelihoods(model, list(map(prompt, names)), held_out, diffusion, seed, _ignore)]
 
     assert found("ab", seed=0)[:1] == found("a", seed=0)
     assert found("a", seed=0) == found("a", seed=0, steps=2)  # the bound does not know K
     assert found("a", seed=0) != found("a", seed=1)
+
+
+@pytest.mark.parametrize(("steps", "block_length"), [(1, 5), (5, 5), (5, 1)])
+def test_the_orders_are_drawn_first_and_the_maskings_after_them(steps: int, block_length: int) -> None:
+    model, diffusion = random_model(Family.diffusion), a_diffusion(steps=steps, block_length=block_length)
+    (one,) = likelihoods(model, [prompt("a")], HeldOut(documents=1, samples=6, orders=3), diffusion, 7, _ignore)
+    draws = generator(zlib.crc32(b"7/0"))
+    in_steps, whole = k_step_bound(model, DOCUMENT, diffusion, 3, draws), monte_carlo_bound(model, DOCUMENT, 6, draws)
+    assert (one.k_step_nats, one.k_step_nats_se) == (in_steps.nats, in_steps.se_nats)
+    assert (one.nats, one.nats_se) == (whole.nats, whole.se_nats)
+
+
+def test_what_does_not_depend_on_k_is_computed_once() -> None:
+    fake = FakeModel(vocabulary=12, logits=lambda _place: [0.0] * 12, mask_id=1)
+    held_out = HeldOut(documents=1, samples=4, orders=2)
+
+    def passes(steps: int, seed: int = 0) -> int:
+        before = len(fake.body.canvases)
+        likelihoods(fake.model, [prompt("a")], held_out, a_diffusion(steps=steps, block_length=5), seed, _ignore)
+        return len(fake.body.canvases) - before
+
+    assert [passes(2), passes(2), passes(5), passes(2), passes(2, seed=1)] == [2, 0, 1, 0, 2]
+
+
+def test_nothing_is_remembered_of_a_model_that_is_gone() -> None:
+    owner, before = FakeModel(vocabulary=12, logits=lambda _place: [0.0] * 12, mask_id=1), len(memory._KNOWN)
+    assert memory.remember(owner.body, "a", lambda: 1) == memory.remember(owner.body, "a", lambda: 2) == 1
+    assert len(memory._KNOWN) == before + 1
+    del owner
+    gc.collect()
+    assert len(memory._KNOWN) == before
 
 
 def test_bytes_are_those_of_the_text_in_utf_8() -> None:

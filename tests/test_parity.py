@@ -128,6 +128,23 @@ def test_the_speedup_is_the_baselines_latency_over_that_at_parity() -> None:
     assert found.speedup.high / found.speedup.low < 1.2
 
 
+def test_the_crossing_lies_below_the_steps_to_parity_and_is_as_fast_as_its_place() -> None:
+    found = find_parity(sweep([5.0, 3.5, 2.5, 2.0]), PERPLEXITY)
+    assert found.first_steps == 64
+    assert 32 < found.crossing.low < found.crossing.steps < found.crossing.high < 64
+    assert found.crossing_speedup is not None
+    # the baseline takes as long as K=64, and latency is proportional to K
+    assert found.crossing_speedup.estimate == pytest.approx(64 / found.crossing.steps, rel=0.05)
+    assert found.crossing_speedup.low < 64 / found.crossing.steps < found.crossing_speedup.high
+    assert found.crossing_speedup.high / found.crossing_speedup.low > found.crossing.high / found.crossing.low
+
+
+def test_without_a_crossing_there_is_no_speedup_at_it() -> None:
+    for rates, steps in (([2.0, 1.9], 0.0), ([5.0, 4.0], math.inf)):
+        found = find_parity(sweep(rates), PERPLEXITY)
+        assert (found.crossing.steps, found.crossing_speedup) == (steps, None)
+
+
 def test_the_end_of_the_ladder_may_not_be_the_end() -> None:
     found = find_parity(sweep([5.0, 2.99], seed=1), PERPLEXITY)
     assert found.first_steps_interval == (32, None)
@@ -189,7 +206,16 @@ def test_a_better_k_is_likelier_to_reach_parity() -> None:
 def test_intervals_contain_the_truth_as_often_as_they_say() -> None:
     """A short version of `python -m tests.benchmarks.coverage`: three standard errors of 150 sweeps are 5%."""
     tally = measure_coverage(sized(resolved, 32, 10), sweeps=150, seed=0)
-    for quantity in ("perplexity", "F1", "ppl advantage", "F1 advantage", "latency", "speed-up"):
+    for quantity in (
+        "perplexity",
+        "F1",
+        "ppl advantage",
+        "F1 advantage",
+        "latency",
+        "crossing",
+        "speed-up there",
+        "speed-up",
+    ):
         assert tally.share(quantity) == pytest.approx(0.95, abs=0.05), quantity
     assert tally.share("S_parity") >= 0.95
     assert tally.share("one K") >= 0.9

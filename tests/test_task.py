@@ -10,7 +10,7 @@ import pytest
 from analysis.load import load
 from analysis.table import make_console
 from benchmark.claims import Claim, Claims, this_process
-from benchmark.ledger import Conditions, Rerun, Sweep
+from benchmark.ledger import Conditions, Entry, Rerun, Sweep
 from benchmark.record import FailureKind, Record
 from benchmark.run import Family, Model, Prompts, Run
 from benchmark.sinks.journal import Journal

@@ -1,21 +1,31 @@
+import math
+
 import pytest
 
+from analysis.crossing import Crossing
 from analysis.intervals import Interval
 from analysis.parity import Reading
-from analysis.words import answer, inside, listed, number, remarks, steps_to_parity
+from analysis.words import answer, crossing, inside, listed, number, remarks, steps_to_parity
 from tests.studies import a_parity, not_reached
 
 
 def test_the_answer_names_the_steps_and_the_speed_with_their_intervals() -> None:
     assert answer(a_parity()) == (
-        "At B=1, N=16 small reaches causal's generative perplexity from K=4 (95% interval 4 to 8)"
+        "At B=1, N=16 small reaches causal's generative perplexity from K=4 (at least 95% sure: 4 to 8)"
         " and is there 1.30 times as fast [1.20, 1.40]."
+        " Between the measured K the curves cross at 3.60 [2.90, 4.70],"
+        " where it would be 1.40 [1.10, 1.70] times as fast."
     )
 
 
 def test_a_speed_whose_interval_contains_one_is_called_neither() -> None:
-    assert "about as fast, 0.98 times [0.9, 1.07]" in answer(a_parity(speedup=Interval(0.98, 0.9, 1.07)))
-    assert "slower, 0.5 times as fast [0.4, 0.6]" in answer(a_parity(speedup=Interval(0.5, 0.4, 0.6)))
+    assert "is there about as fast, 0.98 times as fast [0.90, 1.07]" in answer(
+        a_parity(speedup=Interval(0.98, 0.9, 1.07))
+    )
+    assert "and may be faster or slower there, 4.31 times as fast [0.25, 4.46]" in answer(
+        a_parity(speedup=Interval(4.31, 0.25, 4.46))
+    )
+    assert "slower, 0.50 times as fast [0.40, 0.60]" in answer(a_parity(speedup=Interval(0.5, 0.4, 0.6)))
 
 
 def test_parity_that_is_not_reached_is_an_answer() -> None:
@@ -26,8 +36,27 @@ def test_parity_that_is_not_reached_is_an_answer() -> None:
 def test_the_smallest_steps_may_be_more_than_are_needed() -> None:
     parity = a_parity(reading=Reading.smallest, first_steps=2, first_steps_interval=(2, 2))
     assert "already reaches causal's generative perplexity at the smallest K measured, K=2" in answer(parity)
-    assert "(95% interval: 2 alone)" in answer(parity)
+    assert "(at least 95% sure: 2 alone)" in answer(parity)
     assert steps_to_parity(parity) == "≤ 2"
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        ((0.0, 0.0, 5.2), "≤ 2 [≤ 2, 5.20]"),
+        ((0.0, 0.0, 0.0), "≤ 2"),
+        ((7.0, 0.0, math.inf), "7.00 [≤ 2, > 8]"),
+        ((math.inf, 6.0, math.inf), "> 8 [6.00, > 8]"),
+        ((math.inf, math.inf, math.inf), "> 8"),
+    ],
+)
+def test_a_crossing_may_lie_beyond_the_ladder_with_any_of_its_ends(
+    ends: tuple[float, float, float], shown: str
+) -> None:
+    steps, low, high = ends
+    found = a_parity(crossing=Crossing(steps=steps, low=low, high=high, possible=(2, None)), crossing_speedup=None)
+    assert crossing(found) == shown
+    assert "cross" not in answer(found)
 
 
 def test_an_interval_may_reach_past_the_sweep() -> None:

@@ -34,12 +34,12 @@ def draw_bound(points: Sequence[Point]) -> Drawing | None:
         for length, panel in zip(lengths, axes, strict=True):
             _panel(panel, [point for point in points if point.length == length])
             panel.set(title=f"N = {length}", ylabel="bits per byte")
-        legend(figure, axes)
+        legend(figure, axes, columns=2)
     return Drawing(
         name="k-step-bound",
         title="Bound of the K-step sampler on the true continuation",
         caption="Lower is better. For diffusion an upper bound, averaged over random orders; for the baseline exact."
-        " Bars are 1.96 standard errors. It describes the models and defines no parity."
+        " Bars and the band are 1.96 standard errors of the draws. It describes the models and defines no parity."
         + shown_of(len(lengths), len(every)),
         alt="Upper bound on the bits per byte of held-out text against the steps of diffusion, with the baseline's"
         f" exact value, for length {', '.join(map(str, lengths))}.",
@@ -58,8 +58,13 @@ def _panel(axes: Axes, points: Sequence[Point]) -> None:
         color=DIFFUSION,
         marker="o",
         capsize=2.5,
-        label=f"{chosen[0].model}, bound",
+        label=f"{chosen[0].model}, bound in K steps",
     )
+    known = [point for point in chosen if EXACT in point.values][:1]
+    for point in known:
+        middle, half = point.values[EXACT], Z_95 * point.values.get(f"{EXACT}_se", 0.0)
+        axes.axhspan(middle - half, middle + half, color=DIFFUSION, alpha=0.14, lw=0)
+        axes.axhline(middle, color=DIFFUSION, ls=":", label=f"{point.model}, LLaDA's bound")
     for point in [point for point in points if not point.diffuses and EXACT in point.values][:1]:
         axes.axhline(point.values[EXACT], color=BASELINE, ls="--", label=f"{point.model}, exact")
     whole_numbers(axes, [point.steps or 0 for point in chosen], "steps K")

@@ -18,6 +18,7 @@ from analysis.figures.style import (
     legend,
     logarithmic,
     look,
+    plain_log,
     shown_of,
     whole_numbers,
 )
@@ -26,8 +27,10 @@ from analysis.parity import Parity
 from analysis.quality import METRICS
 from analysis.words import answer, steps_to_parity
 
+SHORT = 20
+"""Letters of a title that leave room beside it."""
 INTERVAL_HEIGHT = 0.035
-"""Where the interval of the steps to parity lies, as a share of the panel's height."""
+"""Where the crossing lies, as a share of the panel's height."""
 
 
 def draw_curves(every: Sequence[Panel]) -> Drawing | None:
@@ -53,8 +56,9 @@ def draw_curves(every: Sequence[Panel]) -> Drawing | None:
         name=f"quality-{metric.name}",
         title=f"{metric.label} against steps",
         caption=f"{better} is better. Bars and bands are {shown[0].parity.baseline.level:.0%} intervals over prompts."
-        " The ring marks the steps to parity, the bar at the foot their interval. Below each curve, the entropy of the"
-        " output's tokens: text that repeats itself is easy to predict." + shown_of(len(shown), len(every)),
+        " The ring marks the steps to parity; the diamond at the foot where the curves cross between the measured K,"
+        " with its interval, an arrow where that goes on. Below each curve, the entropy of the output's tokens:"
+        " text that repeats itself is easy to predict." + shown_of(len(shown), len(every)),
         alt=" ".join(answer(panel.parity) for panel in shown),
         figure=figure,
     )
@@ -63,9 +67,13 @@ def draw_curves(every: Sequence[Panel]) -> Drawing | None:
 def _quality(axes: Axes, panel: Panel) -> None:
     parity = panel.parity
     _curve(axes, parity.steps, parity.quality, parity.baseline, (parity.diffusion, parity.baseline_model))
-    _mark(axes, parity)
-    logarithmic(axes, [value for each in (*parity.quality, parity.baseline) for value in (each.low, each.high)])
-    axes.set(title=panel.title, ylabel=axis_label(parity))
+    _mark(axes, parity, panel.title)
+    ends = [value for each in (*parity.quality, parity.baseline) for value in (each.low, each.high)]
+    if METRICS[parity.metric].exponential:
+        plain_log(axes, "y", max(ends) / min(ends))  # the curves cross where straight lines between logarithms do
+    else:
+        logarithmic(axes, ends)
+    axes.set_ylabel(axis_label(parity))
 
 
 def _entropy(axes: Axes, entropy: Entropy) -> None:
@@ -95,28 +103,32 @@ def _curve(
     whole_numbers(axes, steps, "steps K")
 
 
-def _mark(axes: Axes, parity: Parity) -> None:
-    """A ring where parity is reached first, its interval at the foot; or a word when it is not."""
-    low, high = parity.first_steps_interval
+def _mark(axes: Axes, parity: Parity, title: str) -> None:
+    """A ring where parity is reached first, the crossing at the foot; and the answer beside the title, or below it."""
     first = parity.first_steps
     text = f"parity: K {steps_to_parity(parity)}" if first is None else f"parity: K = {steps_to_parity(parity)}"
-    axes.annotate(
-        text.replace("= ≤", "≤"),
-        (0.97, 0.95),
-        xycoords="axes fraction",
-        ha="right",
-        va="top",
-        color=INK,
-        bbox={"boxstyle": "round,pad=0.25", "fc": "white", "ec": "none", "alpha": 0.8},
-    )
+    text = text.replace("= ≤", "≤")
+    if len(title) > SHORT:
+        axes.set_title(f"{title}\n{text}")
+    else:
+        axes.set_title(title)
+        axes.set_title(text, loc="right", fontweight="normal", color=INK)
     if first is not None:
         height = parity.quality[parity.steps.index(first)].estimate
         axes.plot([first], [height], "o", ms=11, mfc="none", mec=MARK, mew=1.8, ls="none", label="steps to parity")
         axes.axvline(first, color=MARK, lw=0.9, ls=":")
-    if low is not None:
-        foot = axes.get_xaxis_transform()
-        right = axes.get_xlim()[1] if high is None else high
-        axes.plot([low, right], [INTERVAL_HEIGHT] * 2, transform=foot, color=MARK, lw=3, solid_capstyle="butt")
-        ends = [(low, "|"), (right, ">" if high is None else "|")]
-        for place, marker in ends:
-            axes.plot([place], [INTERVAL_HEIGHT], marker, transform=foot, color=MARK, ms=7, mew=1.5, clip_on=False)
+    _crossing(axes, parity)
+
+
+def _crossing(axes: Axes, parity: Parity) -> None:
+    """Where the curves cross, at the foot, with its interval. Nothing when all of it lies beyond the ladder."""
+    found, edges, foot = parity.crossing, axes.get_xlim(), axes.get_xaxis_transform()
+    if found.low == found.high:
+        return
+    ends = [min(max(end, edges[0]), edges[1]) for end in (found.low, found.high)]
+    axes.plot(ends, [INTERVAL_HEIGHT] * 2, transform=foot, color=MARK, lw=3, solid_capstyle="butt")
+    for end, place, beyond in zip((found.low, found.high), ends, "<>", strict=True):
+        marker = "|" if end == place else beyond
+        axes.plot([place], [INTERVAL_HEIGHT], marker, transform=foot, color=MARK, ms=7, mew=1.5, clip_on=False)
+    if found.is_inside:
+        axes.plot([found.steps], [INTERVAL_HEIGHT], "D", transform=foot, color=INK, ms=5)

@@ -52,6 +52,7 @@ def draw_scaling(points: Sequence[Point]) -> Drawing | None:
     measured = [point for point in points if point.values]
     if not measured:
         return None
+    lost = sum(point.ran_out_of_memory for point in points)
     every = sorted({point.length for point in measured})
     lengths, lines = spread_out(every, MOST_LENGTHS), lines_of(measured)
     with look():
@@ -68,7 +69,9 @@ def draw_scaling(points: Sequence[Point]) -> Drawing | None:
     return Drawing(
         name="latency-throughput",
         title="Latency and throughput against batch",
-        caption="Median of the timed samples; bars span their quartiles." + shown_of(len(lengths), len(every)),
+        caption="Median of the timed samples; bars span their quartiles."
+        + (f" Out of memory and so missing: {lost} of the runs; see the peak memory." if lost else "")
+        + shown_of(len(lengths), len(every)),
         alt="Latency of a batch and throughput, both on logarithmic axes, against batch size, for length"
         f" {', '.join(map(str, lengths))}; lines: {', '.join(line.label for line in lines)}.",
         figure=figure,

@@ -27,6 +27,7 @@ from benchmark.engines.choice import CHUNK_LOGITS
 from benchmark.models.loading import LanguageModel
 from benchmark.progress import Report, Stage
 from benchmark.prompts import Prompt
+from benchmark.quality.memory import remember
 from benchmark.record import DocumentLikelihood
 from benchmark.run import Diffusion, HeldOut
 from benchmark.schedule import transfers
@@ -61,15 +62,14 @@ def likelihoods(
 ) -> tuple[DocumentLikelihood, ...]:
     """Likelihood of each prompt's true continuation.
 
-    Draws depend on the seed and the document alone: runs that differ in K see the same orders.
+    Draws depend on the seed and the document alone: runs that differ in K see the same orders. So what does not depend
+    on K is computed once for a model, and nothing again for another batch.
     """
     found = []
     for index, prompt in enumerate(prompts):
         report(Stage.likelihood, index, len(prompts))
-        # a digest, because PyTorch's generator on the CPU looks at the lower 32 bits alone
-        generator = torch.Generator().manual_seed(zlib.crc32(f"{seed}/{index}".encode()))
-        document = Document(prompt=prompt.tokens, answer=prompt.reference_tokens)
-        whole, steps = _both(model, document, held_out, diffusion, generator)
+        document = Document(prompt=tuple(prompt.tokens), answer=tuple(prompt.reference_tokens))
+        whole, steps = _both(model, document, held_out, diffusion, f"{seed}/{index}")
         found.append(
             DocumentLikelihood(
                 prompt_id=prompt.name,
@@ -157,15 +157,28 @@ def _both(
     document: Document,
     held_out: HeldOut,
     diffusion: Diffusion | None,
-    generator: torch.Generator,
+    seed: str,
 ) -> tuple[Estimate, Estimate | None]:
-    """The likelihood or its bound, and for diffusion the bound in K steps."""
+    """The likelihood or its bound, and for diffusion the bound in K steps; either as it was before, if it was."""
     if diffusion is None:
-        return Estimate(nats=autoregressive_nats(model, document), se_nats=None), None
-    assert held_out.samples is not None
-    assert held_out.orders is not None
-    steps = k_step_bound(model, document, diffusion, held_out.orders, generator)
-    return monte_carlo_bound(model, document, held_out.samples, generator), steps
+        exact = remember(model.body, document, lambda: autoregressive_nats(model, document))
+        return Estimate(nats=exact, se_nats=None), None
+    samples, orders = held_out.samples, held_out.orders
+    assert samples is not None
+    assert orders is not None
+    which, draws = (document, seed, orders), _generator(seed)
+    blocks = (diffusion.steps, diffusion.block_length)
+    # The first draws are the orders', as many whatever K and the blocks are.
+    _ranks(orders, len(document.answer), draws)
+    steps = remember(
+        model.body, (which, blocks), lambda: k_step_bound(model, document, diffusion, orders, _generator(seed))
+    )
+    return remember(model.body, (which, samples), lambda: monte_carlo_bound(model, document, samples, draws)), steps
+
+
+def _generator(seed: str) -> torch.Generator:
+    """Seeded by a digest, because PyTorch's generator on the CPU looks at the lower 32 bits alone."""
+    return torch.Generator().manual_seed(zlib.crc32(seed.encode()))
 
 
 def _nats(model: LanguageModel, hidden_SD: Tensor, targets_S: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from analysis.parity import Parity, find_parity
 from analysis.quality import BERTSCORE_F1, PERPLEXITY
 from tests.simulation import (
     F1_PER_NAT,
+    Noise,
     Truth,
     beyond,
     delayed,
@@ -26,6 +27,7 @@ from tests.simulation import (
     flat,
     heavy,
     latency_s,
+    normal,
     resolved,
     rising,
     simulate,
@@ -61,6 +63,11 @@ class Tally:
 def sized(draw: Draw, prompts: int, samples: int) -> Draw:
     """The same truth, measured with so many prompts and latency samples."""
     return lambda random: replace(draw(random), prompts=prompts, latency_samples=samples)
+
+
+def noisy(noise: Noise, samples: int) -> Draw:
+    """Few prompts and a timing noise of this shape, where timing alone counts."""
+    return lambda random: replace(resolved(random), prompts=4, latency_samples=samples, timing_noise=noise)
 
 
 def measure_coverage(draw: Draw, *, sweeps: int, seed: int) -> Tally:
@@ -109,6 +116,10 @@ def _count_choice(tally: Tally, truth: Truth, found: Parity) -> None:
     first = math.inf if truth.first_steps is None else truth.first_steps
     tally.add("S_parity", [low <= first <= high])
     tally.add("one K", [low == high])
+    if truth.crossing is not None:
+        tally.add("crossing", [found.crossing.low <= truth.crossing <= found.crossing.high])
+        if found.crossing_speedup is not None and truth.crossing_speedup is not None:
+            tally.add("speed-up there", [_contains(found.crossing_speedup, truth.crossing_speedup)])
     if found.speedup is not None and truth.speedup is not None:
         tally.add("speed-up", [_contains(found.speedup, truth.speedup)])
 
@@ -126,8 +137,22 @@ SCENARIOS: dict[str, Draw] = {
     "resolved, heavy-tailed timing": lambda random: replace(resolved(random), timing_noise=heavy),
     "resolved, delayed timing": lambda random: replace(resolved(random), timing_noise=delayed),
     "resolved, timing of two modes": lambda random: replace(resolved(random), timing_noise=two_modes),
+    "spread, timing of two modes": lambda random: replace(spread(random), timing_noise=two_modes),
+    "spread, timing ten times as noisy": lambda random: replace(spread(random), timing_spread=0.4),
 }
-COLUMNS = ("perplexity", "ppl advantage", "F1", "F1 advantage", "latency", "S_parity", "one K", "speed-up")
+NOISES = {"lognormal": normal, "heavy-tailed": heavy, "delayed": delayed, "two modes": two_modes}
+COLUMNS = (
+    "perplexity",
+    "ppl advantage",
+    "F1",
+    "F1 advantage",
+    "latency",
+    "crossing",
+    "speed-up there",
+    "S_parity",
+    "speed-up",
+    "one K",
+)
 
 
 def _row(name: Sequence[object], tally: Tally) -> str:
@@ -154,10 +179,11 @@ def _print_scenarios(sweeps: int) -> None:
 
 
 def _print_alarms(sweeps: int) -> None:
-    print(f"\n## compare: points of two identical sweeps {ALARM}\n\n| samples | percent |\n|---|---|")
+    print(f"\n## compare: points of two identical sweeps {ALARM}\n")
+    print(f"| samples | {' | '.join(NOISES)} |\n|{'---|' * (1 + len(NOISES))}")
     for samples in (2, 3, 5, 10, 32):
-        alarms = false_alarms(sized(resolved, 4, samples), sweeps=sweeps, seed=samples)
-        print(f"| {samples} | {100 * alarms.share(ALARM):.1f} |", flush=True)
+        tallies = [false_alarms(noisy(noise, samples), sweeps=sweeps, seed=samples) for noise in NOISES.values()]
+        print(f"| {samples} | {' | '.join(f'{100 * one.share(ALARM):.1f}' for one in tallies)} |", flush=True)
 
 
 def main() -> None:
@@ -169,7 +195,8 @@ def main() -> None:
         "# Coverage of the 95% intervals, in percent\n\n`python -m tests.benchmarks.coverage`; docs/parity.md explains."
     )
     print(f"\n{sweeps} sweeps a row, {RESAMPLES} resamples; Python {platform.python_version()}, numpy {np.__version__}")
-    print("\nOne K: in how many sweeps the interval of S_parity is a single K, or wholly beyond the largest.")
+    print("\nCrossing: steps at which the arms are equally good, between the K. Speed-up there: at the crossing.")
+    print("One K: in how many sweeps the interval of S_parity is a single K, or wholly beyond the largest.")
     _print_sizes("Resolved", resolved, SIZES, sweeps)
     _print_sizes("Spread", spread, FEW_SIZES, sweeps)
     _print_scenarios(sweeps)

@@ -11,10 +11,10 @@ from benchmark.environment import gpu_count
 from benchmark.errors import UserError
 from benchmark.importing import importing
 from benchmark.models.architecture import check_family
-from benchmark.models.checkpoint import read_config, require_tokenizer, resolve, weight_files
+from benchmark.models.checkpoint import architecture_folder, read_config, require_tokenizer, resolve, weight_files
 from benchmark.prompts import locate
 from benchmark.quality import bertscore
-from benchmark.run import Device, Family, Run
+from benchmark.run import Device, Family, Model, Run, Weights
 from benchmark.sinks.journal import Journal
 from benchmark.sinks.mirror import sync
 from benchmark.sinks.tracking import Tracker
@@ -40,7 +40,12 @@ def preflight(runs: Iterable[Run], settings: Settings) -> Tracker | None:
         raise UserError("this machine offers no CUDA GPU: use hardware=cpu or hardware=local, or a GPU machine")
     for source in dict.fromkeys(run.prompts.source for run in runs):
         locate(source)
-    arms = [(run.model.checkpoint, run.model.revision, run.model.family) for run in runs]
+    _check_architectures(run.model for run in runs if run.weights is Weights.random)
+    arms = [
+        (run.model.checkpoint, run.model.revision, run.model.family)
+        for run in runs
+        if run.weights is Weights.checkpoint
+    ]
     judges = [
         (run.judge.checkpoint, run.judge.revision, Family.autoregressive) for run in runs if run.judge is not None
     ]
@@ -56,6 +61,13 @@ def preflight(runs: Iterable[Run], settings: Settings) -> Tracker | None:
     if tracker is not None:
         _prepare(tracker)
     return tracker
+
+
+def _check_architectures(models: Iterable[Model]) -> None:
+    """Look at all that random weights need: a config.json of the right family."""
+    for model in dict.fromkeys(models):
+        folder = architecture_folder(model.architecture, model.checkpoint, model.revision)
+        check_family(read_config(folder), model.family, str(folder))
 
 
 def _check_memory(folder: Path, runs: list[Run], settings: Settings) -> None:

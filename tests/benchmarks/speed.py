@@ -4,7 +4,7 @@ One call on any CUDA GPU with 80 GB prints the table: ours (engine=compiled), th
 the published loop, and transformers' generate), and the floor that the GPU's two measured ceilings allow, in one
 process, with the same random weights in bfloat16 and the same attention kernel. Then what supports it: the baseline
 under transformers' usual attention, our layers against transformers' own, the share of equal tokens, what marking
-phases costs, and how the phases add up. `--quick` leaves out the large shapes.
+phases costs, and how the phases add up. `--quick` leaves out the large shapes, `--part` all but one part.
 """
 
 import argparse
@@ -95,23 +95,28 @@ def main() -> None:
     """Print everything."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="leave out the large shapes")
-    quick = parser.parse_args().quick
+    parser.add_argument("--part", choices=("table", "support", "tokens"), help="one part alone")
+    options = parser.parse_args()
+    quick, parts = options.quick, {options.part} if options.part else {"table", "support", "tokens"}
     if not torch.cuda.is_available():
         sys.exit("this needs a CUDA GPU, and PyTorch finds none here")
     ceilings, sustained = measure_ceilings(CUDA, torch.bfloat16), _sustained_flop_per_s()
     _say_machine(ceilings, sustained)
-    _say_header()
-    for family in (Family.diffusion, Family.autoregressive):
+    if "table" in parts:
+        _say_header()
+    for family in FOLDERS if parts & {"table", "support"} else ():
         workshop = Workshop(random_model(ASSETS / FOLDERS[family], family, dtype=torch.bfloat16, device=CUDA))
         for case in CASES:
-            if case.family is family and not (quick and case.large):
+            if "table" in parts and case.family is family and not (quick and case.large):
                 _say_case(case, workshop, replace(ceilings, matrix_flop_per_s=sustained))
-        _say_support(family, workshop)
+        if "support" in parts:
+            _say_support(family, workshop)
         del workshop
         torch.compiler.reset()
         gc.collect()
         torch.cuda.empty_cache()
-    _say_tokens()
+    if "tokens" in parts:
+        _say_tokens()
 
 
 def a_run(case: Case, engine: Engine, attention: Attention = Attention.flash2, **changes: object) -> Run:
@@ -262,9 +267,14 @@ def _say_support(family: Family, workshop: Workshop) -> None:
     print(f"\n{FOLDERS[family]}, beside the table:")
     small = next(case for case in CASES if case.family is family)
     for case in (case for case in CASES if case.family is family and not case.large):
-        usual = timed(a_run(case, Engine.published, Attention.sdpa), workshop)
-        ours = timed(a_run(case, Engine.compiled, Attention.sdpa), workshop)
-        eager = timed(a_run(case, Engine.eager), workshop)
+        usual, ours, eager = (
+            timed(a_run(case, engine, attention), workshop, samples=1 if family is Family.autoregressive else 3)
+            for engine, attention in (
+                (Engine.published, Attention.sdpa),
+                (Engine.compiled, Attention.sdpa),
+                (Engine.eager, Attention.flash2),
+            )
+        )
         print(
             f"- B={case.batch} N={case.length}: attention=sdpa ({workshop.kernel(Attention.sdpa).name}): baseline"
             f" {usual.pass_ms:.2f} ms, ours {ours.pass_ms:.2f} ms, {usual.pass_ms / ours.pass_ms:.2f} times faster;"
@@ -330,7 +340,7 @@ def _replay_ms(replay: Callable[[], None], repeats: int = 12) -> float:
     return median(times[2:])
 
 
-def _marking(run: Run, workshop: Workshop, pairs: int = 15) -> tuple[float, float]:
+def _marking(run: Run, workshop: Workshop, pairs: int = 9) -> tuple[float, float]:
     """Milliseconds of a whole run by the host's clock, with its phases marked and without, taken in turns."""
     decoder, batch = make_decoder(run, workshop, workshop.kernel(run.attention)), a_batch(run, workshop)
     decoder.prepare(batch, run.output_tokens)

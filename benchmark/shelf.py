@@ -71,6 +71,8 @@ class Shelf:
                 self._arm.workshop.close()
             self._arm = None
             gc.collect()
+            if torch.cuda.is_initialized():
+                torch.cuda.empty_cache()  # the next model in pieces of the last one's memory would hold on to all of it
             self._arm = _arm(run)
             self._wanted = wanted
         return self._arm

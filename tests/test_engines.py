@@ -1,7 +1,9 @@
 import json
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from benchmark.decoders.factory import make_decoder, ready_decoder
 from benchmark.decoders.interface import Decoder, PreparableDecoder, Unmarked, make_batch
 from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
 from benchmark.engines import compiled
-from benchmark.engines.attention import Kernel, Plain, choose_kernel
+from benchmark.engines.attention import Flash2Package, Kernel, Plain, choose_kernel
 from benchmark.engines.compiled import CompileError, capture, part_rows
 from benchmark.engines.factory import Workshop
 from benchmark.engines.packing import pack
@@ -266,3 +268,19 @@ def test_transformers_modules_compute_with_our_kernel() -> None:
     assert torch.allclose(model(tokens).last_hidden_state, expected, atol=1e-6)
     assert Counting.calls == len(model.layers)
     use_kernel(model, Plain())
+
+
+def test_the_flash_attn_package_is_called_as_it_wants_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in = SimpleNamespace(
+        flash_attn_func=lambda q, k, v, causal: Plain().full(q, k, v, None, causal=causal),
+        flash_attn_with_kvcache=lambda q, k, v, cache_seqlens: Plain().cached(q, k, v, cache_seqlens, None),
+    )
+    monkeypatch.setitem(sys.modules, "flash_attn", stand_in)
+    kernel = Flash2Package("2.8.3")
+    q, k, v = (torch.randn(2, 5, heads, 8) for heads in (4, 2, 2))
+    seen = torch.tensor([3, 3], dtype=torch.int32)
+    assert kernel.name == "flash2 (flash-attn 2.8.3)"
+    assert torch.equal(kernel.full(q, k, v, None, causal=True), Plain().full(q, k, v, None, causal=True))
+    assert torch.equal(kernel.cached(q[:, :1], k, v, seen, None), Plain().cached(q[:, :1], k, v, seen, None))
+    with pytest.raises(UserError, match="without padding"):
+        kernel.full(q, k, v, torch.ones(2, 5, 5, dtype=torch.bool), causal=True)

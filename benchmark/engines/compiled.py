@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -186,7 +186,7 @@ def _compile_alone(work: Work, before: Work) -> Work:
 
 
 def _record(work: Work, before: Work) -> Work:
-    stream = torch.cuda.Stream()
+    stream = _beside()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(2):
@@ -194,10 +194,16 @@ def _record(work: Work, before: Work) -> Work:
             work()
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, stream=stream):
         work()
     torch.cuda.synchronize()
     return graph.replay
+
+
+@cache
+def _beside() -> torch.cuda.Stream:
+    """The one stream for all captures: cuBLAS keeps a workspace for every stream that it was ever called on."""
+    return torch.cuda.Stream()
 
 
 def part_rows(rows: int, tokens: int) -> int:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,11 +52,12 @@ class Outcome:
     quiet: list[bool]
     quiet_runs: int
     clean_runs: int
+    why: Counter[str]
 
     def show(self, what: str) -> bool:
         """Print the counts; whether enough were labelled."""
         print(f"{what}: {sum(self.disturbed)} of {len(self.disturbed)} disturbed samples labelled,")
-        print(f"  {sum(self.quiet)} of {len(self.quiet)} quiet samples labelled,")
+        print(f"  {sum(self.quiet)} of {len(self.quiet)} quiet samples labelled {dict(self.why)},")
         print(f"  {self.clean_runs} of {self.quiet_runs} quiet runs of {RUN} samples called clean")
         return sum(self.disturbed) * 100 >= LEAST_LABELLED * len(self.disturbed)
 
@@ -79,15 +81,12 @@ def on_cpu() -> Outcome:
     watch = Watch(None, other_load(), lambda: 0)
     quiet: list[Conditions] = []
     disturbed: list[Conditions] = []
-    with subprocess.Popen([sys.executable, "-c", BUSY]) as other:
-        try:
-            for _ in range(CASES):
-                for samples, wake in ((quiet, signal.SIGSTOP), (disturbed, signal.SIGCONT)):
-                    other.send_signal(wake)
-                    time.sleep(SETTLE_S)
-                    samples.append(_sample(watch, _busy_wait))
-        finally:
-            other.kill()
+    with _stranger(BUSY) as other:
+        for _ in range(CASES):
+            for samples, wake in ((quiet, signal.SIGSTOP), (disturbed, signal.SIGCONT)):
+                os.kill(other, wake)
+                time.sleep(SETTLE_S)
+                samples.append(_sample(watch, _busy_wait))
     for name, samples in (("quiet", quiet), ("disturbed", disturbed)):
         cores = sorted(sample.foreign_cpu_cores or 0.0 for sample in samples)
         ends = ", ".join(f"{cores[place]:.2f}" for place in (0, len(cores) // 20, -len(cores) // 20, -1))
@@ -121,16 +120,17 @@ def on_gpu() -> Outcome:
 
 def _outcome(disturbed: list[Conditions], quiet: list[Conditions], label: Label, device: Device) -> Outcome:
     """Labels of runs of ten; where only memory tells, a disturbed run is judged beside the quiet one before it."""
-    clean = 0
+    clean, why = 0, Counter[str]()
     labelled: dict[bool, list[bool]] = {True: [], False: []}
     for start in range(0, len(quiet), RUN):
         before, after = quiet[start : start + RUN], disturbed[start : start + RUN]
         labels, watched = judge(before, device)
         clean += watched.verdict is Verdict.clean
+        why.update(label for found in labels for label in found)
         labelled[False] += [bool(set(found) - {Label.power_cap}) for found in labels]
         both, _ = judge([*before, *after], device)
         labelled[True] += [label in found for found in both[RUN:]]
-    return Outcome(labelled[True], labelled[False], len(quiet) // RUN, clean)
+    return Outcome(labelled[True], labelled[False], len(quiet) // RUN, clean, why)
 
 
 def _sample(watch: Watch, work: Callable[[], None]) -> Conditions:
@@ -143,6 +143,17 @@ def _busy_wait() -> None:
     end = time.perf_counter() + SAMPLE_S
     while time.perf_counter() < end:
         pass
+
+
+@contextmanager
+def _stranger(script: str) -> Iterator[int]:
+    """The pid of a process that is no child of this one, whose load would count as its own."""
+    start = ["sh", "-c", '"$0" -c "$1" >/dev/null 2>&1 & echo $!', sys.executable, script]
+    pid = int(subprocess.run(start, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    try:
+        yield pid
+    finally:
+        os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager

@@ -125,7 +125,8 @@ def begun(folder: Path) -> int:
 def test_help_names_every_group_and_every_key(tmp_path: Path) -> None:
     done = benchmark(tmp_path, "--help")
     assert done.returncode == 0
-    assert "model: llada, llada_instruct, llama, llama_instruct, tiny_llada, tiny_llama" in done.stdout
+    models = "llada, llada_instruct, llama, llama31, llama31_instruct, llama_instruct, tiny_llada, tiny_llama"
+    assert f"model: {models}" in done.stdout
     for key in ("steps: ", "output_dir: ", "model.checkpoint", "prompts.count", "sweep=demo"):
         assert key in done.stdout
     assert not list(tmp_path.iterdir())

@@ -93,7 +93,7 @@ def finished(console: Console, heading: str, record: Record) -> None:
 
 def cautions(measured: Measurement) -> list[str]:
     """What was not as the protocol wants it, a line each."""
-    lines = []
+    lines = [] if measured.fallback is None else [measured.fallback]
     if measured.watched is not None and measured.watched.verdict is not Verdict.clean:
         lines.append(f"{measured.watched.verdict}: {measured.watched.why}")
     if measured.warmup_too_short:

@@ -18,6 +18,7 @@ CAPPED = Watched(verdict=Verdict.clean, why="GPU at its power limit in 2 of 2 sa
         (a_measurement(watched=BUSY), ["disturbed: CPU busy with other processes in 2 of 2 samples"]),
         (a_measurement(watched=CAPPED), []),
         (a_measurement(warmup_too_short=True), ["the first sample was far slower: 1 warm-up runs are too few"]),
+        (a_measurement(fallback="this is engine=eager"), ["this is engine=eager"]),
         (a_measurement(stopped_by=StoppedBy.precision, interval_share=0.02), []),
         (
             a_measurement(stopped_by=StoppedBy.budget, interval_share=0.118),

@@ -4,6 +4,7 @@ They take of the overrides that a sweeper gives them the sweep and the points' p
 point is stands in the ledger, so nothing is composed, pickled or guessed twice.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -54,9 +55,9 @@ class LedgerLauncher(Launcher):
         self.hand_out(sweep, places, settings, make_console())
         return _returns(sweep, job_overrides)
 
+    @abstractmethod
     def hand_out(self, sweep: "Sweep", places: Sequence[int], settings: "Settings", console: "Console") -> None:
         """Run points, each to its record."""
-        raise NotImplementedError
 
 
 class InlineLauncher(LedgerLauncher):

@@ -8,7 +8,7 @@ from pathlib import Path
 from analysis import commands
 from analysis.source import STORE
 from analysis.table import make_console
-from benchmark.errors import UserError
+from records.errors import UserError
 
 COMMANDS = ("table", "parity", "compare", "report")
 

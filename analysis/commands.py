@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 from rich.console import Console
 from rich.progress import track as bar
 
-from analysis.load import Loaded, latest, read
 from analysis.source import sources
 from analysis.table import failures, make_console, show
 from analysis.table import table as table_of
-from benchmark.errors import UserError
+from records.errors import UserError
+from records.load import Loaded, latest, read
 
 if TYPE_CHECKING:
     from analysis.study import Study

@@ -7,9 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.load import latest
-from benchmark.record import Environment, Record
-from benchmark.run import Device, Remasking, Run, Weights
+from records.load import latest
+from records.machine import Environment
+from records.record import Record
+from records.run import Run
+from records.settings import Device, Remasking, Weights
 
 Controls = tuple[tuple[str, object], ...]
 """Each control's name and value, in the order of `CONTROLS`."""

@@ -12,8 +12,8 @@ from enum import StrEnum
 from analysis.comparability import Controls, check_allowed, controls_of, difference, newest
 from analysis.intervals import Interval
 from analysis.timing import latency, median_interval, ratio_interval
-from benchmark.record import Record
-from benchmark.run import Diffusion
+from records.record import Record
+from records.settings import Diffusion
 
 
 class Verdict(StrEnum):

@@ -10,7 +10,8 @@ import numpy as np
 
 from analysis.bootstrap import Floats, Resampled, Studentised, covariance, resample, studentise
 from analysis.quality import Metric
-from benchmark.record import Measurement, Score
+from records.record import Measurement
+from records.texts import Score
 
 LEAST_PROMPTS = 5
 """Below this too many resamples consist of one prompt alone."""

@@ -5,7 +5,7 @@ from statistics import fmean
 
 from analysis.choice import Choice
 from analysis.intervals import Interval
-from benchmark.record import Measurement
+from records.record import Measurement
 
 
 def score_flags(arms: Sequence[Measurement], prompts: Sequence[str]) -> list[str]:

@@ -10,8 +10,10 @@ from statistics import median, quantiles, stdev
 
 import numpy as np
 
-from benchmark.record import DocumentLikelihood, Label, Measurement, Memory, Prediction, Record, Score
-from benchmark.run import Family
+from records.machine import Label
+from records.record import Measurement, Memory, Prediction, Record
+from records.settings import Family
+from records.texts import DocumentLikelihood, Score
 
 LEAST_SAMPLES = {90: 64, 99: 662}
 """Samples from which a percentile is more than the slowest sample by another name."""

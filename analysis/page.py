@@ -12,7 +12,7 @@ from analysis.figures.style import Picture
 from analysis.study import Study
 from analysis.tables import Table
 from analysis.words import answer, basis, listed, remarks
-from benchmark.record import Record
+from records.record import Record
 
 MOST_ANSWERS = 24
 MOST_ROWS = 150

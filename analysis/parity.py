@@ -34,7 +34,7 @@ from analysis.flags import choice_flags, entropy_flags, score_flags
 from analysis.intervals import LEVEL, Interval
 from analysis.quality import Metric
 from analysis.timing import latency, median_interval
-from benchmark.record import Measurement, Record
+from records.record import Measurement, Record
 
 __all__ = [
     "ENTROPY_BOUND",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from analysis.metrics import metrics
-from benchmark.record import FailureKind, Record
-from benchmark.run import Family
+from records.record import FailureKind, Record
+from records.settings import Family
 
 
 @dataclass(frozen=True)

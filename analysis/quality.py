@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmark.record import Score
+from records.texts import Score
 
 
 @dataclass(frozen=True, kw_only=True)

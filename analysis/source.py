@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.load import Source, find, from_file
-from benchmark.errors import UserError
+from records.errors import UserError
+from records.load import Source, find, from_file
 
 MLFLOW = "mlflow:"
 STORE = "sqlite:///outputs/mlflow.db"

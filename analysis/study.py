@@ -14,7 +14,7 @@ from analysis.figures.style import MOST_PANELS
 from analysis.parity import RESAMPLES, UnscoredError, check_margin, find_parity
 from analysis.points import Point, points
 from analysis.quality import METRICS, Metric
-from benchmark.record import Record
+from records.record import Record
 
 SHAPE = frozenset({"output_tokens", "prompt_tokens", "documents"})
 """Controls that follow from length and batch, and so differ along an axis of every figure."""

@@ -10,8 +10,9 @@ from rich.table import Table
 
 from analysis.metrics import metrics
 from analysis.tables import Table as Rows
-from benchmark.record import Failure, Record
-from benchmark.run import Diffusion, Run
+from records.record import Failure, Record
+from records.run import Run
+from records.settings import Diffusion
 
 MIB = 1024 * 1024
 ENDLESS = 10_000

@@ -22,7 +22,7 @@ import numpy as np
 
 from analysis.bootstrap import Floats
 from analysis.intervals import Interval
-from benchmark.record import Measurement
+from records.record import Measurement
 
 LEVEL = 0.95
 CLOSE = 0.02

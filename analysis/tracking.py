@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
-from analysis.load import Source
-from benchmark.errors import UserError
+from records.errors import UserError
+from records.load import Source
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from benchmark.claims import Claims, Owner, process_is_alive
 from benchmark.ledger import Entry, Part, Sweep, read_sweeps
-from benchmark.record import Failure, FailureKind, Record
 from benchmark.sinks.journal import Journal
 from benchmark.slurm import UNKNOWN, JobState, SchedulerDownError, Slurm
 from benchmark.tails import tail
+from records.record import Failure, FailureKind, Record
 
 OUT_OF_MEMORY = re.compile(r"oom[-_]kill event|task \d+: Out Of Memory|exceeded( job)? memory limit", re.IGNORECASE)
 """What SLURM's daemon writes into a job's log when the kernel ended one of its processes for memory."""

@@ -14,8 +14,8 @@ from typing import Any
 from submitit.core.utils import FailedJobError
 from submitit.slurm.slurm import SlurmExecutor
 
-from benchmark.errors import UserError
 from benchmark.slurm import SETUP_FAILED
+from records.errors import UserError
 
 CHECK = (
     "crossover_check() { if [ $1 -ne 0 ]; then"

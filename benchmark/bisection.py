@@ -9,10 +9,10 @@ from analysis.parity import find_parity
 from analysis.quality import METRICS, Metric
 from analysis.words import inside
 from benchmark.conduct import Compose, Conductor, Grid, Launch, begin
-from benchmark.errors import UserError
-from benchmark.record import Record
 from benchmark.search import Finding, conclude_search, next_rung
 from benchmark.sweep import Point
+from records.errors import UserError
+from records.record import Record
 
 
 @dataclass(frozen=True, kw_only=True)

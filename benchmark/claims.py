@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from benchmark.slurm import SchedulerDownError, Slurm, is_here
-from benchmark.structure import build
+from records.structure import build
 
 LEASE_S = 3600.0
 """How long a holder that nobody here can ask about may be silent. It shows signs of life between samples alone."""

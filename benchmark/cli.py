@@ -15,10 +15,10 @@ from omegaconf.errors import OmegaConfBaseException
 from analysis.table import make_console
 from benchmark.complaints import complaint
 from benchmark.config import CONF, Settings, to_config, to_settings
-from benchmark.errors import UserError
 from benchmark.schema import register
 from benchmark.sweep import INTERRUPTED
 from benchmark.usage import usage
+from records.errors import UserError
 
 register()
 

@@ -8,8 +8,8 @@ from dataclasses import fields, is_dataclass
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from benchmark.errors import UserError
 from benchmark.schema import Config
+from records.errors import UserError
 
 
 def complaint(error: BaseException) -> str | None:

@@ -8,7 +8,8 @@ from benchmark import __version__
 from benchmark.config import Settings
 from benchmark.environment import cpu_name
 from benchmark.ledger import Conditions
-from benchmark.run import Device, Run
+from records.run import Run
+from records.settings import Device
 
 
 def conditions(run: Run, settings: Settings) -> Conditions:

@@ -14,11 +14,9 @@ from benchmark.aftermath import Standing, settle, settle_all
 from benchmark.conditions import conditions
 from benchmark.config import Settings, to_config, to_run, to_settings
 from benchmark.environment import gpu_count
-from benchmark.errors import UserError
 from benchmark.fingerprint import as_json, without_secrets
 from benchmark.ledger import Entry, Sweep
 from benchmark.preflight import preflight
-from benchmark.record import Failure, FailureKind, Record
 from benchmark.resume import Wanted, dominated
 from benchmark.screen import announce, conclude
 from benchmark.sinks.journal import Journal
@@ -27,6 +25,8 @@ from benchmark.sinks.tracking import Tracker
 from benchmark.slurm import Slurm
 from benchmark.sweep import INTERRUPTED, Plan, Point, exit_code, plan
 from benchmark.task import spared, unrun, wanted
+from records.errors import UserError
+from records.record import Failure, FailureKind, Record
 
 Compose = Callable[[Sequence[str]], DictConfig]
 Grid = Sequence[Sequence[str]]

@@ -7,28 +7,8 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from benchmark.errors import UserError
 from benchmark.ledger import Rerun
 from benchmark.models.checkpoint import is_remote
-from benchmark.run import (
-    Attention,
-    Device,
-    Diffusion,
-    Encoder,
-    Engine,
-    Family,
-    HeldOut,
-    Judge,
-    Model,
-    Precision,
-    Prompts,
-    Run,
-    Stopping,
-    Weights,
-    split_length,
-    usual_attention,
-    usual_engine,
-)
 from benchmark.schema import (
     AttentionChoice,
     Config,
@@ -40,6 +20,25 @@ from benchmark.schema import (
     PrecisionChoice,
     StoppingConfig,
     register,
+)
+from records.errors import UserError
+from records.run import Run, split_length
+from records.settings import (
+    Attention,
+    Device,
+    Diffusion,
+    Encoder,
+    Engine,
+    Family,
+    HeldOut,
+    Judge,
+    Model,
+    Precision,
+    Prompts,
+    Stopping,
+    Weights,
+    usual_attention,
+    usual_engine,
 )
 
 PACKAGE = Path(__file__).parent

@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 
 from benchmark import __version__
-from benchmark.errors import UserError
 from benchmark.fingerprint import package_version, variables
 from benchmark.nvml import Gpu
-from benchmark.record import Card, Environment
 from benchmark.watch import Watch, other_load
+from records.errors import UserError
+from records.machine import Card, Environment
 
 DIRTY = "-dirty"
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import torch
 
 from benchmark.decoders.interface import Generation
-from benchmark.errors import BrokenProtocolError
 from benchmark.measure import Measured
 from benchmark.prompts import Prompt
-from benchmark.run import Engine, Run
 from benchmark.work import expected_forward_passes
+from records.errors import BrokenProtocolError
+from records.run import Run
+from records.settings import Engine
 
 
 def check_equal_work(

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmark.errors import UserError
 from benchmark.models.checkpoint import find, is_remote
-from benchmark.record import Fingerprint
-from benchmark.run import Model
+from records.errors import UserError
+from records.record import Fingerprint
+from records.settings import Model
 
 PREFIXES = (
     "CUBLAS_", "CUDA_", "CUDNN_", "FLASH_ATTENTION_", "GOMP_", "GOTO_", "KMP_", "MALLOC_", "MKL_", "NCCL_", "NVIDIA_",

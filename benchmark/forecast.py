@@ -7,12 +7,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark.environment import gpu_count
-from benchmark.errors import UserError
 from benchmark.outlook import shape_of_run
 from benchmark.prediction import cost_s, predict
-from benchmark.record import Prediction
-from benchmark.run import Device, Precision, Run
 from benchmark.work import Ceilings
+from records.errors import UserError
+from records.record import Prediction
+from records.run import Run
+from records.settings import Device, Precision
 
 HOUR_S = 3600
 GIB = 1 << 30

@@ -12,11 +12,11 @@ from rich.console import Console
 from benchmark.aftermath import settle
 from benchmark.arrays import ArrayExecutor
 from benchmark.claims import this_process
-from benchmark.errors import UserError
 from benchmark.ledger import Sweep, new_part, submitted
 from benchmark.slurm import SchedulerDownError, Slurm, is_here
 from benchmark.task import Worker
 from benchmark.watching import Watch
+from records.errors import UserError
 
 END_S = 60.0
 """How long a process that was told to stop may take to write its record."""

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from benchmark.record import FailureKind
 from benchmark.slurm import parse_job
 from benchmark.tails import tail
+from records.record import FailureKind
 
 WARNING = signal.SIGUSR2
 """What SLURM sends some time before the time limit, since submitit asks it to."""

@@ -13,8 +13,8 @@ from analysis.table import make_console
 from benchmark.claims import Owner, this_process
 from benchmark.interruption import Stopped, told_to_stop
 from benchmark.ledger import read_part, read_sweep
-from benchmark.record import FailureKind
 from benchmark.task import Outcome, Worker
+from records.record import FailureKind
 
 
 def main(arguments: list[str]) -> int:

@@ -17,9 +17,9 @@ from pathlib import Path
 import orjson
 import psutil
 
-from benchmark.errors import UserError
-from benchmark.run import Run
-from benchmark.structure import build
+from records.errors import UserError
+from records.run import Run
+from records.structure import build
 
 
 class Rerun(StrEnum):

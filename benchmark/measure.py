@@ -14,9 +14,10 @@ from benchmark.clock import Clock, Mark
 from benchmark.decoders.interface import Batch, Decoder, Generation, Phase
 from benchmark.memory import Peaks
 from benchmark.progress import Report, Stage
-from benchmark.record import Conditions, StoppedBy
 from benchmark.stopping import Rule
 from benchmark.watch import Seen
+from records.machine import Conditions
+from records.record import StoppedBy
 
 
 @dataclass(frozen=True, kw_only=True)

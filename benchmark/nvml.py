@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from benchmark.record import Card
+from records.machine import Card
 
 T = TypeVar("T")
 MILLI = 1e-3

@@ -7,14 +7,16 @@ from statistics import median
 import torch
 
 from benchmark.ceilings import ceilings
-from benchmark.errors import UserError
 from benchmark.measure import Measured
 from benchmark.models.checkpoint import find, is_remote, read_config
 from benchmark.prediction import PARAMETER_BYTES, predict
-from benchmark.record import Limits, Prediction
-from benchmark.run import Run, Weights
 from benchmark.shelf import DTYPES
 from benchmark.work import Ceilings, Shape, floor_s, passes, shape_of, total
+from records.errors import UserError
+from records.profile import Limits
+from records.record import Prediction
+from records.run import Run
+from records.settings import Weights
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,9 @@ from transformers import PreTrainedTokenizerBase
 
 from benchmark.measure import Timed
 from benchmark.prompts import Prompt
-from benchmark.record import Generated, Label, Sample
+from records.machine import Label
+from records.record import Sample
+from records.texts import Generated
 
 
 def batch_rows(prompts: int, batch: int, sample: int) -> tuple[int, ...]:

@@ -11,7 +11,6 @@ from benchmark.decoders.factory import Ran, ready_decoder
 from benchmark.decoders.interface import Batch, make_batch
 from benchmark.environment import current_gpu, probe, require_gpu, watch
 from benchmark.equal_work import check_equal_work
-from benchmark.errors import BrokenProtocolError, DisturbedError, InfeasibleError, UserError
 from benchmark.fingerprint import fingerprint
 from benchmark.interruption import Stopped
 from benchmark.measure import Instruments, Measured, measure
@@ -24,22 +23,16 @@ from benchmark.progress import Report, Stage
 from benchmark.prompts import Prompt, random_prompts, read_prompts
 from benchmark.quality.likelihood import likelihoods
 from benchmark.quality.score import Scorers, load_scorers, score
-from benchmark.record import (
-    DocumentLikelihood,
-    Environment,
-    Failure,
-    FailureKind,
-    Generated,
-    Measurement,
-    Memory,
-    Profile,
-    Record,
-    Score,
-)
-from benchmark.run import Device, Run
 from benchmark.shelf import Arm, Shelf, require_device
 from benchmark.stopping import Rule, first_is_outlier, interval_share
 from benchmark.verdict import judge
+from records.errors import BrokenProtocolError, DisturbedError, InfeasibleError, UserError
+from records.machine import Environment
+from records.profile import Profile
+from records.record import Failure, FailureKind, Measurement, Memory, Record
+from records.run import Run
+from records.settings import Device
+from records.texts import DocumentLikelihood, Generated, Score
 
 EXPECTED = {
     InfeasibleError: FailureKind.infeasible,

@@ -6,9 +6,10 @@ widest place of a layer, logits of one chunk. Both leave out quality and likelih
 the interpreter and its libraries.
 """
 
-from benchmark.record import Prediction
-from benchmark.run import Device, Engine, Precision, Run, Weights
 from benchmark.work import Ceilings, Shape, floor_s, passes
+from records.record import Prediction
+from records.run import Run
+from records.settings import Device, Engine, Precision, Weights
 
 PARAMETER_BYTES = {Precision.bfloat16: 2, Precision.float32: 4}
 

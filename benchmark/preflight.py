@@ -8,16 +8,17 @@ import psutil
 
 from benchmark.config import Settings
 from benchmark.environment import gpu_count
-from benchmark.errors import UserError
 from benchmark.importing import importing
 from benchmark.models.architecture import check_family
 from benchmark.models.checkpoint import architecture_folder, read_config, require_tokenizer, resolve, weight_files
 from benchmark.prompts import locate
 from benchmark.quality import bertscore
-from benchmark.run import Device, Family, Model, Run, Weights
 from benchmark.sinks.journal import Journal
 from benchmark.sinks.mirror import sync
 from benchmark.sinks.tracking import Tracker
+from records.errors import UserError
+from records.run import Run
+from records.settings import Device, Family, Model, Weights
 
 GB = 1e9
 MIRROR_S = 30.0

@@ -27,9 +27,10 @@ from benchmark.decoders.interface import Batch, Decoder, Phase, Unmarked
 from benchmark.measure import time_once
 from benchmark.models.loading import LanguageModel
 from benchmark.nvml import Gpu
-from benchmark.record import Energy, KernelTime, MemoryPoint, Profile
-from benchmark.run import Engine, Run
 from benchmark.work import Shape
+from records.profile import Energy, KernelTime, MemoryPoint, Profile
+from records.run import Run
+from records.settings import Engine
 
 HEAD = "crossover.head"
 LEAST_ENERGY_S = 5.0

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.errors import InfeasibleError, UserError
 from benchmark.models.checkpoint import ASSETS, BUILTIN
+from records.errors import InfeasibleError, UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -16,22 +16,23 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from analysis.load import latest, load
 from analysis.metrics import metrics
 from analysis.table import make_console
 from benchmark.cli import complain
 from benchmark.config import config_of, to_encoder, to_judge, to_settings
 from benchmark.environment import gpu_count
-from benchmark.errors import UserError
 from benchmark.preflight import make_tracker
 from benchmark.progress import Report, Stage
 from benchmark.quality.older import complete
 from benchmark.quality.score import Scorers, load_scorers, rescore
-from benchmark.record import Record
-from benchmark.run import Device, Encoder, Judge, Run, Weights
 from benchmark.sinks.journal import Journal, record_name
 from benchmark.sinks.tracking import Tracker
 from benchmark.sweep import INTERRUPTED
+from records.errors import UserError
+from records.load import latest, load
+from records.record import Record
+from records.run import Run
+from records.settings import Device, Encoder, Judge, Weights
 
 SHOWN = {"quality/perplexity": "perplexity {:.1f}", "quality/bertscore_f1": "BERTScore F1 {:.3f}"}
 

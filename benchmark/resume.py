@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from benchmark.environment import missing_words
 from benchmark.ledger import Conditions, Rerun
-from benchmark.record import FailureKind, Record
-from benchmark.run import Run
+from records.record import FailureKind, Record
+from records.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)

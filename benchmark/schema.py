@@ -7,7 +7,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from benchmark.ledger import Rerun
-from benchmark.run import Family, Precision, Remasking, Weights
+from records.settings import Family, Precision, Remasking, Weights
 
 
 class DeviceChoice(StrEnum):

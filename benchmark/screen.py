@@ -17,9 +17,10 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from analysis.metrics import metrics
 from analysis.table import failures, table
 from benchmark.progress import Stage
-from benchmark.record import Measurement, Record, StoppedBy, Verdict
 from benchmark.sinks.tracking import Tracker
 from benchmark.sweep import Plan
+from records.machine import Verdict
+from records.record import Measurement, Record, StoppedBy
 
 
 class RunDisplay:

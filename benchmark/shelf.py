@@ -7,10 +7,11 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from benchmark.engines.factory import Workshop
-from benchmark.errors import UserError
 from benchmark.models.checkpoint import architecture_folder, resolve
 from benchmark.models.loading import LanguageModel, load_model, load_tokenizer, random_model
-from benchmark.run import Device, Family, Precision, Run, Weights
+from records.errors import UserError
+from records.run import Run
+from records.settings import Device, Family, Precision, Weights
 
 DTYPES = {Precision.bfloat16: torch.bfloat16, Precision.float32: torch.float32}
 

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from benchmark.record import FailureKind
+from records.record import FailureKind
 
 ASK_S = 30.0
 ALIVE = frozenset(

@@ -17,12 +17,12 @@ from rich.text import Text
 
 from analysis.table import failures, make_console
 from benchmark.aftermath import Stand, Standing, settle
-from benchmark.errors import UserError
 from benchmark.ledger import Sweep, read_sweeps, sweeps_folder
-from benchmark.record import Record
 from benchmark.sinks.journal import Journal
 from benchmark.slurm import Slurm
 from benchmark.task import wanted
+from records.errors import UserError
+from records.record import Record
 
 LOOK_S = 5.0
 SHOWN = 5

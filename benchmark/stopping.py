@@ -6,8 +6,8 @@ from statistics import median
 
 from scipy.special import bdtr
 
-from benchmark.record import StoppedBy
-from benchmark.run import Stopping
+from records.record import StoppedBy
+from records.settings import Stopping
 
 LEVEL = 0.95
 OUTLIER_SCORE = 3.5

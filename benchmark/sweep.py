@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmark.record import FailureKind, Record
-from benchmark.run import Run
+from records.record import FailureKind, Record
+from records.run import Run
 
 INTERRUPTED = 130
 """The exit code that shells give a program stopped by Ctrl-C."""

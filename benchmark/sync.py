@@ -8,11 +8,11 @@ from pathlib import Path
 from analysis.table import make_console
 from benchmark.cli import complain
 from benchmark.config import config_of, to_settings
-from benchmark.errors import UserError
 from benchmark.preflight import make_tracker
 from benchmark.sinks.journal import Journal
 from benchmark.sinks.mirror import sync
 from benchmark.sweep import INTERRUPTED
+from records.errors import UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

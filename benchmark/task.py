@@ -19,12 +19,13 @@ from benchmark.interruption import Stopped
 from benchmark.ledger import Entry, Sweep
 from benchmark.occupancy import occupy
 from benchmark.progress import Report, Stage
-from benchmark.record import Failure, FailureKind, Record
 from benchmark.resume import Wanted, dominated, is_larger
-from benchmark.run import Device, Run
 from benchmark.screen import RunDisplay, finished, title
 from benchmark.sinks.journal import Journal
 from benchmark.tails import tail
+from records.record import Failure, FailureKind, Record
+from records.run import Run
+from records.settings import Device
 
 RENEW_S = 30.0
 """Least time between two signs of life of a claim."""

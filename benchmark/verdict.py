@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from benchmark.errors import DisturbedError
-from benchmark.record import Conditions, Label, LabelCount, Verdict, Watched
-from benchmark.run import Device
+from records.errors import DisturbedError
+from records.machine import Conditions, Label, LabelCount, Verdict, Watched
+from records.settings import Device
 
 LEAST_BUSY_CORES = 0.25
 """Other processes' load from which a sample is labelled. docs/results/timing-truth.md says how often that errs."""

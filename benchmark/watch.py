@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from benchmark.nvml import Gpu, Reading, foreign
-from benchmark.record import Conditions
+from records.machine import Conditions
 
 INTERVAL_S = 0.5
 """Between two readings during a sample."""

@@ -11,11 +11,11 @@ from rich.text import Text
 
 from benchmark.aftermath import Stand, Standing, settle, standings
 from benchmark.ledger import Sweep
-from benchmark.record import Record
 from benchmark.screen import finished, title
 from benchmark.sinks.journal import Journal
 from benchmark.slurm import Slurm
 from benchmark.task import wanted
+from records.record import Record
 
 FIRST_LOOK_S = 1.0
 LONGEST_S = 10.0

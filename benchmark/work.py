@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.run import Diffusion, Remasking, Run
 from benchmark.schedule import writing_steps
+from records.run import Run
+from records.settings import Diffusion, Remasking
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,19 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from benchmark.record import (
-    DocumentLikelihood,
-    Environment,
-    Failure,
-    FailureKind,
-    Generated,
-    Measurement,
-    Memory,
-    Record,
-    Sample,
-    Score,
-)
-from benchmark.run import Device, Diffusion, Family, Judge, Model, Precision, Prompts, Remasking, Run
+from records.machine import Environment
+from records.record import Failure, FailureKind, Measurement, Memory, Record, Sample
+from records.run import Run
+from records.settings import Device, Diffusion, Family, Judge, Model, Precision, Prompts, Remasking
+from records.texts import DocumentLikelihood, Generated, Score
 
 CONTEXT = 64
 STARTED = "2026-03-01T12:00:00+00:00"

@@ -7,7 +7,7 @@ import torch
 
 from benchmark.engines.noise import cells, gumbel, uniform
 from benchmark.models.loading import LanguageModel
-from benchmark.run import Remasking
+from records.settings import Remasking
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.random import Generator
 
-from benchmark.record import Record, Sample, Score
+from records.record import Record, Sample
+from records.texts import Score
 from tests.factories import a_diffusion, a_measurement, a_record, a_run, a_sample, an_autoregressive_run
 
 Noise = Callable[[Generator, int], np.ndarray]

@@ -12,7 +12,7 @@ from analysis.intervals import Interval
 from analysis.parity import Parity, Reading
 from analysis.quality import METRICS
 from analysis.study import Study, study
-from benchmark.record import Record
+from records.record import Record
 from tests.factories import CONTEXT
 from tests.simulation import Truth, curve, simulate
 

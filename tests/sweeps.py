@@ -6,8 +6,8 @@ from typing import Any
 
 from benchmark.claims import Owner
 from benchmark.ledger import Conditions, Entry, Rerun, Sweep
-from benchmark.run import Run
 from benchmark.sinks.journal import Journal
+from records.run import Run
 from tests.factories import STARTED, a_run
 
 RUNS = tuple(a_run(batch=batch) for batch in (1, 2, 4))

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from analysis.load import load
 from benchmark.aftermath import Stand, settle, settle_all, standings
 from benchmark.claims import Claim, Claims, this_process
 from benchmark.ledger import Part, Sweep, new_part, submitted
-from benchmark.record import FailureKind, Record
 from benchmark.sinks.journal import Journal
 from benchmark.slurm import JobState, SchedulerDownError, Slurm
+from records.load import load
+from records.record import FailureKind, Record
 from tests.factories import STARTED, a_record
 from tests.sweeps import RUNS, a_sweep, an_owner
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from analysis.cli import main
-from benchmark.record import Record
+from records.record import Record
 from tests.factories import a_record
 from tests.studies import a_sweep
 

@@ -2,9 +2,9 @@ import re
 
 import pytest
 
-from benchmark.errors import UserError
 from benchmark.models.architecture import check_family, llama_config, llama_name
-from benchmark.run import Family
+from records.errors import UserError
+from records.settings import Family
 from tests.checkpoints import llada_settings, llada_tensors, llama_settings, llama_tensors
 
 

@@ -7,7 +7,7 @@ from benchmark.engines.attention import Plain
 from benchmark.engines.choice import Head
 from benchmark.engines.eager import EagerCausal
 from benchmark.models.loading import LanguageModel
-from benchmark.run import Family
+from records.settings import Family
 from tests import reference
 from tests.checkpoints import CPU, END_ID, VOCABULARY, random_model
 from tests.fakes import FakeModel, Marked

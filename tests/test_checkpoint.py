@@ -5,8 +5,8 @@ from typing import Any
 import huggingface_hub
 import pytest
 
-from benchmark.errors import UserError
 from benchmark.models.checkpoint import is_remote, read_config, require_tokenizer, resolve, weight_files
+from records.errors import UserError
 from tests.checkpoints import write_llama
 
 

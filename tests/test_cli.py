@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.load import load
-from benchmark.record import FailureKind, Record
+from records.load import load
+from records.record import FailureKind, Record
 
 pytestmark = pytest.mark.process
 

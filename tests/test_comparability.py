@@ -4,8 +4,10 @@ from typing import Any
 import pytest
 
 from analysis.comparability import CONTROLS, group
-from benchmark.record import Card, FailureKind, Record
-from benchmark.run import Device, Precision, Remasking, Run, Weights
+from records.machine import Card
+from records.record import FailureKind, Record
+from records.run import Run
+from records.settings import Device, Precision, Remasking, Weights
 from tests.factories import (
     a_diffusion,
     a_failed_record,

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from analysis.compare import Verdict, compare, unmatched
-from benchmark.record import Record
-from benchmark.run import Run, Weights
+from records.record import Record
+from records.run import Run
+from records.settings import Weights
 from tests.benchmarks.coverage import ALARM, false_alarms, sized
 from tests.factories import (
     a_diffusion,

@@ -1,7 +1,7 @@
 import pytest
 
 from benchmark.complaints import complaint
-from benchmark.errors import UserError
+from records.errors import UserError
 from tests.composition import config
 
 

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from benchmark.config import CONF, to_run, to_settings
-from benchmark.errors import UserError
-from benchmark.run import Device, Encoder, Family, HeldOut, Precision, Remasking, Run, Stopping
+from records.errors import UserError
+from records.run import Run
+from records.settings import Device, Encoder, Family, HeldOut, Precision, Remasking, Stopping
 from tests.composition import composed, config
 
 GROUPS = ["model", "hardware", "precision", "prompts", "judge", "encoder", "likelihood", "tracking", "sweep"]

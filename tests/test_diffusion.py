@@ -14,8 +14,8 @@ from benchmark.engines.attention import Plain
 from benchmark.engines.choice import Head
 from benchmark.engines.eager import EagerCanvas
 from benchmark.models.loading import LanguageModel, load_model
-from benchmark.run import Family, Remasking
 from benchmark.schedule import transfers
+from records.settings import Family, Remasking
 from tests import reference
 from tests.checkpoints import CPU, MASK_ID, VOCABULARY, random_model
 from tests.fakes import FakeModel, Marked

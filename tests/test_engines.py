@@ -20,9 +20,10 @@ from benchmark.engines.attention import Flash2Package, Kernel, Plain, choose_ker
 from benchmark.engines.compiled import CompileError, capture, part_rows
 from benchmark.engines.factory import Workshop
 from benchmark.engines.packing import pack
-from benchmark.errors import UserError
 from benchmark.models.loading import load_model
-from benchmark.run import Attention, Engine, Family, Run
+from records.errors import UserError
+from records.run import Run
+from records.settings import Attention, Engine, Family
 from tests import reference
 from tests.checkpoints import CPU, random_model, write_llama
 from tests.factories import a_diffusion, a_run, an_autoregressive_run

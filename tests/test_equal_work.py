@@ -7,9 +7,10 @@ import torch
 
 from benchmark.decoders.interface import Generation
 from benchmark.equal_work import check_equal_work
-from benchmark.errors import BrokenProtocolError
 from benchmark.prompts import Prompt
-from benchmark.run import Engine, Run
+from records.errors import BrokenProtocolError
+from records.run import Run
+from records.settings import Engine
 from tests.factories import a_run
 
 MASK = 1

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.load import read
 from analysis.tracking import experiment_sources
-from benchmark.errors import UserError
 from benchmark.sinks.tracking import Tracker
+from records.errors import UserError
+from records.load import read
 from tests.factories import a_failed_record, a_record
 
 pytestmark = [

@@ -19,7 +19,7 @@ from tests.factories import a_failed_record
 from tests.studies import a_panel, a_parity, a_study, a_sweep, not_reached
 
 if TYPE_CHECKING:
-    from benchmark.record import Record
+    from records.record import Record
 
 
 def drawn(drawing: Drawing | None) -> Drawing:

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.environment import probe, require_gpu
-from benchmark.errors import UserError
 from benchmark.fingerprint import fingerprint, package_version, revision, variables, weights_sha256, without_secrets
+from records.errors import UserError
 from tests.checkpoints import write_llama
 from tests.factories import a_run
 

@@ -7,8 +7,9 @@ from rich.console import Console
 from benchmark import forecast as module
 from benchmark.cli import main
 from benchmark.forecast import Place, forecast, place_of, show_forecast, summary
-from benchmark.run import Device, Engine, Precision, Run
 from benchmark.work import Ceilings
+from records.run import Run
+from records.settings import Device, Engine, Precision
 from tests.factories import a_run
 
 FAST = Ceilings(copy_bytes_per_s=1e12, matrix_flop_per_s=1e13)

@@ -5,9 +5,9 @@ import pytest
 
 from analysis.table import make_console
 from benchmark.arrays import checked
-from benchmark.errors import UserError
 from benchmark.handing import Array, packed
 from benchmark.slurm import SETUP_FAILED
+from records.errors import UserError
 from tests.factories import a_run, an_autoregressive_run
 from tests.sweeps import a_sweep
 

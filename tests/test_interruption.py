@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.interruption import WARNING, Stopped, told_to_stop
-from benchmark.record import FailureKind
+from records.record import FailureKind
 
 
 def stopped_by(number: signal.Signals) -> Stopped:

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.load import load
-from benchmark.errors import UserError
 from benchmark.sinks.journal import Journal
+from records.errors import UserError
+from records.load import load
 from tests.factories import STARTED, a_measurement, a_record, a_run, a_sample
 
 BEGAN = datetime.fromisoformat(STARTED)

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.errors import UserError
 from benchmark.ledger import new_part, read_part, read_sweep, read_sweeps, submitted
+from records.errors import UserError
 from tests.factories import STARTED
 from tests.sweeps import RUNS, a_sweep
 

@@ -25,7 +25,7 @@ from benchmark.quality.likelihood import (
     masked_nats,
     monte_carlo_bound,
 )
-from benchmark.run import Family, HeldOut
+from records.settings import Family, HeldOut
 from tests.checkpoints import CPU, MASK_ID, random_model
 from tests.factories import a_diffusion
 from tests.fakes import FakeModel

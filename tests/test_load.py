@@ -2,7 +2,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from analysis.load import _without_texts, latest, load, read
+from records.load import _without_texts, latest, load, read
 from tests.factories import a_failed_record, a_measurement, a_record, a_run
 
 EARLY, LATE = "2026-03-01T10:00:00+00:00", "2026-03-01T11:00:00+00:00"

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.errors import UserError
 from benchmark.models.loading import LanguageModel, load_model, load_tokenizer
-from benchmark.run import Family
+from records.errors import UserError
+from records.settings import Family
 from tests.checkpoints import (
     CPU,
     END_ID,

@@ -11,10 +11,11 @@ from benchmark.decoders.interface import Batch, Generation, Phase, Phases, make_
 from benchmark.measure import Instruments, Measured, measure, time_once
 from benchmark.memory import Peaks
 from benchmark.progress import Stage
-from benchmark.record import Conditions, StoppedBy
-from benchmark.run import Stopping
 from benchmark.stopping import Rule
 from benchmark.watch import Seen
+from records.machine import Conditions
+from records.record import StoppedBy
+from records.settings import Stopping
 from tests.checkpoints import CPU
 
 BATCHES = [make_batch([[row]], [row], CPU) for row in range(3)]

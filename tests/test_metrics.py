@@ -4,7 +4,9 @@ from typing import Any
 import pytest
 
 from analysis.metrics import metrics, perplexity, series
-from benchmark.record import Energy, Label, Limits, Memory, Prediction, Profile, Record, Verdict, Watched
+from records.machine import Label, Verdict, Watched
+from records.profile import Energy, Limits, Profile
+from records.record import Memory, Prediction, Record
 from tests.factories import (
     a_document,
     a_failed_record,

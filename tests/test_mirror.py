@@ -9,11 +9,11 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run as TrackedRun
 
-from benchmark.record import FailureKind, Record
 from benchmark.sinks.journal import Journal
 from benchmark.sinks.mirror import Synced, sync
 from benchmark.sinks.patience import Deadline
 from benchmark.sinks.tracking import BYTES, RECORD, Tracker
+from records.record import FailureKind, Record
 from tests.disks import fill
 from tests.factories import a_failed_record, a_record, a_run
 

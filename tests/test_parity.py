@@ -2,7 +2,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -10,9 +10,12 @@ import pytest
 from analysis.comparability import Pairing, group
 from analysis.parity import Reading, UnscoredError, find_parities, find_parity
 from analysis.quality import BERTSCORE_F1, PERPLEXITY
-from benchmark.record import Record, Score
+from records.record import Record
 from tests.benchmarks.coverage import measure_coverage, sized
 from tests.simulation import Truth, resolved, simulate
+
+if TYPE_CHECKING:
+    from records.texts import Score
 
 
 def sweep(

@@ -8,7 +8,7 @@ import torch
 
 from benchmark.models.loading import LanguageModel
 from benchmark.quality.perplexity import PerplexityJudge
-from benchmark.run import Family
+from records.settings import Family
 from tests.checkpoints import random_model
 from tests.fakes import FakeModel
 

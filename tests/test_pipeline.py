@@ -12,13 +12,14 @@ import torch
 from benchmark import pipeline
 from benchmark.decoders.factory import Ran, Ready
 from benchmark.decoders.interface import Batch, Decoder, Generation, Phases
-from benchmark.errors import UserError
 from benchmark.outputs import batch_rows
 from benchmark.pipeline import execute
 from benchmark.progress import Stage
-from benchmark.record import Failure, FailureKind, Measurement, Record
-from benchmark.run import Device, Encoder, Engine, HeldOut, Judge, Precision, Prompts, Run
 from benchmark.shelf import Arm, Shelf
+from records.errors import UserError
+from records.record import Failure, FailureKind, Measurement, Record
+from records.run import Run
+from records.settings import Device, Encoder, Engine, HeldOut, Judge, Precision, Prompts
 from tests.checkpoints import END_ID, write_encoder, write_llama
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
 

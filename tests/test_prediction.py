@@ -4,8 +4,9 @@ import pytest
 
 from benchmark.engines import choice
 from benchmark.prediction import CHUNK_LOGITS, COMPILE_S, JOB_START_S, REACH, cost_s, peak_bytes, predict
-from benchmark.run import Attention, Device, Engine, Precision, Run, Weights
 from benchmark.work import Ceilings, diffusion_pass, floor_s
+from records.run import Run
+from records.settings import Attention, Device, Engine, Precision, Weights
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
 from tests.test_work import LLADA, LLAMA
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from benchmark.errors import InfeasibleError, UserError
 from benchmark.models.loading import load_tokenizer
 from benchmark.prompts import Prompt, locate, read_prompts
+from records.errors import InfeasibleError, UserError
 
 
 @pytest.fixture(scope="module")

@@ -13,19 +13,12 @@ from benchmark import outlook, pipeline
 from benchmark.decoders.factory import Ran, Ready
 from benchmark.decoders.interface import Batch, Decoder, Generation, Phases
 from benchmark.pipeline import execute
-from benchmark.record import (
-    Conditions,
-    Failure,
-    FailureKind,
-    Label,
-    Measurement,
-    Record,
-    StoppedBy,
-    Verdict,
-)
-from benchmark.run import Device, Prompts, Run, Stopping
 from benchmark.shelf import Shelf
 from benchmark.watch import Seen
+from records.machine import Conditions, Label, Verdict
+from records.record import Failure, FailureKind, Measurement, Record, StoppedBy
+from records.run import Run
+from records.settings import Device, Prompts, Stopping
 from tests.factories import a_run, an_autoregressive_run
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from benchmark.record import Failure, FailureKind, Record
-from benchmark.run import Device, Encoder
+from records.record import Failure, FailureKind, Record
+from records.settings import Device, Encoder
 from tests.factories import (
     a_document,
     a_failed_record,

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from analysis.load import load, read
 from analysis.tracking import experiment_sources
-from benchmark.errors import UserError
 from benchmark.quality.older import complete
-from benchmark.record import Record
 from benchmark.rescore import Request, main, rerun, rescore_folder, to_request
-from benchmark.run import Device, Encoder, Judge, Precision, Weights
 from benchmark.sinks.journal import Journal
 from benchmark.sinks.tracking import Tracker
+from records.errors import UserError
+from records.load import load, read
+from records.record import Record
+from records.settings import Device, Encoder, Judge, Precision, Weights
 from tests.checkpoints import write_encoder, write_llama
 from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_sample, a_score
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.ledger import Conditions, Rerun
-from benchmark.record import FailureKind, Record
 from benchmark.resume import Wanted, dominated, holds, is_larger
+from records.record import FailureKind, Record
 from tests.factories import (
     STARTED,
     a_diffusion,

@@ -5,20 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.errors import UserError
-from benchmark.run import (
-    Device,
-    Encoder,
-    HeldOut,
-    Judge,
-    Model,
-    Precision,
-    Prompts,
-    Remasking,
-    Run,
-    Stopping,
-    split_length,
-)
+from records.errors import UserError
+from records.run import Run, split_length
+from records.settings import Device, Encoder, HeldOut, Judge, Model, Precision, Prompts, Remasking, Stopping
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
 
 

@@ -6,8 +6,8 @@ from benchmark.progress import Stage
 from benchmark.quality.bertscore import BertScore
 from benchmark.quality.perplexity import Likelihood
 from benchmark.quality.score import Scorers, load_scorers, rescore, score
-from benchmark.record import Generated, Score
-from benchmark.run import Device
+from records.settings import Device
+from records.texts import Generated, Score
 from tests.factories import a_run, a_score
 
 END = 9

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from analysis.cli import main
-from analysis.load import read
 from analysis.tracking import experiment_sources
 from benchmark.sinks.journal import Journal
 from benchmark.sinks.tracking import Tracker
+from records.load import read
 from tests.factories import a_failed_record
 from tests.studies import a_sweep
 

@@ -7,11 +7,12 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from benchmark.errors import UserError
 from benchmark.models.architecture import llama_config
 from benchmark.models.checkpoint import ASSETS, read_config
-from benchmark.run import Device, Engine, Family, Precision, Run, Weights
 from benchmark.shelf import Shelf, load
+from records.errors import UserError
+from records.run import Run
+from records.settings import Device, Engine, Family, Precision, Weights
 from tests.checkpoints import llada_settings
 from tests.factories import a_run, an_autoregressive_run
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.record import FailureKind
 from benchmark.slurm import UNKNOWN, JobState, SchedulerDownError, Slurm, expand, parse_job
+from records.record import FailureKind
 
 TASKS = """\
 JobId=9 ArrayJobId=8 ArrayTaskId=0 JobName=x JobState=COMPLETED Reason=None ExitCode=0:0 NodeList=n1

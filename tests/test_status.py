@@ -6,9 +6,9 @@ import pytest
 from benchmark.aftermath import Stand, Standing
 from benchmark.claims import this_process
 from benchmark.ledger import Sweep, new_part
-from benchmark.record import FailureKind
 from benchmark.sinks.journal import Journal
 from benchmark.status import expected_end, main, progress
+from records.record import FailureKind
 from tests.factories import STARTED, a_failed_record, a_record
 from tests.sweeps import RUNS, a_sweep
 

@@ -3,9 +3,9 @@ import random
 import pytest
 from scipy.stats import binom
 
-from benchmark.record import StoppedBy
-from benchmark.run import Stopping
 from benchmark.stopping import Rule, first_is_outlier, interval_share, median_interval
+from records.record import StoppedBy
+from records.settings import Stopping
 
 HALF_A_MINUTE = Stopping(interval=0.03, budget_s=30.0)
 

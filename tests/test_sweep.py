@@ -1,8 +1,8 @@
 import pytest
 
-from benchmark.record import FailureKind, Record
-from benchmark.run import Run
 from benchmark.sweep import Point, exit_code, plan
+from records.record import FailureKind, Record
+from records.run import Run
 from tests.factories import a_diffusion, a_failed_record, a_record, a_run, an_autoregressive_run
 
 INFEASIBLE = a_run(diffusion=a_diffusion(steps=9))

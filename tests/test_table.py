@@ -4,8 +4,8 @@ import pytest
 from rich.console import Console
 
 from analysis.table import PLAIN_WIDTH, failures, make_console, table
-from benchmark.record import FailureKind, Record
-from benchmark.run import Encoder
+from records.record import FailureKind, Record
+from records.settings import Encoder
 from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_sample, a_score, an_autoregressive_run
 
 

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from analysis.load import load
 from analysis.table import make_console
 from benchmark.claims import Claim, Claims, this_process
 from benchmark.ledger import Conditions, Entry, Rerun, Sweep
-from benchmark.record import FailureKind, Record
-from benchmark.run import Family, Model, Prompts, Run
 from benchmark.sinks.journal import Journal
 from benchmark.task import Ending, Outcome, Worker
+from records.load import load
+from records.record import FailureKind, Record
+from records.run import Run
+from records.settings import Family, Model, Prompts
 from tests.factories import a_failed_record, an_autoregressive_run
 from tests.sweeps import a_sweep
 

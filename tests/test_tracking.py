@@ -14,12 +14,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Run as TrackedRun
 
 from analysis.metrics import metrics
-from benchmark.errors import UserError
-from benchmark.record import Card, FailureKind, Fingerprint, Record, StoppedBy, Verdict, Watched
-from benchmark.run import Encoder, HeldOut
 from benchmark.sinks.contents import as_markdown, labels, parameters
 from benchmark.sinks.journal import Journal
 from benchmark.sinks.tracking import BATCH, PATIENCE_S, Tracker, _rests_until
+from records.errors import UserError
+from records.machine import Card, Verdict, Watched
+from records.record import FailureKind, Fingerprint, Record, StoppedBy
+from records.settings import Encoder, HeldOut
 from tests.disks import fill
 from tests.factories import (
     a_diffusion,

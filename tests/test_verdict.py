@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from benchmark.errors import DisturbedError
-from benchmark.record import Conditions, Label, LabelCount, Verdict
-from benchmark.run import Device
 from benchmark.verdict import FOREIGN_BYTES, judge, labels, watched
+from records.errors import DisturbedError
+from records.machine import Conditions, Label, LabelCount, Verdict
+from records.settings import Device
 
 QUIET = Conditions(
     sm_mhz_before=345,  # an idle GPU's

@@ -9,8 +9,8 @@ import pytest
 
 from benchmark import watch as module
 from benchmark.nvml import Reading
-from benchmark.record import Conditions
 from benchmark.watch import OtherLoad, Watch
+from records.machine import Conditions
 
 
 @dataclass

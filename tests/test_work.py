@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.run import Family, Remasking
 from benchmark.work import (
     Ceilings,
     Shape,
@@ -16,6 +15,7 @@ from benchmark.work import (
     token_pass,
     total,
 )
+from records.settings import Family, Remasking
 from tests.checkpoints import llada_settings, llama_settings, random_model
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
 

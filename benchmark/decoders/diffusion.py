@@ -21,8 +21,8 @@ from benchmark.decoders.interface import Batch, Generation, Phase, Phases
 from benchmark.engines.choice import Choice, Head
 from benchmark.engines.interface import CanvasPasses
 from benchmark.engines.noise import cells, uniform
-from benchmark.run import Remasking
 from benchmark.schedule import transfers
+from records.settings import Remasking
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from benchmark.engines.attention import Kernel
 from benchmark.engines.compiled import CompileError
 from benchmark.engines.factory import Workshop
 from benchmark.engines.hub import use_kernel
-from benchmark.run import Engine, Run
+from records.run import Run
+from records.settings import Engine
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from torch.nn.functional import pad, softmax
 from transformers import LlamaForCausalLM, StoppingCriteria, StoppingCriteriaList
 
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
-from benchmark.run import Diffusion, Remasking
+from records.settings import Diffusion, Remasking
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
-from benchmark.errors import UserError
-from benchmark.run import Attention
+from records.errors import UserError
+from records.settings import Attention
 
 FLASH_HEAD_MULTIPLE = 8
 FLASH_HEAD_LIMIT = 256

@@ -22,9 +22,9 @@ from benchmark.engines.attention import Kernel
 from benchmark.engines.layer import Rotation, Sizes, gate, rms_norm, rotate, rotate_into
 from benchmark.engines.packing import LayerWeights
 from benchmark.engines.products import product
-from benchmark.errors import UserError
 from benchmark.memory import is_out_of_memory
 from benchmark.models.loading import LanguageModel
+from records.errors import UserError
 
 PART_TOKENS = 8192
 """Tokens of one part of a batch: enough for full-speed matrix products, few enough for small activations."""

@@ -13,7 +13,7 @@ from benchmark.engines.interface import CanvasPasses, CausalPasses
 from benchmark.engines.packing import LayerWeights, pack
 from benchmark.engines.products import Projection
 from benchmark.models.loading import LanguageModel
-from benchmark.run import Attention, Engine
+from records.settings import Attention, Engine
 
 
 class Workshop:

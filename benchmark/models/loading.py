@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from transformers import LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
-from benchmark.errors import UserError
 from benchmark.models.architecture import check_family, llama_config, llama_name
 from benchmark.models.checkpoint import read_config, require_tokenizer, weight_files
-from benchmark.run import Family
+from records.errors import UserError
+from records.settings import Family
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

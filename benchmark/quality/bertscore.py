@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.errors import UserError
 from benchmark.models.checkpoint import FILES, find, read_config
-from benchmark.run import Device, Encoder
+from records.errors import UserError
+from records.settings import Device, Encoder
 
 if TYPE_CHECKING:
     from bert_score import BERTScorer

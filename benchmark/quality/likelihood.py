@@ -28,9 +28,9 @@ from benchmark.models.loading import LanguageModel
 from benchmark.progress import Report, Stage
 from benchmark.prompts import Prompt
 from benchmark.quality.memory import remember
-from benchmark.record import DocumentLikelihood
-from benchmark.run import Diffusion, HeldOut
 from benchmark.schedule import transfers
+from records.settings import Diffusion, HeldOut
+from records.texts import DocumentLikelihood
 
 TOKENS_AT_ONCE = 1 << 14
 """Tokens of one forward pass, so that a large model's activations stay small."""

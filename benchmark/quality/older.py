@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from benchmark.record import Measurement, Score
+from records.record import Measurement
+from records.texts import Score
 
 
 def complete(measured: Measurement, output_tokens: int) -> tuple[Score, ...]:

@@ -7,9 +7,9 @@ from benchmark.progress import Report, Stage
 from benchmark.quality.bertscore import TextEncoder, load_encoder
 from benchmark.quality.diversity import distinct, entropy_nats, repetition
 from benchmark.quality.perplexity import PerplexityJudge
-from benchmark.record import Generated, Score
-from benchmark.run import Device, Encoder, Family, Judge
 from benchmark.shelf import load
+from records.settings import Device, Encoder, Family, Judge
+from records.texts import Generated, Score
 
 
 @dataclass(frozen=True, kw_only=True)

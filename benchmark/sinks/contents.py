@@ -4,7 +4,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from benchmark.record import Generated, Record
+from records.record import Record
+from records.texts import Generated
 
 LONGEST_TAG = 5000
 """Characters that every version of MLflow takes."""

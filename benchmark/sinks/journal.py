@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from analysis.load import Loaded, load
-from benchmark.errors import UserError
-from benchmark.record import Record
+from records.errors import UserError
+from records.load import Loaded, load
+from records.record import Record
 
 STAMP = "%Y%m%dT%H%M%S.%f"
 BROKEN = ".json.broken"

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from analysis.load import load
-from benchmark.record import Record
 from benchmark.sinks.journal import BROKEN, Journal, started
 from benchmark.sinks.patience import Deadline, within
 from benchmark.sinks.tracking import PATIENCE_S, SLOW_S, Entry, Tracker, reason
+from records.load import load
+from records.record import Record
 
 Progress = Callable[[int, int], None]
 UNLIMITED_S = 24 * 3600.0

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from analysis.metrics import metrics, series
-from benchmark.errors import UserError
-from benchmark.record import Record
 from benchmark.sinks.contents import VIEW, VIEW_TAG, as_markdown, labels, parameters, view
 from benchmark.sinks.patience import Deadline, alone_with, within
+from records.errors import UserError
+from records.record import Record
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

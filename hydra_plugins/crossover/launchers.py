@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from benchmark.config import Settings
     from benchmark.ledger import Sweep
-    from benchmark.record import Record
+    from records.record import Record
 
 
 class LedgerLauncher(Launcher):

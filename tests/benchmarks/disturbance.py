@@ -20,10 +20,10 @@ from statistics import median
 import torch
 
 from benchmark.environment import current_gpu
-from benchmark.record import Conditions, Label, Verdict
-from benchmark.run import Device
 from benchmark.verdict import BUSY_SHARE, LEAST_BUSY_CORES, judge
 from benchmark.watch import Watch, other_load
+from records.machine import Conditions, Label, Verdict
+from records.settings import Device
 
 CASES = 100
 LEAST_LABELLED = 95

@@ -22,8 +22,10 @@ from pathlib import Path
 
 import psutil
 
-from benchmark.record import Generated, Measurement, Memory, Record, Sample, Score
-from benchmark.run import Device, Diffusion, Family, Judge, Model, Precision, Prompts, Remasking, Run
+from records.record import Measurement, Memory, Record, Sample
+from records.run import Run
+from records.settings import Device, Diffusion, Family, Judge, Model, Precision, Prompts, Remasking
+from records.texts import Generated, Score
 from tests.factories import an_environment
 
 RECORDS = 10_000

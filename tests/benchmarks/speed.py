@@ -36,20 +36,9 @@ from benchmark.memory import is_out_of_memory
 from benchmark.models.checkpoint import ASSETS, read_config
 from benchmark.models.loading import load_model, load_tokenizer, random_model
 from benchmark.prompts import random_prompts, read_prompts
-from benchmark.run import (
-    Attention,
-    Device,
-    Diffusion,
-    Engine,
-    Family,
-    Model,
-    Precision,
-    Prompts,
-    Remasking,
-    Run,
-    Weights,
-)
 from benchmark.work import Ceilings, floor_s, passes, shape_of, total
+from records.run import Run
+from records.settings import Attention, Device, Diffusion, Engine, Family, Model, Precision, Prompts, Remasking, Weights
 
 CUDA = torch.device("cuda")
 GIB = 2**30

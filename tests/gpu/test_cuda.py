@@ -17,9 +17,10 @@ from benchmark.engines.noise import cells, gumbel
 from benchmark.models.checkpoint import ASSETS
 from benchmark.models.loading import load_model
 from benchmark.pipeline import execute
-from benchmark.record import Measurement
-from benchmark.run import Attention, Device, Diffusion, Engine, Family, Model, Precision, Prompts, Remasking, Run
 from benchmark.shelf import Shelf
+from records.record import Measurement
+from records.run import Run
+from records.settings import Attention, Device, Diffusion, Engine, Family, Model, Precision, Prompts, Remasking
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")]
 

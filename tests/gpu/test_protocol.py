@@ -8,9 +8,9 @@ import torch
 from benchmark.ceilings import measure_ceilings
 from benchmark.environment import current_gpu
 from benchmark.pipeline import execute
-from benchmark.record import FailureKind, Record
-from benchmark.run import Run
 from benchmark.shelf import Shelf
+from records.record import FailureKind, Record
+from records.run import Run
 from tests.gpu.test_cuda import TINY, TINY_LLAMA
 
 pytestmark = pytest.mark.gpu

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.load import load
-from benchmark.record import Record
 from benchmark.sinks.journal import Journal
 from benchmark.sinks.mirror import sync
 from benchmark.sinks.tracking import RECORD, Tracker
+from records.load import load
+from records.record import Record
 from tests.slurm.lab import Lab
 
 ROOT = Path(__file__).parents[2]

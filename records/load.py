@@ -8,8 +8,8 @@ from pathlib import Path
 
 import orjson
 
-from benchmark.errors import UserError
-from benchmark.record import Record
+from records.errors import UserError
+from records.record import Record
 
 TEXTS, AFTER_TEXTS = b'"generated": [', b'], "scores": ['
 """What stands before and behind a record's texts."""

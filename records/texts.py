@@ -1,0 +1,64 @@
+"""What a run wrote, and how good it is: texts, their scores, and the likelihood of the true ones."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generated:
+    """One prompt's timed output: its tokens and their text beside the document's true continuation."""
+
+    prompt_id: str
+    prompt: str
+    continuation: str
+    reference: str
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """Quality of one prompt's output.
+
+    Attributes:
+        nll_nats: negative log-likelihood of the continuation under the judge, given the prompt; null
+            without a judge or without text.
+        judge_tokens: the continuation's tokens, in the judge's tokenizer.
+        entropy_nats: Shannon entropy of the output's token frequencies.
+        distinct_2: share of bigrams that are distinct.
+        repetition_4: share of 4-grams that repeat an earlier one.
+        bertscore_precision, bertscore_recall, bertscore_f1: the continuation against the true one under
+            the encoder; null without an encoder, 0 without text.
+        characters: length of the continuation's text.
+        ended: whether the output has an end of sequence; null where its tokenizer knows none.
+    """
+
+    prompt_id: str
+    nll_nats: float | None
+    judge_tokens: int | None
+    entropy_nats: float
+    distinct_2: float | None
+    repetition_4: float | None
+    bertscore_precision: float | None = None
+    bertscore_recall: float | None = None
+    bertscore_f1: float | None = None
+    characters: int | None = None
+    ended: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentLikelihood:
+    """How well the model predicts one prompt's true continuation, in nats for the whole of it.
+
+    Attributes:
+        text_bytes: UTF-8 bytes of the continuation.
+        nats: -log p(continuation | prompt); for diffusion the estimate of its upper bound.
+        nats_se: standard error of that estimate; null where the value is exact.
+        k_step_nats: diffusion: bound of the sampler in the run's K steps, meaned over random orders.
+        k_step_nats_se: its standard error over the orders; null with one.
+    """
+
+    prompt_id: str
+    text_bytes: int
+    nats: float
+    nats_se: float | None
+    k_step_nats: float | None
+    k_step_nats_se: float | None

@@ -8,7 +8,8 @@ from analysis.evidence import UnscoredError
 from analysis.parity import find_parity
 from analysis.quality import METRICS, Metric
 from analysis.words import inside
-from benchmark.conduct import Compose, Conductor, Grid, Launch, begin
+from benchmark.conduct import Compose, Grid, begin
+from benchmark.conductor import Conductor, Launch
 from benchmark.search import Finding, conclude_search, next_rung
 from benchmark.sweep import Point
 from records.errors import UserError
@@ -98,9 +99,9 @@ class Search:
         baselines = [point for point in self._conductor.plan.dispatched if point.run.diffusion is None]
         wanted = [*baselines, *self._in_question()]
         while wanted:
-            self._conductor.launch(wanted)
+            went_through = self._conductor.launch(wanted)
             self.launched += wanted
-            wanted = self._in_question()
+            wanted = self._in_question() if went_through else []
 
     def known(self) -> list[Point]:
         """The points that the answer rests on: those launched, and those that had their records before."""

@@ -1,7 +1,7 @@
 """The configuration's one way out: to a Run and to Settings. Hydra stops here."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -77,16 +77,21 @@ def to_config(composed: DictConfig) -> Config:
     known = composed.copy()
     with open_dict(known):
         known.pop("hydra", None)
-    _refuse_unknown(known)
+    _refuse_unknown(known, Config())
     config = OmegaConf.to_object(known)
     assert isinstance(config, Config)
     return config
 
 
-def _refuse_unknown(known: DictConfig) -> None:
+def _refuse_unknown(known: DictConfig, schema: object, group: str = "") -> None:
     """Hydra lets `+key=value` add what is not in the schema; here it would change nothing."""
-    if unknown := {str(key) for key in known} - {entry.name for entry in fields(Config)}:
-        raise UserError(f"there is no key {min(unknown)!r}: set one of {', '.join(e.name for e in fields(Config))}")
+    names = [entry.name for entry in fields(schema)]  # type: ignore[arg-type]  # an instance of a dataclass
+    for key in map(str, known):
+        if key not in names:
+            keys = ", ".join(group + name for name in names)
+            raise UserError(f"there is no key {group + key!r}: set one of {keys}")
+        if is_dataclass(inner := getattr(schema, key)):
+            _refuse_unknown(known[key], inner, f"{key}.")
 
 
 def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:

@@ -56,7 +56,10 @@ def _in_a_process(command: Sequence[str]) -> int:
             return process.wait()
         except KeyboardInterrupt:
             process.send_signal(signal.SIGINT)
-            process.wait(END_S)
+            try:
+                process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()  # whoever looks at the sweep next writes its record
             raise
 
 

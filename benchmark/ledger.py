@@ -31,8 +31,8 @@ class Rerun(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conditions:
-    """What must have been the same for an earlier record to count; null is not known before the run.
+class ExpectedEnvironment:
+    """What a record's environment must have been for it to count; null is not known before the run.
 
     Attributes:
         gpu: part of the GPU's name.
@@ -71,7 +71,7 @@ class Sweep:
     remote: bool
     rerun: Rerun
     skip_dominated: bool
-    conditions: Conditions
+    conditions: ExpectedEnvironment
     entries: tuple[Entry, ...]
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from benchmark.environment import missing_words
-from benchmark.ledger import Conditions, Rerun
+from benchmark.ledger import ExpectedEnvironment, Rerun
 from records.record import FailureKind, Record
 from records.run import Run
 
@@ -17,7 +17,7 @@ class Wanted:
     began: str
     rerun: Rerun
     skip_dominated: bool
-    conditions: Conditions
+    conditions: ExpectedEnvironment
 
     def is_done(self, record: Record) -> bool:
         """Whether a record makes another run of its grid point unnecessary.
@@ -25,7 +25,7 @@ class Wanted:
         A measurement does, and so do failures that say something about the point; what was interrupted,
         killed, lost, out of time or raised an error is run again.
         """
-        if not holds(self.conditions, record):
+        if not has_environment(record, self.conditions):
             return False
         is_new = record.sweep == self.sweep or record.started_at >= self.began
         if record.failure is None:
@@ -43,23 +43,23 @@ class Wanted:
         return found
 
 
-def holds(conditions: Conditions, record: Record) -> bool:
-    """Whether a record was made under these conditions, as far as it and they know."""
+def has_environment(record: Record, expected: ExpectedEnvironment) -> bool:
+    """Whether a record was made in this environment, as far as either is known."""
     environment = record.environment
     if environment is None:
         return True
     versions = (
-        (conditions.python, environment.python),
-        (conditions.torch, environment.torch),
-        (conditions.transformers, environment.transformers),
-        (conditions.crossover, environment.crossover),
-        (conditions.cpu, environment.cpu),
+        (expected.python, environment.python),
+        (expected.torch, environment.torch),
+        (expected.transformers, environment.transformers),
+        (expected.crossover, environment.crossover),
+        (expected.cpu, environment.cpu),
     )
     if any(wanted is not None and _plain(wanted) != _plain(found) for wanted, found in versions):
         return False
-    if conditions.cpu_threads is not None and conditions.cpu_threads != environment.cpu_threads:
+    if expected.cpu_threads is not None and expected.cpu_threads != environment.cpu_threads:
         return False
-    return conditions.gpu is None or environment.gpu is None or not missing_words(environment.gpu, conditions.gpu)
+    return expected.gpu is None or environment.gpu is None or not missing_words(environment.gpu, expected.gpu)
 
 
 def _plain(version: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.claims import Owner
-from benchmark.ledger import Conditions, Entry, Rerun, Sweep
+from benchmark.ledger import Entry, ExpectedEnvironment, Rerun, Sweep
 from benchmark.sinks.journal import Journal
 from records.run import Run
 from tests.factories import STARTED, a_run
@@ -24,7 +24,7 @@ def a_sweep(folder: Path, runs: tuple[Run, ...] = RUNS, **changes: Any) -> Sweep
         remote=False,
         rerun=Rerun.none,
         skip_dominated=False,
-        conditions=Conditions(),
+        conditions=ExpectedEnvironment(),
         entries=tuple(Entry(key=run.key, name=run.name, run=run, overrides=("a=b",)) for run in runs),
     )
     sweep = replace(sweep, **changes)

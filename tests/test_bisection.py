@@ -9,7 +9,8 @@ from hydra.core.utils import JobReturn, JobStatus
 from analysis.quality import PERPLEXITY
 from analysis.table import make_console
 from benchmark.bisection import Goal, Search, find_ladders, in_words
-from benchmark.conduct import Conductor, make_sweep
+from benchmark.conduct import make_sweep
+from benchmark.conductor import Conductor
 from benchmark.config import Settings
 from benchmark.search import conclude_search
 from benchmark.sinks.journal import Journal

@@ -157,6 +157,8 @@ def test_a_value_that_is_not_allowed_is_refused_before_anything_runs() -> None:
 def test_a_key_that_is_added_would_change_nothing_and_is_refused() -> None:
     with pytest.raises(UserError, match=r"there is no key 'stpes': set one of model, .*steps"):
         config("+stpes=3")
+    with pytest.raises(UserError, match=r"there is no key 'model.nmae': set one of model.name, model.family"):
+        config("+model.nmae=x")
 
 
 def test_paths_become_absolute_where_the_program_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,7 @@ def test_hydra_stops_at_the_edge() -> None:
         "benchmark.cli",
         "benchmark.complaints",
         "benchmark.conduct",
+        "benchmark.conductor",
         "benchmark.config",
         "benchmark.schema",
         "hydra_plugins.crossover.composing",

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.ledger import Conditions, Rerun
-from benchmark.resume import Wanted, dominated, holds, is_larger
+from benchmark.ledger import ExpectedEnvironment, Rerun
+from benchmark.resume import Wanted, dominated, has_environment, is_larger
 from records.record import FailureKind, Record
 from tests.factories import (
     STARTED,
@@ -28,7 +28,7 @@ def wanted(**changes: Any) -> Wanted:
         "began": STARTED,
         "rerun": Rerun.none,
         "skip_dominated": False,
-        "conditions": Conditions(),
+        "conditions": ExpectedEnvironment(),
     }
     return Wanted(**(settings | changes))
 
@@ -74,26 +74,28 @@ def test_a_measurement_is_gone_by_before_a_later_failure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("conditions", "hold"),
+    ("expected", "has"),
     [
-        (Conditions(), True),
-        (Conditions(torch="2.9.0+cpu", python="3.11.0"), True),
-        (Conditions(torch="2.10.0"), False),
-        (Conditions(transformers="5.11.0"), False),
-        (Conditions(crossover="0.2.0"), False),
-        (Conditions(cpu="another"), False),
-        (Conditions(cpu_threads=2), True),
-        (Conditions(cpu_threads=4), False),
+        (ExpectedEnvironment(), True),
+        (ExpectedEnvironment(torch="2.9.0+cpu", python="3.11.0"), True),
+        (ExpectedEnvironment(torch="2.10.0"), False),
+        (ExpectedEnvironment(transformers="5.11.0"), False),
+        (ExpectedEnvironment(crossover="0.2.0"), False),
+        (ExpectedEnvironment(cpu="another"), False),
+        (ExpectedEnvironment(cpu_threads=2), True),
+        (ExpectedEnvironment(cpu_threads=4), False),
     ],
 )
-def test_a_record_of_other_software_or_another_machine_does_not_count(conditions: Conditions, *, hold: bool) -> None:
-    assert holds(conditions, a_record()) is hold
+def test_a_record_of_other_software_or_another_machine_does_not_count(
+    expected: ExpectedEnvironment, *, has: bool
+) -> None:
+    assert has_environment(a_record(), expected) is has
 
 
 def test_a_record_of_another_gpu_does_not_count() -> None:
     record = a_record(environment=replace(an_environment(), gpu="NVIDIA H100 80GB HBM3"))
-    assert holds(Conditions(gpu="H100"), record)
-    assert not holds(Conditions(gpu="A100"), record)
+    assert has_environment(record, ExpectedEnvironment(gpu="H100"))
+    assert not has_environment(record, ExpectedEnvironment(gpu="A100"))
 
 
 def test_larger_is_a_larger_batch_or_length_and_all_else_the_same() -> None:

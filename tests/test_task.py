@@ -9,7 +9,7 @@ import pytest
 
 from analysis.table import make_console
 from benchmark.claims import Claim, Claims, this_process
-from benchmark.ledger import Conditions, Entry, Rerun, Sweep
+from benchmark.ledger import Entry, ExpectedEnvironment, Rerun, Sweep
 from benchmark.sinks.journal import Journal
 from benchmark.task import Ending, Outcome, Worker
 from records.load import load
@@ -132,5 +132,5 @@ def test_a_point_larger_than_one_that_ran_out_of_memory_is_spared_when_asked(
 
 def test_a_record_of_other_software_does_not_stand_in(tmp_path: Path, run: Run) -> None:
     perform(a_sweep(tmp_path, (run,)))
-    sweep = a_sweep(tmp_path, (run,), id="sweep-2", conditions=Conditions(torch="1.0"))
+    sweep = a_sweep(tmp_path, (run,), id="sweep-2", conditions=ExpectedEnvironment(torch="1.0"))
     assert perform(sweep).ending is Ending.recorded

@@ -39,13 +39,13 @@ cli.main()
 CHECK = """
 import sys, time
 from pathlib import Path
-from benchmark.ledger import Conditions, Rerun
+from benchmark.ledger import ExpectedEnvironment, Rerun
 from benchmark.resume import Wanted
 from benchmark.sinks.journal import Journal
 keys = set(Path(sys.argv[2]).read_text().split())
 began = time.perf_counter()
 records = Journal(output_dir=Path(sys.argv[1])).of(keys).records
-wanted = Wanted(sweep="x", began="2999", rerun=Rerun.none, skip_dominated=False, conditions=Conditions())
+wanted = Wanted(sweep="x", began="2999", rerun=Rerun.none, skip_dominated=False, conditions=ExpectedEnvironment())
 assert len(wanted.done(records)) == len(keys)
 print("TOOK", time.perf_counter() - began)
 """

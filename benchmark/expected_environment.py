@@ -7,17 +7,17 @@ from importlib.metadata import version
 from benchmark import __version__
 from benchmark.config import Settings
 from benchmark.environment import cpu_name
-from benchmark.ledger import Conditions
+from benchmark.ledger import ExpectedEnvironment
 from records.run import Run
 from records.settings import Device
 
 
-def conditions(run: Run, settings: Settings) -> Conditions:
-    """The conditions under which `run` would be made now; of another machine, its software alone."""
+def expected_environment(run: Run, settings: Settings) -> ExpectedEnvironment:
+    """The environment that `run` would have now; of another machine, its software alone."""
     here = not settings.remote
     on_cpu = here and run.device is Device.cpu
     threads = os.environ.get("OMP_NUM_THREADS", "")
-    return Conditions(
+    return ExpectedEnvironment(
         python=platform.python_version(),
         torch=version("torch"),
         transformers=version("transformers"),

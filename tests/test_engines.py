@@ -58,7 +58,7 @@ def decoder(run: Run, attention: Attention = Attention.sdpa) -> PreparableDecode
 @pytest.fixture
 def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the compiler out, which takes seconds and changes no token; what is around it stays."""
-    monkeypatch.setattr(compiled, "_compile", lambda function: function)
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
 
 
 @pytest.mark.parametrize("engine", Engine)
@@ -198,7 +198,7 @@ def failing(error: Exception) -> Callable[..., Any]:
 
 
 def test_where_compiling_is_not_possible_the_plain_modules_run_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "_compile", lambda _: failing(RuntimeError("no compiler here\nand more")))
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: failing(RuntimeError("no compiler here\nand more")))
     made = Workshop(random_model(Family.diffusion))
     batch = make_batch(PROMPTS, [0, 1], CPU)
     ready = ready_decoder(a_run(engine=Engine.compiled), made, batch)

@@ -63,7 +63,7 @@ def make_decoder(run: Run, workshop: Workshop, kernel: Kernel) -> PreparableDeco
     """The decoder of the run's family and engine. A new one is a file, a row here and a YAML."""
     if run.engine is Engine.published:
         use_kernel(workshop.model.llama.model, kernel)
-        return _published(run, workshop)
+        return _published(run, workshop, kernel)
     head = workshop.head(run.engine, run.temperature)
     if run.diffusion is None:
         return AutoregressiveDecoder(passes=workshop.causal(run.engine, kernel, head))
@@ -79,11 +79,16 @@ def make_decoder(run: Run, workshop: Workshop, kernel: Kernel) -> PreparableDeco
     )
 
 
-def _published(run: Run, workshop: Workshop) -> PreparableDecoder:
+def _published(run: Run, workshop: Workshop, kernel: Kernel) -> PreparableDecoder:
     model, mask_id = workshop.model.llama, workshop.model.mask_id
     if run.diffusion is None:
-        return PublishedAutoregressiveDecoder(model=model, temperature=run.temperature, seed=run.seed)
+        return PublishedAutoregressiveDecoder(model=model, kernel=kernel, temperature=run.temperature, seed=run.seed)
     assert mask_id is not None
     return PublishedDiffusionDecoder(
-        model=model, mask_id=mask_id, diffusion=run.diffusion, temperature=run.temperature, seed=run.seed
+        model=model,
+        kernel=kernel,
+        mask_id=mask_id,
+        diffusion=run.diffusion,
+        temperature=run.temperature,
+        seed=run.seed,
     )

@@ -16,6 +16,8 @@ from torch.nn.functional import pad, softmax
 from transformers import LlamaForCausalLM, StoppingCriteria, StoppingCriteriaList
 
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
+from benchmark.engines.attention import Kernel
+from benchmark.engines.hub import pinned
 from records.settings import Diffusion, Remasking
 
 
@@ -24,6 +26,7 @@ class PublishedDiffusionDecoder:
     """The published loop. Its noise is PyTorch's, from `seed`; it may guess a mask, and leave it."""
 
     model: LlamaForCausalLM
+    kernel: Kernel
     mask_id: int
     diffusion: Diffusion
     temperature: float
@@ -80,13 +83,16 @@ class PublishedDiffusionDecoder:
     def _logits(self, canvas_BL: Tensor, attention_BL: Tensor | None, given_BL: Tensor) -> Tensor:
         scale = self.diffusion.guidance_scale
         if not scale:
-            logits_BLV: Tensor = self.model(canvas_BL, attention_mask=attention_BL, use_cache=False).logits
-            return logits_BLV
+            return self._forward(canvas_BL, attention_BL)
         both = torch.cat([canvas_BL, canvas_BL.masked_fill(given_BL, self.mask_id)])
-        attention = None if attention_BL is None else attention_BL.repeat(2, 1)
-        with_, free = self.model(both, attention_mask=attention, use_cache=False).logits.chunk(2)
+        with_, free = self._forward(both, None if attention_BL is None else attention_BL.repeat(2, 1)).chunk(2)
         guided_BLV: Tensor = free + (scale + 1) * (with_ - free)
         return guided_BLV
+
+    def _forward(self, tokens_BL: Tensor, attention_BL: Tensor | None) -> Tensor:
+        with pinned(self.kernel, padded=attention_BL is not None):
+            logits_BLV: Tensor = self.model(tokens_BL, attention_mask=attention_BL, use_cache=False).logits
+        return logits_BLV
 
     def _noisy(self, logits_BLV: Tensor, generator: torch.Generator) -> Tensor:
         if self.temperature == 0:
@@ -123,6 +129,7 @@ class PublishedAutoregressiveDecoder:
     """transformers' generate, told to write exactly as many tokens as asked. Its noise is PyTorch's, from `seed`."""
 
     model: LlamaForCausalLM
+    kernel: Kernel
     temperature: float
     seed: int
 
@@ -140,15 +147,16 @@ class PublishedAutoregressiveDecoder:
         padding_BP = (
             torch.zeros_like(batch.tokens_BP, dtype=torch.bool) if batch.padding_BP is None else batch.padding_BP
         )
-        tokens_BL: Tensor = self.model.generate(  # type: ignore[misc,assignment] # transformers types it loosely
-            batch.tokens_BP,
-            attention_mask=(~padding_BP).long(),
-            max_new_tokens=output_tokens,
-            eos_token_id=None,
-            pad_token_id=0,
-            stopping_criteria=StoppingCriteriaList([_Marker(phases)]),
-            **sampling,
-        )
+        with pinned(self.kernel, padded=batch.padding_BP is not None):
+            tokens_BL: Tensor = self.model.generate(  # type: ignore[misc,assignment] # transformers types it loosely
+                batch.tokens_BP,
+                attention_mask=(~padding_BP).long(),
+                max_new_tokens=output_tokens,
+                eos_token_id=None,
+                pad_token_id=0,
+                stopping_criteria=StoppingCriteriaList([_Marker(phases)]),
+                **sampling,
+            )
         prompt_tokens = batch.tokens_BP.shape[1]
         return Generation(
             tokens_BN=tokens_BL[:, prompt_tokens:],

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,9 +18,9 @@ from torch.nn.functional import embedding
 from transformers import LlamaConfig
 
 from benchmark.engines.attention import Kernel
-from benchmark.engines.layer import Rotation, Sizes, gate, rms_norm, rotate, rotate_into
+from benchmark.engines.layer import Rotation, Sizes, rotate, rotate_into
 from benchmark.engines.packing import LayerWeights
-from benchmark.engines.products import product
+from benchmark.engines.products import Products, compiled
 from benchmark.memory import is_out_of_memory
 from benchmark.models.loading import LanguageModel
 from records.errors import UserError
@@ -48,12 +47,10 @@ class CompiledBody:
             heads=config.num_attention_heads,
             key_heads=config.num_key_value_heads or config.num_attention_heads,
             head=head_size(config),
-            epsilon=config.rms_norm_eps,
         )
-        self._norm = _compile(partial(rms_norm, epsilon=config.rms_norm_eps))
-        self._rotate = _compile(partial(rotate, sizes=self.sizes))
-        self._rotate_into = _compile(partial(rotate_into, sizes=self.sizes))
-        self._gate = _compile(gate)
+        self._products = Products(config.rms_norm_eps)
+        self._rotate = compiled(partial(rotate, sizes=self.sizes))
+        self._rotate_into = compiled(partial(rotate_into, sizes=self.sizes))
 
     def canvas(self, tokens_RL: Tensor, rotation: Rotation, mask_RLL: Tensor | None, given: int) -> Tensor:
         """Hidden states after the last norm, [R, L - given, D], with attention in both directions.
@@ -117,26 +114,22 @@ class CompiledBody:
     def _layer(
         self, x_BLD: Tensor, weights: LayerWeights, attend: Callable[[Tensor], Tensor], asked: slice = EVERY
     ) -> Tensor:
-        qkv_BLE = product(self._norm(x_BLD, weights.input_norm), weights.qkv)
-        x_BLD = product(attend(qkv_BLE).flatten(-2), weights.output, x_BLD[:, asked])
-        gate_up_BLI = product(self._norm(x_BLD, weights.post_norm), weights.gate_up)
-        return product(self._gate(gate_up_BLI), weights.down, x_BLD)
+        products = self._products
+        qkv_BLE = products.normed(x_BLD, weights.input_norm, weights.qkv)
+        x_BLD = products.added(attend(qkv_BLE).flatten(-2), weights.output, x_BLD[:, asked])
+        gated_BLI = products.gated(x_BLD, weights.post_norm, weights.gate_up)
+        return products.added(gated_BLI, weights.down, x_BLD)
 
     def _embed(self, tokens_BL: Tensor) -> Tensor:
         return embedding(tokens_BL, self.model.llama.model.embed_tokens.weight)
 
     def _last_norm(self, x_BLD: Tensor) -> Tensor:
-        normed_BLD: Tensor = self._norm(x_BLD, self.model.llama.model.norm.weight)
-        return normed_BLD
+        return self._products.norm(x_BLD, self.model.llama.model.norm.weight)
 
 
 def head_size(config: LlamaConfig) -> int:
     """Size of an attention head, which a config may leave to be worked out."""
     return config.head_dim or config.hidden_size // config.num_attention_heads
-
-
-def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
-    return torch.compile(function, fullgraph=True, dynamic=False)
 
 
 class CompileError(Exception):

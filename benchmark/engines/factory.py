@@ -74,6 +74,6 @@ class Workshop:
 def _pick(engine: Engine, device: torch.device) -> Pick:
     if engine is not Engine.compiled or device.type != "cuda":
         return TensorPick()
-    from benchmark.engines.pick_kernel import KernelPick  # Triton, which not every machine has
+    from benchmark.engines.kernels.pick import KernelPick  # Triton, which not every machine has
 
     return KernelPick()

@@ -21,7 +21,6 @@ class Sizes:
     heads: int
     key_heads: int
     head: int
-    epsilon: float
 
 
 Rotation = tuple[Tensor, Tensor]

@@ -12,8 +12,11 @@ from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import PreparableDecoder, Unmarked, make_batch
 from benchmark.engines.attention import Flash2Torch, Plain
 from benchmark.engines.choice import TensorPick
+from benchmark.engines.compiled import capture
 from benchmark.engines.factory import Workshop
+from benchmark.engines.layer import rms_norm
 from benchmark.engines.noise import cells, gumbel
+from benchmark.engines.products import Products
 from benchmark.models.checkpoint import ASSETS
 from benchmark.models.loading import load_model
 from benchmark.pipeline import execute
@@ -122,7 +125,7 @@ def never_waits(decoder: PreparableDecoder) -> None:
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.parametrize("rows", [1, 70, 3000])
 def test_the_kernel_picks_what_tensors_pick(rows: int, temperature: float) -> None:
-    from benchmark.engines.pick_kernel import KernelPick
+    from benchmark.engines.kernels.pick import KernelPick
 
     logits = torch.randn(rows, 5003, device=CUDA).bfloat16()
     logits[:, 4000] = logits[:, 17] = 9.0  # equals: the lower place wins
@@ -136,14 +139,78 @@ def test_the_kernel_picks_what_tensors_pick(rows: int, temperature: float) -> No
     assert torch.allclose(confidence, expected_confidence, atol=1e-6)
 
 
-@pytest.mark.parametrize("inputs", [192, 4096, 14336])
-def test_the_streamed_product_is_the_product(inputs: int) -> None:
-    from benchmark.engines.streaming_kernels import stream_product
+def close(found: torch.Tensor, expected: torch.Tensor) -> bool:
+    """As close as two roundings of the type allow, over a whole product."""
+    allowed = 1e-5 if found.dtype is torch.float32 else 1e-2
+    return float((found.double() - expected).norm() / expected.norm()) < allowed
 
-    x, weight = torch.randn(1, inputs, device=CUDA), torch.randn(1001, inputs, device=CUDA)
-    residual = torch.randn(1, 1001, device=CUDA)
-    expected = (x.double() @ weight.double().t() + residual).float()
-    assert torch.allclose(stream_product(x, weight, residual), expected, rtol=1e-3, atol=1e-3)
+
+def operands(tokens: int, inputs: int, outputs: int, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+    """Tokens, a norm, a matrix and a residual for its outputs."""
+    shapes = ((tokens, inputs), (inputs,), (outputs, inputs), (tokens, outputs))
+    return tuple(torch.randn(shape, device=CUDA).to(dtype) for shape in shapes)
+
+
+def gated(product: torch.Tensor) -> torch.Tensor:
+    gate, up = product.chunk(2, dim=-1)
+    return torch.nn.functional.silu(gate) * up
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("inputs", [192, 4096, 14336])
+def test_a_matrix_times_one_token(inputs: int, dtype: torch.dtype) -> None:
+    from benchmark.engines.kernels.gemv import gemv
+
+    x, norm, weight, residual = operands(1, inputs, 1002, dtype)
+    normed = rms_norm(x.double(), norm.double(), 1e-5)
+    assert close(gemv(x, weight, residual_1J=residual), x.double() @ weight.double().t() + residual)
+    assert close(gemv(x, weight, norm_K=norm, epsilon=1e-5), normed @ weight.double().t())
+    assert close(gemv(x, weight, norm_K=norm, epsilon=1e-5, is_gated=True), gated(normed @ weight.double().t()))
+
+
+@pytest.mark.parametrize("tokens", [2, 8, 33, 64])
+def test_a_matrix_times_a_few_tokens(tokens: int) -> None:
+    from benchmark.engines.kernels.dependent import is_hopper
+    from benchmark.engines.kernels.skinny import fits_skinny, skinny
+
+    x, _, weight, residual = operands(tokens, 512, 640, torch.bfloat16)
+    expected = x.double() @ weight.double().t()
+    assert fits_skinny(x, weight) is is_hopper()
+    if is_hopper():
+        assert close(skinny(x, weight), expected)
+        assert close(skinny(x, weight, residual_TJ=residual), expected + residual)
+        assert close(skinny(x, weight, is_gated=True), gated(expected))
+
+
+@pytest.mark.parametrize("tokens", [65, 100, 128, 200, 300, 5000])
+def test_a_gated_product_of_many_tokens(tokens: int) -> None:
+    from benchmark.engines.kernels.dependent import is_hopper
+    from benchmark.engines.kernels.swiglu import fits_swiglu, swiglu
+
+    x, _, weight, _ = operands(tokens, 512, 1280, torch.bfloat16)
+    assert fits_swiglu(x, weight) is is_hopper()
+    if is_hopper():
+        assert close(swiglu(x, weight), gated(x.double() @ weight.double().t()))
+
+
+@pytest.mark.parametrize("tokens", [1, 8, 300])
+@pytest.mark.parametrize("inputs", [96, 512])
+def test_every_number_of_tokens_has_its_product(tokens: int, inputs: int) -> None:
+    x, norm, weight, residual = operands(tokens, inputs, 512, torch.bfloat16)
+    products = Products(1e-5)
+    found: list[torch.Tensor] = []
+
+    def work() -> None:
+        found[:] = [
+            products.normed(x, norm, weight),
+            products.gated(x, norm, weight),
+            products.added(x, weight, residual),
+        ]
+
+    capture(work, CUDA).replay()
+    normed = rms_norm(x.double(), norm.double(), 1e-5) @ weight.double().t()
+    expected = [normed, gated(normed), x.double() @ weight.double().t() + residual]
+    assert all(close(each, truth) for each, truth in zip(found, expected, strict=True))
 
 
 @pytest.mark.parametrize("groups", [1, 4])

@@ -1,0 +1,83 @@
+"""Products of a matrix with a few tokens: its rows are the rows of the tensor cores' tiles, the tokens their columns.
+
+A program computes some outputs of all tokens, so the matrix is read once and in long rows.
+
+Dimensions: T tokens, K inputs, J outputs of a matrix.
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from benchmark.engines.kernels.dependent import is_hopper
+from benchmark.engines.kernels.gate import silu_gate
+
+MOST_TOKENS = 64
+LEAST_COLUMNS = 16
+"""Of a tile: fewer tokens are filled up."""
+
+OUTPUTS = 64
+INPUTS = 128
+STAGES = 6
+GATED_STAGES = 4
+"""Of a tile, and how many are on their way at once: the best of a trial on an H100."""
+
+
+@triton.jit(do_not_specialize=["tokens"])
+def _multiply(
+    x, weight, residual, out, tokens, outputs, inputs: tl.constexpr,
+    is_gated: tl.constexpr, has_residual: tl.constexpr,
+    token_block: tl.constexpr, output_block: tl.constexpr, input_block: tl.constexpr,
+):  # fmt: skip
+    row = tl.program_id(0) * output_block + tl.arange(0, output_block)
+    token = tl.arange(0, token_block)
+    within = token[None] < tokens
+    column = tl.arange(0, input_block)
+    start = weight + row[:, None].to(tl.int64) * inputs
+    start_up = start + outputs.to(tl.int64) * inputs
+    total = tl.zeros((output_block, token_block), tl.float32)
+    total_up = tl.zeros((output_block, token_block), tl.float32)
+    for first in range(0, inputs, input_block):
+        place = first + column
+        values = tl.load(x + token[None] * inputs + place[:, None], mask=within, other=0.0)
+        weights = tl.load(start + place[None], eviction_policy="evict_first")
+        total = tl.dot(weights, values, total)
+        if is_gated:
+            weights_up = tl.load(start_up + place[None], eviction_policy="evict_first")
+            total_up = tl.dot(weights_up, values, total_up)
+    if is_gated:
+        total = silu_gate(total, total_up, out.dtype.element_ty)
+    at = token[None] * outputs + row[:, None]
+    if has_residual:
+        total += tl.load(residual + at, mask=within, other=0.0).to(tl.float32)
+    tl.store(out + at, total.to(out.dtype.element_ty), mask=within)
+
+
+def fits_skinny(x_TK: Tensor, weight_JK: Tensor, *, is_gated: bool = False) -> bool:
+    """Whether `skinny` can compute this product, and was found to be faster than the library there."""
+    outputs, inputs = weight_JK.shape
+    whole = outputs % (2 * OUTPUTS if is_gated else OUTPUTS) == 0 and inputs % INPUTS == 0
+    return whole and 1 < len(x_TK) <= MOST_TOKENS and x_TK.dtype == torch.bfloat16 and is_hopper()
+
+
+def skinny(x_TK: Tensor, weight_JK: Tensor, *, residual_TJ: Tensor | None = None, is_gated: bool = False) -> Tensor:
+    """`x @ weight.T`, summed in float32, plus the residual if there is one, [T, J].
+
+    A gate takes the SiLU of the first half of the outputs times the second half, [T, J / 2].
+    """
+    outputs, inputs = weight_JK.shape
+    if is_gated:
+        outputs //= 2
+    out_TJ = x_TK.new_empty(len(x_TK), outputs)
+    _multiply[(outputs // OUTPUTS,)](
+        *(x_TK.contiguous(), weight_JK, residual_TJ, out_TJ, len(x_TK), outputs, inputs),
+        is_gated=is_gated,
+        has_residual=residual_TJ is not None,
+        token_block=max(LEAST_COLUMNS, triton.next_power_of_2(len(x_TK))),
+        output_block=OUTPUTS,
+        input_block=INPUTS,
+        num_warps=4,
+        num_stages=GATED_STAGES if is_gated else STAGES,
+    )
+    return out_TJ

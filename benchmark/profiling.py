@@ -39,6 +39,7 @@ NANO = 1e-9
 MICRO = 1e-6
 
 KINDS = {
+    "other": re.compile(r"^triton_(poi|red|per)_"),  # the compiler names its kernels after what comes next to them
     "head": re.compile(r"argmax|logsumexp|confidence|crossover\.head|_read_parts|_join_parts", re.IGNORECASE),
     "attention": re.compile(r"flash|fmha|attention|sdpa|attn", re.IGNORECASE),
     "matrix": re.compile(

@@ -33,7 +33,7 @@ def _values(x, norm, column, epsilon, inputs: tl.constexpr, has_norm: tl.constex
 
 
 @triton.jit
-def _multiply(
+def _gemv(
     x, norm, weight, residual, out, outputs, epsilon,
     inputs: tl.constexpr, block: tl.constexpr,
     has_norm: tl.constexpr, is_gated: tl.constexpr, has_residual: tl.constexpr, dependent: tl.constexpr,
@@ -91,7 +91,7 @@ def gemv(
     out_1J = x_1K.new_empty(1, outputs)
     is_whole = norm_K is not None or inputs <= SHORT_ROW
     block = triton.next_power_of_2(inputs) if is_whole else LONG_BLOCK
-    _multiply[(outputs,)](
+    _gemv[(outputs,)](
         *(x_1K, norm_K, weight_JK, residual_1J, out_1J, outputs, epsilon),
         inputs=inputs,
         block=block,

@@ -25,7 +25,7 @@ GATED_STAGES = 4
 
 
 @triton.jit(do_not_specialize=["tokens"])
-def _multiply(
+def _skinny_gemm(
     x, weight, residual, out, tokens, outputs, inputs: tl.constexpr,
     is_gated: tl.constexpr, has_residual: tl.constexpr,
     token_block: tl.constexpr, output_block: tl.constexpr, input_block: tl.constexpr,
@@ -70,7 +70,7 @@ def skinny(x_TK: Tensor, weight_JK: Tensor, *, residual_TJ: Tensor | None = None
     if is_gated:
         outputs //= 2
     out_TJ = x_TK.new_empty(len(x_TK), outputs)
-    _multiply[(outputs // OUTPUTS,)](
+    _skinny_gemm[(outputs // OUTPUTS,)](
         *(x_TK.contiguous(), weight_JK, residual_TJ, out_TJ, len(x_TK), outputs, inputs),
         is_gated=is_gated,
         has_residual=residual_TJ is not None,

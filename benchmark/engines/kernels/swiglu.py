@@ -44,7 +44,7 @@ TOKEN_TILES = 8
 
 
 @triton.jit(do_not_specialize=["tokens"])
-def _multiply(
+def _swiglu_gemm(
     x, weight, out, tokens, outputs, inputs: tl.constexpr,
     token_block: tl.constexpr, output_block: tl.constexpr, input_block: tl.constexpr, group: tl.constexpr,
 ):  # fmt: skip
@@ -79,7 +79,7 @@ def swiglu(x_TK: Tensor, weight_2IK: Tensor) -> Tensor:
     out_TI = x_TK.new_empty(len(x_TK), outputs)
     tile = _tile(len(x_TK))
     tiles = triton.cdiv(len(x_TK), tile.tokens) * (outputs // tile.outputs)
-    _multiply[(min(tiles, _multiprocessors()) if tile.is_persistent else tiles,)](
+    _swiglu_gemm[(min(tiles, _multiprocessors()) if tile.is_persistent else tiles,)](
         TensorDescriptor.from_tensor(x_TK.contiguous(), [tile.tokens, tile.inputs]),
         TensorDescriptor.from_tensor(weight_2IK, [tile.outputs, tile.inputs]),
         TensorDescriptor.from_tensor(out_TI, [tile.tokens, tile.outputs]),

@@ -18,6 +18,7 @@ from benchmark.engines.choice import Head
 from benchmark.engines.compiled import CompiledBody, capture, part_rows
 from benchmark.engines.noise import cells
 from benchmark.engines.positions import positions
+from benchmark.engines.products import compiled
 
 if TYPE_CHECKING:
     from benchmark.engines.layer import Rotation
@@ -40,7 +41,7 @@ class _Passes:
         device, sizes, weight = body.model.device, body.sizes, body.model.llama.lm_head.weight
         places = shape.prompt_tokens + shape.output_tokens
         cache = (len(body.layers), shape.rows, places, sizes.key_heads, sizes.head)
-        self._body, self._head, self._shape = body, head, shape
+        self._body, self._head, self._shape, self._cells = body, head, shape, compiled(cells)
         self._cache = (weight.new_zeros(cache), weight.new_zeros(cache))
         self.tokens_BP = torch.zeros(shape.rows, shape.prompt_tokens, dtype=torch.long, device=device)
         self.padding_BS = torch.zeros(shape.rows, places, dtype=torch.bool, device=device) if shape.padded else None
@@ -89,7 +90,7 @@ class _Passes:
         """Choose the token that follows all that has been seen, and write it."""
         output_1 = self._seen_B[:1].long() - self._shape.prompt_tokens
         place_B1 = output_1.expand(self._shape.rows)[:, None]
-        self._latest_B1.copy_(self._head.choose(hidden_B1D, cells(self.streams_B, 0, place_B1)).tokens_BM)
+        self._latest_B1.copy_(self._head.choose(hidden_B1D, self._cells(self.streams_B, 0, place_B1)).tokens_BM)
         self.written_BN.index_copy_(1, output_1, self._latest_B1)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, addmm, nn
+from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from benchmark.engines.layer import gate, rms_norm
@@ -48,7 +48,7 @@ class Products:
         return _over_tokens(self.norm(x, norm_K), partial(self._gated, weight_JK))
 
     def added(self, x: Tensor, weight_JK: Tensor, residual: Tensor) -> Tensor:
-        """`x @ weight.T + residual`."""
+        """`x @ weight.T + residual`, which may take the residual's memory for the sum."""
         return product(x, weight_JK, residual)
 
     def _gated(self, weight_JK: Tensor, x_TK: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class Products:
 
 
 def product(x: Tensor, weight_JK: Tensor, residual: Tensor | None = None) -> Tensor:
-    """`x @ weight.T`, plus the residual if there is one, over the last dimension."""
+    """`x @ weight.T`, plus the residual if there is one, whose memory may be taken, over the last dimension."""
     residual_TJ = None if residual is None else residual.flatten(0, -2)
     return _over_tokens(x, partial(_product, weight_JK, residual_TJ))
 
@@ -79,7 +79,7 @@ def _product(weight_JK: Tensor, residual_TJ: Tensor | None, x_TK: Tensor) -> Ten
             return gemv(x_TK, weight_JK, residual_1J=residual_TJ)
         if fits_skinny(x_TK, weight_JK):
             return skinny(x_TK, weight_JK, residual_TJ=residual_TJ)
-    return linear(x_TK, weight_JK) if residual_TJ is None else addmm(residual_TJ, x_TK, weight_JK.t())
+    return linear(x_TK, weight_JK) if residual_TJ is None else residual_TJ.addmm_(x_TK, weight_JK.t())
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -71,7 +71,8 @@ def skinny(x_TK: Tensor, weight_JK: Tensor, *, residual_TJ: Tensor | None = None
         outputs //= 2
     out_TJ = x_TK.new_empty(len(x_TK), outputs)
     _skinny_gemm[(outputs // OUTPUTS,)](
-        *(x_TK.contiguous(), weight_JK, residual_TJ, out_TJ, len(x_TK), outputs, inputs),
+        *(x_TK.contiguous(), weight_JK, None if residual_TJ is None else residual_TJ.contiguous(), out_TJ),
+        *(len(x_TK), outputs, inputs),
         is_gated=is_gated,
         has_residual=residual_TJ is not None,
         token_block=max(LEAST_COLUMNS, triton.next_power_of_2(len(x_TK))),

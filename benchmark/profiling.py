@@ -47,6 +47,8 @@ KINDS = {
     ),
 }
 """The first whose words a kernel's or an operator's name has; else it is `other`."""
+WAITS = re.compile(r"(Context|Stream|Event) Sync\b|Stream Wait Event|Event Record")
+"""What some versions of the profiler list among the device's activities: waits and marks, in which nothing runs."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def device_spans(found: profile) -> tuple[list[Span], list[Span]]:
         span = Span(event.name(), event.start_ns(), event.start_ns() + event.duration_ns())
         if span.name == HEAD:
             heads.append(span)
-        elif not event.is_user_annotation():
+        elif not event.is_user_annotation() and not WAITS.match(span.name):
             spans.append(span)
     return spans, heads
 

@@ -117,7 +117,7 @@ def _one(run: Run, place: Place, *, loads: bool, remote: bool) -> Forecast:
         shape = shape_of_run(run)
     except UserError as error:
         return Forecast(run=run, prediction=None, seconds=0.0, note=str(error))
-    prediction = predict(run, shape, place.ceilings)
+    prediction = predict(run, shape, place.ceilings, place.memory_bytes if run.device is Device.cuda else None)
     fits = prediction.peak_bytes <= place.memory_bytes
     return Forecast(
         run=run,

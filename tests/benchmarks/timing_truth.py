@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from statistics import median
 
 import torch
@@ -34,7 +35,7 @@ from benchmark.shelf import Shelf
 from benchmark.stopping import Rule
 from benchmark.watch import Watch, other_load
 from tests.benchmarks.halves import halves
-from tests.benchmarks.tracing import Traced, traced_generation
+from tests.benchmarks.tracing import Traced, TraceError, traced_generation
 
 ALLOWED = 0.01
 KNOWN = ((1, 0.02), (4, 0.05), (64, 0.002), (16, 0.0375))
@@ -101,7 +102,10 @@ def main() -> None:
     print(f"python {platform.python_version()}, torch {torch.__version__}, {os.cpu_count()} CPU cores", flush=True)
     found = [*known_durations(), watch_cost()] if chosen.cpu else []
     if chosen.gpu:
-        print(f"\n{torch.cuda.get_device_name()}", flush=True)
+        print(
+            f"\n{torch.cuda.get_device_name()}, traced: {', '.join(each.name for each in traced_activities())}",
+            flush=True,
+        )
         large = chosen.options.weights == "random"
         found += [
             traced_run(line) for line in (*TINY, *(f"{line} weights=random" for line in (LARGE if large else ())))
@@ -177,9 +181,10 @@ class _Counting:
 def traced_run(overrides: str) -> float:
     """The median difference between latency and trace over the timed samples of one run."""
     pairs: list[tuple[float, Traced]] = []
+    activities = traced_activities()
 
     def traced(decoder: Decoder, batch: Batch, output_tokens: int, clock: Clock) -> Timed:
-        with profile(activities=[ProfilerActivity.CUDA]) as found:
+        with profile(activities=activities) as found:
             timed = time_once(decoder, batch, output_tokens, clock)
         pairs.append((timed.timing.latency_s, traced_generation(found)))
         return timed
@@ -194,6 +199,22 @@ def traced_run(overrides: str) -> float:
         print(f"{overrides}: {record.failure}", flush=True)
         return 1.0
     return _compared(record.name, pairs[-len(record.measurement.samples) :])
+
+
+@cache
+def traced_activities() -> tuple[ProfilerActivity, ...]:
+    """The GPU's alone, which slow the host least, where their trace has the host's CUDA calls; else the CPU's too."""
+    torch.zeros(1, device="cuda")
+    with profile(activities=[ProfilerActivity.CUDA]) as found:
+        torch.cuda.synchronize()
+        torch.cuda.Event(enable_timing=True).record()
+        torch.zeros(1, device="cuda")
+        torch.cuda.synchronize()
+    try:
+        traced_generation(found)
+    except TraceError:
+        return ProfilerActivity.CPU, ProfilerActivity.CUDA
+    return (ProfilerActivity.CUDA,)
 
 
 def _compared(name: str, samples: Sequence[tuple[float, Traced]]) -> float:

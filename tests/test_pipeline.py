@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmark import pipeline
-from benchmark.decoders.factory import Ran, Ready
+from benchmark.decoders.factory import Ran, Ready, ready_decoder
 from benchmark.decoders.interface import Batch, Decoder, Generation, Phases
 from benchmark.outputs import batch_rows
 from benchmark.pipeline import execute
@@ -353,3 +353,13 @@ def test_neighbouring_runs_share_a_loaded_model(autoregressive: Run, tmp_path: P
     (folder / "model.safetensors").unlink()
     assert run_it(replace(run, seed=1), shelf).failure is None
     assert run_it(run).failure is not None
+
+
+def test_a_profile_is_of_the_engine_that_ran(autoregressive: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        pipeline, "ready_decoder", lambda run, *rest: ready_decoder(replace(run, engine=Engine.eager), *rest)
+    )
+    found = measurement(replace(autoregressive, engine=Engine.compiled, profile=True)).profile
+    assert found is not None
+    held = [point.cache_bytes for point in found.memory]
+    assert len(set(held)) == len(held) == 9  # it grows with every token; a compiled one is whole from the start

@@ -11,7 +11,7 @@ import torch
 
 from benchmark import pipeline
 from benchmark.decoders.factory import Ran, Ready, ready_decoder
-from benchmark.decoders.interface import Batch, Decoder, Generation, Phases
+from benchmark.decoders.interface import Batch, Decoder, Generation, Phase, Phases
 from benchmark.outputs import batch_rows
 from benchmark.pipeline import execute
 from benchmark.progress import Stage
@@ -49,10 +49,17 @@ class ScriptedDecoder:
         self._outputs = outputs
         self.streams: list[list[int]] = []
 
-    def decode(self, batch: Batch, _output_tokens: int, _phases: Phases) -> Generation:
+    def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
+        mark_tokens(phases, output_tokens)
         self.streams.append(batch.streams_B.tolist())
         rows = [self._outputs[int(prompt[0])] for prompt in batch.tokens_BP]
         return Generation(tokens_BN=torch.tensor(rows), forward_passes=8)
+
+
+def mark_tokens(phases: Phases, output_tokens: int) -> None:
+    """As a continuation that takes no time."""
+    for token in range(output_tokens):
+        phases.mark(Phase.step if token else Phase.prefill)
 
 
 def ignore(_stage: Stage, _done: int, _total: int) -> None:
@@ -218,7 +225,8 @@ def test_of_a_prompt_that_is_decoded_twice_the_first_output_counts(
     class CompanionDecoder(ScriptedDecoder):
         """What it writes depends on who else is in the batch."""
 
-        def decode(self, batch: Batch, output_tokens: int, _phases: Phases) -> Generation:
+        def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
+            mark_tokens(phases, output_tokens)
             token = 10 + int(batch.tokens_BP[:, 0].sum())
             return Generation(tokens_BN=torch.full((len(batch.tokens_BP), output_tokens), token), forward_passes=8)
 

@@ -51,7 +51,7 @@ def ceilings(device: torch.device, dtype: torch.dtype) -> Ceilings:
     if not spoilt:
         return keep(identity, found)
     why = ", ".join(sorted(WORDS[label] for label in spoilt))
-    log.warning("the device's ceilings were measured in bad company (%s): they hold for now and are not kept", why)
+    log.warning("the device's ceilings were measured while it was disturbed (%s): used for now, not kept", why)
     return found
 
 

@@ -24,6 +24,7 @@ def test_a_generation_begins_with_the_call_that_records_its_start_and_ends_with_
     start = Span(name, START.start_ns, START.end_ns)
     found = span_of([WAITED, STEP, LAUNCH, start, SYNCHRONIZE], [LAST, FIRST])
     assert found.begin == name
+    assert found.begin_s == pytest.approx(5e-6)
     assert found.seconds == pytest.approx(1000e-6)
     assert found.from_first_activity_s == pytest.approx(410e-6)
 

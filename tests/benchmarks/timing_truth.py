@@ -226,8 +226,9 @@ def _compared(name: str, samples: Sequence[tuple[float, Traced]]) -> float:
         for each in zip(*((s, trace.seconds, trace.from_first_activity_s) for s, trace in samples), strict=True)
     )
     begins = ", ".join(sorted({trace.begin for _, trace in samples}))
+    took_ms = median(trace.begin_s for _, trace in samples) * 1e3
     print(
-        f"{name}: reported {reported:.3f} ms, trace {whole:.3f} ms from {begins} on,"
+        f"{name}: reported {reported:.3f} ms, trace {whole:.3f} ms from {begins} on (a call of {took_ms:.3f} ms),"
         f" difference median {median(off):.4%}, largest {max(off):.4%};\n"
         f"  trace from the first activity on the GPU on {kernels:.3f} ms, difference median {median(from_kernel):.4%}",
         flush=True,

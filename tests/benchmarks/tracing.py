@@ -30,11 +30,13 @@ class Traced:
 
     Attributes:
         begin: what the span begins with.
+        begin_s: how long that call took, within which the device noted its event.
         seconds: from there to the end of the last activity on the device.
         from_first_activity_s: from the start of the first activity on the device.
     """
 
     begin: str
+    begin_s: float
     seconds: float
     from_first_activity_s: float
 
@@ -68,20 +70,24 @@ def span_of(calls: Sequence[Span], activities: Sequence[Span]) -> Traced:
     if not activities:
         raise TraceError(f"the trace has no activity on the GPU, only {_names(calls)}")
     first_ns, last_ns = min(each.start_ns for each in activities), max(each.end_ns for each in activities)
-    begin, begin_ns = _begin([call for call in calls if call.start_ns <= first_ns], first_ns)
-    return Traced(begin=begin, seconds=(last_ns - begin_ns) * 1e-9, from_first_activity_s=(last_ns - first_ns) * 1e-9)
+    begin = _begin([call for call in calls if call.start_ns <= first_ns], first_ns)
+    return Traced(
+        begin=begin.name,
+        begin_s=(begin.end_ns - begin.start_ns) * 1e-9,
+        seconds=(last_ns - begin.start_ns) * 1e-9,
+        from_first_activity_s=(last_ns - first_ns) * 1e-9,
+    )
 
 
-def _begin(before: Sequence[Span], first_ns: int) -> tuple[str, int]:
+def _begin(before: Sequence[Span], first_ns: int) -> Span:
     """The first call that records an event; where the trace leaves such calls out, the return of the last wait."""
     records = [call for call in before if RECORD.match(call.name)]
     if records:
-        start = min(records, key=lambda call: call.start_ns)
-        return start.name, start.start_ns
+        return min(records, key=lambda call: call.start_ns)
     waits = [call for call in before if SYNCHRONIZE.match(call.name) and call.end_ns <= first_ns]
     if waits:
         last = max(waits, key=lambda call: call.end_ns)
-        return f"the return of {last.name}", last.end_ns
+        return Span(f"the return of {last.name}", last.end_ns, last.end_ns)
     raise TraceError(
         "before the first activity on the GPU the trace has neither a call that records an event nor one that"
         f" waits for the device, so it does not tell when the generation began; it has {_names(before)}"

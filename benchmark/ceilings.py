@@ -2,12 +2,14 @@
 
 Copying counts bytes read and bytes written. Buffers are far larger than any cache. Each figure is the median of
 repeats, by CUDA events on a GPU and by the monotonic clock on a CPU. A product is dense, square, in the run's type,
-with random operands: zeros draw less power and show a rate that no real work reaches.
+with random operands: zeros draw less power and show a rate that no real work reaches. What was measured beside another
+process on the GPU, or while it was throttled, is used but not kept.
 """
 
 import contextlib
 import itertools
 import json
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -19,11 +21,17 @@ from typing import Any
 import torch
 
 from benchmark.clock import Clock, CudaClock, HostClock
+from benchmark.verdict import WORDS, labels
 from benchmark.work import Ceilings
+from records.machine import Label
+
+log = logging.getLogger(__name__)
 
 GPU_COPY_BYTES, GPU_MATRIX, GPU_REPEATS = 2 << 30, 8192, 20
 CPU_COPY_BYTES, CPU_MATRIX, CPU_REPEATS = 256 << 20, 768, 7
 WARMUP = 3
+SPOILING = {Label.foreign_process, Label.throttled}
+"""Labels of a measurement that says less than the device can do."""
 
 
 @cache
@@ -32,7 +40,19 @@ def ceilings(device: torch.device, dtype: torch.dtype) -> Ceilings:
 
     What identifies a device: a GPU's UUID, driver and PyTorch's version; a CPU's name, threads and PyTorch's version.
     """
-    return kept(_identity(device, dtype)) or keep(_identity(device, dtype), measure_ceilings(device, dtype))
+    from benchmark.environment import watch
+
+    identity = _identity(device, dtype)
+    if (known := kept(identity)) is not None:
+        return known
+    with watch(on_gpu=device.type == "cuda")() as seen:
+        found = measure_ceilings(device, dtype)
+    spoilt = SPOILING.intersection(*labels([seen.conditions], os.cpu_count() or 1))
+    if not spoilt:
+        return keep(identity, found)
+    why = ", ".join(sorted(WORDS[label] for label in spoilt))
+    log.warning("the device's ceilings were measured while it was disturbed (%s): used for now, not kept", why)
+    return found
 
 
 def measure_ceilings(device: torch.device, dtype: torch.dtype) -> Ceilings:

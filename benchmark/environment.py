@@ -18,6 +18,8 @@ from records.errors import UserError
 from records.machine import Card, Environment
 
 DIRTY = "-dirty"
+SLICE = "MIG"
+"""What the name of a part of a GPU has in it: NVIDIA A100-SXM4-80GB MIG 3g.40gb."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,11 @@ def require_gpu(words: str) -> None:
         UserError: with the name that it has.
     """
     found = gpu_facts().name or "a GPU without a name"
+    if not missing_words(found, SLICE) and missing_words(words, SLICE):
+        raise UserError(
+            f"this run demands a whole GPU named {words!r} (hardware.gpu) and this is a slice of one, {found!r}:"
+            " ask for a whole one, or name the slice in hardware.gpu"
+        )
     if missing := missing_words(found, words):
         raise UserError(
             f"this run demands a GPU named {words!r} (hardware.gpu) and this is {found!r}, which has no"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from benchmark.decoders.interface import Generation
-from benchmark.measure import Measured
+from benchmark.measure import Measured, Timing
 from benchmark.prompts import Prompt
 from benchmark.work import expected_forward_passes
 from records.errors import BrokenProtocolError
@@ -27,6 +27,8 @@ def check_equal_work(
         if run.engine is not Engine.published:  # the published loop may choose the mask as a token
             _check_masks(generation, mask_id)
         _check_prompts(generation, [prompts[index].tokens for index in row])
+    for timed in measured.samples:
+        _check_steps(run, timed.timing)
     _check_repeats(outputs)
 
 
@@ -38,6 +40,18 @@ def _check_size(run: Run, generation: Generation) -> None:
     if generation.forward_passes != passes:
         raise BrokenProtocolError(
             f"the decoder made {generation.forward_passes} forward passes where its schedule has {passes}"
+        )
+
+
+def _check_steps(run: Run, timing: Timing) -> None:
+    """What the clock saw end: a prefill and a step for each other token, or a step for each pass, two with guidance."""
+    guided = run.diffusion is not None and run.diffusion.guidance_scale > 0
+    prefills = 0 if run.diffusion else 1
+    expected = expected_forward_passes(run) // (2 if guided else 1) - prefills
+    found_prefills, found = int(timing.prefill_s is not None), len(timing.step_s)
+    if (found_prefills, found) != (prefills, expected):
+        raise BrokenProtocolError(
+            f"{found_prefills} prefills and {found} steps were timed where the schedule has {prefills} and {expected}"
         )
 
 

@@ -1,5 +1,6 @@
 """A dry run: what a sweep would take, point by point, and which points would not fit. Nothing is started or loaded."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,9 @@ from records.record import Prediction
 from records.run import Run
 from records.settings import Device, Precision
 
-HOUR_S = 3600
+MINUTE_S, HOUR_S = 60, 3600
+LONG = 100
+"""From so many seconds on minutes are shown, and from so many minutes on hours."""
 GIB = 1 << 30
 
 NOMINAL = {
@@ -75,7 +78,7 @@ def summary(forecasts: Sequence[Forecast], *, remote: bool, infeasible: int) -> 
     on_gpu = any(each.run.device is Device.cuda for each in forecasts)
     jobs = "1 job" if len(forecasts) == 1 else f"{len(forecasts)} jobs"
     order = "" if remote or len(forecasts) == 1 else ", one after another"
-    time = f"{seconds / HOUR_S:.2g} GPU-hours" if on_gpu else _duration(seconds)
+    time = f"{_short(seconds / HOUR_S)} GPU-hours" if on_gpu else _duration(seconds)
     lines = [
         f"{jobs}{order}: about {time}, with the least number of samples and without quality and likelihood",
         f"{len(misfits)} will not fit" if misfits else "all that is known fits",
@@ -103,13 +106,19 @@ def place_of(run: Run, *, remote: bool) -> Place:
 
 
 def _elsewhere(run: Run) -> Place:
-    kind = next((kind for kind in NOMINAL if kind in (run.gpu or "")), "A100")
+    """The kind of GPU that the run demands, with the memory that it demands; an A100 80GB where that is not known."""
+    words = (run.gpu or "").upper()
+    known = next((kind for kind in NOMINAL if kind in words), None)
+    kind = known or "A100"
     found, memory_bytes = NOMINAL[kind]
+    if known and (size := re.search(r"(\d+) ?GB\b", words)):
+        memory_bytes = (int(size[1]) - 1) * GIB  # the driver keeps some of it
     if run.precision is Precision.float32:
         found = Ceilings(
             copy_bytes_per_s=found.copy_bytes_per_s, matrix_flop_per_s=found.matrix_flop_per_s / FLOAT32_SLOWDOWN
         )
-    return Place(name=f"{kind}, nominal", ceilings=found, memory_bytes=memory_bytes)
+    name = f"{kind}, nominal" if known or run.gpu is None else f"{kind}, nominal, for want of {run.gpu}"
+    return Place(name=name, ceilings=found, memory_bytes=memory_bytes)
 
 
 def _one(run: Run, place: Place, *, loads: bool, remote: bool) -> Forecast:
@@ -117,7 +126,7 @@ def _one(run: Run, place: Place, *, loads: bool, remote: bool) -> Forecast:
         shape = shape_of_run(run)
     except UserError as error:
         return Forecast(run=run, prediction=None, seconds=0.0, note=str(error))
-    prediction = predict(run, shape, place.ceilings)
+    prediction = predict(run, shape, place.ceilings, place.memory_bytes if run.device is Device.cuda else None)
     fits = prediction.peak_bytes <= place.memory_bytes
     return Forecast(
         run=run,
@@ -134,7 +143,7 @@ def _row(each: Forecast, *, remote: bool) -> list[str]:
     return [
         each.run.name,
         place,
-        f"{each.prediction.latency_s:.3g}",
+        _short(each.prediction.latency_s),
         _duration(each.seconds),
         f"{each.prediction.peak_bytes / GIB:.2f}",
         each.note,
@@ -142,4 +151,11 @@ def _row(each: Forecast, *, remote: bool) -> list[str]:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 (seconds in a minute)
+    if seconds < LONG:
+        return f"{seconds:.0f} s"
+    return f"{seconds / MINUTE_S:.0f} min" if seconds < LONG * MINUTE_S else f"{seconds / HOUR_S:,.0f} h"
+
+
+def _short(value: float) -> str:
+    """Two or three digits of a number for people, never as a power of ten."""
+    return f"{value:,.0f}" if value >= LONG else f"{value:.2g}" if value < 1 else f"{value:.3g}"

@@ -16,7 +16,7 @@ from records.errors import UserError
 from records.profile import Limits
 from records.record import Prediction
 from records.run import Run
-from records.settings import Weights
+from records.settings import Device, Weights
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +35,18 @@ def look_ahead(run: Run) -> Outlook | None:
     try:
         shape = shape_of_run(run)
         found = ceilings(torch.device(run.device.value), DTYPES[run.precision])
+        prediction = predict(run, shape, found, gpu_memory_bytes(run.device))
     except (UserError, KeyError, RuntimeError) as error:  # the run itself will say it better
         log.info("no outlook on %s: %s", run.name, error)
         return None
-    return Outlook(shape=shape, ceilings=found, prediction=predict(run, shape, found))
+    return Outlook(shape=shape, ceilings=found, prediction=prediction)
+
+
+def gpu_memory_bytes(device: Device) -> int | None:
+    """All memory of this machine's current GPU; None on a CPU."""
+    if device is Device.cpu:
+        return None
+    return int(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
 
 
 def shape_of_run(run: Run) -> Shape:

@@ -1,7 +1,7 @@
 """One run from top to bottom: models, prompts, measurement, quality, record. It always returns a record."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import torch
@@ -158,7 +158,8 @@ def _measure(run: Run, arm: Arm, prompts: list[Prompt], outlook: Outlook | None,
     profile = None
     if run.profile:
         report(Stage.profile, 0, 1)
-        subject = Subject(decoder=ready.decoder, model=arm.model, batch=batch_of(0), run=run, clock=instruments.clock)
+        ran = replace(run, engine=ready.ran.engine)  # another than asked for keeps its cache otherwise
+        subject = Subject(decoder=ready.decoder, model=arm.model, batch=batch_of(0), run=ran, clock=instruments.clock)
         gpu = current_gpu() if run.device is Device.cuda else None
         profile = profiled(subject, None if outlook is None else outlook.shape, gpu)
     return _Taken(measured=measured, ran=ready.ran, profile=profile)

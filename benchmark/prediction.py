@@ -1,11 +1,11 @@
 """A run's time and memory, predicted from its shape before it starts. Plain arithmetic; kept beside what is measured.
 
 Time: each forward pass takes its floor on this device (see work.py) divided by the share of it that an engine reaches,
-or what the host needs to launch its kernels, whichever is longer. Memory: weights, key-value cache, activations of the
-widest place of a layer, logits of one chunk. Both leave out quality and likelihood, and on a CPU memory leaves out
-the interpreter and its libraries.
+or what the host needs to launch its kernels, whichever is longer. Memory: see footprint.py. Both leave out quality and
+likelihood.
 """
 
+from benchmark.footprint import footprint
 from benchmark.work import Ceilings, Shape, floor_s, passes
 from records.record import Prediction
 from records.run import Run
@@ -20,19 +20,17 @@ LAUNCH_S = {Engine.published: 0.75e-3, Engine.eager: 0.75e-3, Engine.compiled: 0
 CPU_REACH, CPU_LAUNCH_S = 0.5, 0.25e-3
 """The same on a CPU, where a layer of the tiny pair is mostly PyTorch's own overhead."""
 
-CHUNK_LOGITS = 1 << 26
-"""The decoders' bound on the logits that exist at a time, see decoders/choice.py."""
-LOGIT_EXTRA_BYTES = 8
-"""Beside a logit in the model's type: its float32 copy, and a float32 temporary of the same size."""
 LOAD_BYTES_PER_S = 1e9
 COMPILE_S = 20.0
 JOB_START_S = 30.0
 """Starting Python with its libraries on a cluster's node."""
 
 
-def predict(run: Run, shape: Shape, ceilings: Ceilings) -> Prediction:
-    """Latency of one generation, and peak memory."""
-    return Prediction(latency_s=_latency_s(run, shape, ceilings), peak_bytes=peak_bytes(run, shape))
+def predict(run: Run, shape: Shape, ceilings: Ceilings, memory_bytes: int | None = None) -> Prediction:
+    """Latency of one generation, and peak memory on a GPU of so many bytes; None on a CPU, see Footprint."""
+    return Prediction(
+        latency_s=_latency_s(run, shape, ceilings), peak_bytes=footprint(run, shape).peak_bytes(memory_bytes)
+    )
 
 
 def cost_s(run: Run, shape: Shape, prediction: Prediction, *, loads: bool, starts: bool) -> float:
@@ -44,24 +42,6 @@ def cost_s(run: Run, shape: Shape, prediction: Prediction, *, loads: bool, start
     loading = shape.weights_bytes / LOAD_BYTES_PER_S if loads and run.weights is Weights.checkpoint else 0.0
     compiling = COMPILE_S if run.engine is Engine.compiled else 0.0
     return generations * prediction.latency_s + loading + compiling + (JOB_START_S if starts else 0.0)
-
-
-def peak_bytes(run: Run, shape: Shape) -> int:
-    """Weights + cache + activations + logits.
-
-    Cache: N tokens a row, autoregressive alone. Activations: 3 MLP and 2 hidden rows for each token of the widest
-    pass (the whole canvas, or the prompt). Logits: those of one chunk; the published loop has them all at once.
-    """
-    caches = run.diffusion is None
-    tokens = run.batch * (run.prompt_tokens if caches else run.length)
-    read = run.batch * (1 if caches else run.output_tokens)
-    if run.engine is Engine.published and not caches:
-        logits = run.batch * run.length * shape.vocabulary
-    else:
-        logits = min(read * shape.vocabulary, CHUNK_LOGITS)
-    cache = run.batch * run.length * shape.cache_bytes_per_token if caches else 0
-    activations = tokens * (3 * shape.intermediate + 2 * shape.hidden) * shape.parameter_bytes
-    return shape.weights_bytes + cache + activations + logits * (shape.parameter_bytes + LOGIT_EXTRA_BYTES)
 
 
 def _latency_s(run: Run, shape: Shape, ceilings: Ceilings) -> float:

@@ -7,6 +7,7 @@ be told from other products and count as matrix. Memory: one more generation, re
 waits for the device. Energy: generations one after another until the GPU's counter has something to count.
 """
 
+import logging
 import os
 import re
 import time
@@ -32,6 +33,8 @@ from records.profile import Energy, KernelTime, MemoryPoint, Profile
 from records.run import Run
 from records.settings import Engine
 
+log = logging.getLogger(__name__)
+
 HEAD = "crossover.head"
 LEAST_ENERGY_S = 5.0
 """The counter moves every few tens of milliseconds: over so long that is less than 1%."""
@@ -47,6 +50,8 @@ KINDS = {
     ),
 }
 """The first whose words a kernel's or an operator's name has; else it is `other`."""
+WAITS = re.compile(r"(Context|Stream|Event) Sync\b|Stream Wait Event|Event Record")
+"""What some versions of the profiler list among the device's activities: waits and marks, in which nothing runs."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,10 @@ def kernel_times(subject: Subject) -> tuple[float, tuple[KernelTime, ...]]:
     if not on_gpu:
         return timed.timing.latency_s, operators(found, timed.timing.latency_s)
     kernels, heads = device_spans(found)
-    return timed.timing.latency_s, by_kind(kernels, heads)
+    if not kernels:
+        log.warning("the profiler saw nothing run on the GPU: its driver may not let users trace it (see CUPTI)")
+        return timed.timing.latency_s, ()
+    return timed.timing.latency_s, by_kind(kernels, heads, timed.timing.latency_s)
 
 
 def device_spans(found: profile) -> tuple[list[Span], list[Span]]:
@@ -121,13 +129,16 @@ def device_spans(found: profile) -> tuple[list[Span], list[Span]]:
         span = Span(event.name(), event.start_ns(), event.start_ns() + event.duration_ns())
         if span.name == HEAD:
             heads.append(span)
-        elif not event.is_user_annotation():
+        elif not event.is_user_annotation() and not WAITS.match(span.name):
             spans.append(span)
     return spans, heads
 
 
-def by_kind(spans: Sequence[Span], heads: Sequence[Span] = ()) -> tuple[KernelTime, ...]:
-    """Seconds and calls of each kind; what lies in a range of the head's is the head's. Idle is what nothing fills."""
+def by_kind(spans: Sequence[Span], heads: Sequence[Span], latency_s: float) -> tuple[KernelTime, ...]:
+    """Seconds and calls of each kind; what lies in a range of the head's is the head's.
+
+    Idle is the part of the latency in which nothing ran, before the first kernel and after the last one too.
+    """
     seconds: dict[str, float] = defaultdict(float)
     calls: dict[str, int] = defaultdict(int)
     ranges = sorted(heads, key=lambda span: span.start_ns)
@@ -139,7 +150,7 @@ def by_kind(spans: Sequence[Span], heads: Sequence[Span] = ()) -> tuple[KernelTi
         kind = "head" if inside else kind_of(span.name)
         seconds[kind] += (span.end_ns - span.start_ns) * NANO
         calls[kind] += 1
-    seconds["idle"] = _idle_ns(spans) * NANO
+    seconds["idle"] = max(0.0, latency_s - _busy_ns(spans) * NANO)
     return _ordered(seconds, calls)
 
 
@@ -240,14 +251,13 @@ def _resident_bytes() -> tuple[int, int]:
     return resident, resident
 
 
-def _idle_ns(spans: Iterable[Span]) -> int:
-    """Time between the first start and the last end in which nothing ran, on any stream."""
-    idle, reached = 0, None
+def _busy_ns(spans: Iterable[Span]) -> int:
+    """Time in which something ran, on any stream."""
+    busy, reached = 0, 0
     for span in sorted(spans, key=lambda span: span.start_ns):
-        if reached is not None:
-            idle += max(0, span.start_ns - reached)
-        reached = span.end_ns if reached is None else max(reached, span.end_ns)
-    return idle
+        busy += max(0, span.end_ns - max(span.start_ns, reached))
+        reached = max(reached, span.end_ns)
+    return busy
 
 
 def _in_head(event: FunctionEvent) -> bool:

@@ -99,11 +99,10 @@ def cautions(measured: Measurement) -> list[str]:
         lines.append(f"{measured.watched.verdict}: {measured.watched.why}")
     if measured.warmup_too_short:
         lines.append(f"the first sample was far slower: {len(measured.warmup_s)} warm-up runs are too few")
-    if measured.stopped_by is StoppedBy.budget and measured.interval_share is not None:
-        lines.append(
-            f"time budget spent: the median's 95% interval is {measured.interval_share:.0%} wide"
-            f" after {len(measured.samples)} samples"
-        )
+    if measured.stopped_by is StoppedBy.budget:
+        share = measured.interval_share
+        found = "the median has no 95% interval" if share is None else f"the median's 95% interval is {share:.0%} wide"
+        lines.append(f"time budget spent: {found} after {len(measured.samples)} samples")
     return lines
 
 

@@ -17,6 +17,8 @@ CLOCK_SHARE = 0.05
 """An SM clock that is further than this from the run's usual one has changed; boost steps are about 1%."""
 FOREIGN_BYTES = 200 << 20
 """Less than any CUDA context takes, more than this process takes outside its allocator once it is warm."""
+FOREIGN_MOST_BYTES = 4 << 30
+"""More than this process holds outside its allocator at any time: context, libraries and graphs take about 1 GiB."""
 TOLERATED_SHARE = 0.1
 """A run with more labelled samples than this is disturbed; fewer cannot move a median."""
 SLOWDOWNS = {"hardware_slowdown", "thermal", "hardware_thermal", "power_brake", "sync_boost"}
@@ -90,10 +92,14 @@ def _clock_changed(sample: Conditions, usual_sm: float | None, usual_memory: flo
 
 
 def _is_shared(sample: Conditions, least_bytes: int) -> bool:
-    """Another process by the driver's list; where that is silent, by memory that was not in use before."""
+    """Another process by the driver's list; where that is silent, by memory that was not in use before, or is too much.
+
+    One that was there all the time and holds little is not seen then.
+    """
     if sample.foreign_processes is not None:
         return sample.foreign_processes > 0
-    return sample.foreign_gpu_bytes is not None and sample.foreign_gpu_bytes - least_bytes > FOREIGN_BYTES
+    others = sample.foreign_gpu_bytes
+    return others is not None and (others - least_bytes > FOREIGN_BYTES or others > FOREIGN_MOST_BYTES)
 
 
 def _median(values: Sequence[int | None]) -> float | None:

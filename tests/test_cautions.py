@@ -25,6 +25,10 @@ CAPPED = Watched(verdict=Verdict.clean, why="GPU at its power limit in 2 of 2 sa
             a_measurement(stopped_by=StoppedBy.budget, interval_share=0.118),
             ["time budget spent: the median's 95% interval is 12% wide after 2 samples"],
         ),
+        (
+            a_measurement(stopped_by=StoppedBy.budget),
+            ["time budget spent: the median has no 95% interval after 2 samples"],
+        ),
     ],
 )
 def test_what_was_not_as_it_should_be_is_said(measured: Measurement, lines: list[str]) -> None:

@@ -1,12 +1,16 @@
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 
 from benchmark import ceilings as module
+from benchmark import environment
 from benchmark.ceilings import cache_file, ceilings, keep, kept, measure_ceilings
+from benchmark.watch import Seen
 from benchmark.work import Ceilings
+from records.machine import Conditions
 from tests.checkpoints import CPU
 
 FOUND = Ceilings(copy_bytes_per_s=1e9, matrix_flop_per_s=1e10)
@@ -44,6 +48,29 @@ def test_another_type_is_another_measurement(monkeypatch: pytest.MonkeyPatch) ->
     for dtype in (torch.float32, torch.bfloat16, torch.float32):
         assert ceilings(CPU, dtype) == FOUND
     assert asked == [torch.float32, torch.bfloat16]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "is_kept"),
+    [
+        (Conditions(foreign_processes=1), False),
+        (Conditions(throttle=("thermal",)), False),
+        (Conditions(throttle=("power_cap",), foreign_cpu_cores=50.0), True),
+    ],
+)
+def test_what_a_disturbed_gpu_shows_is_used_and_not_kept(
+    conditions: Conditions,
+    *,
+    is_kept: bool,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(module, "measure_ceilings", lambda *_: FOUND)
+    monkeypatch.setattr(environment, "watch", lambda **_: lambda: nullcontext(Seen(conditions=conditions)))
+    assert ceilings(CPU, torch.float32) == FOUND
+    assert cache.exists() == is_kept
+    assert ("not kept" in caplog.text) != is_kept
 
 
 def test_devices_lie_side_by_side(cache: Path) -> None:

@@ -7,11 +7,12 @@ import torch
 
 from benchmark.decoders.interface import Generation
 from benchmark.equal_work import check_equal_work
+from benchmark.measure import Timing
 from benchmark.prompts import Prompt
 from records.errors import BrokenProtocolError
 from records.run import Run
 from records.settings import Engine
-from tests.factories import a_run
+from tests.factories import a_diffusion, a_run, an_autoregressive_run
 
 MASK = 1
 ROWS = [(0, 1), (0, 1)]
@@ -24,8 +25,12 @@ RIGHT = Generation(
 )
 
 
-def check(*samples: Generation, untimed: Generation = RIGHT, run: Run | None = None) -> None:
-    measured: Any = SimpleNamespace(untimed=untimed, samples=[SimpleNamespace(generation=each) for each in samples])
+STEPS = Timing(latency_s=1.0, host_latency_s=1.0, prefill_s=None, step_s=(0.25,) * 4)
+
+
+def check(*samples: Generation, untimed: Generation = RIGHT, run: Run | None = None, timing: Timing = STEPS) -> None:
+    timed = [SimpleNamespace(generation=each, timing=timing) for each in samples]
+    measured: Any = SimpleNamespace(untimed=untimed, samples=timed)
     check_equal_work(run or a_run(), measured, ROWS[: len(samples)], PROMPTS, MASK)
 
 
@@ -63,3 +68,25 @@ def test_the_first_sample_is_compared_with_the_memory_pass() -> None:
 def test_the_published_loop_may_choose_the_mask() -> None:
     masked = with_token(MASK)
     check(masked, untimed=masked, run=a_run(engine=Engine.published))
+
+
+@pytest.mark.parametrize(
+    ("timing", "words"),
+    [
+        (replace(STEPS, step_s=(0.5,) * 3), "0 prefills and 3 steps were timed where the schedule has 0 and 4"),
+        (replace(STEPS, prefill_s=0.1), "1 prefills and 4 steps were timed"),
+    ],
+)
+def test_what_the_clock_saw_end_are_the_schedules_steps(timing: Timing, words: str) -> None:
+    with pytest.raises(BrokenProtocolError, match=words):
+        check(RIGHT, timing=timing)
+
+
+def test_a_guided_step_makes_two_passes_and_a_continuation_has_a_prefill() -> None:
+    settings = a_diffusion(guidance_scale=1.0)
+    twice = replace(RIGHT, forward_passes=8)
+    check(twice, untimed=twice, run=a_run(diffusion=settings))
+    each = replace(RIGHT, forward_passes=8)
+    check(each, untimed=each, run=an_autoregressive_run(), timing=replace(STEPS, prefill_s=0.1, step_s=(0.1,) * 7))
+    with pytest.raises(BrokenProtocolError, match="0 prefills and 8 steps were timed where the schedule has 1 and 7"):
+        check(each, untimed=each, run=an_autoregressive_run(), timing=replace(STEPS, step_s=(0.1,) * 8))

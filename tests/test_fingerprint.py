@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.environment import probe, require_gpu
+from benchmark.environment import GpuFacts, probe, require_gpu
 from benchmark.fingerprint import fingerprint, package_version, revision, variables, weights_sha256, without_secrets
 from records.errors import UserError
 from tests.checkpoints import write_llama
@@ -110,3 +110,10 @@ def test_another_gpu_is_refused_with_its_name(name: str | None, monkeypatch: pyt
     with pytest.raises(UserError, match="demands a GPU named 'A100 80GB'") as refused:
         require_gpu("A100 80GB")
     assert (name or "without a name") in str(refused.value)
+
+
+def test_a_slice_of_a_gpu_is_not_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmark.environment.gpu_facts", lambda: GpuFacts(name="NVIDIA A100-SXM4-80GB MIG 3g.40gb"))
+    with pytest.raises(UserError, match=r"demands a whole GPU named 'A100 80GB'.*slice of one"):
+        require_gpu("A100 80GB")
+    require_gpu("A100 MIG 3g")

@@ -6,10 +6,10 @@ from rich.console import Console
 
 from benchmark import forecast as module
 from benchmark.cli import main
-from benchmark.forecast import Place, forecast, place_of, show_forecast, summary
+from benchmark.forecast import Forecast, Place, forecast, place_of, show_forecast, summary
 from benchmark.work import Ceilings
 from records.run import Run
-from records.settings import Device, Engine, Precision
+from records.settings import Attention, Device, Engine, Precision
 from tests.factories import a_run
 
 FAST = Ceilings(copy_bytes_per_s=1e12, matrix_flop_per_s=1e13)
@@ -71,6 +71,31 @@ def test_a_gpu_that_is_not_here_has_its_kinds_nominal_ceilings() -> None:
     run = a_run(device=Device.cuda, precision=Precision.bfloat16, gpu="H200", engine=Engine.eager)
     assert place_of(run, remote=True).name == "H200, nominal"
     assert place_of(replace(run, gpu=None), remote=True).name == "A100, nominal"
+
+
+def test_the_memory_that_a_run_demands_is_its_gpus_and_an_unknown_gpu_is_not_passed_over_in_silence() -> None:
+    run = a_run(device=Device.cuda, precision=Precision.bfloat16, gpu="A100 40GB", engine=Engine.eager)
+    assert place_of(run, remote=True).memory_bytes == 39 << 30
+    assert place_of(replace(run, gpu="a100"), remote=True).memory_bytes == 79 << 30
+    assert place_of(replace(run, gpu="V100 32GB"), remote=True).name == "A100, nominal, for want of V100 32GB"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "gpu", "said"),
+    [
+        (3600 * 123.4, True, "about 123 GPU-hours"),
+        (3600 * 1234.0, True, "about 1,234 GPU-hours"),
+        (3600 * 12.34, True, "about 12.3 GPU-hours"),
+        (36.0, True, "about 0.01 GPU-hours"),
+        (42.0, False, "about 42 s"),
+        (5400.0, False, "about 90 min"),
+        (36000.0, False, "about 10 h"),
+    ],
+)
+def test_long_and_short_sweeps_are_told_in_words_for_people(run: Run, seconds: float, *, gpu: bool, said: str) -> None:
+    on = replace(run, device=Device.cuda, attention=Attention.sdpa, precision=Precision.bfloat16) if gpu else run
+    found = [Forecast(run=on, prediction=None, seconds=seconds, note="")]
+    assert said in summary(found, remote=True, infeasible=0)[0]
 
 
 def test_a_dry_run_runs_nothing_and_ends_well(

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from benchmark import pipeline
-from benchmark.decoders.factory import Ran, Ready
-from benchmark.decoders.interface import Batch, Decoder, Generation, Phases
+from benchmark.decoders.factory import Ran, Ready, ready_decoder
+from benchmark.decoders.interface import Batch, Decoder, Generation, Phase, Phases
 from benchmark.outputs import batch_rows
 from benchmark.pipeline import execute
 from benchmark.progress import Stage
@@ -49,10 +49,17 @@ class ScriptedDecoder:
         self._outputs = outputs
         self.streams: list[list[int]] = []
 
-    def decode(self, batch: Batch, _output_tokens: int, _phases: Phases) -> Generation:
+    def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
+        mark_tokens(phases, output_tokens)
         self.streams.append(batch.streams_B.tolist())
         rows = [self._outputs[int(prompt[0])] for prompt in batch.tokens_BP]
         return Generation(tokens_BN=torch.tensor(rows), forward_passes=8)
+
+
+def mark_tokens(phases: Phases, output_tokens: int) -> None:
+    """As a continuation that takes no time."""
+    for token in range(output_tokens):
+        phases.mark(Phase.step if token else Phase.prefill)
 
 
 def ignore(_stage: Stage, _done: int, _total: int) -> None:
@@ -218,7 +225,8 @@ def test_of_a_prompt_that_is_decoded_twice_the_first_output_counts(
     class CompanionDecoder(ScriptedDecoder):
         """What it writes depends on who else is in the batch."""
 
-        def decode(self, batch: Batch, output_tokens: int, _phases: Phases) -> Generation:
+        def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
+            mark_tokens(phases, output_tokens)
             token = 10 + int(batch.tokens_BP[:, 0].sum())
             return Generation(tokens_BN=torch.full((len(batch.tokens_BP), output_tokens), token), forward_passes=8)
 
@@ -353,3 +361,13 @@ def test_neighbouring_runs_share_a_loaded_model(autoregressive: Run, tmp_path: P
     (folder / "model.safetensors").unlink()
     assert run_it(replace(run, seed=1), shelf).failure is None
     assert run_it(run).failure is not None
+
+
+def test_a_profile_is_of_the_engine_that_ran(autoregressive: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        pipeline, "ready_decoder", lambda run, *rest: ready_decoder(replace(run, engine=Engine.eager), *rest)
+    )
+    found = measurement(replace(autoregressive, engine=Engine.compiled, profile=True)).profile
+    assert found is not None
+    held = [point.cache_bytes for point in found.memory]
+    assert len(set(held)) == len(held) == 9  # it grows with every token; a compiled one is whole from the start

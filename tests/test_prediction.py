@@ -2,15 +2,13 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.engines import choice
-from benchmark.prediction import CHUNK_LOGITS, COMPILE_S, JOB_START_S, REACH, cost_s, peak_bytes, predict
+from benchmark.prediction import COMPILE_S, JOB_START_S, REACH, cost_s, predict
 from benchmark.work import Ceilings, diffusion_pass, floor_s
 from records.run import Run
 from records.settings import Attention, Device, Engine, Precision, Weights
-from tests.factories import a_diffusion, a_run, an_autoregressive_run
-from tests.test_work import LLADA, LLAMA
+from tests.factories import a_diffusion, a_run
+from tests.test_work import LLADA
 
-GIB = 1 << 30
 H100 = Ceilings(copy_bytes_per_s=2.99e12, matrix_flop_per_s=750e12)
 
 
@@ -50,27 +48,6 @@ def test_steps_of_the_8b_model_are_predicted_within_a_quarter(
 def test_a_compiled_step_takes_its_floor_over_what_the_engine_reaches() -> None:
     floor = floor_s([diffusion_pass(LLADA, batch=8, length=1024, head_positions=512)], H100)
     assert predict(on_gpu(8, 1024), LLADA, H100).latency_s == pytest.approx(floor / REACH[Engine.compiled])
-
-
-def test_memory_is_weights_cache_activations_and_logits() -> None:
-    assert peak_bytes(on_gpu(1, 512), LLADA) > LLADA.weights_bytes
-    published, ours = (peak_bytes(on_gpu(32, 1024, engine=e), LLADA) / GIB for e in (Engine.published, Engine.compiled))
-    assert published == pytest.approx(59.0, rel=0.1)  # measured: 59 GiB
-    assert 16 < ours < 24
-    assert peak_bytes(on_gpu(32, 2048, engine=Engine.published), LLADA) > 80 * GIB  # measured: out of memory
-
-
-def test_a_cache_is_that_of_every_token_of_every_row() -> None:
-    run = an_autoregressive_run(
-        model=replace(an_autoregressive_run().model, context=8192), batch=32, length=1024, precision=Precision.bfloat16
-    )
-    longer = replace(run, length=1026)  # one more prompt token and one more output token in each row
-    more = peak_bytes(longer, LLAMA) - peak_bytes(run, LLAMA)
-    assert more == 32 * (2 * LLAMA.cache_bytes_per_token + (3 * LLAMA.intermediate + 2 * LLAMA.hidden) * 2)
-
-
-def test_the_chunk_is_the_decoders() -> None:
-    assert CHUNK_LOGITS == choice.CHUNK_LOGITS
 
 
 def test_a_run_costs_its_generations_and_what_comes_before_them() -> None:

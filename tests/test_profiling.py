@@ -46,8 +46,9 @@ def test_times_are_summed_by_kind_and_gaps_are_idle() -> None:
         Span("copy", 5 * MS, 7 * MS),  # on another stream, beside it
         Span("gemm", 10 * MS, 12 * MS),
     ]
-    found = {kind.kind: (round(kind.seconds * 1e3, 9), kind.calls) for kind in by_kind(spans)}
-    assert found == {"matrix": (6.0, 2), "attention": (1.0, 1), "head": (0.0, 0), "other": (2.0, 1), "idle": (4.0, 0)}
+    found = {kind.kind: (round(kind.seconds * 1e3, 9), kind.calls) for kind in by_kind(spans, [], 0.013)}
+    # 4 ms between kernels, and 1 ms before the first or after the last
+    assert found == {"matrix": (6.0, 2), "attention": (1.0, 1), "head": (0.0, 0), "other": (2.0, 1), "idle": (5.0, 0)}
 
 
 def test_what_runs_within_the_head_is_the_heads() -> None:
@@ -57,7 +58,7 @@ def test_what_runs_within_the_head_is_the_heads() -> None:
         Span("copy", 3 * MS, 4 * MS),
         Span("gemm", 9 * MS, 10 * MS),
     ]
-    found = {kind.kind: kind.calls for kind in by_kind(spans, [Span(HEAD, 2 * MS, 5 * MS)])}
+    found = {kind.kind: kind.calls for kind in by_kind(spans, [Span(HEAD, 2 * MS, 5 * MS)], 0.01)}
     assert found == {"matrix": 2, "attention": 0, "head": 2, "other": 0, "idle": 0}
 
 

@@ -11,7 +11,7 @@ import torch
 
 from benchmark import outlook, pipeline
 from benchmark.decoders.factory import Ran, Ready
-from benchmark.decoders.interface import Batch, Decoder, Generation, Phases
+from benchmark.decoders.interface import Batch, Decoder, Generation, Phase, Phases
 from benchmark.pipeline import execute
 from benchmark.shelf import Shelf
 from benchmark.watch import Seen
@@ -65,7 +65,8 @@ class WornDecoder:
         return 0.0
 
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
-        del output_tokens, phases
+        for token in range(output_tokens):
+            phases.mark(Phase.step if token else Phase.prefill)
         self._left -= 1
         token = 10 + int(batch.tokens_BP[:, 0].sum()) + min(0, self._left)
         tokens_BN = torch.full((len(batch.tokens_BP), self._tokens), token)

@@ -56,6 +56,12 @@ def test_where_the_list_is_silent_memory_that_appears_tells() -> None:
     assert labels([silent, more], 2) == [(), (Label.foreign_process,)]
 
 
+def test_where_the_list_is_silent_memory_that_is_too_much_tells_of_one_that_was_there_all_the_time() -> None:
+    silent = replace(QUIET, foreign_processes=None)
+    assert labels([replace(silent, foreign_gpu_bytes=2 << 30)] * 2, 2) == [(), ()]
+    assert labels([replace(silent, foreign_gpu_bytes=(4 << 30) + 1)] * 2, 2) == [(Label.foreign_process,)] * 2
+
+
 @pytest.mark.parametrize(
     ("load", "cores", "busy"), [(0.3, 2, True), (0.2, 2, False), (0.3, 16, False), (0.9, 16, True)]
 )

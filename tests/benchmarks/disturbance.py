@@ -2,9 +2,11 @@
 
 CPU: 100 samples of a fixed busy time, each while another process keeps a core busy, and 100 without it, in turn. GPU,
 where there is one: ten runs of ten samples while a second process multiplies matrices on it, and ten quiet ones in
-between. Labels are made as for any run. Exits with 1 when fewer than 95 of 100 are labelled.
+between, each after the last process has left the driver's list. Labels are made as for any run. `--only gpu` or
+`--only cpu` runs one half. Exits with 1 when fewer than 95 of 100 disturbed samples are labelled.
 """
 
+import argparse
 import os
 import platform
 import signal
@@ -20,10 +22,13 @@ from statistics import median
 import torch
 
 from benchmark.environment import current_gpu
+from benchmark.nvml import Gpu
 from benchmark.verdict import BUSY_SHARE, LEAST_BUSY_CORES, judge
 from benchmark.watch import Watch, other_load
 from records.machine import Conditions, Label, Verdict
 from records.settings import Device
+from tests.benchmarks.halves import halves
+from tests.benchmarks.second_process import MIB, Leaving, Occupants, second_processes
 
 CASES = 100
 LEAST_LABELLED = 95
@@ -34,14 +39,8 @@ SETTLE_S = 0.6
 """More than the watch's window, so that the last case is not part of the next."""
 
 BUSY = "while True: pass"
-MULTIPLY = """
-import torch
-a = torch.randn(4096, 4096, device="cuda", dtype=torch.bfloat16)
-print("ready", flush=True)
-while True:
-    a @ a
-    torch.cuda.synchronize()
-"""
+WARMUP = 3
+"""Discarded before each run of ten on a GPU, as before any run's samples."""
 
 
 @dataclass(frozen=True)
@@ -57,22 +56,28 @@ class Outcome:
     def show(self, what: str) -> bool:
         """Print the counts; whether enough were labelled."""
         print(f"{what}: {sum(self.disturbed)} of {len(self.disturbed)} disturbed samples labelled,")
-        print(f"  {sum(self.quiet)} of {len(self.quiet)} quiet samples labelled {dict(self.why)},")
+        why = ", ".join(f"{label} {count}" for label, count in sorted(self.why.items())) or "no label"
+        print(f"  {sum(self.quiet)} of {len(self.quiet)} quiet samples labelled ({why}),")
         print(f"  {self.clean_runs} of {self.quiet_runs} quiet runs of {RUN} samples called clean")
         return sum(self.disturbed) * 100 >= LEAST_LABELLED * len(self.disturbed)
 
 
 def main() -> None:
     """Run what this machine can."""
+    chosen = halves(argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter))
     cores = os.cpu_count() or 1
     bound = max(LEAST_BUSY_CORES, BUSY_SHARE * cores)
+    load = os.getloadavg()[0]
     print(
-        f"python {platform.python_version()}, {cores} CPU cores, load {os.getloadavg()[0]:.2f}, bound {bound:.2f} cores"
+        f"python {platform.python_version()}, {cores} CPU cores, load {load:.2f}, bound {bound:.2f} cores", flush=True
     )
-    enough = [on_cpu().show("\nbusy CPU")]
-    if torch.cuda.is_available():
-        print(f"\n{torch.cuda.get_device_name()}")
-        enough.append(on_gpu().show("second process on the GPU"))
+    enough = [on_cpu().show("\nbusy CPU")] if chosen.cpu else []
+    if chosen.gpu:
+        print(f"\n{torch.cuda.get_device_name()}", flush=True)
+        gpu = current_gpu()
+        if gpu is None:
+            sys.exit("NVML does not answer here, so no other process on the GPU can be seen")
+        enough.append(on_gpu(gpu).show("second process on the GPU"))
     sys.exit(not all(enough))
 
 
@@ -94,28 +99,47 @@ def on_cpu() -> Outcome:
     return _outcome(disturbed, quiet, Label.busy_cpu, Device.cpu)
 
 
-def on_gpu() -> Outcome:
+def on_gpu(gpu: Gpu) -> Outcome:
     """Ten runs with a second process on the GPU, ten without, in turn."""
-    watch = Watch(current_gpu(), other_load(), torch.cuda.memory_reserved)
+    watch = Watch(gpu, other_load(), torch.cuda.memory_reserved)
     a = torch.randn(4096, 4096, device="cuda", dtype=torch.bfloat16)
+    began_s = time.monotonic()
 
     def work() -> None:
         for _ in range(100):
             a @ a
         torch.cuda.synchronize()
 
-    work()
+    def samples() -> list[Conditions]:
+        for _ in range(WARMUP):
+            work()
+        return [_sample(watch, work) for _ in range(RUN)]
+
     quiet: list[Conditions] = []
     disturbed: list[Conditions] = []
-    for _ in range(CASES // RUN):
-        quiet += [_sample(watch, work) for _ in range(RUN)]
-        with _second_process():
-            disturbed += [_sample(watch, work) for _ in range(RUN)]
-        time.sleep(1.0)  # the driver takes a moment to let go of it
-    print(f"the first quiet sample: {quiet[0]}")
-    print(f"the first disturbed one: {disturbed[0]}")
-    print(f"second processes seen: {sorted({str(sample.foreign_processes) for sample in disturbed})}")
+    work()
+    alone, leaving = _occupants(gpu), Leaving(lambda: _occupants(gpu))
+    with second_processes(CASES // RUN) as others:
+        for other in others:
+            quiet += samples()
+            other.begin()
+            disturbed += samples()
+            other.end()
+            still_there = leaving.wait(alone)
+            if still_there:
+                print(still_there)
+    print(f"alone NVML tells of {alone}; it did so again, seconds after each second process had ended:")
+    print(f"  {', '.join(f'{waited_s:.2f}' for waited_s in leaving.waited_s)}")
+    print(f"the first quiet sample: {_numbers(quiet[0])}")
+    print(f"the first disturbed one: {_numbers(disturbed[0])}")
+    print(f"second processes seen: {', '.join(sorted({str(sample.foreign_processes) for sample in disturbed}))}")
+    print(f"all of it took {time.monotonic() - began_s:.0f} s")
     return _outcome(disturbed, quiet, Label.foreign_process, Device.cuda)
+
+
+def _occupants(gpu: Gpu) -> Occupants:
+    processes = gpu.processes()
+    return Occupants(None if processes is None else len(processes), gpu.used_bytes())
 
 
 def _outcome(disturbed: list[Conditions], quiet: list[Conditions], label: Label, device: Device) -> Outcome:
@@ -126,11 +150,29 @@ def _outcome(disturbed: list[Conditions], quiet: list[Conditions], label: Label,
         before, after = quiet[start : start + RUN], disturbed[start : start + RUN]
         labels, watched = judge(before, device)
         clean += watched.verdict is Verdict.clean
-        why.update(label for found in labels for label in found)
-        labelled[False] += [bool(set(found) - {Label.power_cap}) for found in labels]
+        disturbing = [set(found) - {Label.power_cap} for found in labels]
+        why.update(label.value for found in disturbing for label in found)
+        for place, (found, sample) in enumerate(zip(disturbing, before, strict=True), 1):
+            if found:
+                print(f"quiet run {start // RUN + 1}, sample {place}: {', '.join(sorted(found))}: {_numbers(sample)}")
+        labelled[False] += [bool(found) for found in disturbing]
         both, _ = judge([*before, *after], device)
         labelled[True] += [label in found for found in both[RUN:]]
     return Outcome(labelled[True], labelled[False], len(quiet) // RUN, clean, why)
+
+
+def _numbers(sample: Conditions) -> str:
+    """What labels are made from."""
+    held = "unknown" if sample.foreign_gpu_bytes is None else f"{sample.foreign_gpu_bytes / MIB:.0f} MiB"
+    cores = "unknown" if sample.foreign_cpu_cores is None else f"{sample.foreign_cpu_cores:.2f}"
+    if sample.sm_mhz_after is None:
+        return f"others' cores {cores}"
+    return (
+        f"SM {sample.sm_mhz_low} to {sample.sm_mhz_high} MHz, {sample.sm_mhz_before} before and {sample.sm_mhz_after}"
+        f" after; memory {sample.memory_mhz_low} to {sample.memory_mhz_high} MHz; throttled by"
+        f" {', '.join(sample.throttle) or 'nothing'}; other processes {sample.foreign_processes}, memory not this"
+        f" allocator's {held}; others' cores {cores}"
+    )
 
 
 def _sample(watch: Watch, work: Callable[[], None]) -> Conditions:
@@ -154,17 +196,6 @@ def _stranger(script: str) -> Iterator[int]:
         yield pid
     finally:
         os.kill(pid, signal.SIGKILL)
-
-
-@contextmanager
-def _second_process() -> Iterator[None]:
-    with subprocess.Popen([sys.executable, "-c", MULTIPLY], stdout=subprocess.PIPE) as other:
-        try:
-            assert other.stdout is not None
-            other.stdout.readline()
-            yield
-        finally:
-            other.kill()
 
 
 if __name__ == "__main__":

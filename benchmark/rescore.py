@@ -154,7 +154,10 @@ def _rescore(missing: Sequence[tuple[Record, Run]], request: Request, journal: J
                 status.update(escape(f"{heading}  {stage} {done + 1}/{total}"))
 
             record = rescored(source, run, scorers, report)
-            path = journal.write(record)
+            try:
+                path = journal.write(record)
+            except ValueError as error:
+                raise UserError(f"{source.name}: {error}: give another judge or encoder") from error
             if request.tracker and (problem := request.tracker.log(record, path)):
                 console.print(f"MLflow did not take it ({problem}); its record is safe: {path}", markup=False)
             found = metrics(record)

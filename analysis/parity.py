@@ -34,6 +34,7 @@ from analysis.flags import choice_flags, entropy_flags, score_flags
 from analysis.intervals import LEVEL, Interval
 from analysis.quality import Metric
 from analysis.timing import latency, median_interval
+from records.errors import UserError
 from records.record import Measurement, Record
 
 __all__ = [
@@ -113,7 +114,7 @@ def find_parity(
 
     Raises:
         UnscoredError: when fewer than `LEAST_PROMPTS` prompts have the metric in every run.
-        ValueError: when the margin is negative.
+        UserError: when the margin is negative.
     """
     check_margin(margin)
     arms = [_measured(pairing.baseline), *map(_measured, pairing.by_steps.values())]
@@ -181,10 +182,10 @@ def check_margin(margin: float) -> None:
     """Refuse a margin that no metric could have.
 
     Raises:
-        ValueError: naming it.
+        UserError: naming it.
     """
     if not 0 <= margin < math.inf:
-        raise ValueError(f"margin={margin} is not allowed: give what diffusion may fall short, 0 or more")
+        raise UserError(f"margin={margin} is not allowed: give what diffusion may fall short, 0 or more")
 
 
 def _measured(record: Record) -> Measurement:

@@ -56,7 +56,7 @@ def study(
     """Analyse `records` by each of `metrics` that they have.
 
     Raises:
-        ValueError: when `allow` names no control or the margin is none.
+        UserError: when `allow` names no control or the margin is none.
     """
     check_margin(margin)
     grouping = group(records, allow)

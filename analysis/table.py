@@ -10,6 +10,7 @@ from rich.table import Table
 
 from analysis.metrics import metrics
 from analysis.tables import Table as Rows
+from analysis.terminal import PLAIN_WIDTH
 from records.record import Failure, Record
 from records.run import Run
 from records.settings import Diffusion
@@ -17,14 +18,6 @@ from records.settings import Diffusion
 MIB = 1024 * 1024
 ENDLESS = 10_000
 BERTSCORE = "quality/bertscore_f1"
-PLAIN_WIDTH = 120
-"""Columns of lines that go to a file or a pipe, where there is no terminal to fit."""
-
-
-def make_console(*, stderr: bool = False, record: bool = False) -> Console:
-    """The terminal; or plain, wide lines where the output is none. `record` keeps what is printed, to draw it."""
-    console = Console(stderr=stderr, record=record)
-    return console if console.is_terminal else Console(stderr=stderr, record=record, width=PLAIN_WIDTH)
 
 
 def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:

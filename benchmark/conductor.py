@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hydra.core.utils import JobReturn
 from rich.console import Console
 
+from analysis.terminal import INTERRUPTED
 from benchmark.aftermath import Standing, settle, settle_all
 from benchmark.config import Settings
 from benchmark.ledger import Sweep
@@ -17,7 +18,7 @@ from benchmark.sinks.journal import Journal
 from benchmark.sinks.mirror import sync
 from benchmark.sinks.tracking import Tracker
 from benchmark.slurm import Slurm
-from benchmark.sweep import INTERRUPTED, Plan, Point, exit_code
+from benchmark.sweep import Plan, Point, exit_code
 from benchmark.task import logging_to, spared, unrun, wanted
 from records.errors import UserError
 from records.record import Failure, FailureKind, Record

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from analysis.table import make_console
+from analysis.terminal import make_console
 from benchmark.claims import Owner, this_process
 from benchmark.interruption import Stopped, told_to_stop
 from benchmark.ledger import read_part, read_sweep

@@ -8,7 +8,6 @@ keeps its scores. Each is logged to MLflow as a run's record is, with its origin
 
 import argparse
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +16,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from analysis.metrics import metrics
-from analysis.table import make_console
-from benchmark.cli import complain
+from analysis.terminal import ending_in_one_line, make_console
+from benchmark.complaints import complaint
 from benchmark.config import config_of, to_encoder, to_judge, to_settings
 from benchmark.environment import gpu_count
 from benchmark.preflight import make_tracker
@@ -27,7 +26,6 @@ from benchmark.quality.older import complete
 from benchmark.quality.score import Scorers, load_scorers, rescore
 from benchmark.sinks.journal import Journal, record_name
 from benchmark.sinks.tracking import Tracker
-from benchmark.sweep import INTERRUPTED
 from records.errors import UserError
 from records.load import latest, load
 from records.record import Record
@@ -61,13 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="judge=..., encoder=... and tracking=..., as for python -m benchmark",
     )
     options = parser.parse_args(arguments)
-    try:
+    with ending_in_one_line(complaint):
         request = to_request(options.scorers, options.folder)
         rescore_folder(options.folder, request, make_console())
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except Exception as error:  # noqa: BLE001 (to be looked at, and raised again unless it is understood)
-        complain(error)
 
 
 def to_request(overrides: Sequence[str], folder: Path) -> Request:

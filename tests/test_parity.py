@@ -10,6 +10,7 @@ import pytest
 from analysis.comparability import Pairing, group
 from analysis.parity import Reading, UnscoredError, find_parities, find_parity
 from analysis.quality import BERTSCORE_F1, PERPLEXITY
+from records.errors import UserError
 from records.record import Record
 from tests.benchmarks.coverage import measure_coverage, sized
 from tests.simulation import Truth, resolved, simulate
@@ -111,7 +112,7 @@ def test_a_margin_moves_perplexity_by_itself() -> None:
 
 @pytest.mark.parametrize("margin", [-0.1, math.nan, math.inf])
 def test_a_margin_below_nothing_is_refused(margin: float) -> None:
-    with pytest.raises(ValueError, match=f"margin={margin} is not allowed"):
+    with pytest.raises(UserError, match=f"margin={margin} is not allowed"):
         find_parity(sweep([3.0]), PERPLEXITY, margin=margin)
 
 

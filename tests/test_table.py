@@ -3,7 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
-from analysis.table import PLAIN_WIDTH, failures, make_console, table
+from analysis.table import failures, table
+from analysis.terminal import PLAIN_WIDTH, make_console
 from records.record import FailureKind, Record
 from records.settings import Encoder
 from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_sample, a_score, an_autoregressive_run

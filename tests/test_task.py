@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.table import make_console
+from analysis.terminal import make_console
 from benchmark import pipeline
 from benchmark.claims import Claim, Claims, this_process
 from benchmark.ledger import Entry, ExpectedEnvironment, Rerun, Sweep

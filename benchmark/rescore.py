@@ -18,7 +18,7 @@ from rich.markup import escape
 from analysis.metrics import metrics
 from analysis.terminal import ending_in_one_line, make_console
 from benchmark.complaints import complaint
-from benchmark.config import config_of, to_encoder, to_judge, to_settings
+from benchmark.config import config_of, of_folder, to_encoder, to_judge, to_settings
 from benchmark.environment import gpu_count
 from benchmark.preflight import make_tracker
 from benchmark.progress import Report, Stage
@@ -74,7 +74,7 @@ def to_request(overrides: Sequence[str], folder: Path) -> Request:
         raise UserError(
             f"{strange[0]!r} cannot be set here: give judge=... or encoder=..., or keys of theirs, and tracking=..."
         )
-    config = config_of([f"output_dir='{folder.absolute()}'", *overrides])
+    config = config_of([of_folder(folder), *overrides])
     named = {text.partition("=")[0].partition(".")[0] for text in overrides}
     judge = to_judge(config.judge) if "judge" in named else None
     encoder = to_encoder(config.encoder) if "encoder" in named else None

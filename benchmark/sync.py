@@ -6,7 +6,7 @@ from pathlib import Path
 
 from analysis.terminal import ending_in_one_line, make_console
 from benchmark.complaints import complaint
-from benchmark.config import config_of, to_settings
+from benchmark.config import config_of, of_folder, to_settings
 from benchmark.preflight import make_tracker
 from benchmark.sinks.journal import Journal
 from benchmark.sinks.mirror import sync
@@ -39,7 +39,7 @@ def sync_folder(folder: Path, overrides: Sequence[str]) -> None:
     journal = Journal(output_dir=folder.absolute())
     if not journal.folder.is_dir():
         raise UserError(f"{folder} has no records: give the output_dir of a run")
-    tracker = make_tracker(to_settings(config_of([f"output_dir={journal.output_dir}", *overrides])))
+    tracker = make_tracker(to_settings(config_of([of_folder(folder), *overrides])))
     if tracker is None:
         raise UserError("tracking=none has no store: give tracking=local, or tracking=server tracking.uri=...")
     console = make_console()

@@ -18,18 +18,14 @@ docs/parity.md says what is covered how often.
 """
 
 import math
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from itertools import product
-from types import MappingProxyType
 
 import numpy as np
 
 from analysis.choice import Reading, choose, speedup, speedup_at_crossing
 from analysis.comparability import Pairing
 from analysis.crossing import Crossing
-from analysis.evidence import LEAST_PROMPTS, UnscoredError, weigh
+from analysis.evidence import weigh
 from analysis.flags import choice_flags, entropy_flags, score_flags
 from analysis.intervals import LEVEL, Interval
 from analysis.quality import Metric
@@ -37,21 +33,9 @@ from analysis.timing import latency, median_interval
 from records.errors import UserError
 from records.record import Measurement, Record
 
-__all__ = [
-    "ENTROPY_BOUND",
-    "LEAST_PROMPTS",
-    "Interval",
-    "Parity",
-    "Reading",
-    "UnscoredError",
-    "find_parities",
-    "find_parity",
-]
-
 ENTROPY_BOUND = 0.25
 """Nats by which the arms' entropies may differ before parity by perplexity is flagged: 1.28 times the token variety."""
 RESAMPLES = 2000
-NO_MARGINS: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,28 +138,6 @@ def find_parity(
             *entropy_flags(steps, arms, evidence.prompts, choice, entropy_bound if metric.rewards_repetition else None),
         ),
     )
-
-
-def find_parities(
-    pairings: Iterable[Pairing],
-    metrics: Iterable[Metric],
-    *,
-    margins: Mapping[str, float] = NO_MARGINS,
-    resamples: int = RESAMPLES,
-    entropy_bound: float = ENTROPY_BOUND,
-) -> tuple[list[Parity], list[str]]:
-    """Parity of every pairing by every metric, and a line for each that has too few scores.
-
-    `margins` are by the metric's name, 0 where none is given.
-    """
-    find = partial(find_parity, resamples=resamples, entropy_bound=entropy_bound)
-    found, without = [], []
-    for pairing, metric in product(pairings, tuple(metrics)):
-        try:
-            found.append(find(pairing, metric, margin=margins.get(metric.name, 0.0)))
-        except UnscoredError as error:
-            without.append(f"{pairing.diffusion} B={pairing.batch} N={pairing.length}: {error}")
-    return found, without
 
 
 def check_margin(margin: float) -> None:

@@ -70,7 +70,8 @@ def announce(console: Console, plan: Plan, done: Collection[str], *, at_most: bo
         parts.append(f"{repeated} the same as another (a setting that their model ignores)")
     if plan.infeasible:
         parts.append(f"{len(plan.infeasible)} infeasible")
-    console.print(f"{plan.total} grid points: {', '.join(parts)}", highlight=False, soft_wrap=True)
+    points = "1 grid point" if plan.total == 1 else f"{plan.total} grid points"
+    console.print(f"{points}: {', '.join(parts)}", highlight=False, soft_wrap=True)
 
 
 def title(index: int, size: int, name: str) -> str:

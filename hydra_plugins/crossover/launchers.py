@@ -48,6 +48,7 @@ class LedgerLauncher(Launcher):
         from benchmark.ledger import read_sweep
 
         assert self._context is not None
+        assert self._config is not None
         composed = self._context.config_loader.load_sweep_config(self._config, list(job_overrides[0]))
         settings = to_settings(to_config(composed))
         sweep = read_sweep(settings.output_dir, settings.sweep)

@@ -11,6 +11,7 @@ from rich.table import Table
 from analysis.metrics import metrics
 from analysis.tables import Table as Rows
 from analysis.terminal import PLAIN_WIDTH
+from analysis.words import number
 from records.record import Failure, Record
 from records.run import Run
 from records.settings import Diffusion
@@ -82,12 +83,8 @@ def _why(record: Record, failure: Failure) -> str:
     return f"{record.name}: {failure.kind.replace('_', ' ')}: {failure.message}"
 
 
-def _significant(seconds: float) -> str:
-    return f"{seconds:#.3g}".rstrip(".")
-
-
 def _spread(found: dict[str, float]) -> str:
-    return f"[{_significant(found['latency/e2e_p25_s'])}, {_significant(found['latency/e2e_p75_s'])}]"
+    return f"[{number(found['latency/e2e_p25_s'])}, {number(found['latency/e2e_p75_s'])}]"
 
 
 def _perplexity(found: dict[str, float]) -> str:
@@ -127,7 +124,7 @@ OTHERS: dict[str, Callable[[Run], str]] = {
 """Settings that tell grid points apart only where a sweep varies them."""
 
 VALUES: dict[str, Callable[[dict[str, float]], str]] = {
-    "latency s": lambda found: _significant(found["latency/e2e_s"]),
+    "latency s": lambda found: number(found["latency/e2e_s"]),
     "[p25, p75]": _spread,
     "samples": lambda found: f"{found['work/samples']:.0f}",
     "tok/s": lambda found: f"{found['throughput/tok_per_s']:,.0f}",

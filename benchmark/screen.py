@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from analysis.metrics import metrics
 from analysis.table import failures, table
+from analysis.words import number
 from benchmark.progress import Stage
 from benchmark.sinks.tracking import Tracker
 from benchmark.sweep import Plan
@@ -88,7 +89,7 @@ def finished(console: Console, heading: str, record: Record) -> None:
     found = metrics(record)
     judged = f"  perplexity {found['quality/perplexity']:.1f}" if "quality/perplexity" in found else ""
     latency, rate = found["latency/e2e_s"], found["throughput/tok_per_s"]
-    console.print(f"{heading}  {latency:.3g} s  {rate:,.0f} tok/s{judged}", highlight=False)
+    console.print(f"{heading}  {number(latency)} s  {rate:,.0f} tok/s{judged}", highlight=False)
     for line in cautions(record.measurement):
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 

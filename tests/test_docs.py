@@ -7,11 +7,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmark").rglob("*.md")])
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_relative_link_leads_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+    links = LINK.findall(page.read_text(encoding="utf-8"))
     missing = [link for link in links if not (page.parent / link).exists()]
     assert not missing
 
@@ -41,6 +42,14 @@ def test_every_module_is_on_the_map() -> None:
     page = (ROOT / "docs" / "inside.md").read_text(encoding="utf-8")
     modules = [file for package in ("records", "analysis", "benchmark") for file in (ROOT / package).glob("[!_]*.py")]
     assert not [str(file) for file in modules if f"`{file.name}`" not in page and f"/{file.name}`" not in page]
+
+
+def test_every_page_and_picture_is_led_to_from_another() -> None:
+    links = {
+        (page.parent / link).resolve() for page in PAGES for link in LINK.findall(page.read_text(encoding="utf-8"))
+    }
+    files = {file for file in (ROOT / "docs").rglob("*") if file.is_file()}
+    assert not files - links
 
 
 def test_the_readme_is_among_the_pages() -> None:

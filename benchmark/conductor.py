@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hydra.core.utils import JobReturn
@@ -103,7 +104,7 @@ class Conductor:
         except UserError:
             raise
         except Exception as error:  # a launcher's own failure must not hide the points that are done
-            with logging_to(self.sweep.logs / LAUNCHER_LOG):
+            with suppress(OSError), logging_to(self.sweep.logs / LAUNCHER_LOG):  # it may be the disk that is full
                 log.exception("the launcher stopped")
             words = " ".join(f"{type(error).__name__}: {error}".split())
             self.say(f"the launcher stopped ({words}); its log: {self.sweep.logs / LAUNCHER_LOG}")

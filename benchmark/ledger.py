@@ -172,16 +172,17 @@ def read_part(file: Path) -> Part:
 
 
 def read_sweep(output_dir: Path, name: str) -> Sweep:
-    """The sweep of this name.
+    """The sweep of this name, whose folder may have been moved since.
 
     Raises:
         UserError: when there is none.
     """
     file = sweeps_folder(output_dir) / name / "sweep.json"
     try:
-        return build(Sweep, orjson.loads(file.read_bytes()))
+        sweep = build(Sweep, orjson.loads(file.read_bytes()))
     except (OSError, ValueError) as error:
         raise UserError(f"{file} is no sweep of this version ({error})") from error
+    return replace(sweep, output_dir=str(output_dir.absolute()))
 
 
 def read_sweeps(output_dir: Path) -> Iterator[Sweep]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from analysis import commands
 from analysis.source import STORE
-from analysis.table import make_console
+from analysis.terminal import ending_in_one_line
 from records.errors import UserError
 
 COMMANDS = ("table", "parity", "compare", "report")
@@ -19,14 +19,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not given or given[0] not in {*COMMANDS, "-h", "--help"}:
         given.insert(0, "table")
     options = _parser().parse_args(given)
-    try:
+    with ending_in_one_line(_complaint):
         options.command(options)
-    except (UserError, OSError, ValueError) as error:
-        message = str(error).replace("allow=", "--allow ").replace("margin=", "--margin ")
-        make_console(stderr=True).print(" ".join(message.split()), markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+
+
+def _complaint(error: Exception) -> str | None:
+    """The line for an error that the user can mend, in the words of this command line; None for one of our own."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    if not isinstance(error, UserError):
+        return None
+    return " ".join(str(error).replace("allow=", "--allow ").replace("margin=", "--margin ").split())
 
 
 def _parser() -> argparse.ArgumentParser:

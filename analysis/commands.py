@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.progress import track as bar
 
 from analysis.source import sources
-from analysis.table import failures, make_console, show
+from analysis.table import failures, show
 from analysis.table import table as table_of
+from analysis.terminal import make_console
 from records.errors import UserError
 from records.load import Loaded, latest, read
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from records.errors import UserError
 from records.load import latest
 from records.machine import Environment
 from records.record import Record
@@ -128,11 +129,11 @@ def check_allowed(allow: Iterable[str]) -> None:
     """Refuse names that are no control.
 
     Raises:
-        ValueError: with the names that are.
+        UserError: with the names that are.
     """
     unknown = sorted(set(allow) - CONTROLS.keys())
     if unknown:
-        raise ValueError(f"allow={','.join(unknown)} names no control: use {', '.join(CONTROLS)}")
+        raise UserError(f"allow={','.join(unknown)} names no control: use {', '.join(CONTROLS)}")
 
 
 def newest(records: Iterable[Record], allow: Collection[str] = frozenset()) -> list[Record]:
@@ -149,7 +150,7 @@ def group(records: Iterable[Record], allow: Collection[str] = frozenset()) -> Gr
     Random weights have no quality, so that their runs are left out, whatever is allowed to vary.
 
     Raises:
-        ValueError: when `allow` names what is no control.
+        UserError: when `allow` names what is no control.
     """
     check_allowed(allow)
     kept = newest(records, allow)

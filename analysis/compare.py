@@ -54,7 +54,7 @@ def compare(
     """The points that both sweeps measured under equal controls, in the order of a.
 
     Raises:
-        ValueError: when `allow` names what is no control.
+        UserError: when `allow` names what is no control.
     """
     there = _by_point(records_b, allow)
     return tuple(

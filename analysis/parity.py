@@ -18,39 +18,24 @@ docs/parity.md says what is covered how often.
 """
 
 import math
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from itertools import product
-from types import MappingProxyType
 
 import numpy as np
 
 from analysis.choice import Reading, choose, speedup, speedup_at_crossing
 from analysis.comparability import Pairing
 from analysis.crossing import Crossing
-from analysis.evidence import LEAST_PROMPTS, UnscoredError, weigh
+from analysis.evidence import weigh
 from analysis.flags import choice_flags, entropy_flags, score_flags
 from analysis.intervals import LEVEL, Interval
 from analysis.quality import Metric
 from analysis.timing import latency, median_interval
+from records.errors import UserError
 from records.record import Measurement, Record
-
-__all__ = [
-    "ENTROPY_BOUND",
-    "LEAST_PROMPTS",
-    "Interval",
-    "Parity",
-    "Reading",
-    "UnscoredError",
-    "find_parities",
-    "find_parity",
-]
 
 ENTROPY_BOUND = 0.25
 """Nats by which the arms' entropies may differ before parity by perplexity is flagged: 1.28 times the token variety."""
 RESAMPLES = 2000
-NO_MARGINS: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +98,7 @@ def find_parity(
 
     Raises:
         UnscoredError: when fewer than `LEAST_PROMPTS` prompts have the metric in every run.
-        ValueError: when the margin is negative.
+        UserError: when the margin is negative.
     """
     check_margin(margin)
     arms = [_measured(pairing.baseline), *map(_measured, pairing.by_steps.values())]
@@ -155,36 +140,14 @@ def find_parity(
     )
 
 
-def find_parities(
-    pairings: Iterable[Pairing],
-    metrics: Iterable[Metric],
-    *,
-    margins: Mapping[str, float] = NO_MARGINS,
-    resamples: int = RESAMPLES,
-    entropy_bound: float = ENTROPY_BOUND,
-) -> tuple[list[Parity], list[str]]:
-    """Parity of every pairing by every metric, and a line for each that has too few scores.
-
-    `margins` are by the metric's name, 0 where none is given.
-    """
-    find = partial(find_parity, resamples=resamples, entropy_bound=entropy_bound)
-    found, without = [], []
-    for pairing, metric in product(pairings, tuple(metrics)):
-        try:
-            found.append(find(pairing, metric, margin=margins.get(metric.name, 0.0)))
-        except UnscoredError as error:
-            without.append(f"{pairing.diffusion} B={pairing.batch} N={pairing.length}: {error}")
-    return found, without
-
-
 def check_margin(margin: float) -> None:
     """Refuse a margin that no metric could have.
 
     Raises:
-        ValueError: naming it.
+        UserError: naming it.
     """
     if not 0 <= margin < math.inf:
-        raise ValueError(f"margin={margin} is not allowed: give what diffusion may fall short, 0 or more")
+        raise UserError(f"margin={margin} is not allowed: give what diffusion may fall short, 0 or more")
 
 
 def _measured(record: Record) -> Measurement:

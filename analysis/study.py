@@ -9,9 +9,10 @@ import numpy as np
 
 from analysis.bootstrap import resample, studentise
 from analysis.comparability import Controls, Pairing, controls_of, group
+from analysis.evidence import UnscoredError
 from analysis.figures.panel import Entropy, Panel
 from analysis.figures.style import MOST_PANELS
-from analysis.parity import RESAMPLES, UnscoredError, check_margin, find_parity
+from analysis.parity import RESAMPLES, check_margin, find_parity
 from analysis.points import Point, points
 from analysis.quality import METRICS, Metric
 from records.record import Record
@@ -56,7 +57,7 @@ def study(
     """Analyse `records` by each of `metrics` that they have.
 
     Raises:
-        ValueError: when `allow` names no control or the margin is none.
+        UserError: when `allow` names no control or the margin is none.
     """
     check_margin(margin)
     grouping = group(records, allow)

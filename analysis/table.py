@@ -10,6 +10,8 @@ from rich.table import Table
 
 from analysis.metrics import metrics
 from analysis.tables import Table as Rows
+from analysis.terminal import PLAIN_WIDTH
+from analysis.words import number
 from records.record import Failure, Record
 from records.run import Run
 from records.settings import Diffusion
@@ -17,14 +19,6 @@ from records.settings import Diffusion
 MIB = 1024 * 1024
 ENDLESS = 10_000
 BERTSCORE = "quality/bertscore_f1"
-PLAIN_WIDTH = 120
-"""Columns of lines that go to a file or a pipe, where there is no terminal to fit."""
-
-
-def make_console(*, stderr: bool = False, record: bool = False) -> Console:
-    """The terminal; or plain, wide lines where the output is none. `record` keeps what is printed, to draw it."""
-    console = Console(stderr=stderr, record=record)
-    return console if console.is_terminal else Console(stderr=stderr, record=record, width=PLAIN_WIDTH)
 
 
 def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
@@ -89,12 +83,8 @@ def _why(record: Record, failure: Failure) -> str:
     return f"{record.name}: {failure.kind.replace('_', ' ')}: {failure.message}"
 
 
-def _significant(seconds: float) -> str:
-    return f"{seconds:#.3g}".rstrip(".")
-
-
 def _spread(found: dict[str, float]) -> str:
-    return f"[{_significant(found['latency/e2e_p25_s'])}, {_significant(found['latency/e2e_p75_s'])}]"
+    return f"[{number(found['latency/e2e_p25_s'])}, {number(found['latency/e2e_p75_s'])}]"
 
 
 def _perplexity(found: dict[str, float]) -> str:
@@ -134,7 +124,7 @@ OTHERS: dict[str, Callable[[Run], str]] = {
 """Settings that tell grid points apart only where a sweep varies them."""
 
 VALUES: dict[str, Callable[[dict[str, float]], str]] = {
-    "latency s": lambda found: _significant(found["latency/e2e_s"]),
+    "latency s": lambda found: number(found["latency/e2e_s"]),
     "[p25, p75]": _spread,
     "samples": lambda found: f"{found['work/samples']:.0f}",
     "tok/s": lambda found: f"{found['throughput/tok_per_s']:,.0f}",

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 
+from analysis.choice import Reading
 from analysis.intervals import Interval
-from analysis.parity import Parity, Reading
+from analysis.parity import Parity
 from analysis.quality import METRICS
 
 THOUSAND = 1000

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from analysis.comparability import group
 from analysis.evidence import UnscoredError
-from analysis.parity import find_parity
+from analysis.parity import check_margin, find_parity
 from analysis.quality import METRICS, Metric
 from analysis.words import inside
 from benchmark.conduct import Compose, Grid, begin
@@ -51,6 +51,7 @@ def bisect(grid: Grid, *, compose: Compose, launch: Launch, metric: str, margin:
     """
     if metric not in METRICS:
         raise UserError(f"hydra.sweeper.metric={metric} is not known: choose one of {', '.join(METRICS)}")
+    check_margin(margin)
     goal = Goal(metric=METRICS[metric], margin=margin)
     conductor = begin(grid, compose=compose, launch=launch, search=True)
     if conductor.settings.detach:

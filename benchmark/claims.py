@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmark.files import make_file, replace_file
 from benchmark.slurm import SchedulerDownError, Slurm, is_here
 from records.structure import build
 
@@ -60,7 +61,7 @@ class Claim:
 
     def release(self) -> None:
         """Let others have it."""
-        _replace(self.path, replace(self.owner, released=True))
+        replace_file(self.path, json.dumps(asdict(replace(self.owner, released=True))))
 
 
 IsAlive = Callable[[Owner, float], bool]
@@ -163,38 +164,12 @@ def _is_earlier_start(owner: Owner, asking: Owner | None) -> bool:
 
 
 def _make(path: Path, owner: Owner) -> bool:
-    """Make a claim's file, whole, unless there is one."""
-    partial = _write_beside(path, owner)
+    """Make a claim's file, unless there is one."""
     try:
-        os.link(partial, path)
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without links: its exclusive creation has to do
-        return _make_without_links(path, owner)
-    finally:
-        partial.unlink(missing_ok=True)
-    return True
-
-
-def _make_without_links(path: Path, owner: Owner) -> bool:
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            json.dump(asdict(owner), file)
+        make_file(path, json.dumps(asdict(owner)))
     except FileExistsError:
         return False
     return True
-
-
-def _replace(path: Path, owner: Owner) -> None:
-    _write_beside(path, owner).replace(path)
-
-
-def _write_beside(path: Path, owner: Owner) -> Path:
-    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".partial")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(owner), file)
-    Path(partial).chmod(0o644)
-    return Path(partial)
 
 
 def _read(path: Path) -> Owner | None:

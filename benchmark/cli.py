@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -12,17 +11,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from analysis.table import make_console
+from analysis.terminal import end_with, ending_in_one_line, make_console
 from benchmark.complaints import complaint
 from benchmark.config import CONF, Settings, to_config, to_settings
 from benchmark.schema import register
-from benchmark.sweep import INTERRUPTED
 from benchmark.usage import usage
 from records.errors import UserError
 
 register()
-
-USAGE_ERROR = 2
 
 
 @hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")
@@ -35,7 +31,7 @@ def grid_point(composed: DictConfig) -> None:
         else:
             _alone(composed, settings)
     except (UserError, OmegaConfBaseException) as error:
-        complain(error)  # here, because Hydra would print a line of its own first
+        end_with(complaint(error) or str(error))  # here, because Hydra would print a line of its own first
 
 
 def _of_sweep(settings: Settings) -> None:
@@ -59,26 +55,11 @@ def _alone(composed: DictConfig, settings: Settings) -> None:
     conduct([()], compose=lambda _: composed, launch=launch)
 
 
-def complain(error: Exception) -> NoReturn:
-    """End with one line on stderr; an error that is no user's to mend goes on as it is."""
-    line = complaint(error)
-    if line is None:
-        raise error
-    make_console(stderr=True).print(f"error: {line}", markup=False, highlight=False, soft_wrap=True)
-    raise SystemExit(USAGE_ERROR) from error
-
-
 def main() -> None:
     """Run the program; what goes wrong becomes one line and an exit code."""
     if {"-h", "--help"} & set(sys.argv[1:]):
         make_console().print(usage(), markup=False, highlight=False, soft_wrap=True)
         return
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing them
-    try:
+    with ending_in_one_line(complaint):
         grid_point()
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # whoever read the output has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except Exception as error:  # noqa: BLE001 (to be looked at, and raised again unless it is understood)
-        complain(error)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from omegaconf import DictConfig
 from rich.console import Console
 
-from analysis.table import make_console
+from analysis.terminal import make_console
 from benchmark.conductor import Conductor, Launch
 from benchmark.config import Settings, to_config, to_run, to_settings
 from benchmark.environment import gpu_count

@@ -3,11 +3,13 @@
 import logging
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hydra.core.utils import JobReturn
 from rich.console import Console
 
+from analysis.terminal import INTERRUPTED
 from benchmark.aftermath import Standing, settle, settle_all
 from benchmark.config import Settings
 from benchmark.ledger import Sweep
@@ -17,7 +19,7 @@ from benchmark.sinks.journal import Journal
 from benchmark.sinks.mirror import sync
 from benchmark.sinks.tracking import Tracker
 from benchmark.slurm import Slurm
-from benchmark.sweep import INTERRUPTED, Plan, Point, exit_code
+from benchmark.sweep import Plan, Point, exit_code
 from benchmark.task import logging_to, spared, unrun, wanted
 from records.errors import UserError
 from records.record import Failure, FailureKind, Record
@@ -102,7 +104,7 @@ class Conductor:
         except UserError:
             raise
         except Exception as error:  # a launcher's own failure must not hide the points that are done
-            with logging_to(self.sweep.logs / LAUNCHER_LOG):
+            with suppress(OSError), logging_to(self.sweep.logs / LAUNCHER_LOG):  # it may be the disk that is full
                 log.exception("the launcher stopped")
             words = " ".join(f"{type(error).__name__}: {error}".split())
             self.say(f"the launcher stopped ({words}); its log: {self.sweep.logs / LAUNCHER_LOG}")

@@ -65,6 +65,11 @@ class Settings:
     detach: bool = False
 
 
+def of_folder(output_dir: Path) -> str:
+    """The override that names this output_dir, whatever characters its name has."""
+    return "output_dir='{}'".format(str(output_dir.absolute()).replace("'", "\\'"))
+
+
 def config_of(overrides: Sequence[str]) -> Config:
     """The configuration that these overrides make, outside Hydra's own command line."""
     register()

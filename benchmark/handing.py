@@ -12,10 +12,10 @@ from rich.console import Console
 from benchmark.aftermath import settle
 from benchmark.arrays import ArrayExecutor
 from benchmark.claims import this_process
+from benchmark.job_watch import JobWatch
 from benchmark.ledger import Sweep, new_part, submitted
 from benchmark.slurm import SchedulerDownError, Slurm, is_here
 from benchmark.task import Worker
-from benchmark.watching import Watch
 from records.errors import UserError
 
 END_S = 60.0
@@ -70,7 +70,7 @@ class Array:
         self._sweep = sweep
         self._console = console
         self._slurm = Slurm()
-        self._watch = Watch(sweep, console, self._slurm, each)
+        self._watch = JobWatch(sweep, console, self._slurm, each)
         self._jobs: list[str] = []
 
     def submit(self, places: Sequence[int], parameters: dict[str, object], *, pack: int) -> None:

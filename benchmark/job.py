@@ -3,13 +3,14 @@
 The part says which points of which sweep are whose; a task of a SLURM array knows its number.
 """
 
+import argparse
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from analysis.table import make_console
+from analysis.terminal import make_console
 from benchmark.claims import Owner, this_process
 from benchmark.interruption import Stopped, told_to_stop
 from benchmark.ledger import read_part, read_sweep
@@ -19,8 +20,13 @@ from records.record import FailureKind
 
 def main(arguments: list[str]) -> int:
     """Run the points of a task; 0 when each was measured, or is a result, or somebody else's."""
-    file = Path(arguments[0])
-    task = int(arguments[1]) if len(arguments) > 1 else int(os.environ["SLURM_ARRAY_TASK_ID"])
+    parser = argparse.ArgumentParser(prog="python -m benchmark.job", description="What a sweep starts; not by hand.")
+    parser.add_argument("part", type=Path, help="the file in the sweep's ledger that says which points are whose")
+    parser.add_argument("task", type=int, nargs="?", default=os.environ.get("SLURM_ARRAY_TASK_ID"))
+    options = parser.parse_args(arguments)
+    if options.task is None:
+        parser.error("which task is neither given nor in SLURM_ARRAY_TASK_ID")
+    file, task = options.part, options.task
     part = read_part(file)
     sweep = read_sweep(file.parents[2], file.parent.name)
     with told_to_stop():

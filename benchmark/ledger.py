@@ -5,9 +5,7 @@ later, a job on its node, a second driver, `python -m benchmark.status`, reads t
 """
 
 import json
-import os
 import socket
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -17,6 +15,7 @@ from pathlib import Path
 import orjson
 import psutil
 
+from benchmark.files import replace_file
 from records.errors import UserError
 from records.run import Run
 from records.structure import build
@@ -96,7 +95,7 @@ class Sweep:
     def write(self) -> None:
         """Put the ledger on disk."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        _write(self.folder / "sweep.json", asdict(self))
+        replace_file(self.folder / "sweep.json", json.dumps(asdict(self)))
 
     def parts(self) -> "list[tuple[Path, Part]]":
         """All that has been handed out, in order."""
@@ -106,7 +105,7 @@ class Sweep:
     def add(self, part: "Part") -> Path:
         """Note what is about to be handed out."""
         file = self.folder / f"part-{sum(1 for _ in self.folder.glob('part-*.json'))}.json"
-        _write(file, asdict(part))
+        replace_file(file, json.dumps(asdict(part)))
         return file
 
     @property
@@ -163,7 +162,7 @@ def new_part(tasks: Sequence[Sequence[int]], at: str, *, slurm: bool) -> Part:
 def submitted(file: Path, job: str) -> Part:
     """Note the id that SLURM gave a part."""
     part = replace(read_part(file), job=job)
-    _write(file, asdict(part))
+    replace_file(file, json.dumps(asdict(part)))
     return part
 
 
@@ -173,16 +172,17 @@ def read_part(file: Path) -> Part:
 
 
 def read_sweep(output_dir: Path, name: str) -> Sweep:
-    """The sweep of this name.
+    """The sweep of this name, whose folder may have been moved since.
 
     Raises:
         UserError: when there is none.
     """
     file = sweeps_folder(output_dir) / name / "sweep.json"
     try:
-        return build(Sweep, orjson.loads(file.read_bytes()))
+        sweep = build(Sweep, orjson.loads(file.read_bytes()))
     except (OSError, ValueError) as error:
         raise UserError(f"{file} is no sweep of this version ({error})") from error
+    return replace(sweep, output_dir=str(output_dir.absolute()))
 
 
 def read_sweeps(output_dir: Path) -> Iterator[Sweep]:
@@ -197,14 +197,3 @@ def read_sweeps(output_dir: Path) -> Iterator[Sweep]:
 def sweeps_folder(output_dir: Path) -> Path:
     """Where the ledgers of an output folder lie."""
     return output_dir / "sweeps"
-
-
-def _write(path: Path, data: object) -> None:
-    """Whole or not at all."""
-    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".partial")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(data, file)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(partial).chmod(0o644)
-    Path(partial).replace(path)

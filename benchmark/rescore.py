@@ -8,7 +8,6 @@ keeps its scores. Each is logged to MLflow as a run's record is, with its origin
 
 import argparse
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +16,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from analysis.metrics import metrics
-from analysis.table import make_console
-from benchmark.cli import complain
-from benchmark.config import config_of, to_encoder, to_judge, to_settings
+from analysis.terminal import ending_in_one_line, make_console
+from benchmark.complaints import complaint
+from benchmark.config import config_of, of_folder, to_encoder, to_judge, to_settings
 from benchmark.environment import gpu_count
 from benchmark.preflight import make_tracker
 from benchmark.progress import Report, Stage
@@ -27,7 +26,6 @@ from benchmark.quality.older import complete
 from benchmark.quality.score import Scorers, load_scorers, rescore
 from benchmark.sinks.journal import Journal, record_name
 from benchmark.sinks.tracking import Tracker
-from benchmark.sweep import INTERRUPTED
 from records.errors import UserError
 from records.load import latest, load
 from records.record import Record
@@ -61,13 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="judge=..., encoder=... and tracking=..., as for python -m benchmark",
     )
     options = parser.parse_args(arguments)
-    try:
+    with ending_in_one_line(complaint):
         request = to_request(options.scorers, options.folder)
         rescore_folder(options.folder, request, make_console())
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except Exception as error:  # noqa: BLE001 (to be looked at, and raised again unless it is understood)
-        complain(error)
 
 
 def to_request(overrides: Sequence[str], folder: Path) -> Request:
@@ -80,7 +74,7 @@ def to_request(overrides: Sequence[str], folder: Path) -> Request:
         raise UserError(
             f"{strange[0]!r} cannot be set here: give judge=... or encoder=..., or keys of theirs, and tracking=..."
         )
-    config = config_of([f"output_dir='{folder.absolute()}'", *overrides])
+    config = config_of([of_folder(folder), *overrides])
     named = {text.partition("=")[0].partition(".")[0] for text in overrides}
     judge = to_judge(config.judge) if "judge" in named else None
     encoder = to_encoder(config.encoder) if "encoder" in named else None
@@ -154,7 +148,10 @@ def _rescore(missing: Sequence[tuple[Record, Run]], request: Request, journal: J
                 status.update(escape(f"{heading}  {stage} {done + 1}/{total}"))
 
             record = rescored(source, run, scorers, report)
-            path = journal.write(record)
+            try:
+                path = journal.write(record)
+            except ValueError as error:
+                raise UserError(f"{source.name}: {error}: give another judge or encoder") from error
             if request.tracker and (problem := request.tracker.log(record, path)):
                 console.print(f"MLflow did not take it ({problem}); its record is safe: {path}", markup=False)
             found = metrics(record)

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from analysis.metrics import metrics
 from analysis.table import failures, table
+from analysis.words import number
 from benchmark.progress import Stage
 from benchmark.sinks.tracking import Tracker
 from benchmark.sweep import Plan
@@ -70,7 +71,8 @@ def announce(console: Console, plan: Plan, done: Collection[str], *, at_most: bo
         parts.append(f"{repeated} the same as another (a setting that their model ignores)")
     if plan.infeasible:
         parts.append(f"{len(plan.infeasible)} infeasible")
-    console.print(f"{plan.total} grid points: {', '.join(parts)}", highlight=False, soft_wrap=True)
+    points = "1 grid point" if plan.total == 1 else f"{plan.total} grid points"
+    console.print(f"{points}: {', '.join(parts)}", highlight=False, soft_wrap=True)
 
 
 def title(index: int, size: int, name: str) -> str:
@@ -87,7 +89,7 @@ def finished(console: Console, heading: str, record: Record) -> None:
     found = metrics(record)
     judged = f"  perplexity {found['quality/perplexity']:.1f}" if "quality/perplexity" in found else ""
     latency, rate = found["latency/e2e_s"], found["throughput/tok_per_s"]
-    console.print(f"{heading}  {latency:.3g} s  {rate:,.0f} tok/s{judged}", highlight=False)
+    console.print(f"{heading}  {number(latency)} s  {rate:,.0f} tok/s{judged}", highlight=False)
     for line in cautions(record.measurement):
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 

@@ -1,8 +1,6 @@
 """Where sweeps stand: `python -m benchmark.status [OUTPUT_DIR] [--all] [--follow]`."""
 
 import argparse
-import os
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +13,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from analysis.table import failures, make_console
+from analysis.table import failures
+from analysis.terminal import ending_in_one_line, make_console
 from benchmark.aftermath import Stand, Standing, settle
+from benchmark.complaints import complaint
 from benchmark.ledger import Sweep, read_sweeps, sweeps_folder
 from benchmark.sinks.journal import Journal
 from benchmark.slurm import Slurm
@@ -61,20 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Show sweeps, once or until nothing is under way."""
     options = _parser().parse_args(arguments)
     console = make_console()
-    try:
+    with ending_in_one_line(complaint):
         if not sweeps_folder(options.output_dir).is_dir():
             raise UserError(f"{options.output_dir} holds no sweeps: give the output_dir of a benchmark")
         if options.follow:
             _follow(options, console)
         else:
             console.print(_shown(options, console.width))
-    except UserError as error:
-        make_console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:  # whoever read the output has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,11 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from analysis.terminal import INTERRUPTED
 from records.record import FailureKind, Record
 from records.run import Run
-
-INTERRUPTED = 130
-"""The exit code that shells give a program stopped by Ctrl-C."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,17 +1,15 @@
 """`python -m benchmark.sync OUTPUT_DIR [tracking=...]`: bring an MLflow store to the state of the journal."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.table import make_console
-from benchmark.cli import complain
-from benchmark.config import config_of, to_settings
+from analysis.terminal import ending_in_one_line, make_console
+from benchmark.complaints import complaint
+from benchmark.config import config_of, of_folder, to_settings
 from benchmark.preflight import make_tracker
 from benchmark.sinks.journal import Journal
 from benchmark.sinks.mirror import sync
-from benchmark.sweep import INTERRUPTED
 from records.errors import UserError
 
 
@@ -25,12 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "tracking", nargs="*", metavar="tracking=NAME", help="as for python -m benchmark; [tracking=local]"
     )
     options = parser.parse_args(arguments)
-    try:
+    with ending_in_one_line(complaint):
         sync_folder(options.folder, options.tracking)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except Exception as error:  # noqa: BLE001 (to be looked at, and raised again unless it is understood)
-        complain(error)
 
 
 def sync_folder(folder: Path, overrides: Sequence[str]) -> None:
@@ -45,7 +39,7 @@ def sync_folder(folder: Path, overrides: Sequence[str]) -> None:
     journal = Journal(output_dir=folder.absolute())
     if not journal.folder.is_dir():
         raise UserError(f"{folder} has no records: give the output_dir of a run")
-    tracker = make_tracker(to_settings(config_of([f"output_dir={journal.output_dir}", *overrides])))
+    tracker = make_tracker(to_settings(config_of([of_folder(folder), *overrides])))
     if tracker is None:
         raise UserError("tracking=none has no store: give tracking=local, or tracking=server tracking.uri=...")
     console = make_console()

@@ -131,7 +131,7 @@ class Worker:
                 f"{record.name}: the job was given up for lost and started again elsewhere; this result is dropped"
             )
             return Outcome(ending=Ending.superseded)
-        path = self._journal.write(record)
+        record, path = self._write(record)
         claim.release()
         self._track(record, path)
         finished(self._console, self._heading(place), record)
@@ -140,6 +140,15 @@ class Worker:
         if record.failure is not None and record.failure.kind in STOPPED:
             raise Stopped(record.failure.kind, record.failure.message)
         return Outcome(ending=Ending.recorded, record=record)
+
+    def _write(self, record: Record) -> tuple[Record, Path]:
+        """Put the record on disk; a failure in its place when it has a figure that is no number."""
+        try:
+            return record, self._journal.write(record)
+        except ValueError as error:
+            failure = Failure(kind=FailureKind.error, message=f"the measurement cannot be kept: {error}")
+            record = replace(record, measurement=None, prediction=None, failure=failure)
+            return record, self._journal.write(record)
 
     def _track(self, record: Record, path: Path) -> None:
         from benchmark.preflight import job_tracker

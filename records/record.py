@@ -1,6 +1,8 @@
 """What a run leaves behind: exactly one record, a measurement or a failure, as plain data and JSON."""
 
 import json
+import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -180,8 +182,17 @@ class Record:
             raise ValueError("Record: a record holds a measurement or a failure, never both and never neither")
 
     def to_json(self) -> str:
-        """The record as JSON text."""
-        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+        """The record as JSON text.
+
+        Raises:
+            ValueError: naming a figure that is no finite number, which JSON cannot hold.
+        """
+        data = asdict(self)
+        try:
+            return json.dumps(data, ensure_ascii=False, allow_nan=False)
+        except ValueError as error:
+            place = next(_not_finite(data), None)
+            raise ValueError(str(error) if place is None else f"{place} is not a finite number") from error
 
     @classmethod
     def from_json(cls, text: str) -> "Record":
@@ -205,3 +216,12 @@ class Record:
             return build(cls, data)
         except UserError as error:
             raise ValueError(f"Run: {error}") from error
+
+
+def _not_finite(data: object, place: str = "") -> Iterator[str]:
+    """Where numbers that are none stand, as measurement.samples.0.latency_s."""
+    if isinstance(data, dict | list | tuple):
+        for name, value in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from _not_finite(value, f"{place}.{name}" if place else str(name))
+    elif isinstance(data, float) and not math.isfinite(data):
+        yield place

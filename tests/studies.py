@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from analysis.choice import Reading
 from analysis.crossing import Crossing
 from analysis.figures.panel import Panel
 from analysis.intervals import Interval
-from analysis.parity import Parity, Reading
+from analysis.parity import Parity
 from analysis.quality import METRICS
 from analysis.study import Study, study
 from records.record import Record

@@ -89,6 +89,7 @@ def test_what_cannot_be_done_ends_in_one_line(
         main([argument.replace("OUTPUTS", outputs) for argument in arguments])
     printed = capsys.readouterr().err
     assert ended.value.code == 2
+    assert printed.startswith("error: ")
     assert message in printed
     assert printed.count("\n") == 1
 

@@ -7,7 +7,7 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
 from analysis.quality import PERPLEXITY
-from analysis.table import make_console
+from analysis.terminal import make_console
 from benchmark.bisection import Goal, Search, find_ladders, in_words
 from benchmark.conduct import make_sweep
 from benchmark.conductor import Conductor

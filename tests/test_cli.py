@@ -182,7 +182,7 @@ def test_ctrl_c_keeps_what_is_done_records_what_was_stopped_and_ends_with_130(tm
         text=True,
         preexec_fn=hear_ctrl_c,  # noqa: PLW1509 (no threads here)
     ) as process:
-        wait_for_first_record(tmp_path)
+        wait_for_second_point(tmp_path)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -198,10 +198,10 @@ def hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def wait_for_first_record(folder: Path) -> None:
-    """Until the first job has ended, and a moment more for the second to begin."""
+def wait_for_second_point(folder: Path) -> None:
+    """Until the second point is claimed, and a moment more for its run to begin."""
     for _ in range(1000):
-        if list(folder.glob("outputs/records/*.json")):
+        if len(list(folder.glob("outputs/claims/*.1"))) > 1:
             time.sleep(1)
             return
         time.sleep(0.1)

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from analysis.comparability import CONTROLS, group
+from records.errors import UserError
 from records.machine import Card
 from records.record import FailureKind, Record
 from records.run import Run
@@ -148,7 +149,7 @@ def test_a_run_on_other_hardware_does_not_replace_one() -> None:
 
 
 def test_an_unknown_control_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"allow=colour names no control: use device, gpu, cpu"):
+    with pytest.raises(UserError, match=r"allow=colour names no control: use device, gpu, cpu"):
         group([], allow={"colour", "gpu"})
     assert group([], allow=set(CONTROLS)).pairings == ()
 

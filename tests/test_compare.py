@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from analysis.compare import Verdict, compare, unmatched
+from records.errors import UserError
 from records.record import Record
 from records.run import Run
 from records.settings import Weights
@@ -81,7 +82,7 @@ def test_points_of_one_sweep_alone_are_named() -> None:
 
 
 def test_an_unknown_control_is_refused() -> None:
-    with pytest.raises(ValueError, match="allow=colour names no control"):
+    with pytest.raises(UserError, match="allow=colour names no control"):
         compare([], [], allow={"colour"})
 
 

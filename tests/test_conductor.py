@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hydra.core.utils import JobReturn
 
-from analysis.table import make_console
+from analysis.terminal import make_console
 from benchmark.conduct import common_settings, make_sweep
 from benchmark.conductor import Conductor, Launch
 from benchmark.config import Settings, config_of

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.config import CONF, to_run, to_settings
+from benchmark.config import CONF, of_folder, to_run, to_settings
 from records.errors import UserError
 from records.run import Run
 from records.settings import Device, Encoder, Family, HeldOut, Precision, Remasking, Stopping
@@ -166,6 +166,11 @@ def test_paths_become_absolute_where_the_program_was_started(tmp_path: Path, mon
     settings = to_settings(config("output_dir=here"))
     assert settings.output_dir == tmp_path / "here"
     assert settings.tracking_uri == f"sqlite:///{tmp_path}/here/mlflow.db"
+
+
+@pytest.mark.parametrize("name", ["plain", "a, b=c", "it's $HOME", "back\\slash", "[1] {x}", "ünï"])
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    assert to_settings(config(of_folder(tmp_path / name))).output_dir == tmp_path / name
 
 
 @pytest.mark.parametrize("uri", ["http://host:5000", "sqlite:////data/mlflow.db", "postgresql://user@host/db"])

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.table import make_console
+from analysis.terminal import make_console
 from benchmark.arrays import checked
 from benchmark.handing import Array, packed
 from benchmark.slurm import SETUP_FAILED

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -40,36 +40,40 @@ def test_a_later_run_of_the_same_point_has_a_file_of_its_own(journal: Journal) -
 
 def test_a_record_that_cannot_be_written_leaves_nothing_behind(journal: Journal) -> None:
     unwritable = a_record(measurement=a_measurement(samples=(a_sample(latency_s=float("nan")),)))
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(ValueError, match=r"measurement\.samples\.0\.latency_s is not a finite number"):
         journal.write(unwritable)
     assert list(journal.folder.iterdir()) == []
 
 
 def test_a_file_that_is_still_being_written_is_not_read(journal: Journal) -> None:
     text = a_record().to_json()
-    (journal.folder / "tmpabc.partial").write_text(text[: len(text) // 2])
+    (journal.folder / ".abc.partial").write_text(text[: len(text) // 2])
     journal.write(a_record())
-    assert journal.read("sweep-1", BEGAN) == [a_record()]
+    assert load(journal.folder.glob("*.json")).records == (a_record(),)
+    assert len(journal.of({a_run().key}).records) == 1
 
 
-def test_only_the_sweeps_own_records_are_read_in_the_order_of_their_start(journal: Journal) -> None:
+def test_only_the_records_of_the_runs_in_question_are_read_in_the_order_of_their_start(journal: Journal) -> None:
     late = a_record(started_at="2026-03-01T13:00:00+00:00")
-    for record in (late, a_record(a_run(batch=1), sweep="sweep-2"), a_record(a_run(batch=4))):
+    for record in (late, a_record(a_run(batch=1)), a_record(a_run(batch=4))):
         journal.write(record)
-    assert journal.read("sweep-1", BEGAN) == [a_record(a_run(batch=4)), late]
+    keys = {a_run().key, a_run(batch=4).key}
+    assert journal.fresh(keys, STARTED, ()) == [a_record(a_run(batch=4)), late]
+    assert journal.fresh(keys, STARTED, {a_run(batch=4).key}) == [late]
 
 
 def test_records_from_long_before_the_sweep_are_not_opened(journal: Journal) -> None:
     journal.write(a_record())
-    assert journal.read("sweep-1", BEGAN + timedelta(hours=2)) == []
-    assert journal.read("sweep-1", BEGAN + timedelta(minutes=30)) == [a_record()]  # clocks differ
+    keys = {a_run().key}
+    assert journal.fresh(keys, (BEGAN + timedelta(hours=2)).isoformat(), ()) == []
+    assert journal.fresh(keys, (BEGAN + timedelta(minutes=30)).isoformat(), ()) == [a_record()]  # clocks differ
 
 
 def test_a_strangers_file_disturbs_nothing(journal: Journal) -> None:
     (journal.folder / "notes.json").write_text("{}")
     (journal.folder / "a-b.json").write_text("no json")
     journal.write(a_record())
-    assert journal.read("sweep-1", datetime.now(UTC) - timedelta(days=3650)) == [a_record()]
+    assert len(journal.of({a_run().key}).records) == 1
 
 
 def test_preparing_twice_changes_nothing(journal: Journal) -> None:

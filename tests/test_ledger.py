@@ -15,6 +15,14 @@ def test_a_sweep_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert sweep.places[RUNS[1].key] == 1
 
 
+def test_a_sweep_whose_folder_was_moved_lies_where_it_is_found(tmp_path: Path) -> None:
+    a_sweep(tmp_path / "before")
+    (tmp_path / "before").rename(tmp_path / "after")
+    (sweep,) = read_sweeps(tmp_path / "after")
+    sweep.close()
+    assert (tmp_path / "after" / "sweeps" / "sweep-1" / "closed").exists()
+
+
 def test_parts_keep_their_order_and_learn_the_id_that_the_scheduler_gave(tmp_path: Path) -> None:
     sweep = a_sweep(tmp_path)
     files = [sweep.add(new_part([[place]], STARTED, slurm=True)) for place in range(12)]

@@ -15,11 +15,10 @@ from torch import Tensor
 
 from benchmark.models.loading import LanguageModel, load_model
 from benchmark.prompts import Prompt
-from benchmark.quality import likelihood, memory
+from benchmark.quality import likelihood, remember
 from benchmark.quality.likelihood import (
     Document,
     autoregressive_nats,
-    enumerated_bound,
     k_step_bound,
     likelihoods,
     masked_nats,
@@ -33,6 +32,15 @@ from tests.fakes import FakeModel
 KNOWN = Path(__file__).parent / "known_answers" / "tiny_random_llada"
 CASES = json.loads((KNOWN / "cases.json").read_text())["likelihood"]
 DOCUMENT = Document(prompt=[3, 4, 5], answer=[6, 7, 8, 9, 10])
+
+
+def enumerated_bound(model: LanguageModel, document: Document) -> float:
+    """LLaDA's bound exactly, over all 2^N - 1 maskings: the expectation of the estimate, for a few tokens."""
+    size = len(document.answer)
+    masked_RN = torch.tensor(list(itertools.product([False, True], repeat=size))[1:])
+    masks_R = masked_RN.sum(dim=1)
+    weight_R = torch.tensor([1 / (masks * math.comb(size, masks)) for masks in masks_R.tolist()], dtype=torch.float64)
+    return float((masked_nats(model, document, masked_RN, masked_RN) * weight_R).sum())
 
 
 @cache
@@ -174,7 +182,7 @@ def test_draws_depend_on_the_seed_and_the_document_alone(monkeypatch: pytest.Mon
     held_out = HeldOut(documents=2, samples=4, orders=2)
 
     def found(names: str, seed: int, steps: int = 5) -> list[float]:
-        monkeypatch.setattr(memory, "_KNOWN", WeakKeyDictionary())  # what is remembered would prove nothing
+        monkeypatch.setattr(remember, "_KNOWN", WeakKeyDictionary())  # what is remembered would prove nothing
         model = random_model(Family.diffusion)
         diffusion = a_diffusion(steps=steps, block_length=5)
         return [one.nats for one in likelihoods(model, list(map(prompt, names)), held_out, diffusion, seed, _ignore)]
@@ -207,12 +215,12 @@ def test_what_does_not_depend_on_k_is_computed_once() -> None:
 
 
 def test_nothing_is_remembered_of_a_model_that_is_gone() -> None:
-    owner, before = FakeModel(vocabulary=12, logits=lambda _place: [0.0] * 12, mask_id=1), len(memory._KNOWN)
-    assert memory.remember(owner.body, "a", lambda: 1) == memory.remember(owner.body, "a", lambda: 2) == 1
-    assert len(memory._KNOWN) == before + 1
+    owner, before = FakeModel(vocabulary=12, logits=lambda _place: [0.0] * 12, mask_id=1), len(remember._KNOWN)
+    assert remember.remember(owner.body, "a", lambda: 1) == remember.remember(owner.body, "a", lambda: 2) == 1
+    assert len(remember._KNOWN) == before + 1
     del owner
     gc.collect()
-    assert len(memory._KNOWN) == before
+    assert len(remember._KNOWN) == before
 
 
 def test_bytes_are_those_of_the_text_in_utf_8() -> None:

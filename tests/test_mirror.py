@@ -253,8 +253,8 @@ def test_a_limit_ends_it_in_time_and_says_what_is_left(mirror: Mirror, slow: Cal
     for batch in (1, 2, 4, 8):
         mirror.journal.write(a_record(a_run(batch=batch)))
     mirror.tracker.prepare()
-    slow(0.4)
-    synced = sync(mirror.journal, mirror.tracker, limit_s=1.0)
+    slow(1.0)
+    synced = sync(mirror.journal, mirror.tracker, limit_s=3.0)
     assert synced.left >= 1
     assert synced.added + synced.left == 4
     assert synced.reason is not None

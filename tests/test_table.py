@@ -3,7 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
-from analysis.table import PLAIN_WIDTH, failures, make_console, table
+from analysis.table import failures, table
+from analysis.terminal import PLAIN_WIDTH, make_console
 from records.record import FailureKind, Record
 from records.settings import Encoder
 from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_sample, a_score, an_autoregressive_run
@@ -37,7 +38,7 @@ def test_a_point_that_failed_shows_its_kind_where_the_numbers_would_be() -> None
 
 
 @pytest.mark.parametrize(
-    ("latency_s", "shown"), [(0.012345, "0.0123"), (1.0, "1.00"), (123.4, "123"), (1234.5, "1.23e+03")]
+    ("latency_s", "shown"), [(0.012345, "0.0123"), (1.0, "1.00"), (123.4, "123"), (1234.5, "1,234")]
 )
 def test_latencies_have_three_significant_digits(latency_s: float, shown: str) -> None:
     record = a_record(measurement=a_measurement(samples=(a_sample(latency_s=latency_s),)))

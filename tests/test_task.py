@@ -1,13 +1,15 @@
 """Points as a job runs them, in this process, with tiny models on disk."""
 
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from analysis.table import make_console
+from analysis.terminal import make_console
+from benchmark import pipeline
 from benchmark.claims import Claim, Claims, this_process
 from benchmark.ledger import Entry, ExpectedEnvironment, Rerun, Sweep
 from benchmark.sinks.journal import Journal
@@ -16,7 +18,7 @@ from records.load import load
 from records.record import FailureKind, Record
 from records.run import Run
 from records.settings import Family, Model, Prompts
-from tests.factories import a_failed_record, an_autoregressive_run
+from tests.factories import a_failed_record, a_measurement, a_record, a_sample, an_autoregressive_run
 from tests.sweeps import a_sweep
 
 EARLIER = "2026-01-01T00:00:00+00:00"
@@ -104,15 +106,37 @@ def test_the_result_of_a_job_that_was_given_up_for_lost_is_dropped(
     assert "this result is dropped" in capsys.readouterr().out
 
 
-def test_an_error_is_recorded_with_the_end_of_its_log(tmp_path: Path, run: Run) -> None:
-    broken = replace(run, prompts=Prompts(source=str(tmp_path / "none.txt"), count=1))
-    assert perform(a_sweep(tmp_path, (broken,))).kind is FailureKind.error
-    raising = replace(run, prompts=Prompts(source=str(tmp_path), count=1))
-    sweep = a_sweep(tmp_path, (raising,), id="sweep-2")
-    outcome = perform(sweep)
-    assert outcome.kind is FailureKind.error
+def test_what_the_user_can_mend_is_recorded_in_its_words(tmp_path: Path, run: Run) -> None:
+    outcome = perform(a_sweep(tmp_path, (replace(run, prompts=Prompts(source=str(tmp_path / "none.txt"), count=1)),)))
     assert outcome.record is not None
     assert outcome.record.failure is not None
+    assert outcome.record.failure.kind is FailureKind.error
+    assert "there is no such file" in outcome.record.failure.message
+
+
+def test_an_error_of_ours_is_recorded_with_the_end_of_its_log(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(pipeline, "measure_run", broken)
+    outcome = perform(a_sweep(tmp_path, (run,)))
+    assert outcome.record is not None
+    assert outcome.record.failure is not None
+    assert outcome.record.failure.message == "RuntimeError: broken"
+    assert "Traceback" in str(outcome.record.failure.log_tail)
+
+
+def test_a_figure_that_is_no_number_makes_a_failure_that_names_it(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = a_record(run, measurement=a_measurement(samples=(a_sample(latency_s=math.nan),)))
+    monkeypatch.setattr(pipeline, "execute", lambda *_, **__: measured)
+    assert perform(a_sweep(tmp_path, (run,))).kind is FailureKind.error
+    (record,) = records(tmp_path)
+    assert record.failure is not None
+    assert "measurement.samples.0.latency_s is not a finite number" in record.failure.message
 
 
 @pytest.mark.parametrize("skip", [True, False])

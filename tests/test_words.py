@@ -2,9 +2,9 @@ import math
 
 import pytest
 
+from analysis.choice import Reading
 from analysis.crossing import Crossing
 from analysis.intervals import Interval
-from analysis.parity import Reading
 from analysis.words import answer, crossing, inside, listed, number, remarks, steps_to_parity
 from tests.studies import a_parity, not_reached
 

@@ -17,9 +17,15 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     best = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", choices=("cpu", "cuda"), default=best)
-    parser.add_argument("--output", type=Path, default=ASSETS, help="folder of the assets (%(default)s)")
-    parser.add_argument("--quick", action="store_true", help="a few tiny batches: a test that all runs")
-    return parser.parse_args(arguments)
+    parser.add_argument("--output", type=Path, help=f"folder of the assets ({ASSETS})")
+    parser.add_argument("--quick", action="store_true", help="a few tiny batches: a test that all runs; needs --output")
+    options = parser.parse_args(arguments)
+    if options.quick and options.output is None:
+        parser.error(
+            "--quick makes models of no use in place of the trained ones: give another folder, --output FOLDER"
+        )
+    options.output = options.output or ASSETS
+    return options
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -27,7 +27,7 @@ from benchmark.engines.choice import CHUNK_LOGITS
 from benchmark.models.loading import LanguageModel
 from benchmark.progress import Report, Stage
 from benchmark.prompts import Prompt
-from benchmark.quality.memory import remember
+from benchmark.quality.remember import remember
 from benchmark.schedule import transfers
 from records.settings import Diffusion, HeldOut
 from records.texts import DocumentLikelihood
@@ -105,15 +105,6 @@ def monte_carlo_bound(model: LanguageModel, document: Document, samples: int, ge
     nats_H2 = (masked_nats(model, document, masked_RN, masked_RN) * size / masks_R).view(-1, 2)
     squares = (nats_H2[:, 0] - nats_H2[:, 1]).square().sum()
     return Estimate(nats=float(nats_H2.mean()), se_nats=float(squares.sqrt() / samples))
-
-
-def enumerated_bound(model: LanguageModel, document: Document) -> float:
-    """LLaDA's bound exactly, over all 2^N - 1 maskings: the expectation of the estimate, for a few tokens."""
-    size = len(document.answer)
-    masked_RN = torch.tensor(list(itertools.product([False, True], repeat=size))[1:])
-    masks_R = masked_RN.sum(dim=1)
-    weight_R = torch.tensor([1 / (masks * math.comb(size, masks)) for masks in masks_R.tolist()], dtype=torch.float64)
-    return float((masked_nats(model, document, masked_RN, masked_RN) * weight_R).sum())
 
 
 def k_step_bound(

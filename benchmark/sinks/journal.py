@@ -1,6 +1,5 @@
 """The journal: a folder with one JSON file a record, written whole or not at all, never overwritten."""
 
-import os
 import tempfile
 from collections.abc import Collection
 from contextlib import suppress
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from benchmark.files import make_file
 from records.errors import UserError
 from records.load import Loaded, load
 from records.record import Record
@@ -51,25 +51,15 @@ class Journal:
         return self.folder / f"{record_name(key, started_at)}.json"
 
     def write(self, record: Record) -> Path:
-        """Put the record on disk, in one step that either happens or does not."""
-        path = self.path(record.key, record.started_at)
-        descriptor, partial = tempfile.mkstemp(dir=self.folder, suffix=".partial")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(record.to_json())
-                file.flush()
-                os.fsync(file.fileno())
-            Path(partial).chmod(0o666 & ~_umask())  # as any file that a program writes, not for its owner alone
-            _publish(Path(partial), path)
-        finally:
-            Path(partial).unlink(missing_ok=True)
-        return path
+        """Put the record on disk, in one step that either happens or does not.
 
-    def read(self, sweep: str, since: datetime) -> list[Record]:
-        """The records of one sweep that began at `since`, in the order of their start."""
-        earliest = since - CLOCK_DIFFERENCE
-        files = [file for file in self.folder.glob("*.json") if started(file) >= earliest]
-        return [record for record in load(files).records if record.sweep == sweep]
+        Raises:
+            FileExistsError: when there is a record with this key and start.
+            ValueError: when a figure of it is not a number.
+        """
+        path = self.path(record.key, record.started_at)
+        make_file(path, record.to_json())
+        return path
 
     def of(self, keys: Collection[str]) -> Loaded:
         """All records of these runs, from one look at the folder; what cannot be read is named."""
@@ -104,22 +94,6 @@ class Journal:
 def record_name(key: str, started_at: str) -> str:
     """What a record's file is called, without its ending."""
     return f"{key}-{datetime.fromisoformat(started_at).strftime(STAMP)}"
-
-
-def _publish(partial: Path, path: Path) -> None:
-    """Give a finished file its name. A link refuses to replace an earlier record; not every file system has links."""
-    try:
-        os.link(partial, path)
-    except FileExistsError:
-        raise
-    except OSError:
-        partial.rename(path)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def started(file: Path) -> datetime:

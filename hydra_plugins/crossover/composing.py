@@ -8,6 +8,7 @@ import copy
 from collections.abc import Sequence
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, open_dict
@@ -16,7 +17,8 @@ from omegaconf import DictConfig, open_dict
 class Composer:
     """Composes overrides to configurations without Hydra's own part."""
 
-    def __init__(self, loader: ConfigLoaderImpl, config: DictConfig) -> None:
+    def __init__(self, loader: ConfigLoader, config: DictConfig) -> None:
+        assert isinstance(loader, ConfigLoaderImpl)
         self._loader = loader
         self._config = config
         self._parser = OverridesParser.create(config_loader=loader)

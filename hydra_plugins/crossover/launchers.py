@@ -43,11 +43,12 @@ class LedgerLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Hand out points and wait for them. No failure of a point is raised: each is the return of its own job."""
         del initial_job_idx  # a point is known by its place in the ledger
-        from analysis.table import make_console
+        from analysis.terminal import make_console
         from benchmark.config import to_config, to_settings
         from benchmark.ledger import read_sweep
 
         assert self._context is not None
+        assert self._config is not None
         composed = self._context.config_loader.load_sweep_config(self._config, list(job_overrides[0]))
         settings = to_settings(to_config(composed))
         sweep = read_sweep(settings.output_dir, settings.sweep)

@@ -23,6 +23,8 @@ TINY = ("prompts.count=1", "judge=none", "repeats=1", "length=32", "tracking=non
 POINTS = 20
 DISPATCHED = 1000
 RECORDS = 10_000
+NAME = "crossover-machinery"
+"""What its jobs are called, so that it counts and cancels no others of whoever runs it."""
 
 UNTIL_WARM_UP = """
 import os, sys, time
@@ -123,14 +125,14 @@ def dispatch(root: Path) -> float:
     hold = "+hydra.launcher.additional_parameters.hold=true"
     with tempfile.TemporaryDirectory() as folder:
         began = time.time()
-        command = [sys.executable, "-m", "benchmark", *grid, *TINY, *hardware, hold]
+        command = [sys.executable, "-m", "benchmark", *grid, *TINY, *hardware, hold, f"hydra.launcher.name={NAME}"]
         with subprocess.Popen(command, cwd=folder, env=_environment(root), stdout=subprocess.DEVNULL) as process:
             while _queued() < DISPATCHED:
                 time.sleep(0.5)
             took = time.time() - began
             if old:
                 process.kill()  # it would wait for the jobs
-        subprocess.run(["scancel", "--me"], check=True)
+        subprocess.run(["scancel", "--me", f"--name={NAME}"], check=True)
         while _queued():
             time.sleep(0.5)
     return took
@@ -150,7 +152,7 @@ FIGURES: dict[str, tuple[str, Callable[[Path], float]]] = {
 
 
 def _queued() -> int:
-    done = subprocess.run(["squeue", "-h", "-r", "--me"], capture_output=True, text=True, check=True)
+    done = subprocess.run(["squeue", "-h", "-r", "--me", f"--name={NAME}"], capture_output=True, text=True, check=True)
     return len(done.stdout.splitlines())
 
 

@@ -1,9 +1,11 @@
 """A throw-away SLURM on this machine: `python -m tests.slurm.lab start FOLDER`, and `stop FOLDER`.
 
 Four virtual nodes, each a slurmd of its own; munge with a key of its own; accounting through slurmdbd and MariaDB.
-Everything lies in one folder and listens on 127.0.0.1 alone.
+Everything lies in one folder, and listens at the address of this machine's own name alone: 127.0.0.1 or 127.0.1.1 on
+most.
 """
 
+import argparse
 import getpass
 import json
 import os
@@ -235,6 +237,7 @@ def _settings(folder: Path, *, accounting: bool) -> Settings:
     return Settings(
         folder=folder,
         host=socket.gethostname().partition(".")[0],
+        address=socket.gethostbyname(socket.gethostname()),
         user=getpass.getuser(),
         ports=Ports(controller=controller, accounting=accounts, database=database, nodes=tuple(nodes)),
         password=secrets.token_hex(16),
@@ -244,7 +247,7 @@ def _settings(folder: Path, *, accounting: bool) -> Settings:
 
 
 def _free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    probes = [socket.create_server(("", 0)) for _ in range(count)]
     ports = [int(probe.getsockname()[1]) for probe in probes]
     for probe in probes:
         probe.close()
@@ -307,13 +310,21 @@ def _lives(process: psutil.Process) -> bool:
 
 def main(arguments: Sequence[str]) -> None:
     """Start a lab and say how to use it, or stop it."""
-    verb, folder = arguments[0], Path(arguments[1]).absolute()
-    if verb == "start":
+    parser = argparse.ArgumentParser(prog="python -m tests.slurm.lab", description="A throw-away SLURM.")
+    parser.add_argument("verb", choices=("start", "stop"))
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="all of it lies there; new for start")
+    options = parser.parse_args(arguments)
+    folder = options.folder.absolute()
+    if options.verb == "start":
         if lacking := missing():
             sys.exit(f"SLURM is not here: {lacking[0]}")
+        if folder.exists():
+            sys.exit(f"{folder} is there already: give a new folder")
         lab = Lab.start(folder)
         print("\n".join(f"export {name}={value}" for name, value in lab.environment.items() if name != "PATH"))
         return
+    if not (folder / "lab.json").is_file():
+        sys.exit(f"{folder} holds no lab: give the folder that one was started in")
     stored = json.loads((folder / "lab.json").read_text())
     stored |= {"folder": folder, "ports": Ports(**stored["ports"])}
     Lab(Settings(**stored)).stop()

@@ -25,10 +25,17 @@ class Ports:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What one lab is made of; `cgroups` says whether the kernel ends jobs that take too much memory."""
+    """What one lab is made of.
+
+    Attributes:
+        host, address: this machine's name, and what that stands for: SLURM's daemons listen there, where they are
+            told not to listen everywhere.
+        cgroups: whether the kernel ends jobs that take too much memory.
+    """
 
     folder: Path
     host: str
+    address: str
     user: str
     ports: Ports
     password: str
@@ -45,13 +52,13 @@ def slurm_conf(lab: Settings) -> str:
     """All that slurmctld, slurmd and the commands read. Waits are short, so that faults are found in seconds."""
     folder, ports = lab.folder, lab.ports
     nodes = "\n".join(
-        f"NodeName={name} NodeHostname={lab.host} NodeAddr=127.0.0.1 Port={port} CPUs={CPUS} CoresPerSocket={CPUS}"
+        f"NodeName={name} NodeHostname={lab.host} NodeAddr={lab.address} Port={port} CPUs={CPUS} CoresPerSocket={CPUS}"
         f" RealMemory={MEMORY_MB} Gres=gpu:a100:{len(GPUS)} State=UNKNOWN"
         for name, port in zip(NODES, ports.nodes, strict=True)
     )
     return f"""\
 ClusterName=lab
-SlurmctldHost={lab.host}(127.0.0.1)
+SlurmctldHost={lab.host}({lab.address})
 SlurmUser={lab.user}
 SlurmdUser={lab.user}
 AuthType=auth/munge
@@ -109,7 +116,7 @@ def _accounting(lab: Settings) -> str:
     if not lab.accounting:
         return "AccountingStorageType=accounting_storage/none"
     return (
-        "AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=127.0.0.1\n"
+        f"AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost={lab.address}\n"
         f"AccountingStoragePort={lab.ports.accounting}\nAccountingStoragePass={lab.munge}\n"
         "AccountingStorageTRES=gres/gpu"
     )
@@ -121,8 +128,9 @@ def slurmdbd_conf(lab: Settings) -> str:
 AuthType=auth/munge
 AuthInfo=socket={lab.munge}
 DbdHost=localhost
-DbdAddr=127.0.0.1
+DbdAddr={lab.address}
 DbdPort={lab.ports.accounting}
+CommunicationParameters=NoInAddrAny
 SlurmUser={lab.user}
 LogFile={lab.folder}/log/slurmdbd.log
 PidFile={lab.folder}/run/slurmdbd.pid

@@ -27,7 +27,7 @@ QUIET_S = 60.0
 """Without a terminal, counts are printed so often at most."""
 
 
-class Watch:
+class JobWatch:
     """Waits for points of one sweep; `each` is called after every look."""
 
     def __init__(self, sweep: Sweep, console: Console, slurm: Slurm, each: Callable[[], None] = lambda: None) -> None:

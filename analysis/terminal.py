@@ -1,0 +1,47 @@
+"""How every program of the project speaks to the terminal, and how it ends."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from rich.console import Console
+
+PLAIN_WIDTH = 120
+"""Columns of lines that go to a file or a pipe, where there is no terminal to fit."""
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+"""The exit code that shells give a program stopped by Ctrl-C."""
+
+
+def make_console(*, stderr: bool = False, record: bool = False) -> Console:
+    """The terminal; or plain, wide lines where the output is none. `record` keeps what is printed, to draw it."""
+    console = Console(stderr=stderr, record=record)
+    return console if console.is_terminal else Console(stderr=stderr, record=record, width=PLAIN_WIDTH)
+
+
+def end_with(line: str) -> NoReturn:
+    """End the program with one line on stderr."""
+    make_console(stderr=True).print(f"error: {line}", markup=False, highlight=False, soft_wrap=True)
+    raise SystemExit(USAGE_ERROR)
+
+
+@contextmanager
+def ending_in_one_line(complaint: Callable[[Exception], str | None]) -> Iterator[None]:
+    """Within, an error for which `complaint` has a line ends the program with it; any other goes on as it is.
+
+    Raises:
+        SystemExit: with 2 after such a line, with 130 after Ctrl-C.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:  # whoever read the output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        if (line := complaint(error)) is None:
+            raise
+        end_with(line)

@@ -1,0 +1,46 @@
+"""Files that others read while we write them: whole or not there at all, with the permissions of any other file."""
+
+import os
+import uuid
+from pathlib import Path
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Put a file on disk in one step, in place of the one that was there."""
+    partial = _beside(path, text)
+    try:
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def make_file(path: Path, text: str) -> None:
+    """Put a file on disk in one step, unless there is one: of several who try at once, one succeeds.
+
+    Raises:
+        FileExistsError: when there is one.
+    """
+    partial = _beside(path, text)
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: there, the file is empty for a moment
+        path.touch(exist_ok=False)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _beside(path: Path, text: str) -> Path:
+    """The finished file, still under a name of its own, in the same folder."""
+    partial = path.with_name(f".{uuid.uuid4().hex}.partial")
+    try:
+        with partial.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return partial

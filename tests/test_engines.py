@@ -16,7 +16,7 @@ from benchmark.decoders.factory import make_decoder, ready_decoder
 from benchmark.decoders.interface import Decoder, PreparableDecoder, Unmarked, make_batch
 from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
 from benchmark.engines import compiled
-from benchmark.engines.attention import Flash2Package, Kernel, Plain, choose_kernel
+from benchmark.engines.attention import Flash2Package, Flash2Torch, Kernel, Plain, choose_kernel
 from benchmark.engines.compiled import CompileError, capture, part_rows
 from benchmark.engines.factory import Workshop
 from benchmark.engines.packing import pack
@@ -247,6 +247,16 @@ def test_the_kernels_agree(groups: int, *, causal: bool) -> None:
     cached = [kernel.cached(q[:, 2:3], k, v, seen, None) for kernel in kernels]
     expected = Plain().full(q[:, 2:3], k[:, :3], v[:, :3], None, causal=False)
     assert all(torch.allclose(each, expected, atol=1e-6) for each in cached)
+
+
+def test_heads_that_share_a_key_become_queries_of_it_where_there_are_many_rows() -> None:
+    q = torch.randn(2, 1, 8, 16)
+    many, few = Flash2Torch(multiprocessors=1), Flash2Torch(multiprocessors=1000)
+    grouped = torch.compile(many.arranged, fullgraph=True)(q, 2)
+    assert grouped.shape == (2, 4, 2, 16)
+    assert all(torch.equal(grouped[:, query, key], q[:, 0, key * 4 + query]) for query in range(4) for key in range(2))
+    assert many.arranged(q, 8) is q
+    assert few.arranged(q, 2) is q
 
 
 def test_transformers_modules_compute_with_our_kernel() -> None:

@@ -24,6 +24,9 @@ from records.settings import Attention
 FLASH_HEAD_MULTIPLE = 8
 FLASH_HEAD_LIMIT = 256
 
+UNSPLIT_SHARE = 1.6
+"""Rows and key heads together, to a multiprocessor, from which on FlashAttention-2 does not split the keys of a row."""
+
 
 class Kernel(Protocol):
     """One way of computing attention."""
@@ -35,12 +38,24 @@ class Kernel(Protocol):
     def full(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, mask_BQS: Tensor | None, *, causal: bool) -> Tensor:
         """Attention among the tokens of one pass, [B, Q, H, d]; the mask is True where a key may be seen."""
 
-    def cached(self, q_B1Hd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_B1S: Tensor | None) -> Tensor:
-        """Attention of one new token to the first `seen_B` (int32) keys of a cache, [B, 1, H, d]."""
+    def arranged(self, q_B1Hd: Tensor, key_heads: int) -> Tensor:
+        """The queries of one new token as `cached` takes them: a function for the compiler, which makes it free."""
+
+    def cached(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_B1S: Tensor | None) -> Tensor:
+        """Attention of arranged queries to the first `seen_B` (int32) keys of a cache, [B, 1, H, d]."""
+
+
+class _AsTheyAre:
+    """Queries of one new token, [B, 1, H, d]."""
+
+    def arranged(self, q_B1Hd: Tensor, key_heads: int) -> Tensor:
+        """See Kernel."""
+        del key_heads
+        return q_B1Hd
 
 
 @dataclass(frozen=True)
-class Flash2Package:
+class Flash2Package(_AsTheyAre):
     """The flash-attn package's kernels."""
 
     version: str
@@ -71,6 +86,8 @@ class Flash2Package:
 class Flash2Torch:
     """PyTorch's copy of the FlashAttention-2 kernels, called by their own name."""
 
+    multiprocessors: int
+
     @property
     def name(self) -> str:
         """With PyTorch's version."""
@@ -94,21 +111,34 @@ class Flash2Torch:
         )[0]
         return out_BQHd
 
-    def cached(self, q_B1Hd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_B1S: Tensor | None) -> Tensor:
+    def arranged(self, q_B1Hd: Tensor, key_heads: int) -> Tensor:
+        """See Kernel. Heads that share a key become as many queries, [B, H / G, G, d], where there are many rows.
+
+        The kernel would do the same by itself, with three copies. For few rows it then also splits the keys, which
+        nothing but its own way makes it do.
+        """
+        rows, _, heads, _ = q_B1Hd.shape
+        if heads == key_heads or rows * key_heads < UNSPLIT_SHARE * self.multiprocessors:
+            return q_B1Hd
+        grouped_BQGd: Tensor = q_B1Hd.unflatten(2, (key_heads, -1)).transpose(2, 3).squeeze(1).contiguous()
+        return grouped_BQGd
+
+    def cached(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_B1S: Tensor | None) -> Tensor:
         """See Kernel. Rows are given as sequences of S places each, of which the kernel reads those seen."""
         _refuse_mask(mask_B1S)
-        rows, places = k_BSGd.shape[:2]
-        each_B, first_B = _offsets(rows, places, q_B1Hd.device)
-        out_BHd: Tensor = torch.ops.aten._flash_attention_forward(  # noqa: SLF001 (its only name)
-            *(q_B1Hd.flatten(0, 1), k_BSGd.flatten(0, 1), v_BSGd.flatten(0, 1)),
-            *(each_B, first_B, 1, places, 0.0, False, False),
+        (rows, queries), places = q_BQHd.shape[:2], k_BSGd.shape[1]
+        first_query_B, first_key_B = _offsets(rows, queries, places, q_BQHd.device)
+        out_XHd: Tensor = torch.ops.aten._flash_attention_forward(  # noqa: SLF001 (its only name)
+            *(q_BQHd.flatten(0, 1), k_BSGd.flatten(0, 1), v_BSGd.flatten(0, 1)),
+            *(first_query_B, first_key_B, queries, places, 0.0, False, False),
             seqused_k=seen_B,
         )[0]
-        return out_BHd[:, None]
+        out_BHQd: Tensor = out_XHd.unflatten(0, (rows, queries)).transpose(1, 2)
+        return out_BHQd.flatten(1, 2)[:, None]
 
 
 @dataclass(frozen=True)
-class Sdpa:
+class Sdpa(_AsTheyAre):
     """PyTorch's scaled_dot_product_attention with its backend pinned."""
 
     backend: SDPBackend
@@ -140,7 +170,7 @@ class Sdpa:
 
 
 @dataclass(frozen=True)
-class Plain:
+class Plain(_AsTheyAre):
     """Two matrix products and a softmax."""
 
     @property
@@ -179,11 +209,18 @@ def choose_kernel(attention: Attention, *, heads: int, head: int, dtype: torch.d
     match attention:
         case Attention.flash2:
             _check_flash(head, device)
-            return Flash2Torch() if _flash_version() is None else Flash2Package(str(_flash_version()))
+            return _flash(device)
         case Attention.sdpa:
             return Sdpa(_preferred(heads, head, dtype, device))
         case Attention.eager:
             return Plain()
+
+
+def _flash(device: torch.device) -> Kernel:
+    version = _flash_version()
+    if version is not None:
+        return Flash2Package(version)
+    return Flash2Torch(torch.cuda.get_device_properties(device).multi_processor_count)
 
 
 def _preferred(heads: int, head: int, dtype: torch.dtype, device: torch.device) -> SDPBackend:
@@ -204,10 +241,10 @@ def _check_flash(head: int, device: torch.device) -> None:
 
 
 @cache
-def _offsets(rows: int, places: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Where each row's query and its keys begin, and where the last ends."""
+def _offsets(rows: int, queries: int, places: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Where each row's queries and its keys begin, and where the last end."""
     each_B = torch.arange(rows + 1, dtype=torch.int32, device=device)
-    return each_B, each_B * places
+    return each_B * queries, each_B * places
 
 
 @cache

@@ -39,7 +39,9 @@ Work = Callable[[], None]
 class CompiledBody:
     """A model's layers, compiled; the weights are the model's own, fused."""
 
-    def __init__(self, model: LanguageModel, layers: tuple[LayerWeights, ...], kernel: Kernel) -> None:
+    def __init__(
+        self, model: LanguageModel, layers: tuple[LayerWeights, ...], kernel: Kernel, products: Products
+    ) -> None:
         self.model, config = model, model.llama.config
         self.kernel = kernel
         self.layers = layers
@@ -48,9 +50,9 @@ class CompiledBody:
             key_heads=config.num_key_value_heads or config.num_attention_heads,
             head=head_size(config),
         )
-        self._products = Products(config.rms_norm_eps)
+        self._products = products
         self._rotate = compiled(partial(rotate, sizes=self.sizes))
-        self._rotate_into = compiled(partial(rotate_into, sizes=self.sizes))
+        self._rotate_into = compiled(partial(rotate_into, sizes=self.sizes, arranged=kernel.arranged))
 
     def canvas(self, tokens_RL: Tensor, rotation: Rotation, mask_RLL: Tensor | None, given: int) -> Tensor:
         """Hidden states after the last norm, [R, L - given, D], with attention in both directions.
@@ -98,8 +100,8 @@ class CompiledBody:
         for weights, keys_BSGd, values_BSGd in zip(self.layers, *cache_XBSGd, strict=True):
 
             def attend(qkv_B1E: Tensor, keys: Tensor = keys_BSGd, values: Tensor = values_BSGd) -> Tensor:
-                q_B1Hd = self._rotate_into(qkv_B1E, rotation, (keys, values), place_1)
-                return self.kernel.cached(q_B1Hd, keys, values, seen_B, mask_B1S)
+                q_BQHd = self._rotate_into(qkv_B1E, rotation, (keys, values), place_1)
+                return self.kernel.cached(q_BQHd, keys, values, seen_B, mask_B1S)
 
             x_B1D = self._layer(x_B1D, weights, attend)
         return self._last_norm(x_B1D)

@@ -1,6 +1,9 @@
 """The passes that an engine offers for a model. A new engine is a file, a row here and a name in Engine."""
 
+from functools import cached_property
+
 import torch
+from torch import nn
 
 from benchmark.engines.attention import Kernel, choose_kernel
 from benchmark.engines.canvas import CompiledCanvas
@@ -11,7 +14,7 @@ from benchmark.engines.eager import EagerCanvas, EagerCausal
 from benchmark.engines.hub import use_kernel
 from benchmark.engines.interface import CanvasPasses, CausalPasses
 from benchmark.engines.packing import LayerWeights, pack
-from benchmark.engines.products import Projection
+from benchmark.engines.products import Products, Projection
 from benchmark.models.loading import LanguageModel
 from records.settings import Attention, Engine
 
@@ -56,19 +59,35 @@ class Workshop:
 
     def head(self, engine: Engine, temperature: float) -> Head:
         """The model's output head, which never writes a diffusion model's mask."""
+        linear: nn.Module = self.model.head
+        if engine is Engine.compiled:
+            linear = Projection(self.model.llama.lm_head.weight, self._products)
         return Head(
-            linear=Projection(self.model.llama.lm_head.weight) if engine is Engine.compiled else self.model.head,
+            linear=linear,
             temperature=temperature,
             forbidden_id=self.model.mask_id,
             pick=_pick(engine, self.model.device),
         )
 
+    @cached_property
+    def _products(self) -> Products:
+        return products_on(self.model.device, self.model.llama.config.rms_norm_eps)
+
     def _body(self, kernel: Kernel) -> CompiledBody:
         if self._layers is None:
             self._layers = pack(self.model.llama.model)
         if kernel not in self._bodies:
-            self._bodies[kernel] = CompiledBody(self.model, self._layers, kernel)
+            self._bodies[kernel] = CompiledBody(self.model, self._layers, kernel, self._products)
         return self._bodies[kernel]
+
+
+def products_on(device: torch.device, epsilon: float) -> Products:
+    """The fastest products that a device has, for norms of one epsilon."""
+    if device.type != "cuda":
+        return Products(epsilon)
+    from benchmark.engines.kernels.products import KernelProducts  # Triton, which not every machine has
+
+    return KernelProducts(epsilon)
 
 
 def _pick(engine: Engine, device: torch.device) -> Pick:

@@ -7,6 +7,7 @@ Dimensions: B rows, L tokens of a pass, D hidden, H query heads, G key heads, d 
 I of the MLP, S places of a cache.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +30,9 @@ Rotation = tuple[Tensor, Tensor]
 Cache = tuple[Tensor, Tensor]
 """Keys and values, each [B, S, G, d]."""
 
+Arranged = Callable[[Tensor, int], Tensor]
+"""Lays queries out as an attention kernel takes them, given the number of key heads."""
+
 
 def rms_norm(x_BLD: Tensor, weight_D: Tensor, epsilon: float) -> Tensor:
     """Root-mean-square norm in float32, scaled in the type of the input."""
@@ -44,12 +48,14 @@ def rotate(qkv_BLE: Tensor, rotation: Rotation, sizes: Sizes) -> tuple[Tensor, T
     return _rotated(q, rotation), _rotated(k, rotation), v
 
 
-def rotate_into(qkv_B1E: Tensor, rotation: Rotation, cache: Cache, place_1: Tensor, sizes: Sizes) -> Tensor:
-    """The same for one new token, whose key and value go to `place_1` of the cache; returns the queries."""
+def rotate_into(
+    qkv_B1E: Tensor, rotation: Rotation, cache: Cache, place_1: Tensor, sizes: Sizes, arranged: Arranged
+) -> Tensor:
+    """The same for one new token, whose key and value go to `place_1` of the cache; returns the arranged queries."""
     q, k, v = rotate(qkv_B1E, rotation, sizes)
     cache[0].index_copy_(1, place_1, k)
     cache[1].index_copy_(1, place_1, v)
-    return q
+    return arranged(q, sizes.key_heads)
 
 
 def gate(gate_up_BLI: Tensor) -> Tensor:

@@ -13,10 +13,9 @@ from benchmark.decoders.interface import PreparableDecoder, Unmarked, make_batch
 from benchmark.engines.attention import Flash2Torch, Plain
 from benchmark.engines.choice import TensorPick
 from benchmark.engines.compiled import capture
-from benchmark.engines.factory import Workshop
+from benchmark.engines.factory import Workshop, products_on
 from benchmark.engines.layer import rms_norm
 from benchmark.engines.noise import cells, gumbel
-from benchmark.engines.products import Products
 from benchmark.models.checkpoint import ASSETS
 from benchmark.models.loading import load_model
 from benchmark.pipeline import execute
@@ -197,14 +196,14 @@ def test_a_gated_product_of_many_tokens(tokens: int) -> None:
 @pytest.mark.parametrize("inputs", [96, 512])
 def test_every_number_of_tokens_has_its_product(tokens: int, inputs: int) -> None:
     x, norm, weight, residual = operands(tokens, inputs, 512, torch.bfloat16)
-    products = Products(1e-5)
+    products = products_on(CUDA, 1e-5)
     found: list[torch.Tensor] = []
 
     def work() -> None:
         found[:] = [
             products.normed(x, norm, weight),
             products.gated(x, norm, weight),
-            products.added(x, weight, residual),
+            products.added(x, weight, residual.clone()),
         ]
 
     capture(work, CUDA).replay()
@@ -213,13 +212,17 @@ def test_every_number_of_tokens_has_its_product(tokens: int, inputs: int) -> Non
     assert all(close(each, truth) for each, truth in zip(found, expected, strict=True))
 
 
+@pytest.mark.parametrize("multiprocessors", [1, 1000], ids=["many rows", "few rows"])
 @pytest.mark.parametrize("groups", [1, 4])
-def test_flash_attention_reads_as_much_of_a_cache_as_was_seen(groups: int) -> None:
+def test_flash_attention_reads_as_much_of_a_cache_as_was_seen(groups: int, multiprocessors: int) -> None:
     q = torch.randn(3, 1, 8, 64, device=CUDA, dtype=torch.bfloat16)
     k, v = (torch.randn(3, 50, 8 // groups, 64, device=CUDA, dtype=torch.bfloat16) for _ in range(2))
     seen = torch.full((3,), 20, device=CUDA, dtype=torch.int32)
     expected = Plain().cached(q.float(), k.float(), v.float(), seen, None)
-    assert torch.allclose(Flash2Torch().cached(q, k, v, seen, None).float(), expected, atol=2e-2)
+    kernel = Flash2Torch(multiprocessors)
+    found = kernel.cached(kernel.arranged(q, 8 // groups), k, v, seen, None)
+    assert found.shape == q.shape
+    assert torch.allclose(found.float(), expected, atol=2e-2)
 
 
 @pytest.mark.parametrize("run", [TINY, TINY_LLAMA], ids=lambda run: run.model.name)

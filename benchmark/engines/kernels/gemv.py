@@ -13,6 +13,7 @@ from torch import Tensor
 
 from benchmark.engines.kernels.dependent import dependent_launch, gdc_launch_dependents, gdc_wait
 from benchmark.engines.kernels.gate import silu_gate
+from benchmark.engines.kernels.norm import normed
 
 SHORT_ROW = 4096
 LONG_BLOCK = 2048
@@ -26,9 +27,8 @@ def _values(x, norm, column, epsilon, inputs: tl.constexpr, has_norm: tl.constex
     within = column < inputs
     values = tl.load(x + column, mask=within, other=0.0).to(tl.float32)
     if has_norm:
-        scale = tl.rsqrt(tl.sum(values * values) / inputs + epsilon)
         learnt = tl.load(norm + column, mask=within, other=0.0)
-        values = (learnt * (values * scale).to(learnt.dtype)).to(tl.float32)
+        values = normed(values, learnt, inputs, epsilon).to(tl.float32)
     return values
 
 

@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from benchmark.engines.kernels.dependent import is_hopper
+from benchmark.engines.kernels.dependent import dependent_launch, gdc_launch_dependents, gdc_wait, is_hopper
 from benchmark.engines.kernels.gate import silu_gate
 
 MOST_TOKENS = 64
@@ -27,7 +27,7 @@ GATED_STAGES = 4
 @triton.jit(do_not_specialize=["tokens"])
 def _skinny_gemm(
     x, weight, residual, out, tokens, outputs, inputs: tl.constexpr,
-    is_gated: tl.constexpr, has_residual: tl.constexpr,
+    is_gated: tl.constexpr, has_residual: tl.constexpr, dependent: tl.constexpr,
     token_block: tl.constexpr, output_block: tl.constexpr, input_block: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0) * output_block + tl.arange(0, output_block)
@@ -36,6 +36,9 @@ def _skinny_gemm(
     column = tl.arange(0, input_block)
     start = weight + row[:, None].to(tl.int64) * inputs
     start_up = start + outputs.to(tl.int64) * inputs
+    if dependent:
+        gdc_launch_dependents()
+        gdc_wait()
     total = tl.zeros((output_block, token_block), tl.float32)
     total_up = tl.zeros((output_block, token_block), tl.float32)
     for first in range(0, inputs, input_block):
@@ -80,5 +83,6 @@ def skinny(x_TK: Tensor, weight_JK: Tensor, *, residual_TJ: Tensor | None = None
         input_block=INPUTS,
         num_warps=4,
         num_stages=GATED_STAGES if is_gated else STAGES,
+        **dependent_launch(),
     )
     return out_TJ

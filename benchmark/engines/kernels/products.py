@@ -1,0 +1,60 @@
+"""A layer's products by the kernel that is fastest for the number of tokens: one, a few, or many.
+
+Dimensions: T tokens, K inputs, J outputs of a matrix.
+"""
+
+from torch import Tensor
+
+from benchmark.engines.kernels.gemv import gemv
+from benchmark.engines.kernels.norm import rms_norm
+from benchmark.engines.kernels.skinny import fits_skinny, skinny
+from benchmark.engines.kernels.swiglu import fits_swiglu, swiglu
+from benchmark.engines.products import Products
+
+
+class KernelProducts(Products):
+    """See Products. The library computes what no kernel here is made for."""
+
+    def plain(self, x: Tensor, weight_JK: Tensor) -> Tensor:
+        """See Products."""
+        x_TK = x.flatten(0, -2)
+        if len(x_TK) == 1:
+            return _as(x, gemv(x_TK, weight_JK))
+        if fits_skinny(x_TK, weight_JK):
+            return _as(x, skinny(x_TK, weight_JK))
+        return super().plain(x, weight_JK)
+
+    def normed(self, x: Tensor, norm_K: Tensor, weight_JK: Tensor) -> Tensor:
+        """See Products."""
+        x_TK = x.flatten(0, -2)
+        if len(x_TK) == 1:
+            return _as(x, gemv(x_TK, weight_JK, norm_K=norm_K, epsilon=self.epsilon))
+        if fits_skinny(x_TK, weight_JK):
+            return _as(x, skinny(rms_norm(x_TK, norm_K, self.epsilon), weight_JK))
+        return super().normed(x, norm_K, weight_JK)
+
+    def gated(self, x: Tensor, norm_K: Tensor, weight_JK: Tensor) -> Tensor:
+        """See Products."""
+        x_TK = x.flatten(0, -2)
+        if len(x_TK) == 1:
+            return _as(x, gemv(x_TK, weight_JK, norm_K=norm_K, epsilon=self.epsilon, is_gated=True))
+        if fits_skinny(x_TK, weight_JK, is_gated=True):
+            return _as(x, skinny(rms_norm(x_TK, norm_K, self.epsilon), weight_JK, is_gated=True))
+        if fits_swiglu(x_TK, weight_JK):
+            return _as(x, swiglu(self.norm(x_TK, norm_K), weight_JK))
+        return super().gated(x, norm_K, weight_JK)
+
+    def added(self, x: Tensor, weight_JK: Tensor, residual: Tensor) -> Tensor:
+        """See Products."""
+        x_TK, residual_TJ = x.flatten(0, -2), residual.flatten(0, -2)
+        if len(x_TK) == 1:
+            return _as(x, gemv(x_TK, weight_JK, residual_1J=residual_TJ))
+        if fits_skinny(x_TK, weight_JK):
+            return _as(x, skinny(x_TK, weight_JK, residual_TJ=residual_TJ))
+        return super().added(x, weight_JK, residual)
+
+
+def _as(x: Tensor, out_TJ: Tensor) -> Tensor:
+    """The outputs for tokens that lie as those of x."""
+    out: Tensor = out_TJ.unflatten(0, x.shape[:-1])
+    return out

@@ -98,7 +98,6 @@ SETTING_KEYS = {
     "gpu": "hardware.gpu",
 }
 """What settings are called on the command line, where that is another name."""
-WORDS = {None: "none", True: "true", False: "false"}
 
 
 def common_settings(configs: Sequence[Config]) -> Settings:
@@ -112,12 +111,16 @@ def common_settings(configs: Sequence[Config]) -> Settings:
         if other != first:
             found = vars(other)
             name, value = next((name, value) for name, value in vars(first).items() if found[name] != value)
-            one, another = (WORDS.get(each, each) for each in (value, found[name]))
             raise UserError(
-                f"{SETTING_KEYS.get(name, name)} is {one} for one point of this sweep and {another} for another:"
-                " a sweep has one, so give a command for each"
+                f"{SETTING_KEYS.get(name, name)} is {_as_written(value)} for one point of this sweep and"
+                f" {_as_written(found[name])} for another: a sweep has one, so give a command for each"
             )
     return first
+
+
+def _as_written(value: object) -> str:
+    """A setting as a command line says it."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def make_sweep(planned: Plan, settings: Settings) -> Sweep:

@@ -219,7 +219,6 @@ def settings(sweep: Sweep) -> Settings:
         experiment=sweep.experiment,
         sweep=sweep.id,
         index=0,
-        size=len(sweep.entries),
         remote=sweep.remote,
     )
 

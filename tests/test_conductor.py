@@ -19,9 +19,7 @@ POINTS = tuple(Point(run=a_run(batch=batch), overrides=(f"batch={batch}",)) for 
 
 def conductor(folder: Path, launch: Launch) -> Conductor:
     Journal(output_dir=folder).prepare()
-    settings = Settings(
-        output_dir=folder, tracking_uri=None, experiment="", sweep="grid", index=0, size=1, remote=False
-    )
+    settings = Settings(output_dir=folder, tracking_uri=None, experiment="", sweep="grid", index=0, remote=False)
     planned = Plan(points=POINTS, total=len(POINTS))
     sweep = make_sweep(planned, settings)
     sweep.write()

@@ -78,7 +78,7 @@ def begin(grid: Grid, *, compose: Compose, launch: Launch, search: bool = False)
         console=console,
         plan=planned,
         settings=settings,
-        sweep=make_sweep(planned, settings),
+        sweep=make_sweep(planned, settings, search=search),
         launcher=launch,
         tracker=tracker,
     )
@@ -123,7 +123,7 @@ def _as_written(value: object) -> str:
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
-def make_sweep(planned: Plan, settings: Settings) -> Sweep:
+def make_sweep(planned: Plan, settings: Settings, *, search: bool = False) -> Sweep:
     """The ledger of a new sweep."""
     began = datetime.now(UTC)
     return Sweep(
@@ -136,6 +136,7 @@ def make_sweep(planned: Plan, settings: Settings) -> Sweep:
         rerun=settings.rerun,
         skip_dominated=settings.skip_dominated,
         conditions=expected_environment(planned.points[0].run, settings),
+        search=search,
         entries=tuple(
             Entry(
                 key=point.run.key,

@@ -78,7 +78,7 @@ def begin(grid: Grid, *, compose: Compose, launch: Launch, search: bool = False)
         console=console,
         plan=planned,
         settings=settings,
-        sweep=make_sweep(planned, settings),
+        sweep=make_sweep(planned, settings, search=search),
         launcher=launch,
         tracker=tracker,
     )
@@ -98,7 +98,6 @@ SETTING_KEYS = {
     "gpu": "hardware.gpu",
 }
 """What settings are called on the command line, where that is another name."""
-WORDS = {None: "none", True: "true", False: "false"}
 
 
 def common_settings(configs: Sequence[Config]) -> Settings:
@@ -112,15 +111,19 @@ def common_settings(configs: Sequence[Config]) -> Settings:
         if other != first:
             found = vars(other)
             name, value = next((name, value) for name, value in vars(first).items() if found[name] != value)
-            one, another = (WORDS.get(each, each) for each in (value, found[name]))
             raise UserError(
-                f"{SETTING_KEYS.get(name, name)} is {one} for one point of this sweep and {another} for another:"
-                " a sweep has one, so give a command for each"
+                f"{SETTING_KEYS.get(name, name)} is {_as_written(value)} for one point of this sweep and"
+                f" {_as_written(found[name])} for another: a sweep has one, so give a command for each"
             )
     return first
 
 
-def make_sweep(planned: Plan, settings: Settings) -> Sweep:
+def _as_written(value: object) -> str:
+    """A setting as a command line says it."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def make_sweep(planned: Plan, settings: Settings, *, search: bool = False) -> Sweep:
     """The ledger of a new sweep."""
     began = datetime.now(UTC)
     return Sweep(
@@ -133,6 +136,7 @@ def make_sweep(planned: Plan, settings: Settings) -> Sweep:
         rerun=settings.rerun,
         skip_dominated=settings.skip_dominated,
         conditions=expected_environment(planned.points[0].run, settings),
+        search=search,
         entries=tuple(
             Entry(
                 key=point.run.key,

@@ -93,11 +93,7 @@ class Conductor:
 
     def _start(self, points: Sequence[Point]) -> bool:
         """Hand points to the launcher; whether it went through them."""
-        size = len(self.sweep.entries)
-        jobs = [
-            [*point.overrides, f"sweep.id={self.sweep.id}", f"sweep.index={self.place(point)}", f"sweep.size={size}"]
-            for point in points
-        ]
+        jobs = [[*point.overrides, f"sweep.id={self.sweep.id}", f"sweep.index={self.place(point)}"] for point in points]
         try:
             if jobs:
                 self.launcher(jobs, self.place(points[0]))

@@ -55,7 +55,6 @@ class Settings:
     experiment: str
     sweep: str
     index: int
-    size: int
     remote: bool
     dry_run: bool = False
     gpu: str | None = None
@@ -210,7 +209,6 @@ def to_settings(config: Config) -> Settings:
         experiment=config.tracking.experiment,
         sweep=config.sweep.id or config.sweep.name,
         index=config.sweep.index,
-        size=config.sweep.size,
         remote=config.hardware.remote,
         dry_run=config.dry_run,
         gpu=config.hardware.gpu,

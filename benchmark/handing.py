@@ -60,6 +60,7 @@ def _in_a_process(command: Sequence[str]) -> int:
                 process.wait(END_S)
             except subprocess.TimeoutExpired:
                 process.kill()  # whoever looks at the sweep next writes its record
+                process.wait()
             raise
 
 

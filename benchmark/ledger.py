@@ -60,7 +60,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """What all jobs of a sweep need to know. `began` is UTC, ISO 8601."""
+    """What all jobs of a sweep need to know. `began` is UTC, ISO 8601; a `search` spares points if it can."""
 
     id: str
     began: str
@@ -72,6 +72,7 @@ class Sweep:
     skip_dominated: bool
     conditions: ExpectedEnvironment
     entries: tuple[Entry, ...]
+    search: bool = False
 
     @property
     def folder(self) -> Path:

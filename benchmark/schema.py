@@ -140,7 +140,6 @@ class SweepConfig:
     name: str = "run"
     id: str | None = None
     index: int = 0
-    size: int = 1
 
 
 @dataclass

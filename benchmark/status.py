@@ -52,6 +52,11 @@ class Progress:
     ends_at: datetime | None
 
     @property
+    def is_left(self) -> bool:
+        """Whether points were left behind, rather than spared by a search."""
+        return bool(self.untried) and not self.is_live and not self.sweep.search
+
+    @property
     def is_live(self) -> bool:
         """Whether anything is under way."""
         return bool(self.running or self.queued or self.unknown)
@@ -146,7 +151,7 @@ def _table(found: Sequence[Progress], options: argparse.Namespace, width: int) -
         table.add_row(*_row(each))
     lines = [line for each in shown for line in failures(each.failed)]
     notes = [Text(line[: 2 * width]) for line in lines]
-    if any(each.failed or (each.untried and not each.is_live) for each in shown):
+    if any(each.failed or each.is_left for each in shown):
         notes.append(Text("The same command runs again what failed or was not tried."))
     return Group(table, *notes)
 

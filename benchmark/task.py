@@ -146,8 +146,8 @@ class Worker:
         try:
             return record, self._journal.write(record)
         except ValueError as error:
-            failure = Failure(kind=FailureKind.error, message=f"the measurement cannot be kept: {error}")
-            record = replace(record, measurement=None, prediction=None, failure=failure)
+            kept = Failure(kind=FailureKind.error, message=f"the measurement cannot be kept: {error}")
+            record = replace(record, measurement=None, prediction=None, failure=record.failure or kept)
             return record, self._journal.write(record)
 
     def _track(self, record: Record, path: Path) -> None:
@@ -219,7 +219,6 @@ def settings(sweep: Sweep) -> Settings:
         experiment=sweep.experiment,
         sweep=sweep.id,
         index=0,
-        size=len(sweep.entries),
         remote=sweep.remote,
     )
 

@@ -14,6 +14,7 @@ Examples
   python -m benchmark -m model=tiny_llama,tiny_llada steps=4,8,16,32,64 batch=1,8
   python -m benchmark -m model=llada,llama steps=32,64 batch=1,8 hardware=a100
   python -m benchmark --cfg job                           show the configuration, run nothing
+  python -m benchmark.rescore outputs encoder=minilm      score stored texts again, generate nothing
   python -m benchmark.sync outputs                        bring MLflow to the state of the records
   python -m benchmark.status outputs --follow             what is done, running, queued, failed
   python -m analysis outputs                              the table of what has been measured

@@ -117,6 +117,15 @@ class Measurement:
     limits: Limits | None = None
     profile: Profile | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what measures nothing.
+
+        Raises:
+            ValueError: saying so.
+        """
+        if not self.samples:
+            raise ValueError("Measurement: a measurement has at least one sample")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:

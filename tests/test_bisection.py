@@ -46,9 +46,7 @@ def search(folder: Path, record: Callable[[Run], Record]) -> Search:
             )
         return [JobReturn(status=JobStatus.COMPLETED) for _ in jobs]
 
-    settings = Settings(
-        output_dir=folder, tracking_uri=None, experiment="", sweep="sought", index=0, size=1, remote=False
-    )
+    settings = Settings(output_dir=folder, tracking_uri=None, experiment="", sweep="sought", index=0, remote=False)
     planned = Plan(points=points, total=len(points))
     sweep = make_sweep(planned, settings)
     sweep.write()

@@ -19,9 +19,7 @@ POINTS = tuple(Point(run=a_run(batch=batch), overrides=(f"batch={batch}",)) for 
 
 def conductor(folder: Path, launch: Launch) -> Conductor:
     Journal(output_dir=folder).prepare()
-    settings = Settings(
-        output_dir=folder, tracking_uri=None, experiment="", sweep="grid", index=0, size=1, remote=False
-    )
+    settings = Settings(output_dir=folder, tracking_uri=None, experiment="", sweep="grid", index=0, remote=False)
     planned = Plan(points=POINTS, total=len(POINTS))
     sweep = make_sweep(planned, settings)
     sweep.write()
@@ -73,6 +71,8 @@ def test_what_the_launcher_left_without_a_record_is_launched_once_more(tmp_path:
     [
         ("output_dir=/b", "output_dir is .*/outputs for one point of this sweep and /b for another"),
         ("tracking=none", r"tracking\.uri is sqlite:.* for one point of this sweep and none for another"),
+        ("pack=2", "pack is 1 for one point of this sweep and 2 for another"),
+        ("detach=true", "detach is false for one point of this sweep and true for another"),
         ("rerun=all", "rerun is none for one point of this sweep and all for another"),
     ],
 )

@@ -1,9 +1,13 @@
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from analysis.terminal import make_console
+from benchmark import handing
 from benchmark.arrays import checked
 from benchmark.handing import Array, packed
 from benchmark.slurm import SETUP_FAILED
@@ -95,3 +99,25 @@ def test_without_slurm_nothing_is_submitted(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="login node"):
         Array(a_sweep(tmp_path), make_console()).submit([0], {}, pack=1)
+
+
+DEAF = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(200)"
+
+
+@pytest.mark.process
+def test_a_process_that_does_not_heed_ctrl_c_is_killed_and_the_interruption_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(handing, "END_S", 0.5)
+    before, began = signal.signal(signal.SIGALRM, interrupt), time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, 2.0)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            handing._in_a_process([sys.executable, "-c", DEAF])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - began < 100

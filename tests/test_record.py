@@ -138,6 +138,11 @@ def test_half_a_file_is_no_record() -> None:
         Record.from_json(text[: len(text) // 2])
 
 
+def test_a_measurement_has_a_sample() -> None:
+    with pytest.raises(ValueError, match="at least one sample"):
+        a_measurement(samples=())
+
+
 def test_a_record_is_a_measurement_or_a_failure() -> None:
     with pytest.raises(ValueError, match="never neither"):
         a_record(measurement=None)

@@ -33,6 +33,13 @@ def test_a_point_that_failed_and_runs_again_is_running(tmp_path: Path) -> None:
     assert (found.running, found.failed, found.untried) == (1, (), 2)
 
 
+@pytest.mark.parametrize("search", [False, True])
+def test_points_that_a_search_spared_are_not_left_behind(tmp_path: Path, *, search: bool) -> None:
+    found = progress(a_sweep(tmp_path, search=search), [])
+    assert found.untried == 3
+    assert found.is_left is not search
+
+
 def test_a_result_is_no_failure(tmp_path: Path) -> None:
     sweep = a_sweep(tmp_path)
     Journal(output_dir=tmp_path).write(a_failed_record(RUNS[0]))

@@ -1,5 +1,6 @@
 """The parity table: one row for each metric, batch and length."""
 
+import math
 from collections.abc import Sequence
 
 from analysis.intervals import Interval
@@ -66,6 +67,11 @@ def _steps(parity: Parity) -> str:
     return first if low == high and parity.first_steps is None else f"{first} [{low}, {high}]"
 
 
+def _measured(steps: float) -> float | None:
+    """Steps where curves cross; None below the smallest K and above the largest."""
+    return steps if 0.0 < steps < math.inf else None
+
+
 def _raw(parity: Parity, setting: str) -> Raw:
     low, high = parity.first_steps_interval
     return {
@@ -81,9 +87,9 @@ def _raw(parity: Parity, setting: str) -> Raw:
         "steps_to_parity_low": low,
         "steps_to_parity_high": high,
         "holds_from_steps": parity.holds_from_steps,
-        "crossing_steps": parity.crossing.steps,
-        "crossing_steps_low": parity.crossing.low,
-        "crossing_steps_high": parity.crossing.high,
+        "crossing_steps": _measured(parity.crossing.steps),
+        "crossing_steps_low": _measured(parity.crossing.low),
+        "crossing_steps_high": _measured(parity.crossing.high),
         "monotone": parity.monotone,
         "largest_steps": parity.steps[-1],
         **_bounds("baseline_quality", parity.baseline),

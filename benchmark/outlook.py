@@ -36,7 +36,7 @@ def look_ahead(run: Run) -> Outlook | None:
         shape = shape_of_run(run)
         found = ceilings(torch.device(run.device.value), DTYPES[run.precision])
         prediction = predict(run, shape, found, gpu_memory_bytes(run.device))
-    except (UserError, KeyError, RuntimeError) as error:  # the run itself will say it better
+    except (UserError, KeyError, RuntimeError, OSError, ValueError) as error:  # the run itself will say it better
         log.info("no outlook on %s: %s", run.name, error)
         return None
     return Outlook(shape=shape, ceilings=found, prediction=prediction)

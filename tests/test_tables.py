@@ -84,6 +84,11 @@ def test_the_parity_csv_has_every_bound_and_curve() -> None:
     assert (row["steps"], row["quality"]) == ("2 4 8", "30 19 15")
 
 
+def test_a_crossing_beyond_what_was_measured_is_no_number_in_the_csv() -> None:
+    (row,) = csv.DictReader(io.StringIO(as_csv(parity_table([(not_reached(), "")]))))
+    assert (row["crossing_steps"], row["crossing_steps_low"], row["crossing_steps_high"]) == ("", "", "")
+
+
 def test_grid_points_that_failed_keep_their_row_and_reason() -> None:
     table = grid_table(points([a_record(), a_failed_record(message="too much")]))
     assert [row[-1] for row in table.rows] == ["measured", "out of memory"]

@@ -18,7 +18,7 @@ from benchmark.decoders.published import PublishedAutoregressiveDecoder, Publish
 from benchmark.engines import compiled
 from benchmark.engines.attention import Flash2Package, Flash2Torch, Kernel, Plain, choose_kernel
 from benchmark.engines.compiled import CompileError, capture, part_rows
-from benchmark.engines.factory import Workshop
+from benchmark.engines.factory import Workshop, products_on
 from benchmark.engines.packing import pack
 from benchmark.models.loading import load_model
 from records.errors import UserError
@@ -224,6 +224,12 @@ def test_what_ran_is_named() -> None:
     assert ready.ran.engine is Engine.eager
     assert ready.ran.fallback is None
     assert ready.ran.attention in {"sdpa (math)", "sdpa (flash)"}
+
+
+def test_kernels_of_ours_are_not_possible_without_triton(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(CompileError, match="Triton is not installed"):
+        products_on(torch.device("cuda"), 1e-5)
 
 
 def test_flash_attention_is_refused_where_it_cannot_run() -> None:

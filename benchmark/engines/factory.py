@@ -1,5 +1,6 @@
 """The passes that an engine offers for a model. A new engine is a file, a row here and a name in Engine."""
 
+import importlib.util
 from functools import cached_property
 
 import torch
@@ -9,7 +10,7 @@ from benchmark.engines.attention import Kernel, choose_kernel
 from benchmark.engines.canvas import CompiledCanvas
 from benchmark.engines.causal import CompiledCausal
 from benchmark.engines.choice import Head, Pick, TensorPick
-from benchmark.engines.compiled import CompiledBody, head_size
+from benchmark.engines.compiled import CompiledBody, CompileError, head_size
 from benchmark.engines.eager import EagerCanvas, EagerCausal
 from benchmark.engines.hub import use_kernel
 from benchmark.engines.interface import CanvasPasses, CausalPasses
@@ -82,10 +83,15 @@ class Workshop:
 
 
 def products_on(device: torch.device, epsilon: float) -> Products:
-    """The fastest products that a device has, for norms of one epsilon."""
+    """The fastest products that a device has, for norms of one epsilon.
+
+    Raises:
+        CompileError: on a GPU without Triton.
+    """
     if device.type != "cuda":
         return Products(epsilon)
-    from benchmark.engines.kernels.products import KernelProducts  # Triton, which not every machine has
+    _check_triton()
+    from benchmark.engines.kernels.products import KernelProducts
 
     return KernelProducts(epsilon)
 
@@ -93,6 +99,12 @@ def products_on(device: torch.device, epsilon: float) -> Products:
 def _pick(engine: Engine, device: torch.device) -> Pick:
     if engine is not Engine.compiled or device.type != "cuda":
         return TensorPick()
-    from benchmark.engines.kernels.pick import KernelPick  # Triton, which not every machine has
+    _check_triton()
+    from benchmark.engines.kernels.pick import KernelPick
 
     return KernelPick()
+
+
+def _check_triton() -> None:
+    if importlib.util.find_spec("triton") is None:
+        raise CompileError("Triton is not installed")

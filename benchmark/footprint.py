@@ -5,7 +5,8 @@ gone stays reserved in pieces that later tensors do not always fit, until the de
 
 A layer is widest in its MLP: gate, up and their product of I each, and a few tensors of D (I intermediate, D hidden).
 The published loop and the plain modules run the whole batch at once, the compiled engine a part of it, in memory
-that its CUDA graph holds on to. Left out: quality, likelihood, and on a CPU the interpreter and its libraries.
+that its CUDA graph holds on to; where kernels/swiglu.py runs, which never writes gate and up, up to 0.5 GiB less than
+this says. Left out: quality, likelihood, and on a CPU the interpreter and its libraries.
 """
 
 from dataclasses import dataclass

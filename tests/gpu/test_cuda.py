@@ -156,11 +156,11 @@ def gated(product: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("inputs", [192, 4096, 14336])
-def test_a_matrix_times_one_token(inputs: int, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize(("inputs", "outputs"), [(192, 1002), (4096, 1002), (14336, 1002), (77, 2)])
+def test_a_matrix_times_one_token(inputs: int, outputs: int, dtype: torch.dtype) -> None:
     from benchmark.engines.kernels.gemv import gemv
 
-    x, norm, weight, residual = operands(1, inputs, 1002, dtype)
+    x, norm, weight, residual = operands(1, inputs, outputs, dtype)
     normed = rms_norm(x.double(), norm.double(), 1e-5)
     assert close(gemv(x, weight, residual_1J=residual), x.double() @ weight.double().t() + residual)
     assert close(gemv(x, weight, norm_K=norm, epsilon=1e-5), normed @ weight.double().t())

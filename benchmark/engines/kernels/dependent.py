@@ -1,7 +1,8 @@
 """Programmatic dependent launch: the next kernel starts while the last one drains, and waits before it reads.
 
-What a kernel loads before `gdc_wait` must be nothing that another kernel writes: weights. NVIDIA has it since
-compute capability 9.0, Triton since 3.4.
+What a kernel loads before `gdc_wait` must be nothing that another kernel writes: weights. Every program of a kernel
+waits, and writes after that alone: so the end of one kernel means the end of all before it, and memory that they
+have read may be used again. NVIDIA has it since compute capability 9.0, Triton since 3.4.
 """
 
 from functools import cache

@@ -52,9 +52,15 @@ def host_peaks() -> Iterator[Peaks]:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether the device or the host had too little memory, by any of the ways in which PyTorch says so."""
+    """Whether the device or the host had too little memory, by any of the ways in which PyTorch says so.
+
+    It may be the reason of the error: the compiler, and a CUDA graph that is left too early, raise errors of their own.
+    """
     words = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in words)
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in words):
+        return True
+    reason = error.__cause__ or error.__context__
+    return isinstance(reason, Exception) and is_out_of_memory(reason)
 
 
 def _reset_kernel_mark() -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend
 
 from benchmark.decoders.autoregressive import AutoregressiveDecoder
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
@@ -16,7 +17,7 @@ from benchmark.decoders.factory import make_decoder, ready_decoder
 from benchmark.decoders.interface import Decoder, PreparableDecoder, Unmarked, make_batch
 from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
 from benchmark.engines import compiled
-from benchmark.engines.attention import Flash2Package, Flash2Torch, Kernel, Plain, choose_kernel
+from benchmark.engines.attention import Flash2Package, Flash2Torch, Kernel, Plain, Sdpa, choose_kernel
 from benchmark.engines.compiled import CompileError, capture, part_rows
 from benchmark.engines.factory import Workshop, products_on
 from benchmark.engines.packing import pack
@@ -95,6 +96,15 @@ def test_a_compiled_canvas_matches_the_plain_reference(attention: Attention, row
     sampling = Sampling(output_tokens=8, steps=4, block_length=4, temperature=0.7)
     expected = [reference.diffusion(model, row, 10 + i, sampling) for i, row in enumerate(rows)]
     assert tokens_of(decoder(run, attention), rows, 8) == expected
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_padded_prompts_are_read_by_every_kernel_of_pytorch() -> None:
+    model = random_model(Family.autoregressive)
+    made, run = Workshop(model), an_autoregressive_run(engine=Engine.compiled)
+    expected = [reference.autoregressive(model, row, 10 + i, 6, 0.0) for i, row in enumerate(UNEVEN)]
+    for backend in (SDPBackend.MATH, SDPBackend.FLASH_ATTENTION):
+        assert tokens_of(make_decoder(run, made, Sdpa(backend)), UNEVEN, 6) == expected
 
 
 @pytest.mark.usefixtures("uncompiled")
@@ -213,10 +223,25 @@ def test_running_out_of_memory_while_preparing_is_no_reason_to_fall_back() -> No
     def work() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
+    def left_too_early() -> None:
+        try:
+            work()
+        finally:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
     with pytest.raises(torch.OutOfMemoryError):
         capture(work, CPU)
+    with pytest.raises(RuntimeError, match="previous error"):
+        capture(left_too_early, CPU)
     with pytest.raises(CompileError, match="ZeroDivisionError: division by zero"):
         capture(lambda: print(1 / 0), CPU)
+
+
+def test_a_sweep_may_have_more_shapes_than_the_compiler_likes() -> None:
+    double = torch.compile(lambda x: x * 2, backend="eager", fullgraph=True, dynamic=False)
+    with torch._dynamo.config.patch(recompile_limit=2, accumulated_recompile_limit=2):
+        for size in range(2, 7):
+            capture(lambda size=size: double(torch.ones(size)), CPU)  # type: ignore[misc]
 
 
 def test_what_ran_is_named() -> None:
@@ -227,8 +252,10 @@ def test_what_ran_is_named() -> None:
 
 
 def test_kernels_of_ours_are_not_possible_without_triton(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(CompileError, match="Triton is not installed"):
+    for name in [name for name in sys.modules if name.startswith("benchmark.engines.kernels.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "triton", None)
+    with pytest.raises(CompileError, match=r"no kernels without Triton: .*triton"):
         products_on(torch.device("cuda"), 1e-5)
 
 

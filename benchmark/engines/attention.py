@@ -2,7 +2,8 @@
 
 FlashAttention-2 (Dao, arXiv 2307.08691) is the flash-attn package where that is installed, else the copy of
 its kernels that PyTorch carries. `sdpa` is the kernel that PyTorch would choose, pinned so that it is the one
-that runs. `eager` is two matrix products with a softmax in float32 between them.
+that runs; with a mask, which not every kernel takes, PyTorch may choose its memory-efficient or its plain one
+instead. `eager` is two matrix products with a softmax in float32 between them.
 
 Dimensions: B rows, Q queries a row, S keys a row, H query heads, G key heads, d of a head.
 """
@@ -36,7 +37,7 @@ class Kernel(Protocol):
         """What ran, for the record."""
 
     def full(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, mask_BQS: Tensor | None, *, causal: bool) -> Tensor:
-        """Attention among the tokens of one pass, [B, Q, H, d]; the mask is True where a key may be seen."""
+        """Attention among the tokens of one pass, [B, Q, H, d]: causal, or with a mask, True where it may see."""
 
     def arranged(self, q_B1Hd: Tensor, key_heads: int) -> Tensor:
         """The queries of one new token as `cached` takes them: a function for the compiler, which makes it free."""
@@ -182,8 +183,7 @@ class Plain(_AsTheyAre):
         """See Kernel."""
         if causal:
             queries, keys = q_BQHd.shape[1], k_BSGd.shape[1]
-            before_QS = torch.ones(queries, keys, dtype=torch.bool, device=q_BQHd.device).tril(keys - queries)
-            mask_BQS = before_QS[None] if mask_BQS is None else mask_BQS & before_QS
+            mask_BQS = torch.ones(1, queries, keys, dtype=torch.bool, device=q_BQHd.device).tril(keys - queries)
         return self._attend(q_BQHd, k_BSGd, v_BSGd, mask_BQS)
 
     def cached(self, q_B1Hd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_B1S: Tensor | None) -> Tensor:

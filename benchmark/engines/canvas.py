@@ -4,33 +4,18 @@ Dimensions: B rows, R rows of a part, L tokens, N of the output, M places, D hid
 """
 
 import gc
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from benchmark.engines.compiled import Captured, CompiledBody, capture, part_rows
+from benchmark.engines.compiled import Captured, CompiledBody, Shape, capture, part_rows
 from benchmark.engines.positions import positions
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Shape:
-    """What a captured pass is good for."""
-
-    rows: int
-    prompt_tokens: int
-    output_tokens: int
-    padded: bool
-
-    @property
-    def length(self) -> int:
-        return self.prompt_tokens + self.output_tokens
 
 
 class _Pass:
     """One captured pass over a part of a batch."""
 
-    def __init__(self, body: CompiledBody, shape: _Shape) -> None:
+    def __init__(self, body: CompiledBody, shape: Shape) -> None:
         device = body.model.device
         self.tokens_RL = torch.zeros(shape.rows, shape.length, dtype=torch.long, device=device)
         self.padding_RL = torch.zeros_like(self.tokens_RL, dtype=torch.bool) if shape.padded else None
@@ -64,14 +49,14 @@ class CompiledCanvas:
 
     def __init__(self, body: CompiledBody) -> None:
         self.body = body
-        self._shape: _Shape | None = None
+        self._shape: Shape | None = None
         self._pass: _Pass | None = None
 
     @torch.inference_mode()
     def prepare(self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool) -> float:
         """See CanvasPasses."""
         part = part_rows(rows, prompt_tokens + output_tokens)
-        shape = _Shape(rows=part, prompt_tokens=prompt_tokens, output_tokens=output_tokens, padded=padded)
+        shape = Shape(rows=part, prompt_tokens=prompt_tokens, output_tokens=output_tokens, padded=padded)
         if self._pass is None or self._shape != shape:
             self._pass = None
             gc.collect()  # its graph's memory is free before the next takes its own

@@ -8,14 +8,13 @@ cache, G key heads, d of a head, D hidden.
 """
 
 import gc
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from benchmark.engines.choice import Head
-from benchmark.engines.compiled import CompiledBody, capture, part_rows
+from benchmark.engines.compiled import CompiledBody, Shape, capture, part_rows
 from benchmark.engines.noise import cells
 from benchmark.engines.positions import positions
 from benchmark.engines.products import compiled
@@ -24,22 +23,12 @@ if TYPE_CHECKING:
     from benchmark.engines.layer import Rotation
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Shape:
-    """What captured passes are good for."""
-
-    rows: int
-    prompt_tokens: int
-    output_tokens: int
-    padded: bool
-
-
 class _Passes:
     """The captured passes of a shape, and the memory that they share."""
 
-    def __init__(self, body: CompiledBody, head: Head, shape: _Shape) -> None:
+    def __init__(self, body: CompiledBody, head: Head, shape: Shape) -> None:
         device, sizes, weight = body.model.device, body.sizes, body.model.llama.lm_head.weight
-        places = shape.prompt_tokens + shape.output_tokens
+        places = shape.length
         cache = (len(body.layers), shape.rows, places, sizes.key_heads, sizes.head)
         self._body, self._head, self._shape, self._cells = body, head, shape, compiled(cells)
         self._cache = (weight.new_zeros(cache), weight.new_zeros(cache))
@@ -100,14 +89,14 @@ class CompiledCausal:
     def __init__(self, body: CompiledBody, head: Head) -> None:
         self.body = body
         self.head = head
-        self._shape: _Shape | None = None
+        self._shape: Shape | None = None
         self._passes: _Passes | None = None
         self._begun = False
 
     @torch.inference_mode()
     def prepare(self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool) -> float:
         """See CausalPasses."""
-        shape = _Shape(rows=rows, prompt_tokens=prompt_tokens, output_tokens=output_tokens, padded=padded)
+        shape = Shape(rows=rows, prompt_tokens=prompt_tokens, output_tokens=output_tokens, padded=padded)
         if self._passes is None or self._shape != shape:
             self._passes = None
             gc.collect()  # their graphs' memory and cache are free before the next take their own

@@ -28,8 +28,9 @@ from records.errors import UserError
 PART_TOKENS = 8192
 """Tokens of one part of a batch: enough for full-speed matrix products, few enough for small activations."""
 
-LARGEST_RECOMPILE_COUNT = 1 << 16
-"""Shapes are few and each is compiled on purpose; PyTorch would give up after eight."""
+SHAPES_AT_MOST = 1 << 16
+RECOMPILING = {"recompile_limit": SHAPES_AT_MOST, "accumulated_recompile_limit": SHAPES_AT_MOST}
+"""Each shape is compiled on purpose; PyTorch would give up after eight of one function, and 256 of one source."""
 
 EVERY = slice(None)
 
@@ -74,7 +75,10 @@ class CompiledBody:
     def prefill(
         self, tokens_RL: Tensor, rotation: Rotation, mask_RLL: Tensor | None, cache_XRSGd: tuple[Tensor, Tensor]
     ) -> Tensor:
-        """Hidden states of the last token, [R, 1, D]; keys and values fill the first L places of the cache."""
+        """Hidden states of the last token, [R, 1, D]; keys and values fill the first L places of the cache.
+
+        A mask has to hide later tokens besides padding; without one they are hidden here.
+        """
         x_RLD = self._embed(tokens_RL)
         for weights, keys_RSGd, values_RSGd in zip(self.layers, *cache_XRSGd, strict=True):
 
@@ -82,7 +86,7 @@ class CompiledBody:
                 q, k, v = self._rotate(qkv_RLE, rotation)
                 keys[:, : k.shape[1]] = k
                 values[:, : v.shape[1]] = v
-                return self.kernel.full(q, k, v, mask_RLL, causal=True)
+                return self.kernel.full(q, k, v, mask_RLL, causal=mask_RLL is None)
 
             x_RLD = self._layer(x_RLD, weights, attend)
         return self._last_norm(x_RLD[:, -1:])
@@ -138,6 +142,21 @@ class CompileError(Exception):
     """Compiling or capturing is not possible here, and why."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What captured passes are good for."""
+
+    rows: int
+    prompt_tokens: int
+    output_tokens: int
+    padded: bool
+
+    @property
+    def length(self) -> int:
+        """Tokens of a whole row."""
+        return self.prompt_tokens + self.output_tokens
+
+
 @dataclass(frozen=True)
 class Captured:
     """Work that is ready to be done again, and the seconds that it took to make it so."""
@@ -156,7 +175,7 @@ def capture(work: Work, device: torch.device, *, before: Work = lambda: None) ->
     """
     start = time.perf_counter()
     try:
-        with torch._dynamo.config.patch(recompile_limit=LARGEST_RECOMPILE_COUNT), warnings.catch_warnings():  # noqa: SLF001
+        with torch._dynamo.config.patch(RECOMPILING), warnings.catch_warnings():  # noqa: SLF001
             warnings.simplefilter("ignore")  # the compiler's, of its own use of PyTorch
             replay = _record(work, before) if device.type == "cuda" else _compile_alone(work, before)
     except UserError:
@@ -189,7 +208,8 @@ def _record(work: Work, before: Work) -> Work:
             work()
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=stream):
+    # the stream is given twice, since a graph that cannot be recorded does not leave its own
+    with torch.cuda.stream(stream), torch.cuda.graph(graph, stream=stream):
         work()
     torch.cuda.synchronize()
     return graph.replay

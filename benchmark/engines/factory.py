@@ -1,6 +1,5 @@
 """The passes that an engine offers for a model. A new engine is a file, a row here and a name in Engine."""
 
-import importlib.util
 from functools import cached_property
 
 import torch
@@ -86,25 +85,20 @@ def products_on(device: torch.device, epsilon: float) -> Products:
     """The fastest products that a device has, for norms of one epsilon.
 
     Raises:
-        CompileError: on a GPU without Triton.
+        CompileError: on a GPU without a Triton that can be used.
     """
     if device.type != "cuda":
         return Products(epsilon)
-    _check_triton()
-    from benchmark.engines.kernels.products import KernelProducts
-
+    try:
+        from benchmark.engines.kernels.products import KernelProducts
+    except ImportError as error:
+        raise CompileError(f"no kernels without Triton: {error}") from error
     return KernelProducts(epsilon)
 
 
 def _pick(engine: Engine, device: torch.device) -> Pick:
     if engine is not Engine.compiled or device.type != "cuda":
         return TensorPick()
-    _check_triton()
-    from benchmark.engines.kernels.pick import KernelPick
+    from benchmark.engines.kernels.pick import KernelPick  # products_on comes first, and would have raised
 
     return KernelPick()
-
-
-def _check_triton() -> None:
-    if importlib.util.find_spec("triton") is None:
-        raise CompileError("Triton is not installed")

@@ -1,6 +1,7 @@
 import json
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -235,6 +236,19 @@ def test_running_out_of_memory_while_preparing_is_no_reason_to_fall_back() -> No
         capture(left_too_early, CPU)
     with pytest.raises(CompileError, match="ZeroDivisionError: division by zero"):
         capture(lambda: print(1 / 0), CPU)
+
+
+def test_work_that_fails_beside_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[str] = []
+    streams = {
+        name: SimpleNamespace(wait_stream=lambda _, name=name: waits.append(name)) for name in ("ours", "beside")
+    }
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: streams["ours"])
+    monkeypatch.setattr(torch.cuda, "stream", nullcontext)
+    monkeypatch.setattr(compiled, "_beside", lambda: streams["beside"])
+    with pytest.raises(CompileError, match="division by zero"):
+        capture(lambda: print(1 / 0), torch.device("cuda"))
+    assert waits == ["beside", "ours"]
 
 
 def test_a_sweep_may_have_more_shapes_than_the_compiler_likes() -> None:

@@ -242,7 +242,10 @@ def _check_flash(head: int, device: torch.device) -> None:
 
 @cache
 def _offsets(rows: int, queries: int, places: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Where each row's queries and its keys begin, and where the last end."""
+    """Where each row's queries and its keys begin, and where the last end.
+
+    Kept for good, a few bytes a shape: every layer reads them, and so does every graph recorded with them.
+    """
     each_B = torch.arange(rows + 1, dtype=torch.int32, device=device)
     return each_B * queries, each_B * places
 

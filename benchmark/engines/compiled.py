@@ -202,11 +202,13 @@ def _compile_alone(work: Work, before: Work) -> Work:
 def _record(work: Work, before: Work) -> Work:
     stream = _beside()
     stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(2):
-            before()
-            work()
-    torch.cuda.current_stream().wait_stream(stream)
+    try:
+        with torch.cuda.stream(stream):
+            for _ in range(2):
+                before()
+                work()
+    finally:  # also where it fails: its memory is free then, and must not be used before it is done
+        torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     # the stream is given twice, since a graph that cannot be recorded does not leave its own
     with torch.cuda.stream(stream), torch.cuda.graph(graph, stream=stream):

@@ -25,7 +25,7 @@ class EagerCanvas:
     kernel: Kernel
 
     def prepare(self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool) -> float:
-        """Nothing."""
+        """See CanvasPasses: there is nothing to do."""
         return 0.0
 
     def hidden(self, tokens_BL: Tensor, padding_BL: Tensor | None, places_BM: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ class EagerCausal:
     _written: list[Tensor] = field(default_factory=list, init=False)
 
     def prepare(self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool) -> float:
-        """Nothing."""
+        """See CausalPasses: there is nothing to do."""
         return 0.0
 
     def begin(self, tokens_BP: Tensor, padding_BP: Tensor | None, streams_B: Tensor, output_tokens: int) -> None:

@@ -273,6 +273,14 @@ def test_kernels_of_ours_are_not_possible_without_triton(monkeypatch: pytest.Mon
         products_on(torch.device("cuda"), 1e-5)
 
 
+@pytest.mark.parametrize(("known", "name"), [({"recompile_limit": 8}, "recompile_limit"), ({}, "cache_size_limit")])
+def test_older_compilers_have_other_names_for_their_limits(
+    known: dict[str, int], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch._dynamo, "config", SimpleNamespace(**known))
+    assert compiled._recompiling().keys() == {name, f"accumulated_{name}"}
+
+
 def test_flash_attention_is_refused_where_it_cannot_run() -> None:
     with pytest.raises(UserError, match="attention=flash2 needs an NVIDIA GPU"):
         choose_kernel(Attention.flash2, heads=2, head=8, dtype=torch.bfloat16, device=CPU)

@@ -29,7 +29,6 @@ PART_TOKENS = 8192
 """Tokens of one part of a batch: enough for full-speed matrix products, few enough for small activations."""
 
 SHAPES_AT_MOST = 1 << 16
-RECOMPILING = {"recompile_limit": SHAPES_AT_MOST, "accumulated_recompile_limit": SHAPES_AT_MOST}
 """Each shape is compiled on purpose; PyTorch would give up after eight of one function, and 256 of one source."""
 
 EVERY = slice(None)
@@ -175,7 +174,7 @@ def capture(work: Work, device: torch.device, *, before: Work = lambda: None) ->
     """
     start = time.perf_counter()
     try:
-        with torch._dynamo.config.patch(RECOMPILING), warnings.catch_warnings():  # noqa: SLF001
+        with torch._dynamo.config.patch(_recompiling()), warnings.catch_warnings():  # noqa: SLF001
             warnings.simplefilter("ignore")  # the compiler's, of its own use of PyTorch
             replay = _record(work, before) if device.type == "cuda" else _compile_alone(work, before)
     except UserError:
@@ -185,6 +184,12 @@ def capture(work: Work, device: torch.device, *, before: Work = lambda: None) ->
             raise
         raise CompileError(_in_a_line(error)) from error
     return Captured(replay, time.perf_counter() - start)
+
+
+def _recompiling() -> dict[str, int]:
+    """The compiler's settings that let it meet any number of shapes; PyTorch renamed them in 2.7."""
+    name = "recompile_limit" if hasattr(torch._dynamo.config, "recompile_limit") else "cache_size_limit"  # noqa: SLF001
+    return {name: SHAPES_AT_MOST, f"accumulated_{name}": SHAPES_AT_MOST}
 
 
 def _in_a_line(error: Exception) -> str:

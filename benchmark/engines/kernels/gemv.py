@@ -43,9 +43,7 @@ def _gemv(
     column = tl.arange(0, block)
     within = column < inputs
     start = weight + row * inputs
-    start_up = (
-        start + tl.cast(outputs, tl.int64) * inputs
-    )  # Triton makes an argument of 1 a constant, which has no `to`
+    start_up = start + tl.cast(outputs, tl.int64) * inputs  # an argument of 1 is a constant, which has no `to`
     weights = tl.load(start + column, mask=within, other=0.0, eviction_policy="evict_first")
     if is_gated:
         weights_up = tl.load(start_up + column, mask=within, other=0.0, eviction_policy="evict_first")

@@ -98,3 +98,23 @@ def test_runs_that_cannot_be_paired_are_named(tmp_path: Path, capsys: pytest.Cap
     with pytest.raises(SystemExit):
         main(["parity", store([a_record()], tmp_path / "outputs")])
     assert "left out: small K=4 B=2 N=16" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(28, "No space left on device"), "error: [Errno 28] No space left on device"),
+        (PermissionError(13, "Permission denied", "report"), "error: report: Permission denied"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    error: OSError, line: str, outputs: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("analysis.commands.table", refused)
+    with pytest.raises(SystemExit) as ended:
+        main([outputs])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.strip() == line

@@ -1,7 +1,7 @@
 """Processes that multiply matrices on the GPU beside this one: started early, begun when told, waited for when gone.
 
-A process that has ended stays on the GPU for a while, until the driver has taken its context down: NVML lists it and
-its memory until then, and a sample taken meanwhile is rightly labelled.
+A process that has ended may stay on the GPU until the driver has taken its context down: NVML would list it and its
+memory until then, and a sample taken meanwhile would rightly be labelled. On an H100 it was gone at once.
 """
 
 import subprocess

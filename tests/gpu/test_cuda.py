@@ -169,7 +169,7 @@ def test_a_matrix_times_one_token(inputs: int, outputs: int, dtype: torch.dtype)
 
 @pytest.mark.parametrize("tokens", [2, 8, 33, 64])
 def test_a_matrix_times_a_few_tokens(tokens: int) -> None:
-    from benchmark.engines.kernels.dependent import is_hopper
+    from benchmark.engines.kernels.hopper import is_hopper
     from benchmark.engines.kernels.skinny import fits_skinny, skinny
 
     x, _, weight, residual = operands(tokens, 512, 640, torch.bfloat16)
@@ -183,7 +183,7 @@ def test_a_matrix_times_a_few_tokens(tokens: int) -> None:
 
 @pytest.mark.parametrize("tokens", [65, 100, 128, 200, 300, 5000])
 def test_a_gated_product_of_many_tokens(tokens: int) -> None:
-    from benchmark.engines.kernels.dependent import is_hopper
+    from benchmark.engines.kernels.hopper import is_hopper
     from benchmark.engines.kernels.swiglu import fits_swiglu, swiglu
 
     x, _, weight, _ = operands(tokens, 512, 1280, torch.bfloat16)

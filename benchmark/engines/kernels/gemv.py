@@ -11,8 +11,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from benchmark.engines.kernels.dependent import dependent_launch, gdc_launch_dependents, gdc_wait
 from benchmark.engines.kernels.gate import silu_gate
+from benchmark.engines.kernels.hopper import dependent_launch, gdc_launch_dependents, gdc_wait
 from benchmark.engines.kernels.norm import normed
 
 SHORT_ROW = 4096

@@ -10,8 +10,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from benchmark.engines.kernels.dependent import dependent_launch, gdc_launch_dependents, gdc_wait, is_hopper
 from benchmark.engines.kernels.gate import silu_gate
+from benchmark.engines.kernels.hopper import dependent_launch, gdc_launch_dependents, gdc_wait, is_hopper
 
 MOST_TOKENS = 64
 LEAST_COLUMNS = 16

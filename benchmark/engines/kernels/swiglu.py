@@ -14,8 +14,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from benchmark.engines.kernels.dependent import is_hopper
 from benchmark.engines.kernels.gate import silu_gate
+from benchmark.engines.kernels.hopper import is_hopper
 
 try:
     from triton.tools.tensor_descriptor import TensorDescriptor

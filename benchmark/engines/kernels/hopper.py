@@ -1,4 +1,6 @@
-"""Programmatic dependent launch: the next kernel starts while the last one drains, and waits before it reads.
+"""What GPUs of the generation Hopper have that kernels here use.
+
+Programmatic dependent launch: the next kernel starts while the last one drains, and waits before it reads.
 
 What a kernel loads before `gdc_wait` must be nothing that another kernel writes: weights. Every program of a kernel
 waits, and writes after that alone: so the end of one kernel means the end of all before it, and memory that they

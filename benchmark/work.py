@@ -5,8 +5,9 @@ fused: the weights once a forward pass, the key-value cache as it is read and wr
 softmax and sampling; activations and logits, which can stay on the chip; the embedding, which is a look-up. So the
 floor is low rather than high, and no run can beat it.
 
-Where the head is evaluated is counted as it has to be, at positions where a token can be written. A program that
-evaluates it elsewhere too does more arithmetic than is counted here, and shows a lower share of the limit.
+The head, and the last layer but for its keys and values, are counted where they have to be evaluated: at positions
+where a token can be written. A program that evaluates them elsewhere too does more arithmetic than is counted here,
+and shows a lower share of the limit.
 """
 
 from collections.abc import Iterable, Iterator
@@ -55,8 +56,14 @@ class Shape:
     @property
     def layer_products(self) -> int:
         """Weights of one layer's matrices: q and o (D x heads x d each), k and v (D x kv_heads x d), 3 of D x M."""
-        attention = 2 * self.hidden * (self.heads + self.kv_heads) * self.head_dim
-        return attention + 3 * self.hidden * self.intermediate
+        return (
+            self.key_value_products + 2 * self.hidden * self.heads * self.head_dim + 3 * self.hidden * self.intermediate
+        )
+
+    @property
+    def key_value_products(self) -> int:
+        """Those among them that make keys and values."""
+        return 2 * self.hidden * self.kv_heads * self.head_dim
 
     @property
     def head_products(self) -> int:
@@ -109,22 +116,24 @@ def shape_of(config: dict[str, Any], parameter_bytes: int) -> Shape:
     )
 
 
-def diffusion_pass(shape: Shape, *, batch: int, length: int, head_positions: int) -> Work:
-    """One forward pass over the whole canvas, in both directions, with the head at some positions of each row.
+def diffusion_pass(shape: Shape, *, batch: int, length: int, read: int) -> Work:
+    """One forward pass over the whole canvas, in both directions, read at some positions of each row.
 
-    FLOP: 2 B L layers W + 4 B L^2 layers heads d + 2 B M V D, with W the weights of a layer's products.
+    FLOP: 2 B ((layers - 1) L W + L W_kv + M (W - W_kv)) + 4 B ((layers - 1) L^2 + M L) heads d + 2 B M V D, with M the
+    positions read, W the weights of a layer's products, and W_kv those that make keys and values.
     Bytes: the layers' and the head's weights once, and B L rows of the embedding.
     """
-    return _pass(shape, rows=batch, tokens=length, pairs=length * length, head_positions=head_positions, cache_tokens=0)
+    return _pass(shape, rows=batch, tokens=length, pairs=length * length, read=read, last_pairs=read * length)
 
 
 def prefill_pass(shape: Shape, *, batch: int, prompt_tokens: int) -> Work:
     """The prompt in one pass, each token attending to itself and those before it: P (P + 1) / 2 pairs a row.
 
-    Bytes: as above, and the prompt's keys and values, written once. The head at the last position alone.
+    Read at the last position alone. Bytes: as above, and the prompt's keys and values, written once.
     """
     pairs = prompt_tokens * (prompt_tokens + 1) // 2
-    return _pass(shape, rows=batch, tokens=prompt_tokens, pairs=pairs, head_positions=1, cache_tokens=prompt_tokens)
+    found = _pass(shape, rows=batch, tokens=prompt_tokens, pairs=pairs, read=1, last_pairs=prompt_tokens)
+    return found + _cached(shape, batch * prompt_tokens)
 
 
 def token_pass(shape: Shape, *, batch: int, context: int) -> Work:
@@ -132,7 +141,8 @@ def token_pass(shape: Shape, *, batch: int, context: int) -> Work:
 
     Bytes: as above; the keys and values of the context, all but the new token's read and that one's written.
     """
-    return _pass(shape, rows=batch, tokens=1, pairs=context, head_positions=1, cache_tokens=context)
+    found = _pass(shape, rows=batch, tokens=1, pairs=context, read=1, last_pairs=context)
+    return found + _cached(shape, batch * context)
 
 
 def passes(run: Run, shape: Shape) -> Iterator[Work]:
@@ -167,14 +177,18 @@ def _diffusion_passes(run: Run, settings: Diffusion, shape: Shape) -> Iterator[W
     for step in writing_steps(run.output_tokens, settings.block_length, settings.steps):
         read = step.masked if settings.remasking is Remasking.low_confidence else step.writes
         for _ in range(2 if settings.guidance_scale else 1):
-            yield diffusion_pass(shape, batch=run.batch, length=run.length, head_positions=read)
+            yield diffusion_pass(shape, batch=run.batch, length=run.length, read=read)
 
 
-def _pass(shape: Shape, *, rows: int, tokens: int, pairs: int, head_positions: int, cache_tokens: int) -> Work:
-    products = 2 * rows * tokens * shape.layers * shape.layer_products
-    attention = 4 * rows * pairs * shape.layers * shape.heads * shape.head_dim
-    head = 2 * rows * head_positions * shape.head_products
+def _pass(shape: Shape, *, rows: int, tokens: int, pairs: int, read: int, last_pairs: int) -> Work:
+    below, made, rest = shape.layers - 1, shape.key_value_products, shape.layer_products - shape.key_value_products
+    products = 2 * rows * (below * tokens * shape.layer_products + tokens * made + read * rest)
+    attention = 4 * rows * (below * pairs + last_pairs) * shape.heads * shape.head_dim
+    head = 2 * rows * read * shape.head_products
     weights = (shape.layers * shape.layer_products + shape.head_products) * shape.parameter_bytes
     embedded = rows * tokens * shape.hidden * shape.parameter_bytes
-    cache = rows * cache_tokens * shape.cache_bytes_per_token
-    return Work(flop=float(products + attention + head), bytes=float(weights + embedded + cache))
+    return Work(flop=float(products + attention + head), bytes=float(weights + embedded))
+
+
+def _cached(shape: Shape, tokens: int) -> Work:
+    return Work(flop=0.0, bytes=float(tokens * shape.cache_bytes_per_token))

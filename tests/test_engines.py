@@ -127,6 +127,19 @@ def test_parts_are_equal_and_as_large_as_allowed(rows: int, tokens: int, expecte
     assert part_rows(rows, tokens) == expected
 
 
+@torch.inference_mode()
+def test_the_last_layer_is_read_at_any_number_of_places_without_compiling_again() -> None:
+    made = workshop(Family.diffusion)
+    kernel = made.kernel(Attention.sdpa)
+    plain, passes = (made.canvas(engine, kernel) for engine in (Engine.eager, Engine.compiled))
+    tokens = torch.arange(24).view(2, 12) % made.model.vocabulary
+    passes.prepare(2, 4, 8, padded=False)
+    passes.hidden(tokens, None, torch.tensor([[4, 5, 11], [7, 8, 9]]))
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for places in (torch.tensor([[4], [11]]), torch.arange(4, 12).expand(2, -1)):
+            assert torch.allclose(passes.hidden(tokens, None, places), plain.hidden(tokens, None, places))
+
+
 @pytest.mark.usefixtures("uncompiled")
 def test_one_generation_after_another_starts_afresh() -> None:
     for run in (a_run(engine=Engine.compiled), an_autoregressive_run(engine=Engine.compiled)):

@@ -46,7 +46,7 @@ def test_steps_of_the_8b_model_are_predicted_within_a_quarter(
 
 
 def test_a_compiled_step_takes_its_floor_over_what_the_engine_reaches() -> None:
-    floor = floor_s([diffusion_pass(LLADA, batch=8, length=1024, head_positions=512)], H100)
+    floor = floor_s([diffusion_pass(LLADA, batch=8, length=1024, read=512)], H100)
     assert predict(on_gpu(8, 1024), LLADA, H100).latency_s == pytest.approx(floor / REACH[Engine.compiled])
 
 

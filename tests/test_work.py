@@ -33,6 +33,7 @@ LLAMA = replace(LLADA, intermediate=14336, kv_heads=8, vocabulary=128256)
 SMALL = Shape(layers=2, hidden=8, intermediate=12, heads=4, kv_heads=2, head_dim=2, vocabulary=10, parameter_bytes=4)
 LAYER = 2 * 8 * (4 + 2) * 2 + 3 * 8 * 12
 """q and o of 8 x 8, k and v of 8 x 4, three of 8 x 12."""
+KEYS = 2 * 8 * 2 * 2
 ONE = Ceilings(copy_bytes_per_s=1.0, matrix_flop_per_s=1.0)
 
 
@@ -63,14 +64,16 @@ def test_the_cache_of_llama_takes_128_kib_a_token() -> None:
 
 
 def test_a_diffusion_pass_by_hand() -> None:
-    found = diffusion_pass(SMALL, batch=3, length=5, head_positions=2)
-    assert found.flop == 2 * 15 * 2 * LAYER + 4 * 3 * 25 * 2 * 8 + 2 * 6 * 80
+    found = diffusion_pass(SMALL, batch=3, length=5, read=2)
+    last = 2 * 15 * KEYS + 2 * 6 * (LAYER - KEYS) + 4 * 3 * 2 * 5 * 8
+    assert found.flop == 2 * 15 * LAYER + 4 * 3 * 25 * 8 + last + 2 * 6 * 80
     assert found.bytes == 4 * (2 * LAYER + 80 + 15 * 8)
 
 
 def test_a_prefill_attends_to_half_of_the_pairs_and_writes_the_cache() -> None:
     found = prefill_pass(SMALL, batch=3, prompt_tokens=5)
-    assert found.flop == 2 * 15 * 2 * LAYER + 4 * 3 * 15 * 2 * 8 + 2 * 3 * 80
+    last = 2 * 15 * KEYS + 2 * 3 * (LAYER - KEYS) + 4 * 3 * 5 * 8
+    assert found.flop == 2 * 15 * LAYER + 4 * 3 * 15 * 8 + last + 2 * 3 * 80
     assert found.bytes == 4 * (2 * LAYER + 80 + 15 * 8) + 3 * 5 * (2 * 2 * 2 * 2 * 4)
 
 
@@ -89,25 +92,23 @@ def test_each_pass_is_bound_by_the_slower_of_its_two_ceilings() -> None:
 def test_a_token_of_the_8b_baseline_is_bound_by_its_weights() -> None:
     h100 = Ceilings(copy_bytes_per_s=2.99e12, matrix_flop_per_s=750e12)
     assert floor_s([token_pass(LLAMA, batch=1, context=256)], h100) == pytest.approx(5.0e-3, rel=0.02)
-    assert floor_s([diffusion_pass(LLADA, batch=1, length=512, head_positions=256)], h100) == pytest.approx(
-        10e-3, rel=0.05
-    )
+    assert floor_s([diffusion_pass(LLADA, batch=1, length=512, read=256)], h100) == pytest.approx(10e-3, rel=0.05)
 
 
 def test_a_diffusion_run_reads_the_head_at_fewer_positions_with_each_step() -> None:
     found = list(passes(a_run(), SMALL))  # 2 rows, 8 masks, 4 steps of 2
-    assert found == [diffusion_pass(SMALL, batch=2, length=16, head_positions=m) for m in (8, 6, 4, 2)]
+    assert found == [diffusion_pass(SMALL, batch=2, length=16, read=m) for m in (8, 6, 4, 2)]
 
 
 def test_random_remasking_reads_it_where_it_writes() -> None:
     run = a_run(diffusion=a_diffusion(remasking=Remasking.random))
-    assert list(passes(run, SMALL)) == [diffusion_pass(SMALL, batch=2, length=16, head_positions=2)] * 4
+    assert list(passes(run, SMALL)) == [diffusion_pass(SMALL, batch=2, length=16, read=2)] * 4
 
 
 def test_blocks_begin_anew_and_guidance_doubles() -> None:
     run = a_run(diffusion=a_diffusion(block_length=4, guidance_scale=1.0))
     assert list(passes(run, SMALL)) == [
-        diffusion_pass(SMALL, batch=2, length=16, head_positions=m) for m in (4, 4, 2, 2, 4, 4, 2, 2)
+        diffusion_pass(SMALL, batch=2, length=16, read=m) for m in (4, 4, 2, 2, 4, 4, 2, 2)
     ]
     assert expected_forward_passes(run) == 8
 

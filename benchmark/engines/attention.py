@@ -2,8 +2,8 @@
 
 FlashAttention-2 (Dao, arXiv 2307.08691) is the flash-attn package where that is installed, else the copy of
 its kernels that PyTorch carries. `sdpa` is the kernel that PyTorch would choose, pinned so that it is the one
-that runs; with a mask, which not every kernel takes, PyTorch may choose its memory-efficient or its plain one
-instead. `eager` is two matrix products with a softmax in float32 between them.
+that runs; with a mask or for a single query, which not every kernel takes, PyTorch may choose its memory-efficient
+or its plain one instead. `eager` is two matrix products with a softmax in float32 between them.
 
 Dimensions: B rows, Q queries a row, S keys a row, H query heads, G key heads, d of a head.
 """
@@ -163,10 +163,9 @@ class Sdpa(_AsTheyAre):
         mask_B1QS = None if mask_BQS is None else mask_BQS[:, None]
         groups = q_BQHd.shape[2] // k_BSGd.shape[2]
         q, k, v = (x.transpose(1, 2) for x in (q_BQHd, _repeat(k_BSGd, groups), _repeat(v_BSGd, groups)))
-        backends = (
-            [self.backend] if mask_BQS is None else [self.backend, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
-        )
-        with sdpa_kernel(backends):
+        everywhere = mask_BQS is None and q_BQHd.shape[1] > 1
+        others = [] if everywhere else [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+        with sdpa_kernel([self.backend, *others]):
             return scaled_dot_product_attention(q, k, v, mask_B1QS, is_causal=causal).transpose(1, 2)
 
 

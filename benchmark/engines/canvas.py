@@ -1,6 +1,6 @@
 """Compiled passes over a canvas: tokens go into a fixed place, hidden states come out of another.
 
-Dimensions: B rows, R rows of a part, L tokens, N of the output, M places, D hidden.
+Dimensions: B rows, R rows of a part, L tokens, M places, D hidden.
 """
 
 import gc
@@ -8,40 +8,36 @@ import gc
 import torch
 from torch import Tensor
 
-from benchmark.engines.compiled import Captured, CompiledBody, Shape, capture, part_rows
+from benchmark.engines.compiled import Captured, CompiledBody, Shape, Underneath, capture, part_rows
 from benchmark.engines.positions import positions
 
 
 class _Pass:
-    """One captured pass over a part of a batch."""
+    """One captured pass over a part of a batch, up to the last layer, which is read at the places asked for."""
 
     def __init__(self, body: CompiledBody, shape: Shape) -> None:
         device = body.model.device
         self.tokens_RL = torch.zeros(shape.rows, shape.length, dtype=torch.long, device=device)
         self.padding_RL = torch.zeros_like(self.tokens_RL, dtype=torch.bool) if shape.padded else None
-        self.hidden_RND: Tensor
-        self._body, self._given = body, shape.prompt_tokens
+        self._body = body
         self._rotation = body.rotation(torch.arange(shape.length, device=device)[None])
+        self._mask_R1L: Tensor | None = None
+        self._under: Underneath
         self.captured: Captured = capture(self._work, device)
 
     def _work(self) -> None:
-        rotation, mask_RLL = self._rotation, None
         if self.padding_RL is not None:
-            rotation = self._body.rotation(positions(self.padding_RL))
-            mask_RLL = (~self.padding_RL)[:, None].expand(-1, self.tokens_RL.shape[1], -1)
-        self.hidden_RND = self._body.canvas(self.tokens_RL, rotation, mask_RLL, self._given)
+            self._rotation = self._body.rotation(positions(self.padding_RL))
+            self._mask_R1L = (~self.padding_RL)[:, None]
+        self._under = self._body.canvas(self.tokens_RL, self._rotation, self._mask_R1L)
 
     def hidden(self, tokens_RL: Tensor, padding_RL: Tensor | None, places_RM: Tensor) -> Tensor:
-        """Hidden states at some places of the output, [R, M, D]."""
+        """Hidden states at some places, [R, M, D]."""
         self.tokens_RL.copy_(tokens_RL)
         if self.padding_RL is not None and padding_RL is not None:
             self.padding_RL.copy_(padding_RL)
         self.captured.replay()
-        rows, outputs, _ = self.hidden_RND.shape
-        first_R1 = torch.arange(0, rows * outputs, outputs, device=places_RM.device)[:, None] - self._given
-        chosen_XD = self.hidden_RND.flatten(0, 1).index_select(0, (places_RM + first_R1).flatten())
-        hidden_RMD: Tensor = chosen_XD.unflatten(0, places_RM.shape)
-        return hidden_RMD
+        return self._body.top(self._under, places_RM, self._rotation, self._mask_R1L)
 
 
 class CompiledCanvas:

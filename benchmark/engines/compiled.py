@@ -3,7 +3,8 @@
 A batch is taken in equal parts of whole rows, of about `PART_TOKENS` tokens each: matrix products are as
 fast as on the whole, and activations take the memory of a part.
 
-Dimensions: X layers, R rows of a part, B rows, L tokens, D hidden, S places of a cache, G key heads, d of a head.
+Dimensions: X layers, R rows of a part, B rows, L tokens, D hidden, S places of a cache, G key heads, d of a head,
+M places of a row.
 """
 
 import time
@@ -11,6 +12,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,7 +20,7 @@ from torch.nn.functional import embedding
 from transformers import LlamaConfig
 
 from benchmark.engines.attention import Kernel
-from benchmark.engines.layer import Rotation, Sizes, rotate, rotate_into
+from benchmark.engines.layer import Rotation, Sizes, rotate, rotate_into, rotate_keys, rotated
 from benchmark.engines.packing import LayerWeights
 from benchmark.engines.products import Products, compiled
 from benchmark.memory import is_out_of_memory
@@ -31,9 +33,15 @@ PART_TOKENS = 8192
 SHAPES_AT_MOST = 1 << 16
 """Each shape is compiled on purpose; PyTorch would give up after eight of one function, and 256 of one source."""
 
-EVERY = slice(None)
-
 Work = Callable[[], None]
+
+
+class Underneath(NamedTuple):
+    """What the last layer starts from: hidden states, and the keys and values that it makes of them."""
+
+    hidden_RLD: Tensor
+    keys_RLGd: Tensor
+    values_RLGd: Tensor
 
 
 class CompiledBody:
@@ -50,26 +58,33 @@ class CompiledBody:
             key_heads=config.num_key_value_heads or config.num_attention_heads,
             head=head_size(config),
         )
-        self._products = products
+        self._products, self._uncompiled = products, products.uncompiled()
         self._rotate = compiled(partial(rotate, sizes=self.sizes))
+        self._rotate_keys = compiled(partial(rotate_keys, sizes=self.sizes))
         self._rotate_into = compiled(partial(rotate_into, sizes=self.sizes, arranged=kernel.arranged))
 
-    def canvas(self, tokens_RL: Tensor, rotation: Rotation, mask_RLL: Tensor | None, given: int) -> Tensor:
-        """Hidden states after the last norm, [R, L - given, D], with attention in both directions.
-
-        Of the first `given` tokens the last layer needs keys and values alone.
-        """
+    def canvas(self, tokens_RL: Tensor, rotation: Rotation, mask_R1L: Tensor | None) -> Underneath:
+        """All layers but the last, with attention in both directions, and the last one's keys and values."""
         x_RLD = self._embed(tokens_RL)
-        for index, weights in enumerate(self.layers):
-            asked = slice(given if index == len(self.layers) - 1 else 0, None)
+        mask_RLL = None if mask_R1L is None else mask_R1L.expand(-1, tokens_RL.shape[1], -1)
+        for weights in self.layers[:-1]:
 
-            def attend(qkv_RLE: Tensor, asked: slice = asked) -> Tensor:
+            def attend(qkv_RLE: Tensor) -> Tensor:
                 q, k, v = self._rotate(qkv_RLE, rotation)
-                mask_RQL = None if mask_RLL is None else mask_RLL[:, asked]
-                return self.kernel.full(q[:, asked], k, v, mask_RQL, causal=False)
+                return self.kernel.full(q, k, v, mask_RLL, causal=False)
 
-            x_RLD = self._layer(x_RLD, weights, attend, asked)
-        return self._last_norm(x_RLD)
+            x_RLD = self._layer(x_RLD, weights, attend)
+        return self._underneath(x_RLD, rotation)
+
+    def top(self, under: Underneath, places_RM: Tensor, rotation: Rotation, mask_R1L: Tensor | None) -> Tensor:
+        """The last layer and norm at some places alone, [R, M, D]. How many may change from call to call."""
+        weights, products, places = self.layers[-1], self._uncompiled, places_RM.shape[1]
+        x_RMD = _at(under.hidden_RLD, places_RM)
+        q_RME = products.normed(x_RMD, weights.input_norm, weights.qkv[: self.sizes.queries])
+        q = rotated(q_RME.unflatten(-1, (self.sizes.heads, -1)), _rotation_at(rotation, places_RM))
+        mask_RML = None if mask_R1L is None else mask_R1L.expand(-1, places, -1)
+        attended = self.kernel.full(q, under.keys_RLGd, under.values_RLGd, mask_RML, causal=False)
+        return products.norm(_after_attention(attended, x_RMD, weights, products), self._last_norm)
 
     def prefill(
         self, tokens_RL: Tensor, rotation: Rotation, mask_RLL: Tensor | None, cache_XRSGd: tuple[Tensor, Tensor]
@@ -78,17 +93,22 @@ class CompiledBody:
 
         A mask has to hide later tokens besides padding; without one they are hidden here.
         """
-        x_RLD = self._embed(tokens_RL)
-        for weights, keys_RSGd, values_RSGd in zip(self.layers, *cache_XRSGd, strict=True):
+        length, x_RLD = tokens_RL.shape[1], self._embed(tokens_RL)
+        *cache_below, (last_keys_RSGd, last_values_RSGd) = zip(*cache_XRSGd, strict=True)
+        for weights, (keys_RSGd, values_RSGd) in zip(self.layers[:-1], cache_below, strict=True):
 
             def attend(qkv_RLE: Tensor, keys: Tensor = keys_RSGd, values: Tensor = values_RSGd) -> Tensor:
                 q, k, v = self._rotate(qkv_RLE, rotation)
-                keys[:, : k.shape[1]] = k
-                values[:, : v.shape[1]] = v
+                keys[:, :length] = k
+                values[:, :length] = v
                 return self.kernel.full(q, k, v, mask_RLL, causal=mask_RLL is None)
 
             x_RLD = self._layer(x_RLD, weights, attend)
-        return self._last_norm(x_RLD[:, -1:])
+        under = self._underneath(x_RLD, rotation)
+        last_keys_RSGd[:, :length] = under.keys_RLGd
+        last_values_RSGd[:, :length] = under.values_RLGd
+        last_R1 = tokens_RL.new_full((len(tokens_RL), 1), length - 1)
+        return self.top(under, last_R1, rotation, None if mask_RLL is None else mask_RLL[:, -1:])
 
     def step(
         self,
@@ -107,7 +127,7 @@ class CompiledBody:
                 return self.kernel.cached(q_BQHd, keys, values, seen_B, mask_B1S)
 
             x_B1D = self._layer(x_B1D, weights, attend)
-        return self._last_norm(x_B1D)
+        return self._products.norm(x_B1D, self._last_norm)
 
     def rotation(self, positions_BL: Tensor) -> Rotation:
         """Cosines and sines of the rotary embedding, float32."""
@@ -116,20 +136,43 @@ class CompiledBody:
         )
         return cos, sin
 
-    def _layer(
-        self, x_BLD: Tensor, weights: LayerWeights, attend: Callable[[Tensor], Tensor], asked: slice = EVERY
-    ) -> Tensor:
-        products = self._products
-        qkv_BLE = products.normed(x_BLD, weights.input_norm, weights.qkv)
-        x_BLD = products.added(attend(qkv_BLE).flatten(-2), weights.output, x_BLD[:, asked])
-        gated_BLI = products.gated(x_BLD, weights.post_norm, weights.gate_up)
-        return products.added(gated_BLI, weights.down, x_BLD)
+    def _layer(self, x_BLD: Tensor, weights: LayerWeights, attend: Callable[[Tensor], Tensor]) -> Tensor:
+        attended = attend(self._products.normed(x_BLD, weights.input_norm, weights.qkv))
+        return _after_attention(attended, x_BLD, weights, self._products)
+
+    def _underneath(self, x_RLD: Tensor, rotation: Rotation) -> Underneath:
+        last = self.layers[-1]
+        kv_RLE = self._products.normed(x_RLD, last.input_norm, last.qkv[self.sizes.queries :])
+        return Underneath(x_RLD, *self._rotate_keys(kv_RLE, rotation))
 
     def _embed(self, tokens_BL: Tensor) -> Tensor:
         return embedding(tokens_BL, self.model.llama.model.embed_tokens.weight)
 
-    def _last_norm(self, x_BLD: Tensor) -> Tensor:
-        return self._products.norm(x_BLD, self.model.llama.model.norm.weight)
+    @property
+    def _last_norm(self) -> Tensor:
+        weight_D: Tensor = self.model.llama.model.norm.weight
+        return weight_D
+
+
+def _after_attention(attended_BLHd: Tensor, x_BLD: Tensor, weights: LayerWeights, products: Products) -> Tensor:
+    """What remains of a layer; may overwrite its input x."""
+    x_BLD = products.added(attended_BLHd.flatten(-2), weights.output, x_BLD)
+    gated_BLI = products.gated(x_BLD, weights.post_norm, weights.gate_up)
+    return products.added(gated_BLI, weights.down, x_BLD)
+
+
+def _at(x_RLD: Tensor, places_RM: Tensor) -> Tensor:
+    """Some places of each row, [R, M, D]."""
+    rows, length = x_RLD.shape[:2]
+    first_R1 = torch.arange(0, rows * length, length, device=places_RM.device)[:, None]
+    chosen_XD = x_RLD.flatten(0, 1).index_select(0, (places_RM + first_R1).flatten())
+    chosen_RMD: Tensor = chosen_XD.unflatten(0, places_RM.shape)
+    return chosen_RMD
+
+
+def _rotation_at(rotation: Rotation, places_RM: Tensor) -> Rotation:
+    cos_RMd, sin_RMd = (_at(table.expand(len(places_RM), -1, -1), places_RM) for table in rotation)
+    return cos_RMd, sin_RMd
 
 
 def head_size(config: LlamaConfig) -> int:

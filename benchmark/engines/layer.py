@@ -23,6 +23,11 @@ class Sizes:
     key_heads: int
     head: int
 
+    @property
+    def queries(self) -> int:
+        """Outputs of the fused product that are queries; they come first."""
+        return self.heads * self.head
+
 
 Rotation = tuple[Tensor, Tensor]
 """Cosines and sines for each position, float32 [B or 1, L, d]."""
@@ -45,7 +50,13 @@ def rotate(qkv_BLE: Tensor, rotation: Rotation, sizes: Sizes) -> tuple[Tensor, T
     """Queries [B, L, H, d], keys and values [B, L, G, d] from their fused product; the first two rotated."""
     split = [sizes.heads, sizes.key_heads, sizes.key_heads]
     q, k, v = qkv_BLE.unflatten(-1, (-1, sizes.head)).split(split, dim=2)
-    return _rotated(q, rotation), _rotated(k, rotation), v
+    return rotated(q, rotation), rotated(k, rotation), v
+
+
+def rotate_keys(kv_BLE: Tensor, rotation: Rotation, sizes: Sizes) -> tuple[Tensor, Tensor]:
+    """The same of keys and values alone."""
+    k, v = kv_BLE.unflatten(-1, (-1, sizes.head)).chunk(2, dim=2)
+    return rotated(k, rotation), v
 
 
 def rotate_into(
@@ -64,7 +75,7 @@ def gate(gate_up_BLI: Tensor) -> Tensor:
     return silu(gate_BLI) * up_BLI
 
 
-def _rotated(x_BLHd: Tensor, rotation: Rotation) -> Tensor:
+def rotated(x_BLHd: Tensor, rotation: Rotation) -> Tensor:
     """Rotary position embedding over halves (Su et al., arXiv 2104.09864)."""
     cos_BL1d, sin_BL1d = (table[:, :, None] for table in rotation)
     first, second = x_BLHd.chunk(2, dim=-1)

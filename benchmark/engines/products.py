@@ -5,7 +5,7 @@ Dimensions: T tokens, K inputs, J outputs of a matrix.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +13,23 @@ from torch.nn.functional import linear
 
 from benchmark.engines.layer import gate, rms_norm
 
+Function = Callable[..., Any]
+
 
 class Products:
-    """A layer's products by the library, with norm and gate compiled beside them. Each works on the last dimension."""
+    """A layer's products by the library, with norm and gate beside them. Each works on the last dimension.
 
-    def __init__(self, epsilon: float) -> None:
+    Norm and gate are compiled, for each shape anew: numbers of tokens that change all the time had better not be.
+    """
+
+    def __init__(self, epsilon: float, *, compiles: bool = True) -> None:
         self.epsilon = epsilon
-        self._norm = compiled(partial(rms_norm, epsilon=epsilon))
-        self._gate = compiled(gate)
+        wrapped: Callable[[Function], Function] = compiled if compiles else _as_it_is
+        self._norm, self._gate = wrapped(partial(rms_norm, epsilon=epsilon)), wrapped(gate)
+
+    def uncompiled(self) -> Self:
+        """The same, with nothing compiled."""
+        return type(self)(self.epsilon, compiles=False)
 
     def norm(self, x: Tensor, norm_K: Tensor) -> Tensor:
         """The root-mean-square norm alone."""
@@ -46,9 +55,13 @@ class Products:
         return out
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(function: Function) -> Function:
     """The function, compiled for each shape that it meets."""
     return torch.compile(function, fullgraph=True, dynamic=False)
+
+
+def _as_it_is(function: Function) -> Function:
+    return function
 
 
 class Projection(nn.Module):

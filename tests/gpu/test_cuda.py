@@ -10,9 +10,9 @@ import torch
 
 from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import PreparableDecoder, Unmarked, make_batch
-from benchmark.engines.attention import Flash2Torch, Plain
+from benchmark.engines.attention import Flash2Torch, Plain, choose_kernel
 from benchmark.engines.choice import TensorPick
-from benchmark.engines.compiled import capture
+from benchmark.engines.compiled import CompileError, capture
 from benchmark.engines.factory import Workshop, products_on
 from benchmark.engines.layer import rms_norm
 from benchmark.engines.noise import cells, gumbel
@@ -212,6 +212,15 @@ def test_every_number_of_tokens_has_its_product(tokens: int, inputs: int) -> Non
     assert all(close(each, truth) for each, truth in zip(found, expected, strict=True))
 
 
+@pytest.mark.parametrize("queries", [1, 2, 40])
+@pytest.mark.parametrize("attention", Attention)
+def test_every_kernel_takes_any_number_of_queries(attention: Attention, queries: int) -> None:
+    q, k, v = (torch.randn(3, n, 8, 128, device=CUDA, dtype=torch.bfloat16) for n in (queries, 50, 50))
+    kernel = choose_kernel(attention, heads=8, head=128, dtype=torch.bfloat16, device=CUDA)
+    expected = Plain().full(q.float(), k.float(), v.float(), None, causal=False)
+    assert torch.allclose(kernel.full(q, k, v, None, causal=False).float(), expected, atol=2e-2)
+
+
 @pytest.mark.parametrize("multiprocessors", [1, 1000], ids=["many rows", "few rows"])
 @pytest.mark.parametrize("groups", [1, 4])
 def test_flash_attention_reads_as_much_of_a_cache_as_was_seen(groups: int, multiprocessors: int) -> None:
@@ -261,6 +270,21 @@ def test_the_peak_of_a_large_point_does_not_show_in_the_next() -> None:
     assert after is not None
     assert peak > before
     assert after == before
+
+
+def test_work_that_cannot_be_captured_is_said_and_leaves_no_stream_behind() -> None:
+    one, before = torch.ones(1, device=CUDA), torch.cuda.current_stream()
+
+    def wait_for_the_host() -> None:
+        one.add_(one.item())
+
+    def stay_on_the_device() -> None:
+        one.add_(1)
+
+    with pytest.raises(CompileError):
+        capture(wait_for_the_host, CUDA)
+    assert torch.cuda.current_stream() == before
+    capture(stay_on_the_device, CUDA).replay()
 
 
 def test_two_runs_in_bfloat16_give_the_same_tokens() -> None:

@@ -15,6 +15,10 @@ from benchmark.engines.products import Products
 class KernelProducts(Products):
     """See Products. The library computes what no kernel here is made for."""
 
+    def norm(self, x: Tensor, norm_K: Tensor) -> Tensor:
+        """See Products."""
+        return _as(x, rms_norm(x.flatten(0, -2), norm_K, self.epsilon))
+
     def plain(self, x: Tensor, weight_JK: Tensor) -> Tensor:
         """See Products."""
         x_TK = x.flatten(0, -2)
@@ -30,7 +34,7 @@ class KernelProducts(Products):
         if len(x_TK) == 1:
             return _as(x, gemv(x_TK, weight_JK, norm_K=norm_K, epsilon=self.epsilon))
         if fits_skinny(x_TK, weight_JK):
-            return _as(x, skinny(rms_norm(x_TK, norm_K, self.epsilon), weight_JK))
+            return _as(x, skinny(self.norm(x_TK, norm_K), weight_JK))
         return super().normed(x, norm_K, weight_JK)
 
     def gated(self, x: Tensor, norm_K: Tensor, weight_JK: Tensor) -> Tensor:
@@ -39,7 +43,7 @@ class KernelProducts(Products):
         if len(x_TK) == 1:
             return _as(x, gemv(x_TK, weight_JK, norm_K=norm_K, epsilon=self.epsilon, is_gated=True))
         if fits_skinny(x_TK, weight_JK, is_gated=True):
-            return _as(x, skinny(rms_norm(x_TK, norm_K, self.epsilon), weight_JK, is_gated=True))
+            return _as(x, skinny(self.norm(x_TK, norm_K), weight_JK, is_gated=True))
         if fits_swiglu(x_TK, weight_JK):
             return _as(x, swiglu(self.norm(x_TK, norm_K), weight_JK))
         return super().gated(x, norm_K, weight_JK)

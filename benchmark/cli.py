@@ -43,7 +43,17 @@ def _of_sweep(settings: Settings) -> None:
     Worker(sweep, this_process(sweep.id), make_console()).perform(settings.index)
 
 
+IN_THIS_PROCESS = {"inline", "basic"}
+"""Launchers that do what a single run does."""
+
+
 def _alone(composed: DictConfig, settings: Settings) -> None:
+    launcher = HydraConfig.get().runtime.choices["hydra/launcher"]
+    if launcher not in IN_THIS_PROCESS:
+        raise UserError(
+            f"hydra/launcher={launcher} is for sweeps, and a single run takes place in this process: add -m,"
+            " or choose the launcher by hardware=, as in hardware=isolated"
+        )
     from benchmark.conduct import conduct, id_of
     from benchmark.handing import inline
     from benchmark.ledger import read_sweep

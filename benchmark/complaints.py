@@ -40,6 +40,11 @@ def _unknown_option(match: re.Match[str]) -> str:
 
 def _unknown_key(match: re.Match[str]) -> str:
     key = _full_key(match)
+    if key.startswith("hydra.launcher."):
+        return (
+            f"the launcher has no key {key!r}: give keys of the launcher that hardware= chooses, for one hardware alone"
+            " and without hydra/launcher= beside it; `python -m benchmark --cfg hydra -p hydra.launcher` shows them"
+        )
     if key.startswith("hydra."):
         return f"there is no key {key!r}: `python -m benchmark --cfg hydra` shows Hydra's own"
     group, dot, _ = key.rpartition(".")

@@ -113,6 +113,28 @@ def test_isolated_each_point_has_a_process_of_its_own_and_one_that_is_killed_lea
     assert "killed" in output
 
 
+def test_choices_of_one_launcher_sweep_together_by_it_whatever_the_usual_one_is(tmp_path: Path) -> None:
+    own = tmp_path / "own" / "hardware"
+    own.mkdir(parents=True)
+    lines = [
+        "# @package _global_",
+        "defaults: [override /hydra/launcher: isolated]",
+        "hardware: {name: own, device: cpu}",
+    ]
+    (own / "own.yaml").write_text("\n".join(lines))
+    options = [option for option in QUICK if option != "hardware=cpu"]
+    with subprocess.Popen(
+        command("--config-dir", "own", "-m", "hardware=isolated,own", "steps=2", *options),
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert begun(tmp_path) != process.pid
+
+
 def begun(folder: Path) -> int:
     """The process that has claimed the first point, once it has."""
     for _ in range(1000):
@@ -147,6 +169,9 @@ BAD = {
     "an output folder in a sweep": (["-m", "output_dir=/dev/null/x"], "output_dir=FOLDER"),
     "a sweep without -m": (["batch=1,8"], "add -m"),
     "a bad point in a sweep": (["-m", "steps=4,0"], "steps=0"),
+    "two launchers": (["-m", "hardware=local,isolated"], "give a command for each"),
+    "a launcher without a sweep": (["hydra/launcher=isolated"], "add -m"),
+    "jobs elsewhere for points here": (["-m", "hydra/launcher=crossover_slurm", "tracking=none"], "hardware=a100 or"),
     "no prompts": (["prompts.source=./none.jsonl"], "no such file"),
     "an encoder without its layer": (["encoder.checkpoint=builtin:tiny_judge"], "encoder.layer=6"),
     "an encoder that is not there": (["encoder.checkpoint=./none", "encoder.layer=1"], "no such folder"),

@@ -64,6 +64,10 @@ def test_a_value_is_refused_with_what_is_allowed(override: str, line: str) -> No
             "there is no key 'model.checkpont' (did you mean 'model.checkpoint'?); the keys are model.",
         ),
         ("hydra.lancher=1", "there is no key 'hydra.lancher': `python -m benchmark --cfg hydra` shows Hydra's own"),
+        (
+            "hydra.launcher.partition=x",
+            "the launcher has no key 'hydra.launcher.partition': give keys of the launcher that hardware= chooses",
+        ),
         ("+new=1", "there is no key 'new': set one of model, "),
         ("model=nope", "model=nope is not known; choose one of llada, "),
         ("sweep=dmeo", "sweep=dmeo is not known (did you mean 'demo'?); choose one of demo, none"),

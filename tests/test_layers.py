@@ -94,6 +94,7 @@ def test_hydra_stops_at_the_edge() -> None:
         "benchmark.conductor",
         "benchmark.config",
         "benchmark.schema",
+        "hydra_plugins.crossover.choosing",
         "hydra_plugins.crossover.composing",
         "hydra_plugins.crossover.grid_sweeper",
         "hydra_plugins.crossover.launchers",

@@ -5,7 +5,7 @@ reads depends on the groups alone. So points that differ in values share what wa
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
@@ -15,10 +15,13 @@ from omegaconf import DictConfig, open_dict
 
 
 class Composer:
-    """Composes overrides to configurations without Hydra's own part."""
+    """Composes overrides to configurations without Hydra's own part, which `see` is shown."""
 
-    def __init__(self, loader: ConfigLoader, config: DictConfig) -> None:
+    def __init__(
+        self, loader: ConfigLoader, config: DictConfig, see: Callable[[DictConfig], None] = lambda _: None
+    ) -> None:
         assert isinstance(loader, ConfigLoaderImpl)
+        self._see = see
         self._loader = loader
         self._config = config
         self._parser = OverridesParser.create(config_loader=loader)
@@ -43,6 +46,7 @@ class Composer:
 
     def _compose(self, groups: Sequence[str]) -> DictConfig:
         composed = self._loader.load_sweep_config(self._config, list(groups))
+        self._see(composed.hydra)
         with open_dict(composed):
             composed.pop("hydra", None)
         return composed

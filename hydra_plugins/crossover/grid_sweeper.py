@@ -6,6 +6,9 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 
@@ -23,15 +26,33 @@ class GridSweeper(BasicSweeper):
     def __init__(self, params: dict[str, str] | None = None) -> None:
         super().__init__(max_batch_size=None, params=params)
 
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Hydra's way to say what is swept. Its launcher is chosen later, by the points."""
+        self.hydra_context, self.config, self._task_function = hydra_context, config, task_function
+
     def sweep(self, arguments: list[str]) -> None:
-        """Conduct the grid that the arguments span."""
+        """Conduct the grid that the arguments span.
+
+        Raises:
+            UserError: when its points have different launchers.
+        """
         assert self.config is not None
-        assert self.launcher is not None
         assert self.hydra_context is not None
+        from hydra_plugins.crossover.choosing import OneLauncher
         from hydra_plugins.crossover.composing import Composer
 
-        compose = Composer(self.hydra_context.config_loader, self.config)
-        self.conduct(self.grid(arguments), compose=compose, launch=self.launcher.launch)
+        chosen = OneLauncher()
+        compose = Composer(self.hydra_context.config_loader, self.config, chosen.see)
+
+        def launch(jobs: Sequence[Sequence[str]], place: int) -> Sequence[JobReturn]:
+            assert self.config is not None
+            assert self.hydra_context is not None
+            launcher = Plugins.instance().instantiate_launcher(
+                self.hydra_context, self._task_function, chosen.configured(self.config)
+            )
+            return launcher.launch(jobs, initial_job_idx=place)
+
+        self.conduct(self.grid(arguments), compose=compose, launch=launch)
 
     def conduct(
         self,

@@ -86,10 +86,20 @@ class SlurmLauncher(LedgerLauncher):
     """As an array of SLURM jobs."""
 
     def hand_out(self, sweep: "Sweep", places: Sequence[int], settings: "Settings", console: "Console") -> None:
-        """Submit points; wait for their records unless the sweep is detached."""
+        """Submit points; wait for their records unless the sweep is detached.
+
+        Raises:
+            UserError: when the points are meant for this machine.
+        """
         from benchmark.handing import Array
         from benchmark.preflight import mirroring
+        from records.errors import UserError
 
+        if not settings.remote:  # they were checked, and will be looked for, as this machine's
+            raise UserError(
+                "hydra/launcher=crossover_slurm sends jobs to other machines, and hardware.remote is false: choose"
+                " hardware=a100 or slurm_cpu instead, which name the launcher, or give hardware.remote=true"
+            )
         array = Array(sweep, console, each=mirroring(settings))
         parameters = {name: value for name, value in self._parameters.items() if name not in NOT_SUBMITTED}
         array.submit(places, parameters, pack=settings.pack)

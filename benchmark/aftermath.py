@@ -17,6 +17,7 @@ from benchmark.ledger import Entry, Part, Sweep, read_sweeps
 from benchmark.sinks.journal import Journal
 from benchmark.slurm import UNKNOWN, JobState, SchedulerDownError, Slurm
 from benchmark.tails import tail
+from benchmark.task import wanted
 from records.record import Failure, FailureKind, Record
 
 OUT_OF_MEMORY = re.compile(r"oom[-_]kill event|task \d+: Out Of Memory|exceeded( job)? memory limit", re.IGNORECASE)
@@ -89,6 +90,32 @@ def settle(sweep: Sweep, slurm: Slurm) -> list[Standing]:
     return found
 
 
+def settle_process(sweep: Sweep, part: Part, task: int, state: JobState, log: Path) -> list[Entry]:
+    """Write the records that a process of this machine left out, which ended in this state.
+
+    Its driver alone knows the state, and does so at once: a process that died before it claimed a point left no other
+    trace. What somebody else is measuring, or has measured meanwhile, is theirs.
+
+    Returns:
+        The points that got a record.
+    """
+    places = part.tasks[task]
+    claims, journal = Claims(Path(sweep.output_dir)), Journal(output_dir=Path(sweep.output_dir))
+    records = journal.of({sweep.entries[place].key for place in places}).records
+    have = {each.key for each in records if _is_of(each, sweep) or each.started_at >= sweep.began}
+    have |= wanted(sweep).done(records).keys()
+    kind, words = state.failure
+    left = []
+    for place in places:
+        entry = sweep.entries[place]
+        if entry.key not in have and claims.holder(entry.key) is None:
+            who, failure = f"a process on {part.host}", Failure(kind=kind, message=words)
+            standing = Standing(place=place, entry=entry, at=part.at, who=who, stand=Stand.over, failure=failure)
+            _record(sweep, standing, journal, log)
+            left.append(entry)
+    return left
+
+
 def settle_all(output_dir: Path, slurm: Slurm, besides: str = "") -> dict[str, Standing]:
     """Settle every sweep but one; the points that are under way, by key."""
     live: dict[str, Standing] = {}
@@ -143,12 +170,12 @@ def _here(sweep: Sweep, entry: Entry, part: Part, claims: Claims) -> tuple[Stand
     return (Stand.queued if driver_lives else Stand.over), None
 
 
-def _record(sweep: Sweep, standing: Standing, journal: Journal) -> None:
+def _record(sweep: Sweep, standing: Standing, journal: Journal, log: Path | None = None) -> None:
     """Say what became of a point in its job's stead; the start is its claim's, the same whoever writes."""
     last = Claims(journal.output_dir).last(standing.entry.key)
     failure = standing.failure
     assert failure is not None
-    logs = [_job_log(sweep, standing.job), sweep.log(standing.place)]
+    logs = [log or _job_log(sweep, standing.job), sweep.log(standing.place)]
     ends = [end for log in logs if (end := tail(log)) is not None]
     began = _began(standing, last if last is not None and last.sweep == sweep.id else None)
     with suppress(FileExistsError):

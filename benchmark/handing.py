@@ -1,6 +1,7 @@
 """Hand points of a sweep out: to this process, to processes of this machine, to SLURM."""
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -9,12 +10,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmark.aftermath import settle
+from benchmark.aftermath import settle_process
 from benchmark.arrays import ArrayExecutor
 from benchmark.claims import this_process
 from benchmark.job_watch import JobWatch
-from benchmark.ledger import Sweep, new_part, submitted
-from benchmark.slurm import SchedulerDownError, Slurm, is_here
+from benchmark.ledger import Sweep, new_part, read_part, submitted
+from benchmark.slurm import JobState, SchedulerDownError, Slurm, is_here
 from benchmark.task import Worker
 from records.errors import UserError
 
@@ -43,15 +44,23 @@ def isolated(sweep: Sweep, places: Sequence[int], console: Console, *, pack: int
     tasks = packed(sweep, places, pack)
     file = _hand_out(sweep, tasks, slurm=False)
     for task in range(len(tasks)):
-        ended = _in_a_process([sys.executable, "-u", "-m", "benchmark.job", str(file), str(task)])
-        if ended < 0:
-            console.print(f"the process of {_names(sweep, tasks[task])} ended by signal {-ended}", highlight=False)
-            settle(sweep, Slurm())
+        log = sweep.logs / f"{file.stem}.{task}.log"
+        ended = _in_a_process([sys.executable, "-u", "-m", "benchmark.job", str(file), str(task)], log)
+        if left := settle_process(sweep, read_part(file), task, _state(ended), log) if ended else []:
+            names, how = ", ".join(entry.name for entry in left), _state(ended).failure[1]
+            end = f"; its log: {log}" if log.exists() else ""
+            console.print(f"{names}: {how}{end}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _in_a_process(command: Sequence[str]) -> int:
-    """Run a command to its end; Ctrl-C reaches it once, however it was sent."""
-    with subprocess.Popen(command, start_new_session=True) as process:
+def _state(ended: int) -> JobState:
+    """How a process of this machine ended, as SLURM says it of a job's."""
+    here = socket.gethostname()
+    return JobState(name="FAILED", exit_status=max(0, ended), signal=max(0, -ended) or None, nodes=here)
+
+
+def _in_a_process(command: Sequence[str], log: Path) -> int:
+    """Run a command to its end, its standard error in a log; Ctrl-C reaches it once, however it was sent."""
+    with log.open("ab") as errors, subprocess.Popen(command, stderr=errors, start_new_session=True) as process:
         try:
             return process.wait()
         except KeyboardInterrupt:
@@ -62,6 +71,9 @@ def _in_a_process(command: Sequence[str]) -> int:
                 process.kill()  # whoever looks at the sweep next writes its record
                 process.wait()
             raise
+        finally:
+            if not log.stat().st_size:
+                log.unlink()
 
 
 class Array:
@@ -160,7 +172,3 @@ def _executor(sweep: Sweep, parameters: dict[str, object]) -> ArrayExecutor:
 def _hand_out(sweep: Sweep, tasks: Sequence[Sequence[int]], *, slurm: bool) -> Path:
     sweep.reopen()
     return sweep.add(new_part(tasks, datetime.now(UTC).isoformat(), slurm=slurm))
-
-
-def _names(sweep: Sweep, places: Sequence[int]) -> str:
-    return ", ".join(sweep.entries[place].name for place in places)

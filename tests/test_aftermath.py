@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.aftermath import Stand, settle, settle_all, standings
+from benchmark.aftermath import Stand, settle, settle_all, settle_process, standings
 from benchmark.claims import Claim, Claims, this_process
 from benchmark.ledger import Part, Sweep, new_part, submitted
 from benchmark.sinks.journal import Journal
@@ -159,3 +159,50 @@ def test_an_array_whose_id_was_never_noted_is_known_by_the_claims_of_its_jobs(tm
     sweep.add(replace(part, created=0.0))
     Claims(tmp_path).take(sweep.entries[0].key, an_owner(host="elsewhere"))
     assert [each.stand for each in standings(sweep, FakeSlurm({}))] == [Stand.running, Stand.over]
+
+
+SIGKILL = JobState(name="FAILED", exit_status=0, signal=9, nodes="here")
+
+
+def in_a_process(folder: Path) -> tuple[Sweep, Part]:
+    """A sweep whose three points were given to one process of this machine."""
+    sweep = a_sweep(folder)
+    part = new_part([[0, 1, 2]], STARTED, slurm=False)
+    sweep.add(part)
+    return sweep, part
+
+
+def test_a_process_that_died_before_it_came_to_its_points_leaves_a_record_of_each_once(tmp_path: Path) -> None:
+    sweep, part = in_a_process(tmp_path)
+    log = tmp_path / "log"
+    log.write_text("Traceback\nImportError: no such library\n")
+    state = JobState(name="FAILED", exit_status=1, nodes="here")
+    assert len(settle_process(sweep, part, 0, state, log)) == 3
+    before = sorted(tmp_path.glob("records/*"))
+    assert kinds(tmp_path) == dict.fromkeys((1, 2, 4), FailureKind.error)
+    failure = written(tmp_path)[1].failure
+    assert failure is not None
+    assert failure.message == "the job ended with exit status 1 before it wrote a record"
+    assert failure.log_tail == "Traceback\nImportError: no such library"
+    assert settle_process(sweep, part, 0, state, log) == []
+    settle(sweep, FakeSlurm({}))
+    assert sorted(tmp_path.glob("records/*")) == before
+
+
+def test_a_process_that_died_at_a_point_leaves_one_of_it_and_of_those_after_it(tmp_path: Path) -> None:
+    sweep, part = in_a_process(tmp_path)
+    Journal(output_dir=tmp_path).write(a_record(RUNS[0]))
+    claim(sweep, 1, created=0.0)
+    settle_process(sweep, part, 0, SIGKILL, tmp_path / "none")
+    settle(sweep, FakeSlurm({}))
+    assert kinds(tmp_path) == {1: None, 2: FailureKind.killed, 4: FailureKind.killed}
+    assert len(list(tmp_path.glob("records/*"))) == 3
+
+
+def test_what_somebody_else_measures_or_has_measured_is_not_the_dead_process_s_to_lose(tmp_path: Path) -> None:
+    sweep, part = in_a_process(tmp_path)
+    other = replace(sweep, id="another")
+    claim(other, 0)
+    Journal(output_dir=tmp_path).write(a_record(RUNS[1], sweep="another"))
+    settle_process(sweep, part, 0, SIGKILL, tmp_path / "none")
+    assert kinds(tmp_path) == {2: None, 4: FailureKind.killed}

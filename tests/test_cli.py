@@ -113,6 +113,33 @@ def test_isolated_each_point_has_a_process_of_its_own_and_one_that_is_killed_lea
     assert "killed" in output
 
 
+DEAD = "import os, sys\nif 'benchmark.job' in sys.orig_argv: sys.modules['benchmark.claims'] = None"
+
+
+def test_isolated_a_process_that_dies_before_its_point_leaves_one_record_and_the_next_command_measures(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "dead").mkdir()
+    (tmp_path / "dead" / "sitecustomize.py").write_text(DEAD)
+    options = [option for option in QUICK if option != "hardware=cpu"]
+    arguments = ("-m", "steps=2,4", "hardware=isolated", *options)
+    environment = ENVIRONMENT | {"PYTHONPATH": f"{ROOT}:{tmp_path / 'dead'}"}
+    done = subprocess.run(
+        command(*arguments), cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert (
+        "tiny_llada K=2 B=1 N=128: the job ended with exit status 1 before it wrote a record; its log: " in done.stdout
+    )
+    failures = [record.failure for record in records(tmp_path)]
+    assert [failure.kind for failure in failures if failure] == [FailureKind.error] * 2
+    assert all("benchmark.claims" in str(failure.log_tail) for failure in failures if failure)
+    again = benchmark(tmp_path, *arguments)
+    assert again.returncode == 0, again.stdout
+    assert "2 grid points: 2 to run" in again.stdout
+    assert sorted(record.measurement is not None for record in records(tmp_path)) == [False, False, True, True]
+
+
 def test_choices_of_one_launcher_sweep_together_by_it_whatever_the_usual_one_is(tmp_path: Path) -> None:
     own = tmp_path / "own" / "hardware"
     own.mkdir(parents=True)

@@ -106,7 +106,7 @@ DEAF = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.
 
 @pytest.mark.process
 def test_a_process_that_does_not_heed_ctrl_c_is_killed_and_the_interruption_goes_on(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -116,8 +116,26 @@ def test_a_process_that_does_not_heed_ctrl_c_is_killed_and_the_interruption_goes
     signal.setitimer(signal.ITIMER_REAL, 2.0)
     try:
         with pytest.raises(KeyboardInterrupt):
-            handing._in_a_process([sys.executable, "-c", DEAF])
+            handing._in_a_process([sys.executable, "-c", DEAF], tmp_path / "log")
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert time.monotonic() - began < 100
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("script", "ended", "said"),
+    [
+        ("raise SystemExit(3)", 3, None),
+        ("raise ImportError('no such library')", 1, "ImportError: no such library"),
+        ("import os; os.kill(os.getpid(), 9)", -9, None),
+    ],
+)
+def test_how_a_process_ended_is_told_and_what_it_complained_of_is_kept(
+    tmp_path: Path, script: str, ended: int, said: str | None
+) -> None:
+    log = tmp_path / "log"
+    assert handing._in_a_process([sys.executable, "-c", script], log) == ended
+    assert log.exists() == (said is not None)
+    assert said is None or said in log.read_text()

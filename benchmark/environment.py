@@ -97,6 +97,25 @@ def require_gpu(words: str) -> None:
         )
 
 
+def require_watched() -> None:
+    """Make sure that somebody can say whether the GPU is disturbed.
+
+    Raises:
+        UserError: with what is missing.
+    """
+    gpu = current_gpu()
+    if gpu is None:
+        missing = "NVML does not answer, or does not know it"
+    elif gpu.reading().sm_mhz is None:
+        missing = "NVML does not tell its clock"
+    else:
+        return
+    raise UserError(
+        f"strict=true keeps no figures that nobody can vouch for, and {gpu_facts().name} cannot be watched: {missing};"
+        " make `nvidia-smi -q -d CLOCK` tell it on this machine, or leave out strict=true"
+    )
+
+
 def watch(*, on_gpu: bool) -> Watch:
     """Who watches the machine around each sample; without NVML it sees the CPU alone."""
     import torch

@@ -9,7 +9,7 @@ import torch
 from benchmark.clock import CudaClock, HostClock
 from benchmark.decoders.factory import Ran, ready_decoder
 from benchmark.decoders.interface import Batch, make_batch
-from benchmark.environment import current_gpu, probe, require_gpu, watch
+from benchmark.environment import current_gpu, probe, require_gpu, require_watched, watch
 from benchmark.equal_work import check_equal_work
 from benchmark.fingerprint import fingerprint
 from benchmark.interruption import Stopped
@@ -194,14 +194,27 @@ def _prompts(run: Run, arm: Arm, decoded: int) -> list[Prompt]:
     )
 
 
+def _check(run: Run) -> None:
+    """Refuse what is known before anything is loaded.
+
+    Raises:
+        InfeasibleError: when no machine can run it.
+        UserError: when this one is not what the run demands.
+    """
+    if run.infeasible:
+        raise InfeasibleError(run.infeasible)
+    if run.gpu is not None:
+        require_device(run.device)
+        require_gpu(run.gpu)
+    if run.strict and run.device is Device.cuda:
+        require_device(run.device)
+        require_watched()
+
+
 def _attempt(run: Run, shelf: Shelf, report: Report) -> _Outcome:
     outlook = None
     try:
-        if run.infeasible:
-            raise InfeasibleError(run.infeasible)
-        if run.gpu is not None:
-            require_device(run.device)
-            require_gpu(run.gpu)
+        _check(run)
         outlook = look_ahead(run)
         return measure_run(run, shelf, report, outlook)
     except tuple(EXPECTED) as error:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from records.errors import DisturbedError
+from records.errors import DisturbedError, UserError
 from records.machine import Conditions, Label, LabelCount, Verdict, Watched
 from records.settings import Device
 
@@ -39,12 +39,15 @@ def judge(
 
     Raises:
         DisturbedError: when the run is strict and was disturbed.
+        UserError: when it is strict and nobody can say whether it was.
     """
     labelled = labels(run, os.cpu_count() or 1)
     unseen = device is Device.cuda and all(sample.sm_mhz_after is None for sample in run)
     found = watched(labelled, gpu_unseen=unseen)
     if strict and found.verdict is Verdict.disturbed:
         raise DisturbedError(f"{found.why}, and strict=true keeps no figures of a disturbed run: free the machine")
+    if strict and found.verdict is Verdict.unknown:
+        raise UserError(f"{found.why}, and strict=true keeps no figures that nobody can vouch for: leave that out")
     return labelled, found
 
 

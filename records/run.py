@@ -35,7 +35,8 @@ class Run:
     `length` counts prompt and output tokens together. `repeats` is the least number of timed
     samples; a run takes more when its prompts, `batch` at a time, need more, and when `stopping`
     asks for a precision that so many do not have. `gpu` are the words that the GPU's name must
-    have; `strict` makes a disturbed run a failure; `profile` adds a pass that says where time goes.
+    have; `strict` makes a run a failure that was disturbed, or that nobody can vouch for; `profile` adds a
+    pass that says where time goes.
     """
 
     model: Model

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.environment import GpuFacts, probe, require_gpu
+from benchmark.environment import GpuFacts, probe, require_gpu, require_watched
 from benchmark.fingerprint import fingerprint, package_version, revision, variables, weights_sha256, without_secrets
+from benchmark.nvml import Reading
 from records.errors import UserError
 from tests.checkpoints import write_llama
 from tests.factories import a_run
@@ -117,3 +118,33 @@ def test_a_slice_of_a_gpu_is_not_the_gpu(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(UserError, match=r"demands a whole GPU named 'A100 80GB'.*slice of one"):
         require_gpu("A100 80GB")
     require_gpu("A100 MIG 3g")
+
+
+class Told:
+    """A GPU of which NVML tells this clock alone."""
+
+    def __init__(self, sm_mhz: int | None) -> None:
+        self._sm_mhz = sm_mhz
+
+    def reading(self) -> Reading:
+        return Reading(
+            sm_mhz=self._sm_mhz, memory_mhz=None, throttle=(), temperature_c=None, power_w=None, performance_state=None
+        )
+
+
+@pytest.mark.parametrize(
+    ("gpu", "missing"),
+    [(None, "NVML does not answer, or does not know it"), (Told(None), "NVML does not tell its clock")],
+)
+def test_a_gpu_that_cannot_be_watched_is_refused_with_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, gpu: Told | None, missing: str
+) -> None:
+    monkeypatch.setattr("benchmark.environment.current_gpu", lambda: gpu)
+    monkeypatch.setattr("benchmark.environment.gpu_facts", lambda: GpuFacts(name="A GPU"))
+    with pytest.raises(UserError, match=f"A GPU cannot be watched: {missing}; .* or leave out strict=true"):
+        require_watched()
+
+
+def test_a_gpu_that_tells_its_clock_can_be_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmark.environment.current_gpu", lambda: Told(1980))
+    require_watched()

@@ -15,6 +15,7 @@ from benchmark.decoders.interface import Batch, Decoder, Generation, Phase, Phas
 from benchmark.pipeline import execute
 from benchmark.shelf import Shelf
 from benchmark.watch import Seen
+from records.errors import UserError
 from records.machine import Conditions, Label, Verdict
 from records.record import Failure, FailureKind, Measurement, Record, StoppedBy
 from records.run import Run
@@ -193,3 +194,25 @@ def test_a_gpu_that_is_demanded_and_not_there_is_a_clear_failure(diffusion: Run)
     found = failure(replace(diffusion, device=Device.cuda, gpu="A100 80GB"))
     assert found.kind is FailureKind.error
     assert "PyTorch finds no CUDA GPU here" in found.message
+
+
+def test_a_strict_run_on_a_gpu_that_nobody_can_watch_is_refused_before_anything_is_loaded(
+    diffusion: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise UserError("nobody can watch it")
+
+    monkeypatch.setattr(pipeline, "require_device", lambda _: None)
+    monkeypatch.setattr(pipeline, "require_watched", refuse)
+    monkeypatch.setattr(pipeline, "measure_run", lambda *_: pytest.fail("it was loaded"))
+    found = failure(replace(diffusion, device=Device.cuda, strict=True))
+    assert found == Failure(kind=FailureKind.error, message="nobody can watch it")
+
+
+def test_a_strict_run_on_a_cpu_needs_no_gpu_to_watch(diffusion: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def quiet() -> Iterator[Seen]:
+        yield Seen(conditions=Conditions(foreign_cpu_cores=0.0))
+
+    monkeypatch.setattr(pipeline, "watch", lambda **_: quiet)
+    assert measurement(replace(diffusion, strict=True)).watched is not None

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from benchmark.verdict import FOREIGN_BYTES, judge, labels, watched
-from records.errors import DisturbedError
+from records.errors import DisturbedError, UserError
 from records.machine import Conditions, Label, LabelCount, Verdict
 from records.settings import Device
 
@@ -98,3 +98,12 @@ def test_a_strict_run_that_was_disturbed_raises_and_a_clean_one_does_not() -> No
     judge([QUIET] * 5, Device.cuda, strict=True)
     with pytest.raises(DisturbedError, match="foreign process on the GPU in 5 of 5 samples, and strict=true"):
         judge([replace(QUIET, foreign_processes=2)] * 5, Device.cuda, strict=True)
+
+
+def test_a_strict_run_that_nobody_watched_is_refused_on_a_gpu_alone() -> None:
+    unseen = [Conditions(foreign_cpu_cores=0.0)] * 5
+    with pytest.raises(UserError, match="the GPU could not be watched, since NVML does not answer, and strict=true"):
+        judge(unseen, Device.cuda, strict=True)
+    with pytest.raises(DisturbedError, match="CPU busy"):
+        judge([Conditions(foreign_cpu_cores=64.0)] * 5, Device.cuda, strict=True)
+    assert judge(unseen, Device.cpu, strict=True)[1].verdict is Verdict.clean

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from benchmark import __version__
+from benchmark.cores import own_cores
 from benchmark.fingerprint import package_version, variables
 from benchmark.nvml import Gpu
 from benchmark.watch import Watch, other_load
@@ -117,12 +118,15 @@ def require_watched() -> None:
 
 
 def watch(*, on_gpu: bool) -> Watch:
-    """Who watches the machine around each sample; without NVML it sees the CPU alone."""
+    """Who watches the machine around each sample; without NVML it sees the CPU alone.
+
+    Of the CPU it sees what can be in the way: all of it for a run on the CPU, this process's cores for one on a GPU.
+    """
     import torch
 
     if not on_gpu:
         return Watch(None, other_load(), lambda: 0)
-    return Watch(current_gpu(), other_load(), torch.cuda.memory_reserved)
+    return Watch(current_gpu(), other_load(own_cores()), torch.cuda.memory_reserved)
 
 
 def current_gpu() -> Gpu | None:

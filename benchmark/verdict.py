@@ -12,7 +12,7 @@ from records.settings import Device
 LEAST_BUSY_CORES = 0.25
 """Other processes' load from which a sample is labelled. docs/results/timing-truth.md says how often that errs."""
 BUSY_SHARE = 0.05
-"""On a machine of many cores, this share of them: others find room there."""
+"""Of many cores, this share of them: others find room there."""
 CLOCK_SHARE = 0.05
 """An SM clock that is further than this from the run's usual one has changed; boost steps are about 1%."""
 FOREIGN_BYTES = 200 << 20
@@ -61,7 +61,7 @@ def labels(run: Sequence[Conditions], cores: int) -> list[tuple[Label, ...]]:
         Label.power_cap: lambda sample: "power_cap" in sample.throttle,
         Label.clock_changed: lambda sample: _clock_changed(sample, usual_sm, usual_memory),
         Label.foreign_process: lambda sample: _is_shared(sample, least_bytes),
-        Label.busy_cpu: lambda sample: (sample.foreign_cpu_cores or 0.0) > max(LEAST_BUSY_CORES, BUSY_SHARE * cores),
+        Label.busy_cpu: lambda sample: _is_busy(sample, cores),
     }
     return [tuple(label for label, holds in tests.items() if holds(sample)) for sample in run]
 
@@ -81,6 +81,11 @@ def watched(labelled: Sequence[tuple[Label, ...]], *, gpu_unseen: bool) -> Watch
         why="; ".join(parts) or None,
         labelled=tuple(LabelCount(label=label, samples=counts[label]) for label in Label if counts[label]),
     )
+
+
+def _is_busy(sample: Conditions, cores: int) -> bool:
+    bound = max(LEAST_BUSY_CORES, BUSY_SHARE * (sample.watched_cpu_cores or cores))
+    return sample.foreign_cpu_cores is not None and sample.foreign_cpu_cores > bound
 
 
 def _clock_changed(sample: Conditions, usual_sm: float | None, usual_memory: float | None) -> bool:

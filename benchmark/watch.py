@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
+from benchmark.cores import busy_s
 from benchmark.nvml import Gpu, Reading, foreign
 from records.machine import Conditions
 
@@ -34,9 +35,16 @@ class Seen:
 
 
 class OtherLoad:
-    """CPU time of all processes but this one and its children, since a moment before."""
+    """CPU time of all processes but this one and its children, since a moment before; `cores` when on so many alone."""
 
-    def __init__(self, busy_s: Callable[[], float], own_s: Callable[[], float], now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        busy_s: Callable[[], float],
+        own_s: Callable[[], float],
+        now_s: Callable[[], float],
+        cores: int | None = None,
+    ) -> None:
+        self.cores = cores
         self._busy_s, self._own_s, self._now_s = busy_s, own_s, now_s
         self._past: deque[tuple[float, float]] = deque()
         self.read(0.0)
@@ -54,9 +62,11 @@ class OtherLoad:
         return max(0.0, (others_s - earlier[1]) / (now_s - earlier[0]))
 
 
-def other_load() -> OtherLoad:
-    """The load of others on this machine, as psutil counts it."""
-    return OtherLoad(_busy_s, _OwnTime(), time.monotonic)
+def other_load(cores: frozenset[int] | None = None) -> OtherLoad:
+    """The load of others on this machine, as psutil counts it; on some cores, outside which this process never runs."""
+    if cores is None:
+        return OtherLoad(_busy_s, _OwnTime(), time.monotonic)
+    return OtherLoad(lambda: busy_s(cores), _OwnTime(), time.monotonic, len(cores))
 
 
 class Watch:
@@ -83,7 +93,7 @@ class Watch:
         self, before: Reading | None, during: list[Reading], after: Reading | None, cores: float | None
     ) -> Conditions:
         if self._gpu is None or before is None or after is None:
-            return Conditions(foreign_cpu_cores=cores)
+            return Conditions(foreign_cpu_cores=cores, watched_cpu_cores=self._load.cores)
         used = self._gpu.used_bytes()
         working = [*during, after]
         sm = _known(reading.sm_mhz for reading in working)
@@ -104,6 +114,7 @@ class Watch:
             foreign_processes=foreign(self._gpu.processes(), os.getpid()),
             foreign_gpu_bytes=None if used is None else max(0, used - self._own_gpu_bytes()),
             foreign_cpu_cores=cores,
+            watched_cpu_cores=self._load.cores,
         )
 
 

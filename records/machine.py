@@ -36,6 +36,7 @@ class Conditions:
         foreign_processes: processes on the GPU that are not this one.
         foreign_gpu_bytes: memory in use on the GPU that this process's allocator does not hold.
         foreign_cpu_cores: CPU time of all other processes over time: 1.0 is one core kept busy.
+        watched_cpu_cores: on how many cores that was counted, those of this process; null is all of the machine.
     """
 
     sm_mhz_before: int | None = None
@@ -52,6 +53,7 @@ class Conditions:
     foreign_processes: int | None = None
     foreign_gpu_bytes: int | None = None
     foreign_cpu_cores: float | None = None
+    watched_cpu_cores: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

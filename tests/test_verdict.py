@@ -69,6 +69,12 @@ def test_others_may_have_some_cores_of_many(load: float, cores: int, *, busy: bo
     assert label(replace(QUIET, foreign_cpu_cores=load), cores) == ((Label.busy_cpu,) if busy else ())
 
 
+def test_of_a_share_of_the_cores_others_may_have_a_share() -> None:
+    sample = replace(QUIET, foreign_cpu_cores=0.6, watched_cpu_cores=8)
+    assert label(sample, cores=64) == (Label.busy_cpu,)
+    assert label(replace(sample, watched_cpu_cores=16), cores=64) == ()
+
+
 def test_a_machine_that_tells_nothing_labels_nothing() -> None:
     assert labels([Conditions()] * 3, 2) == [()] * 3
 

@@ -133,10 +133,10 @@ class Conductor:
                 f"{len(elsewhere)} grid points are under way in another sweep ({next(iter(elsewhere.values())).who}):"
                 " waiting for their records"
             )
-        with self.console.status(f"waiting for {len(elsewhere)} grid points of another sweep"):
-            while elsewhere:
-                time.sleep(LOOK_S)
-                elsewhere = self._elsewhere(points)
+            with self.console.status(f"waiting for {len(elsewhere)} grid points of another sweep"):
+                while elsewhere:
+                    time.sleep(LOOK_S)
+                    elsewhere = self._elsewhere(points)
         found = self.found(points)
         self._start([point for point in points if point.run.key not in found])
 

@@ -6,7 +6,7 @@ so at once write the same file, which one of them is refused.
 
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -55,6 +55,14 @@ class Standing:
         return self.stand is not Stand.over
 
 
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """Places of the points that a process which died has left: those that got a record now, those it never came to."""
+
+    recorded: list[int]
+    untried: list[int]
+
+
 def standings(sweep: Sweep, slurm: Slurm) -> list[Standing]:
     """All points that were handed out, in the order of their places. A scheduler that is down leaves theirs unknown."""
     parts = [part for _, part in sweep.parts()]
@@ -90,30 +98,44 @@ def settle(sweep: Sweep, slurm: Slurm) -> list[Standing]:
     return found
 
 
-def settle_process(sweep: Sweep, part: Part, task: int, state: JobState, log: Path) -> list[Entry]:
+def settle_process(sweep: Sweep, part: Part, task: int, state: JobState, log: Path) -> Left:
     """Write the records that a process of this machine left out, which ended in this state.
 
     Its driver alone knows the state, and does so at once: a process that died before it claimed a point left no other
-    trace. What somebody else is measuring, or has measured meanwhile, is theirs.
-
-    Returns:
-        The points that got a record.
+    trace, and what kept it from its first point would keep the next process, too. Points behind one that it came to
+    are no worse for its death. What somebody else is measuring, or has measured meanwhile, is theirs.
     """
-    places = part.tasks[task]
     claims, journal = Claims(Path(sweep.output_dir)), Journal(output_dir=Path(sweep.output_dir))
+    places = part.tasks[task]
+    begun = [place for place in places if _is_begun(sweep, sweep.entries[place], claims)]
+    missing = _missing(sweep, places, claims, journal)
+    recorded = [place for place in missing if place in begun or not begun]
+    for place in recorded:
+        kind, words = state.failure
+        standing = Standing(
+            place=place,
+            entry=sweep.entries[place],
+            at=part.at,
+            who=f"a process on {part.host}",
+            stand=Stand.over,
+            failure=Failure(kind=kind, message=words),
+        )
+        _record(sweep, standing, journal, log)
+    return Left(recorded=recorded, untried=[place for place in missing if place not in recorded])
+
+
+def _is_begun(sweep: Sweep, entry: Entry, claims: Claims) -> bool:
+    last = claims.last(entry.key)
+    return last is not None and last.sweep == sweep.id
+
+
+def _missing(sweep: Sweep, places: Sequence[int], claims: Claims, journal: Journal) -> list[int]:
+    """Those places whose point has no record that counts, and that nobody is measuring."""
     records = journal.of({sweep.entries[place].key for place in places}).records
     have = {each.key for each in records if _is_of(each, sweep) or each.started_at >= sweep.began}
     have |= wanted(sweep).done(records).keys()
-    kind, words = state.failure
-    left = []
-    for place in places:
-        entry = sweep.entries[place]
-        if entry.key not in have and claims.holder(entry.key) is None:
-            who, failure = f"a process on {part.host}", Failure(kind=kind, message=words)
-            standing = Standing(place=place, entry=entry, at=part.at, who=who, stand=Stand.over, failure=failure)
-            _record(sweep, standing, journal, log)
-            left.append(entry)
-    return left
+    keys = {place: sweep.entries[place].key for place in places}
+    return [place for place, key in keys.items() if key not in have and claims.holder(key) is None]
 
 
 def settle_all(output_dir: Path, slurm: Slurm, besides: str = "") -> dict[str, Standing]:

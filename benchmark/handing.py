@@ -38,18 +38,29 @@ def inline(sweep: Sweep, places: Sequence[int], console: Console) -> None:
 def isolated(sweep: Sweep, places: Sequence[int], console: Console, *, pack: int) -> None:
     """Run points in processes of their own on this machine, `pack` in each, one process after another.
 
+    Points behind one at which a process died are run by another.
+
     Raises:
         KeyboardInterrupt: when the person at the keyboard stopped it.
     """
-    tasks = packed(sweep, places, pack)
-    file = _hand_out(sweep, tasks, slurm=False)
-    for task in range(len(tasks)):
-        log = sweep.logs / f"{file.stem}.{task}.log"
-        ended = _in_a_process([sys.executable, "-u", "-m", "benchmark.job", str(file), str(task)], log)
-        if left := settle_process(sweep, read_part(file), task, _state(ended), log) if ended else []:
-            names, how = ", ".join(entry.name for entry in left), _state(ended).failure[1]
-            end = f"; its log: {log}" if log.exists() else ""
-            console.print(f"{names}: {how}{end}", markup=False, highlight=False, soft_wrap=True)
+    while places:
+        tasks = packed(sweep, places, pack)
+        file = _hand_out(sweep, tasks, slurm=False)
+        places = [place for task in range(len(tasks)) for place in _untried(sweep, file, task, console)]
+
+
+def _untried(sweep: Sweep, file: Path, task: int, console: Console) -> list[int]:
+    """Run the points of a task in a process; those that it did not come to, because it died at one before them."""
+    log = sweep.logs / f"{file.stem}.{task}.log"
+    ended = _in_a_process([sys.executable, "-u", "-m", "benchmark.job", str(file), str(task)], log)
+    if not ended:
+        return []
+    left = settle_process(sweep, read_part(file), task, _state(ended), log)
+    if left.recorded:
+        names, how = ", ".join(sweep.entries[place].name for place in left.recorded), _state(ended).failure[1]
+        end = f"; its log: {log}" if log.exists() else ""
+        console.print(f"{names}: {how}{end}", markup=False, highlight=False, soft_wrap=True)
+    return left.untried
 
 
 def _state(ended: int) -> JobState:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.aftermath import Stand, settle, settle_all, settle_process, standings
+from benchmark.aftermath import Left, Stand, settle, settle_all, settle_process, standings
 from benchmark.claims import Claim, Claims, this_process
 from benchmark.ledger import Part, Sweep, new_part, submitted
 from benchmark.sinks.journal import Journal
 from benchmark.slurm import JobState, SchedulerDownError, Slurm
 from records.load import load
-from records.record import FailureKind, Record
+from records.record import Failure, FailureKind, Record
 from tests.factories import STARTED, a_record
 from tests.sweeps import RUNS, a_sweep, an_owner
 
@@ -177,26 +177,36 @@ def test_a_process_that_died_before_it_came_to_its_points_leaves_a_record_of_eac
     log = tmp_path / "log"
     log.write_text("Traceback\nImportError: no such library\n")
     state = JobState(name="FAILED", exit_status=1, nodes="here")
-    assert len(settle_process(sweep, part, 0, state, log)) == 3
+    assert settle_process(sweep, part, 0, state, log) == Left(recorded=[0, 1, 2], untried=[])
     before = sorted(tmp_path.glob("records/*"))
     assert kinds(tmp_path) == dict.fromkeys((1, 2, 4), FailureKind.error)
     failure = written(tmp_path)[1].failure
     assert failure is not None
     assert failure.message == "the job ended with exit status 1 before it wrote a record"
     assert failure.log_tail == "Traceback\nImportError: no such library"
-    assert settle_process(sweep, part, 0, state, log) == []
+    assert settle_process(sweep, part, 0, state, log) == Left(recorded=[], untried=[])
     settle(sweep, FakeSlurm({}))
     assert sorted(tmp_path.glob("records/*")) == before
 
 
-def test_a_process_that_died_at_a_point_leaves_one_of_it_and_of_those_after_it(tmp_path: Path) -> None:
+def test_a_process_that_died_at_a_point_leaves_one_of_it_and_those_after_it_untried(tmp_path: Path) -> None:
     sweep, part = in_a_process(tmp_path)
     Journal(output_dir=tmp_path).write(a_record(RUNS[0]))
     claim(sweep, 1, created=0.0)
-    settle_process(sweep, part, 0, SIGKILL, tmp_path / "none")
+    assert settle_process(sweep, part, 0, SIGKILL, tmp_path / "none") == Left(recorded=[1], untried=[2])
     settle(sweep, FakeSlurm({}))
-    assert kinds(tmp_path) == {1: None, 2: FailureKind.killed, 4: FailureKind.killed}
-    assert len(list(tmp_path.glob("records/*"))) == 3
+    assert kinds(tmp_path) == {1: None, 2: FailureKind.killed}
+    assert len(list(tmp_path.glob("records/*"))) == 2
+
+
+def test_a_process_that_was_told_to_stop_wrote_its_record_and_leaves_the_rest_untried(tmp_path: Path) -> None:
+    sweep, part = in_a_process(tmp_path)
+    claim(sweep, 0).release()
+    Journal(output_dir=tmp_path).write(
+        a_record(RUNS[0], sweep=sweep.id, measurement=None, failure=Failure(kind=FailureKind.killed, message="told"))
+    )
+    state = JobState(name="FAILED", exit_status=130, nodes="here")
+    assert settle_process(sweep, part, 0, state, tmp_path / "none") == Left(recorded=[], untried=[1, 2])
 
 
 def test_what_somebody_else_measures_or_has_measured_is_not_the_dead_process_s_to_lose(tmp_path: Path) -> None:

@@ -96,9 +96,12 @@ def test_a_record_that_cannot_be_read_is_set_aside_and_its_point_run_again(tmp_p
     assert len(list((tmp_path / "outputs" / "records").glob("*.broken"))) == 1
 
 
-def test_isolated_each_point_has_a_process_of_its_own_and_one_that_is_killed_leaves_a_record(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pack", [1, 2])
+def test_isolated_a_process_that_is_killed_leaves_a_record_of_its_point_and_no_other_is_lost(
+    tmp_path: Path, pack: int
+) -> None:
     options = [option for option in QUICK if option != "hardware=cpu"]
-    grid = ("-m", "steps=64,2", "hardware=isolated")
+    grid = ("-m", "steps=64,2", "hardware=isolated", f"pack={pack}")
     with subprocess.Popen(
         command(*grid, *options), cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
     ) as process:

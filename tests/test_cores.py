@@ -11,6 +11,9 @@ from benchmark import cores as module
 from benchmark import environment
 from benchmark.cores import busy_s, own_cores
 
+if not hasattr(os, "sched_getaffinity"):
+    pytest.skip("only Linux tells of cores", allow_module_level=True)
+
 STAT = """\
 cpu  110 10 20 1000 50 1 2 3 4 5
 cpu0 100 10 20 500 25 1 2 3 4 5

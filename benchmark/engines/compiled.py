@@ -1,5 +1,8 @@
 """Layers compiled once and reused for all, on static shapes; on a GPU, one CUDA graph a pass.
 
+What is read of a canvas has another shape at each step: there the graph ends below the last layer, whose `top` is
+called after it, uncompiled.
+
 A batch is taken in equal parts of whole rows, of about `PART_TOKENS` tokens each: matrix products are as
 fast as on the whole, and activations take the memory of a part.
 

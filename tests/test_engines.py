@@ -17,7 +17,7 @@ from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.factory import make_decoder, ready_decoder
 from benchmark.decoders.interface import Decoder, PreparableDecoder, Unmarked, make_batch
 from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
-from benchmark.engines import compiled
+from benchmark.engines import attention, compiled
 from benchmark.engines.attention import Flash2Package, Flash2Torch, Kernel, Plain, Sdpa, choose_kernel
 from benchmark.engines.compiled import CompileError, capture, part_rows
 from benchmark.engines.factory import Workshop, products_on
@@ -315,6 +315,24 @@ def test_the_kernels_agree(groups: int, *, causal: bool) -> None:
     cached = [kernel.cached(q[:, 2:3], k, v, seen, None) for kernel in kernels]
     expected = Plain().full(q[:, 2:3], k[:, :3], v[:, :3], None, causal=False)
     assert all(torch.allclose(each, expected, atol=1e-6) for each in cached)
+
+
+@pytest.mark.parametrize("queries", [1, 63, 64, 70])
+@pytest.mark.parametrize("masked", [True, False])
+def test_sdpa_meets_few_numbers_of_queries(queries: int, *, masked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    met: list[int] = []
+
+    def meet(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, is_causal: bool) -> Tensor:
+        met.append(q.shape[2])
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, mask, is_causal=is_causal)
+
+    monkeypatch.setattr(attention, "scaled_dot_product_attention", meet)
+    q, k, v = (torch.randn(2, length, 4, 8, dtype=torch.float64) for length in (queries, 100, 100))
+    mask = torch.arange(100).expand(2, queries, -1) >= torch.tensor([0, 30])[:, None, None] if masked else None
+    kernel = choose_kernel(Attention.sdpa, heads=4, head=8, dtype=torch.float64, device=CPU)
+    found = kernel.full(q, k, v, mask, causal=False)
+    assert torch.allclose(found, Plain().full(q, k, v, mask, causal=False), atol=1e-6)
+    assert met == [-(-queries // 64) * 64]
 
 
 def test_heads_that_share_a_key_become_queries_of_it_where_there_are_many_rows() -> None:

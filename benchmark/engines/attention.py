@@ -2,8 +2,8 @@
 
 FlashAttention-2 (Dao, arXiv 2307.08691) is the flash-attn package where that is installed, else the copy of
 its kernels that PyTorch carries. `sdpa` is the kernel that PyTorch would choose, pinned so that it is the one
-that runs; with a mask or for a single query, which not every kernel takes, PyTorch may choose its memory-efficient
-or its plain one instead. `eager` is two matrix products with a softmax in float32 between them.
+that runs; with a mask, which not every kernel takes, PyTorch may choose its memory-efficient or its plain one
+instead. `eager` is two matrix products with a softmax in float32 between them.
 
 Dimensions: B rows, Q queries a row, S keys a row, H query heads, G key heads, d of a head.
 """
@@ -17,7 +17,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 
 from records.errors import UserError
 from records.settings import Attention
@@ -27,6 +27,10 @@ FLASH_HEAD_LIMIT = 256
 
 UNSPLIT_SHARE = 1.6
 """Rows and key heads together, to a multiprocessor, from which on FlashAttention-2 does not split the keys of a row."""
+
+
+SDPA_QUERIES = 64
+"""Fewer queries than keys are filled up to a multiple of so many: cuDNN makes a plan for each number that it meets."""
 
 
 class Kernel(Protocol):
@@ -151,7 +155,11 @@ class Sdpa(_AsTheyAre):
 
     def full(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, mask_BQS: Tensor | None, *, causal: bool) -> Tensor:
         """See Kernel."""
-        return self._attend(q_BQHd, k_BSGd, v_BSGd, mask_BQS, causal=causal)
+        queries = q_BQHd.shape[1]
+        if queries < k_BSGd.shape[1] and not causal and (missing := -queries % SDPA_QUERIES):
+            q_BQHd = pad(q_BQHd, (0, 0, 0, 0, 0, missing))
+            mask_BQS = None if mask_BQS is None else pad(mask_BQS, (0, 0, 0, missing), value=True)
+        return self._attend(q_BQHd, k_BSGd, v_BSGd, mask_BQS, causal=causal)[:, :queries]
 
     def cached(self, q_B1Hd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_B1S: Tensor | None) -> Tensor:
         """See Kernel."""
@@ -163,8 +171,7 @@ class Sdpa(_AsTheyAre):
         mask_B1QS = None if mask_BQS is None else mask_BQS[:, None]
         groups = q_BQHd.shape[2] // k_BSGd.shape[2]
         q, k, v = (x.transpose(1, 2) for x in (q_BQHd, _repeat(k_BSGd, groups), _repeat(v_BSGd, groups)))
-        everywhere = mask_BQS is None and q_BQHd.shape[1] > 1
-        others = [] if everywhere else [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+        others = [] if mask_BQS is None else [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
         with sdpa_kernel([self.backend, *others]):
             return scaled_dot_product_attention(q, k, v, mask_B1QS, is_causal=causal).transpose(1, 2)
 

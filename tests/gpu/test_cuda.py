@@ -214,9 +214,11 @@ def test_every_number_of_tokens_has_its_product(tokens: int, inputs: int) -> Non
 
 
 @pytest.mark.parametrize("queries", [1, 2, 40])
+@pytest.mark.parametrize("key_heads", [8, 2])
 @pytest.mark.parametrize("attention", Attention)
-def test_every_kernel_takes_any_number_of_queries(attention: Attention, queries: int) -> None:
-    q, k, v = (torch.randn(3, n, 8, 128, device=CUDA, dtype=torch.bfloat16) for n in (queries, 50, 50))
+def test_every_kernel_takes_any_number_of_queries(attention: Attention, key_heads: int, queries: int) -> None:
+    q = torch.randn(3, queries, 8, 128, device=CUDA, dtype=torch.bfloat16)
+    k, v = (torch.randn(3, 50, key_heads, 128, device=CUDA, dtype=torch.bfloat16) for _ in range(2))
     kernel = choose_kernel(attention, heads=8, head=128, dtype=torch.bfloat16, device=CUDA)
     expected = Plain().full(q.float(), k.float(), v.float(), None, causal=False)
     assert torch.allclose(kernel.full(q, k, v, None, causal=False).float(), expected, atol=2e-2)

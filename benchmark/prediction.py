@@ -13,8 +13,8 @@ from records.settings import Device, Engine, Precision, Weights
 
 PARAMETER_BYTES = {Precision.bfloat16: 2, Precision.float32: 4}
 
-REACH = {Engine.published: 0.6, Engine.eager: 0.63, Engine.compiled: 0.8}
-"""Share of the floor's speed, from an H100: 278, 260 and 190 ms a diffusion step at B=8 N=1024, whose floor is 158."""
+REACH = {Engine.published: 0.55, Engine.eager: 0.58, Engine.compiled: 0.79}
+"""Share of the floor's speed, from an H100: 272, 260 and 189 ms a diffusion step at B=8 N=1024, whose floor is 150."""
 LAUNCH_S = {Engine.published: 0.75e-3, Engine.eager: 0.75e-3, Engine.compiled: 0.0}
 """Host time of one layer on a GPU: 24 ms a token over 32 layers, whatever the batch; a CUDA graph needs none."""
 CPU_REACH, CPU_LAUNCH_S = 0.5, 0.25e-3

@@ -32,7 +32,7 @@ def own_cores() -> frozenset[int] | None:
 def busy_s(cores: frozenset[int]) -> float:
     """CPU seconds in which these cores were neither idle nor waiting for a disk; stolen time is busy."""
     ticks = _busy_ticks()
-    return sum(ticks[core] for core in cores) / os.sysconf("SC_CLK_TCK")
+    return sum(ticks.get(core, 0) for core in cores) / os.sysconf("SC_CLK_TCK")
 
 
 def _busy_ticks() -> dict[int, int]:

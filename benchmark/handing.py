@@ -16,6 +16,7 @@ from benchmark.claims import this_process
 from benchmark.job_watch import JobWatch
 from benchmark.ledger import Sweep, new_part, read_part, submitted
 from benchmark.slurm import JobState, SchedulerDownError, Slurm, is_here
+from benchmark.tails import tail
 from benchmark.task import Worker
 from records.errors import UserError
 
@@ -58,8 +59,8 @@ def _untried(sweep: Sweep, file: Path, task: int, console: Console) -> list[int]
     left = settle_process(sweep, read_part(file), task, _state(ended), log)
     if left.recorded:
         names, how = ", ".join(sweep.entries[place].name for place in left.recorded), _state(ended).failure[1]
-        end = f"; its log: {log}" if log.exists() else ""
-        console.print(f"{names}: {how}{end}", markup=False, highlight=False, soft_wrap=True)
+        last = f": {end.splitlines()[-1]} (its log: {log})" if (end := tail(log)) else ""
+        console.print(f"{names}: {how}{last}", markup=False, highlight=False, soft_wrap=True)
     return left.untried
 
 

@@ -107,11 +107,11 @@ def settle_process(sweep: Sweep, part: Part, task: int, state: JobState, log: Pa
     """
     claims, journal = Claims(Path(sweep.output_dir)), Journal(output_dir=Path(sweep.output_dir))
     places = part.tasks[task]
-    begun = [place for place in places if _is_begun(sweep, sweep.entries[place], claims)]
+    begun = [place for place in places if _last_of(sweep, sweep.entries[place], claims) is not None]
     missing = _missing(sweep, places, claims, journal)
     recorded = [place for place in missing if place in begun or not begun]
+    kind, words = state.failure
     for place in recorded:
-        kind, words = state.failure
         standing = Standing(
             place=place,
             entry=sweep.entries[place],
@@ -124,9 +124,10 @@ def settle_process(sweep: Sweep, part: Part, task: int, state: JobState, log: Pa
     return Left(recorded=recorded, untried=[place for place in missing if place not in recorded])
 
 
-def _is_begun(sweep: Sweep, entry: Entry, claims: Claims) -> bool:
+def _last_of(sweep: Sweep, entry: Entry, claims: Claims) -> Owner | None:
+    """Who of a sweep claimed a point, where nobody of another did since."""
     last = claims.last(entry.key)
-    return last is not None and last.sweep == sweep.id
+    return last if last is not None and last.sweep == sweep.id else None
 
 
 def _missing(sweep: Sweep, places: Sequence[int], claims: Claims, journal: Journal) -> list[int]:
@@ -181,8 +182,8 @@ def _in_slurm(state: JobState | None, log: Path) -> tuple[Stand, Failure | None]
 
 def _here(sweep: Sweep, entry: Entry, part: Part, claims: Claims) -> tuple[Stand, Failure | None]:
     """A point of processes on some machine: what was begun is claimed, what was not waits for the driver."""
-    last = claims.last(entry.key)
-    if last is not None and last.sweep == sweep.id:
+    last = _last_of(sweep, entry, claims)
+    if last is not None:
         if last.released:
             return Stand.over, None
         if claims.holder(entry.key) is not None:
@@ -194,12 +195,11 @@ def _here(sweep: Sweep, entry: Entry, part: Part, claims: Claims) -> tuple[Stand
 
 def _record(sweep: Sweep, standing: Standing, journal: Journal, log: Path | None = None) -> None:
     """Say what became of a point in its job's stead; the start is its claim's, the same whoever writes."""
-    last = Claims(journal.output_dir).last(standing.entry.key)
     failure = standing.failure
     assert failure is not None
     logs = [log or _job_log(sweep, standing.job), sweep.log(standing.place)]
     ends = [end for log in logs if (end := tail(log)) is not None]
-    began = _began(standing, last if last is not None and last.sweep == sweep.id else None)
+    began = _began(standing, _last_of(sweep, standing.entry, Claims(journal.output_dir)))
     with suppress(FileExistsError):
         journal.write(
             Record(

@@ -18,6 +18,9 @@ from benchmark.schema import register
 from benchmark.usage import usage
 from records.errors import UserError
 
+IN_THIS_PROCESS = {"inline", "basic"}
+"""Launchers that do what a single run does."""
+
 register()
 
 
@@ -41,10 +44,6 @@ def _of_sweep(settings: Settings) -> None:
 
     sweep = read_sweep(settings.output_dir, settings.sweep)
     Worker(sweep, this_process(sweep.id), make_console()).perform(settings.index)
-
-
-IN_THIS_PROCESS = {"inline", "basic"}
-"""Launchers that do what a single run does."""
 
 
 def _alone(composed: DictConfig, settings: Settings) -> None:

@@ -56,11 +56,12 @@ def _untried(sweep: Sweep, file: Path, task: int, console: Console) -> list[int]
     ended = _in_a_process([sys.executable, "-u", "-m", "benchmark.job", str(file), str(task)], log)
     if not ended:
         return []
-    left = settle_process(sweep, read_part(file), task, _state(ended), log)
+    state = _state(ended)
+    left = settle_process(sweep, read_part(file), task, state, log)
     if left.recorded:
-        names, how = ", ".join(sweep.entries[place].name for place in left.recorded), _state(ended).failure[1]
-        last = f": {end.splitlines()[-1]} (its log: {log})" if (end := tail(log)) else ""
-        console.print(f"{names}: {how}{last}", markup=False, highlight=False, soft_wrap=True)
+        names, how = ", ".join(sweep.entries[place].name for place in left.recorded), state.failure[1]
+        why = f": {said.splitlines()[-1]} (its log: {log})" if (said := tail(log)) else ""
+        console.print(f"{names}: {how}{why}", markup=False, highlight=False, soft_wrap=True)
     return left.untried
 
 

@@ -28,7 +28,6 @@ FLASH_HEAD_LIMIT = 256
 UNSPLIT_SHARE = 1.6
 """Rows and key heads together, to a multiprocessor, from which on FlashAttention-2 does not split the keys of a row."""
 
-
 SDPA_QUERIES = 64
 """Fewer queries than keys are filled up to a multiple of so many: cuDNN makes a plan for each number that it meets."""
 

@@ -36,22 +36,19 @@ class GridSweeper(BasicSweeper):
         Raises:
             UserError: when its points have different launchers.
         """
-        assert self.config is not None
-        assert self.hydra_context is not None
         from hydra_plugins.crossover.choosing import OneLauncher
         from hydra_plugins.crossover.composing import Composer
 
+        context, config = self.hydra_context, self.config
+        assert context is not None
+        assert config is not None
         chosen = OneLauncher()
-        compose = Composer(self.hydra_context.config_loader, self.config, chosen.see)
 
         def launch(jobs: Sequence[Sequence[str]], place: int) -> Sequence[JobReturn]:
-            assert self.config is not None
-            assert self.hydra_context is not None
-            launcher = Plugins.instance().instantiate_launcher(
-                self.hydra_context, self._task_function, chosen.configured(self.config)
-            )
+            launcher = Plugins.instance().instantiate_launcher(context, self._task_function, chosen.configured(config))
             return launcher.launch(jobs, initial_job_idx=place)
 
+        compose = Composer(context.config_loader, config, chosen.see)
         self.conduct(self.grid(arguments), compose=compose, launch=launch)
 
     def conduct(

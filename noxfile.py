@@ -12,7 +12,7 @@ nox.options.error_on_missing_interpreters = True
 CONSTRAINTS = ("-c", "constraints.txt")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 """Threads that wait for each other make small models many times slower while the machine does something else too."""
-CODE = ("records", "benchmark", "analysis", "hydra_plugins", "training", "tests", "noxfile.py")
+CODE = ("crossover", "benchmark", "analysis", "hydra_plugins", "training", "tests", "noxfile.py")
 
 
 @nox.session

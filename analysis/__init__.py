@@ -1,1 +1,1 @@
-"""From records to tables: knows records alone, neither torch nor Hydra nor models."""
+"""From records to tables, parity, figures and the report: knows neither torch nor Hydra nor models."""

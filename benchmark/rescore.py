@@ -15,22 +15,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from analysis.metrics import metrics
-from analysis.terminal import ending_in_one_line, make_console
-from benchmark.complaints import complaint
-from benchmark.config import config_of, of_folder, to_encoder, to_judge, to_settings
-from benchmark.environment import gpu_count
-from benchmark.preflight import make_tracker
-from benchmark.progress import Report, Stage
-from benchmark.quality.older import complete
+from analysis.statistics.metrics import metrics
+from benchmark.cli.messages import complaint
+from benchmark.config.convert import config_of, of_folder, to_encoder, to_judge, to_settings
+from benchmark.hardware.environment import gpu_count
+from benchmark.quality.backfill import complete
 from benchmark.quality.score import Scorers, load_scorers, rescore
-from benchmark.sinks.journal import Journal, record_name
-from benchmark.sinks.tracking import Tracker
-from records.errors import UserError
-from records.load import latest, load
-from records.record import Record
-from records.run import Run
-from records.settings import Device, Encoder, Judge, Weights
+from benchmark.store.journal import Journal, record_name
+from benchmark.store.mlflow_tracker import Tracker
+from benchmark.store.open import make_tracker
+from benchmark.util.progress import Report, Stage
+from crossover.errors import UserError
+from crossover.records.load import latest, load
+from crossover.records.record import Record
+from crossover.records.run import Run
+from crossover.records.settings import Device, Encoder, Judge, Weights
+from crossover.terminal import ending_in_one_line, make_console
 
 SHOWN = {"quality/perplexity": "perplexity {:.1f}", "quality/bertscore_f1": "BERTScore F1 {:.3f}"}
 

@@ -13,16 +13,16 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from analysis.table import failures
-from analysis.terminal import ending_in_one_line, make_console
-from benchmark.aftermath import Stand, Standing, settle
-from benchmark.complaints import complaint
-from benchmark.ledger import Sweep, read_sweeps, sweeps_folder
-from benchmark.sinks.journal import Journal
-from benchmark.slurm import Slurm
-from benchmark.task import wanted
-from records.errors import UserError
-from records.record import Record
+from analysis.report.terminal_table import failures
+from benchmark.cli.messages import complaint
+from benchmark.dispatch.ledger import Sweep, read_sweeps, sweeps_folder
+from benchmark.dispatch.reconcile import JobStatus, PointStatus, reconcile
+from benchmark.dispatch.resume import resume_policy
+from benchmark.slurm.client import Slurm
+from benchmark.store.journal import Journal
+from crossover.errors import UserError
+from crossover.records.record import Record
+from crossover.terminal import ending_in_one_line, make_console
 
 LOOK_S = 5.0
 SHOWN = 5
@@ -53,7 +53,7 @@ class Progress:
 
     @property
     def is_left(self) -> bool:
-        """Whether points were left behind, rather than spared by a search."""
+        """Whether points were left behind, rather than dominated_failure by a search."""
         return bool(self.untried) and not self.is_live and not self.sweep.search
 
     @property
@@ -99,15 +99,15 @@ def _follow(options: argparse.Namespace, console: Console) -> None:
 def survey(output_dir: Path) -> list[Progress]:
     """The progress of every sweep, oldest first; jobs that are gone without a record get theirs."""
     slurm = Slurm()
-    return [progress(sweep, [] if sweep.is_closed else settle(sweep, slurm)) for sweep in read_sweeps(output_dir)]
+    return [progress(sweep, [] if sweep.is_closed else reconcile(sweep, slurm)) for sweep in read_sweeps(output_dir)]
 
 
-def progress(sweep: Sweep, found: Sequence[Standing]) -> Progress:
+def progress(sweep: Sweep, found: Sequence[PointStatus]) -> Progress:
     """The progress of one sweep, from its records and where its points stand."""
     records = Journal(output_dir=Path(sweep.output_dir)).of({entry.key for entry in sweep.entries}).records
-    done = wanted(sweep).done(records)
+    done = resume_policy(sweep).done(records)
     latest = {each.key: each for each in records if _counts(each, sweep)} | done
-    live = {each.entry.key: each.stand for each in found if each.is_live and each.entry.key not in done}
+    live = {each.entry.key: each.status for each in found if each.is_live and each.entry.key not in done}
     failed = [record for key, record in latest.items() if key not in done and key not in live]
     measured = [record for record in done.values() if record.failure is None]
     stands = list(live.values())
@@ -116,11 +116,11 @@ def progress(sweep: Sweep, found: Sequence[Standing]) -> Progress:
         done=len(measured),
         results=len(done) - len(measured),
         failed=tuple(failed),
-        running=stands.count(Stand.running),
-        queued=stands.count(Stand.queued),
-        unknown=stands.count(Stand.unknown),
+        running=stands.count(JobStatus.running),
+        queued=stands.count(JobStatus.queued),
+        unknown=stands.count(JobStatus.unknown),
         untried=len(sweep.entries) - len(done) - len(failed) - len(live),
-        ends_at=expected_end(measured, len(stands), stands.count(Stand.running)),
+        ends_at=expected_end(measured, len(stands), stands.count(JobStatus.running)),
     )
 
 
@@ -143,7 +143,7 @@ def _shown(options: argparse.Namespace, width: int) -> RenderableType:
 
 
 def _table(found: Sequence[Progress], options: argparse.Namespace, width: int) -> RenderableType:
-    shown = [each for place, each in enumerate(found) if options.all or each.is_live or place >= len(found) - SHOWN]
+    shown = [each for index, each in enumerate(found) if options.all or each.is_live or index >= len(found) - SHOWN]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading == "sweep" else "right", no_wrap=heading != "sweep")

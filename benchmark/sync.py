@@ -4,13 +4,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.terminal import ending_in_one_line, make_console
-from benchmark.complaints import complaint
-from benchmark.config import config_of, of_folder, to_settings
-from benchmark.preflight import make_tracker
-from benchmark.sinks.journal import Journal
-from benchmark.sinks.mirror import sync
-from records.errors import UserError
+from benchmark.cli.messages import complaint
+from benchmark.config.convert import config_of, of_folder, to_settings
+from benchmark.store.journal import Journal
+from benchmark.store.mlflow_sync import sync
+from benchmark.store.open import make_tracker
+from crossover.errors import UserError
+from crossover.terminal import ending_in_one_line, make_console
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -14,7 +14,7 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from torch import Tensor
 
 from benchmark.models.loading import LanguageModel, load_model
-from records.settings import Family
+from crossover.records.settings import Family
 from tests.factories import CONTEXT
 
 CPU = torch.device("cpu")

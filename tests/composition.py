@@ -3,8 +3,8 @@
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from benchmark.config import CONF, to_config
-from benchmark.schema import Config, register
+from benchmark.config.convert import CONF, to_config
+from benchmark.config.schema import Config, register
 
 
 def composed(*overrides: str, with_hydra: bool = False) -> DictConfig:

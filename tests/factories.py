@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from records.machine import Environment
-from records.record import Failure, FailureKind, Measurement, Memory, Record, Sample
-from records.run import Run
-from records.settings import Device, Diffusion, Family, Judge, Model, Precision, Prompts, Remasking
-from records.texts import DocumentLikelihood, Generated, Score
+from crossover.records.machine import Environment
+from crossover.records.record import Failure, FailureKind, Measurement, Memory, Record, Sample
+from crossover.records.run import Run
+from crossover.records.settings import Device, Diffusion, Family, Judge, Model, Precision, Prompts, Remasking
+from crossover.records.texts import DocumentLikelihood, Generated, Score
 
 CONTEXT = 64
 STARTED = "2026-03-01T12:00:00+00:00"

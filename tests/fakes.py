@@ -32,22 +32,22 @@ class RememberingBody(nn.Module):
         self.canvases.append(input_ids.tolist())
         self.masks.append(None if attention_mask is None else attention_mask.tolist())
         self.positions.append(None if position_ids is None else position_ids.tolist())
-        places = torch.arange(input_ids.shape[1], dtype=torch.float32).expand(input_ids.shape)
-        return SimpleNamespace(last_hidden_state=places[..., None])
+        positions = torch.arange(input_ids.shape[1], dtype=torch.float32).expand(input_ids.shape)
+        return SimpleNamespace(last_hidden_state=positions[..., None])
 
 
 class RememberingHead(nn.Module):
-    """Logits by a function of the place; it keeps the places of every call."""
+    """Logits by a function of the position; it keeps the positions of every call."""
 
     def __init__(self, vocabulary: int, logits: Callable[[int], list[float]]) -> None:
         super().__init__()
         self.out_features = vocabulary
-        self.places: list[list[int]] = []
+        self.read: list[list[int]] = []
         self._logits = logits
 
     def forward(self, hidden: Tensor) -> Tensor:
-        self.places.append([int(place) for place in hidden[:, 0]])
-        return torch.tensor([self._logits(place) for place in self.places[-1]])
+        self.read.append([int(position) for position in hidden[:, 0]])
+        return torch.tensor([self._logits(position) for position in self.read[-1]])
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Both ways of generating as a reader would write them first: one row, no cache, every place, every entry."""
+"""Both ways of generating as a reader would write them first: one row, no cache, every position, every entry."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import torch
 
 from benchmark.engines.noise import cells, gumbel, uniform
 from benchmark.models.loading import LanguageModel
-from records.settings import Remasking
+from crossover.records.settings import Remasking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,17 +47,17 @@ def diffusion(model: LanguageModel, prompt: list[int], stream: int, sampling: Sa
             if step < sampling.block_length % steps:
                 quota += 1
             predictions, confidences = _look(model, canvas, len(prompt), stream, block * steps + step, sampling)
-            ranking = sorted(undecided, key=lambda place: (-confidences[place], place))
-            for place in ranking[:quota]:
-                canvas[place] = predictions[place]
-                undecided.remove(place)
+            ranking = sorted(undecided, key=lambda position: (-confidences[position], position))
+            for position in ranking[:quota]:
+                canvas[position] = predictions[position]
+                undecided.remove(position)
     return canvas[len(prompt) :]
 
 
 def _look(
     model: LanguageModel, canvas: list[int], given: int, stream: int, step: int, sampling: Sampling
 ) -> tuple[list[int], list[float]]:
-    """A prediction and a confidence for every place of the canvas, decided or not."""
+    """A prediction and a confidence for every position of the canvas, decided or not."""
     assert model.mask_id is not None
     rows = _logits(model, canvas)
     if sampling.guidance_scale > 0:
@@ -67,11 +67,11 @@ def _look(
             for row, free_row in zip(rows, free_rows, strict=True)
         ]
     predictions, confidences = [], []
-    for place, row in enumerate(rows):
+    for position, row in enumerate(rows):
         allowed = [-math.inf if token == model.mask_id else logit for token, logit in enumerate(row)]
-        prediction = _prediction(allowed, stream, step, place - given, sampling.temperature)
+        prediction = _prediction(allowed, stream, step, position - given, sampling.temperature)
         probability = math.exp(row[prediction]) / sum(math.exp(logit) for logit in row)
-        chance = float(uniform(_cell(stream, step, place - given)))
+        chance = float(uniform(_cell(stream, step, position - given)))
         predictions.append(prediction)
         confidences.append(chance if sampling.remasking is Remasking.random else probability)
     return predictions, confidences

@@ -14,8 +14,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.random import Generator
 
-from records.record import Record, Sample
-from records.texts import Score
+from crossover.records.record import Record, Sample
+from crossover.records.texts import Score
 from tests.factories import a_diffusion, a_measurement, a_record, a_run, a_sample, an_autoregressive_run
 
 Noise = Callable[[Generator, int], np.ndarray]

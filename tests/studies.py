@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.choice import Reading
-from analysis.crossing import Crossing
-from analysis.figures.panel import Panel
-from analysis.intervals import Interval
-from analysis.parity import Parity
-from analysis.quality import METRICS
-from analysis.study import Study, study
-from records.record import Record
+from analysis.parity.choice import Reading
+from analysis.parity.quality import METRICS
+from analysis.parity.steps_to_parity import Parity
+from analysis.report.figures.panel import Panel
+from analysis.report.study import Study, study
+from analysis.statistics.crossing import Crossing
+from analysis.statistics.intervals import Interval
+from crossover.records.record import Record
 from tests.factories import CONTEXT
 from tests.simulation import Truth, curve, simulate
 

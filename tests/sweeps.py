@@ -4,10 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.claims import Owner
-from benchmark.ledger import Entry, ExpectedEnvironment, Rerun, Sweep
-from benchmark.sinks.journal import Journal
-from records.run import Run
+from benchmark.config.settings import Rerun
+from benchmark.dispatch.claims import Owner
+from benchmark.dispatch.ledger import Entry, ExpectedEnvironment, Sweep
+from benchmark.store.journal import Journal
+from crossover.records.run import Run
 from tests.factories import STARTED, a_run
 
 RUNS = tuple(a_run(batch=batch) for batch in (1, 2, 4))

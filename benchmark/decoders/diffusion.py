@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
-from benchmark.engines.choice import Choice, Head
+from benchmark.decoders.schedule import transfers
 from benchmark.engines.interface import CanvasPasses
 from benchmark.engines.noise import cells, uniform
-from benchmark.schedule import transfers
-from records.settings import Remasking
+from benchmark.engines.sampling import Choice, Head
+from crossover.records.settings import Remasking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +91,8 @@ class MaskedDiffusionDecoder:
 
     def _block(self, canvas: _Canvas, start: int) -> Tensor:
         first = canvas.prompt_tokens + start
-        places_M = torch.arange(first, first + self.block_length, device=canvas.tokens_BL.device)
-        return places_M.expand(len(canvas.tokens_BL), -1)
+        positions_M = torch.arange(first, first + self.block_length, device=canvas.tokens_BL.device)
+        return positions_M.expand(len(canvas.tokens_BL), -1)
 
     def _schedule(self, start: int, output_tokens: int) -> Iterator[tuple[int, int]]:
         """Each step of the block that begins at `start`, with its number and tokens to write, if any."""
@@ -104,7 +104,7 @@ class MaskedDiffusionDecoder:
 
     def _write(self, canvas: _Canvas, masked_BM: Tensor, step: int, count: int) -> Tensor:
         """Write `count` of the masked positions and return the others, in ascending order."""
-        outputs_BN = masked_BM - canvas.prompt_tokens  # noise goes with the output's place, not the prompt's length
+        outputs_BN = masked_BM - canvas.prompt_tokens  # noise goes with the output's position, not the prompt's length
         cells_BM = cells(canvas.streams_B, step, outputs_BN)
         if self.remasking is Remasking.random:
             order_BM = _descending(uniform(cells_BM))
@@ -118,17 +118,17 @@ class MaskedDiffusionDecoder:
         canvas.tokens_BL.scatter_(1, masked_BM.gather(1, chosen_BK), tokens_BK)
         return masked_BM.gather(1, order_BM[:, count:].sort(dim=1).values)
 
-    def _predict(self, canvas: _Canvas, places_BM: Tensor, cells_BM: Tensor) -> Choice:
-        hidden_BMD = self._hidden(canvas, canvas.tokens_BL, places_BM)
+    def _predict(self, canvas: _Canvas, positions_BM: Tensor, cells_BM: Tensor) -> Choice:
+        hidden_BMD = self._hidden(canvas, canvas.tokens_BL, positions_BM)
         if not self.guidance_scale:
             return self.head.choose(hidden_BMD, cells_BM)
         free_BL = canvas.tokens_BL.clone()
         free_BL[:, : canvas.prompt_tokens] = self.mask_id
-        free_BMD = self._hidden(canvas, free_BL, places_BM)
+        free_BMD = self._hidden(canvas, free_BL, positions_BM)
         return self.head.choose_guided(hidden_BMD, free_BMD, self.guidance_scale, cells_BM)
 
-    def _hidden(self, canvas: _Canvas, tokens_BL: Tensor, places_BM: Tensor) -> Tensor:
-        return self.passes.hidden(tokens_BL, canvas.padding_BL, places_BM)
+    def _hidden(self, canvas: _Canvas, tokens_BL: Tensor, positions_BM: Tensor) -> Tensor:
+        return self.passes.hidden(tokens_BL, canvas.padding_BL, positions_BM)
 
 
 def _descending(confidence_BM: Tensor) -> Tensor:

@@ -7,11 +7,11 @@ from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Decoder, PreparableDecoder
 from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
 from benchmark.engines.attention import Kernel
+from benchmark.engines.attention_adapter import use_kernel
 from benchmark.engines.compiled import CompileError
-from benchmark.engines.factory import Workshop
-from benchmark.engines.hub import use_kernel
-from records.run import Run
-from records.settings import Engine
+from benchmark.engines.factory import PassFactory
+from crossover.records.run import Run
+from crossover.records.settings import Engine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,40 +38,40 @@ class Ready:
     ran: Ran
 
 
-def ready_decoder(run: Run, workshop: Workshop, batch: Batch) -> Ready:
+def ready_decoder(run: Run, factory: PassFactory, batch: Batch) -> Ready:
     """The run's decoder, prepared for batches like `batch`.
 
     Raises:
         UserError: when the attention kernel cannot run here.
     """
-    kernel = workshop.kernel(run.attention)
+    kernel = factory.kernel(run.attention)
     try:
-        return _prepared(run, workshop, kernel, batch, None)
+        return _prepared(run, factory, kernel, batch, None)
     except CompileError as error:
         reason = f"engine={run.engine} is not possible here ({error}): this is engine={Engine.eager}"
-        return _prepared(replace(run, engine=Engine.eager), workshop, kernel, batch, reason)
+        return _prepared(replace(run, engine=Engine.eager), factory, kernel, batch, reason)
 
 
-def _prepared(run: Run, workshop: Workshop, kernel: Kernel, batch: Batch, fallback: str | None) -> Ready:
-    decoder = make_decoder(run, workshop, kernel)
+def _prepared(run: Run, factory: PassFactory, kernel: Kernel, batch: Batch, fallback: str | None) -> Ready:
+    decoder = make_decoder(run, factory, kernel)
     preparing_s = decoder.prepare(batch, run.output_tokens)
     ran = Ran(engine=run.engine, attention=kernel.name, fallback=fallback, preparing_s=preparing_s)
     return Ready(decoder=decoder, ran=ran)
 
 
-def make_decoder(run: Run, workshop: Workshop, kernel: Kernel) -> PreparableDecoder:
+def make_decoder(run: Run, factory: PassFactory, kernel: Kernel) -> PreparableDecoder:
     """The decoder of the run's family and engine. A new one is a file, a row here and a YAML."""
     if run.engine is Engine.published:
-        use_kernel(workshop.model.llama.model, kernel)
-        return _published(run, workshop, kernel)
-    head = workshop.head(run.engine, run.temperature)
+        use_kernel(factory.model.llama.model, kernel)
+        return _published(run, factory, kernel)
+    head = factory.head(run.engine, run.temperature)
     if run.diffusion is None:
-        return AutoregressiveDecoder(passes=workshop.causal(run.engine, kernel, head))
-    assert workshop.model.mask_id is not None
+        return AutoregressiveDecoder(passes=factory.causal(run.engine, kernel, head))
+    assert factory.model.mask_id is not None
     return MaskedDiffusionDecoder(
-        passes=workshop.canvas(run.engine, kernel),
+        passes=factory.canvas(run.engine, kernel),
         head=head,
-        mask_id=workshop.model.mask_id,
+        mask_id=factory.model.mask_id,
         steps=run.diffusion.steps,
         block_length=run.diffusion.block_length,
         remasking=run.diffusion.remasking,
@@ -79,8 +79,8 @@ def make_decoder(run: Run, workshop: Workshop, kernel: Kernel) -> PreparableDeco
     )
 
 
-def _published(run: Run, workshop: Workshop, kernel: Kernel) -> PreparableDecoder:
-    model, mask_id = workshop.model.llama, workshop.model.mask_id
+def _published(run: Run, factory: PassFactory, kernel: Kernel) -> PreparableDecoder:
+    model, mask_id = factory.model.llama, factory.model.mask_id
     if run.diffusion is None:
         return PublishedAutoregressiveDecoder(model=model, kernel=kernel, temperature=run.temperature, seed=run.seed)
     assert mask_id is not None

@@ -40,7 +40,7 @@ class Batch:
         tokens_BP: prompt ids, shorter prompts padded on the left.
         padding_BP: True at padding; None when no row is padded, which keeps attention free of masks.
         streams_B: one random stream a row (int64), so that a row's noise depends on its prompt and
-            never on its place or its neighbours in the batch.
+            never on its position or its neighbours in the batch.
     """
 
     tokens_BP: Tensor

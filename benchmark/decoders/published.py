@@ -1,7 +1,7 @@
 """What everybody else reports: LLaDA's published loop, and transformers' generate, on the plain modules.
 
-A port of the loop in ML-GSAI/LLaDA's generate.py, work for work: logits at every place of the canvas, softmax
-of all of them, a step for every row to find its most confident places, and the host's waiting for the
+A port of the loop in ML-GSAI/LLaDA's generate.py, work for work: logits at every position of the canvas, softmax
+of all of them, a step for every row to find its most confident positions, and the host's waiting for the
 device wherever the published code waits. It is the baseline that other engines are measured against.
 
 Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, V vocabulary.
@@ -17,8 +17,8 @@ from transformers import LlamaForCausalLM, StoppingCriteria, StoppingCriteriaLis
 
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
 from benchmark.engines.attention import Kernel
-from benchmark.engines.hub import pinned
-from records.settings import Diffusion, Remasking
+from benchmark.engines.attention_adapter import pinned
+from crossover.records.settings import Diffusion, Remasking
 
 
 @dataclass(frozen=True, kw_only=True)

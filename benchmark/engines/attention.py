@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from records.errors import UserError
-from records.settings import Attention
+from crossover.errors import UserError
+from crossover.records.settings import Attention
 
 FLASH_HEAD_MULTIPLE = 8
 FLASH_HEAD_LIMIT = 256
@@ -128,13 +128,13 @@ class Flash2Torch:
         return grouped_BQGd
 
     def cached(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_B1S: Tensor | None) -> Tensor:
-        """See Kernel. Rows are given as sequences of S places each, of which the kernel reads those seen."""
+        """See Kernel. Rows are given as sequences of S positions each, of which the kernel reads those seen."""
         _refuse_mask(mask_B1S)
-        (rows, queries), places = q_BQHd.shape[:2], k_BSGd.shape[1]
-        first_query_B, first_key_B = _offsets(rows, queries, places, q_BQHd.device)
+        (rows, queries), positions = q_BQHd.shape[:2], k_BSGd.shape[1]
+        first_query_B, first_key_B = _offsets(rows, queries, positions, q_BQHd.device)
         out_XHd: Tensor = torch.ops.aten._flash_attention_forward(  # noqa: SLF001 (its only name)
             *(q_BQHd.flatten(0, 1), k_BSGd.flatten(0, 1), v_BSGd.flatten(0, 1)),
-            *(first_query_B, first_key_B, queries, places, 0.0, False, False),
+            *(first_query_B, first_key_B, queries, positions, 0.0, False, False),
             seqused_k=seen_B,
         )[0]
         out_BHQd: Tensor = out_XHd.unflatten(0, (rows, queries)).transpose(1, 2)
@@ -246,13 +246,13 @@ def _check_flash(head: int, device: torch.device) -> None:
 
 
 @cache
-def _offsets(rows: int, queries: int, places: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def _offsets(rows: int, queries: int, positions: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Where each row's queries and its keys begin, and where the last end.
 
     Kept for good, a few bytes a shape: every layer reads them, and so does every graph recorded with them.
     """
     each_B = torch.arange(rows + 1, dtype=torch.int32, device=device)
-    return each_B * queries, each_B * places
+    return each_B * queries, each_B * positions
 
 
 @cache
@@ -271,7 +271,7 @@ def _repeat(x_BSGd: Tensor, groups: int) -> Tensor:
     return x_BSGd if groups == 1 else x_BSGd.repeat_interleave(groups, dim=2)
 
 
-def _within(seen_B: Tensor, places: int, mask_B1S: Tensor | None) -> Tensor:
-    """Which places of a cache hold keys that may be seen."""
-    written_B1S = torch.arange(places, device=seen_B.device)[None, None] < seen_B[:, None, None]
+def _within(seen_B: Tensor, positions: int, mask_B1S: Tensor | None) -> Tensor:
+    """Which positions of a cache hold keys that may be seen."""
+    written_B1S = torch.arange(positions, device=seen_B.device)[None, None] < seen_B[:, None, None]
     return written_B1S if mask_B1S is None else written_B1S & mask_B1S

@@ -1,6 +1,6 @@
-"""Compiled passes over a canvas: tokens go into a fixed place, hidden states come out of another.
+"""Compiled passes over a canvas: tokens go into a fixed position, hidden states come out of another.
 
-Dimensions: B rows, R rows of a part, L tokens, M places, D hidden.
+Dimensions: B rows, R rows of a part, L tokens, M positions, D hidden.
 """
 
 import gc
@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from benchmark.engines.compiled import Captured, CompiledBody, Shape, Underneath, capture, part_rows
-from benchmark.engines.positions import positions
+from benchmark.engines.positions import rotary_positions
 
 
 class _Pass:
-    """One captured pass over a part of a batch, up to the last layer, which is read at the places asked for."""
+    """One captured pass over a part of a batch, up to the last layer, which is read at the positions asked for."""
 
     def __init__(self, body: CompiledBody, shape: Shape) -> None:
         device = body.model.device
@@ -27,17 +27,17 @@ class _Pass:
 
     def _work(self) -> None:
         if self.padding_RL is not None:
-            self._rotation = self._body.rotation(positions(self.padding_RL))
+            self._rotation = self._body.rotation(rotary_positions(self.padding_RL))
             self._mask_R1L = (~self.padding_RL)[:, None]
         self._under = self._body.canvas(self.tokens_RL, self._rotation, self._mask_R1L)
 
-    def hidden(self, tokens_RL: Tensor, padding_RL: Tensor | None, places_RM: Tensor) -> Tensor:
-        """Hidden states at some places, [R, M, D]."""
+    def hidden(self, tokens_RL: Tensor, padding_RL: Tensor | None, positions_RM: Tensor) -> Tensor:
+        """Hidden states at some positions, [R, M, D]."""
         self.tokens_RL.copy_(tokens_RL)
         if self.padding_RL is not None and padding_RL is not None:
             self.padding_RL.copy_(padding_RL)
         self.captured.replay()
-        return self._body.top(self._under, places_RM, self._rotation, self._mask_R1L)
+        return self._body.top(self._under, positions_RM, self._rotation, self._mask_R1L)
 
 
 class CompiledCanvas:
@@ -59,13 +59,13 @@ class CompiledCanvas:
             self._pass, self._shape = _Pass(self.body, shape), shape
         return self._pass.captured.seconds
 
-    def hidden(self, tokens_BL: Tensor, padding_BL: Tensor | None, places_BM: Tensor) -> Tensor:
+    def hidden(self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor) -> Tensor:
         """See CanvasPasses."""
         assert self._pass is not None
         each = len(self._pass.tokens_RL)
         parts = [slice(first, first + each) for first in range(0, len(tokens_BL), each)]
         hidden = [
-            self._pass.hidden(tokens_BL[rows], None if padding_BL is None else padding_BL[rows], places_BM[rows])
+            self._pass.hidden(tokens_BL[rows], None if padding_BL is None else padding_BL[rows], positions_BM[rows])
             for rows in parts
         ]
         return hidden[0] if len(hidden) == 1 else torch.cat(hidden)

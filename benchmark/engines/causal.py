@@ -1,9 +1,9 @@
 """Compiled continuation: one pass that reads the prompts, then the same pass for each new token.
 
 All that changes from token to token lies on the device: the token, how many keys the cache holds, and the
-place of the next token. So the host does nothing between two tokens but to replay the pass.
+position of the next token. So the host does nothing between two tokens but to replay the pass.
 
-Dimensions: X layers, B rows, R rows of a part, P prompt tokens, N output tokens, S = P + N places of the
+Dimensions: X layers, B rows, R rows of a part, P prompt tokens, N output tokens, S = P + N positions of the
 cache, G key heads, d of a head, D hidden.
 """
 
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from benchmark.engines.choice import Head
 from benchmark.engines.compiled import CompiledBody, Shape, capture, part_rows
 from benchmark.engines.noise import cells
-from benchmark.engines.positions import positions
+from benchmark.engines.positions import rotary_positions
 from benchmark.engines.products import compiled
+from benchmark.engines.sampling import Head
 
 if TYPE_CHECKING:
     from benchmark.engines.layer import Rotation
@@ -28,17 +28,17 @@ class _Passes:
 
     def __init__(self, body: CompiledBody, head: Head, shape: Shape) -> None:
         device, sizes, weight = body.model.device, body.sizes, body.model.llama.lm_head.weight
-        places = shape.length
-        cache = (len(body.layers), shape.rows, places, sizes.key_heads, sizes.head)
+        positions = shape.length
+        cache = (len(body.layers), shape.rows, positions, sizes.key_heads, sizes.head)
         self._body, self._head, self._shape, self._cells = body, head, shape, compiled(cells)
         self._cache = (weight.new_zeros(cache), weight.new_zeros(cache))
         self.tokens_BP = torch.zeros(shape.rows, shape.prompt_tokens, dtype=torch.long, device=device)
-        self.padding_BS = torch.zeros(shape.rows, places, dtype=torch.bool, device=device) if shape.padded else None
+        self.padding_BS = torch.zeros(shape.rows, positions, dtype=torch.bool, device=device) if shape.padded else None
         self.streams_B = torch.zeros(shape.rows, dtype=torch.long, device=device)
         self.written_BN = torch.zeros(shape.rows, shape.output_tokens, dtype=torch.long, device=device)
         self._seen_B = torch.zeros(shape.rows, dtype=torch.int32, device=device)
         self._latest_B1 = torch.zeros(shape.rows, 1, dtype=torch.long, device=device)
-        self._rotation = body.rotation(torch.arange(places, device=device)[None])
+        self._rotation = body.rotation(torch.arange(positions, device=device)[None])
         prefill = capture(self._read_prompts, device)
         self.prefill, self.step, self.seconds = prefill.replay, prefill.replay, prefill.seconds
         if shape.output_tokens > 1:
@@ -59,27 +59,30 @@ class _Passes:
         mask_RPP = None
         if self.padding_BS is not None:
             padding_RP = self.padding_BS[rows, :prompt_tokens]
-            rotation = self._body.rotation(positions(padding_RP))
+            rotation = self._body.rotation(rotary_positions(padding_RP))
             before_PP = torch.ones(prompt_tokens, prompt_tokens, dtype=torch.bool, device=padding_RP.device).tril()
             mask_RPP = before_PP & ~padding_RP[:, None]
         cache = (self._cache[0][:, rows], self._cache[1][:, rows])
         return self._body.prefill(self.tokens_BP[rows], rotation, mask_RPP, cache)
 
     def _add_token(self) -> None:
-        place_1 = self._seen_B[:1].long()
+        position_1 = self._seen_B[:1].long()
         self._seen_B.add_(1)
-        rotation: Rotation = (self._rotation[0].index_select(1, place_1), self._rotation[1].index_select(1, place_1))
+        rotation: Rotation = (
+            self._rotation[0].index_select(1, position_1),
+            self._rotation[1].index_select(1, position_1),
+        )
         mask_B1S = None
         if self.padding_BS is not None:
-            rotation = self._body.rotation(positions(self.padding_BS).index_select(1, place_1))
+            rotation = self._body.rotation(rotary_positions(self.padding_BS).index_select(1, position_1))
             mask_B1S = ~self.padding_BS[:, None]
         self._write(self._body.step(self._latest_B1, rotation, self._seen_B, mask_B1S, self._cache))
 
     def _write(self, hidden_B1D: Tensor) -> None:
         """Choose the token that follows all that has been seen, and write it."""
         output_1 = self._seen_B[:1].long() - self._shape.prompt_tokens
-        place_B1 = output_1.expand(self._shape.rows)[:, None]
-        self._latest_B1.copy_(self._head.choose(hidden_B1D, self._cells(self.streams_B, 0, place_B1)).tokens_BM)
+        position_B1 = output_1.expand(self._shape.rows)[:, None]
+        self._latest_B1.copy_(self._head.choose(hidden_B1D, self._cells(self.streams_B, 0, position_B1)).tokens_BM)
         self.written_BN.index_copy_(1, output_1, self._latest_B1)
 
 
@@ -120,7 +123,7 @@ class CompiledCausal:
         self._begun = True
 
     def written(self) -> Tensor:
-        """See CausalPasses. A copy, since the next generation writes in the same place."""
+        """See CausalPasses. A copy, since the next generation writes in the same position."""
         return self._current.written_BN.clone()
 
     @property

@@ -6,8 +6,8 @@ called after it, uncompiled.
 A batch is taken in equal parts of whole rows, of about `PART_TOKENS` tokens each: matrix products are as
 fast as on the whole, and activations take the memory of a part.
 
-Dimensions: X layers, R rows of a part, B rows, L tokens, D hidden, S places of a cache, G key heads, d of a head,
-M places of a row.
+Dimensions: X layers, R rows of a part, B rows, L tokens, D hidden, S positions of a cache, G key heads, d of a head,
+M positions of a row.
 """
 
 import time
@@ -26,9 +26,9 @@ from benchmark.engines.attention import Kernel
 from benchmark.engines.layer import Rotation, Sizes, rotate, rotate_into, rotate_keys, rotated
 from benchmark.engines.packing import LayerWeights
 from benchmark.engines.products import Products, compiled
-from benchmark.memory import is_out_of_memory
+from benchmark.hardware.device import is_out_of_memory
 from benchmark.models.loading import LanguageModel
-from records.errors import UserError
+from crossover.errors import UserError
 
 PART_TOKENS = 8192
 """Tokens of one part of a batch: enough for full-speed matrix products, few enough for small activations."""
@@ -79,20 +79,20 @@ class CompiledBody:
             x_RLD = self._layer(x_RLD, weights, attend)
         return self._underneath(x_RLD, rotation)
 
-    def top(self, under: Underneath, places_RM: Tensor, rotation: Rotation, mask_R1L: Tensor | None) -> Tensor:
-        """The last layer and norm at some places alone, [R, M, D]. How many may change from call to call."""
-        weights, products, places = self.layers[-1], self._uncompiled, places_RM.shape[1]
-        x_RMD = _at(under.hidden_RLD, places_RM)
+    def top(self, under: Underneath, positions_RM: Tensor, rotation: Rotation, mask_R1L: Tensor | None) -> Tensor:
+        """The last layer and norm at some positions alone, [R, M, D]. How many may change from call to call."""
+        weights, products, positions = self.layers[-1], self._uncompiled, positions_RM.shape[1]
+        x_RMD = _at(under.hidden_RLD, positions_RM)
         q_RME = products.normed(x_RMD, weights.input_norm, weights.qkv[: self.sizes.queries])
-        q = rotated(q_RME.unflatten(-1, (self.sizes.heads, -1)), _rotation_at(rotation, places_RM))
-        mask_RML = None if mask_R1L is None else mask_R1L.expand(-1, places, -1)
+        q = rotated(q_RME.unflatten(-1, (self.sizes.heads, -1)), _rotation_at(rotation, positions_RM))
+        mask_RML = None if mask_R1L is None else mask_R1L.expand(-1, positions, -1)
         attended = self.kernel.full(q, under.keys_RLGd, under.values_RLGd, mask_RML, causal=False)
         return products.norm(_after_attention(attended, x_RMD, weights, products), self._last_norm)
 
     def prefill(
         self, tokens_RL: Tensor, rotation: Rotation, mask_RLL: Tensor | None, cache_XRSGd: tuple[Tensor, Tensor]
     ) -> Tensor:
-        """Hidden states of the last token, [R, 1, D]; keys and values fill the first L places of the cache.
+        """Hidden states of the last token, [R, 1, D]; keys and values fill the first L positions of the cache.
 
         A mask has to hide later tokens besides padding; without one they are hidden here.
         """
@@ -122,11 +122,11 @@ class CompiledBody:
         cache_XBSGd: tuple[Tensor, Tensor],
     ) -> Tensor:
         """Hidden states of one new token, [B, 1, D], which becomes the last of the `seen_B` in the cache."""
-        x_B1D, place_1 = self._embed(tokens_B1), seen_B[:1].long() - 1
+        x_B1D, position_1 = self._embed(tokens_B1), seen_B[:1].long() - 1
         for weights, keys_BSGd, values_BSGd in zip(self.layers, *cache_XBSGd, strict=True):
 
             def attend(qkv_B1E: Tensor, keys: Tensor = keys_BSGd, values: Tensor = values_BSGd) -> Tensor:
-                q_BQHd = self._rotate_into(qkv_B1E, rotation, (keys, values), place_1)
+                q_BQHd = self._rotate_into(qkv_B1E, rotation, (keys, values), position_1)
                 return self.kernel.cached(q_BQHd, keys, values, seen_B, mask_B1S)
 
             x_B1D = self._layer(x_B1D, weights, attend)
@@ -164,17 +164,17 @@ def _after_attention(attended_BLHd: Tensor, x_BLD: Tensor, weights: LayerWeights
     return products.added(gated_BLI, weights.down, x_BLD)
 
 
-def _at(x_RLD: Tensor, places_RM: Tensor) -> Tensor:
-    """Some places of each row, [R, M, D]."""
+def _at(x_RLD: Tensor, positions_RM: Tensor) -> Tensor:
+    """Some positions of each row, [R, M, D]."""
     rows, length = x_RLD.shape[:2]
-    first_R1 = torch.arange(0, rows * length, length, device=places_RM.device)[:, None]
-    chosen_XD = x_RLD.flatten(0, 1).index_select(0, (places_RM + first_R1).flatten())
-    chosen_RMD: Tensor = chosen_XD.unflatten(0, places_RM.shape)
+    first_R1 = torch.arange(0, rows * length, length, device=positions_RM.device)[:, None]
+    chosen_XD = x_RLD.flatten(0, 1).index_select(0, (positions_RM + first_R1).flatten())
+    chosen_RMD: Tensor = chosen_XD.unflatten(0, positions_RM.shape)
     return chosen_RMD
 
 
-def _rotation_at(rotation: Rotation, places_RM: Tensor) -> Rotation:
-    cos_RMd, sin_RMd = (_at(table.expand(len(places_RM), -1, -1), places_RM) for table in rotation)
+def _rotation_at(rotation: Rotation, positions_RM: Tensor) -> Rotation:
+    cos_RMd, sin_RMd = (_at(table.expand(len(positions_RM), -1, -1), positions_RM) for table in rotation)
     return cos_RMd, sin_RMd
 
 

@@ -1,6 +1,6 @@
 """The plain modules of transformers, called one after another.
 
-Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, M places of a canvas, D hidden.
+Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, M positions of a canvas, D hidden.
 """
 
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from benchmark.engines.attention import Kernel
-from benchmark.engines.choice import Head
-from benchmark.engines.hub import pinned
+from benchmark.engines.attention_adapter import pinned
 from benchmark.engines.noise import cells
-from benchmark.engines.positions import positions
+from benchmark.engines.positions import rotary_positions
+from benchmark.engines.sampling import Head
 from benchmark.models.loading import LanguageModel
 
 
@@ -28,14 +28,14 @@ class EagerCanvas:
         """See CanvasPasses: there is nothing to do."""
         return 0.0
 
-    def hidden(self, tokens_BL: Tensor, padding_BL: Tensor | None, places_BM: Tensor) -> Tensor:
+    def hidden(self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor) -> Tensor:
         """See CanvasPasses."""
         unpadded = {}
         if padding_BL is not None:
-            unpadded = {"attention_mask": (~padding_BL).long(), "position_ids": positions(padding_BL)}
+            unpadded = {"attention_mask": (~padding_BL).long(), "position_ids": rotary_positions(padding_BL)}
         with pinned(self.kernel, padded=padding_BL is not None):
             hidden_BLD: Tensor = self.model.body(input_ids=tokens_BL, use_cache=False, **unpadded).last_hidden_state
-        return hidden_BLD.gather(1, places_BM[..., None].expand(-1, -1, hidden_BLD.shape[-1]))
+        return hidden_BLD.gather(1, positions_BM[..., None].expand(-1, -1, hidden_BLD.shape[-1]))
 
 
 @dataclass
@@ -63,8 +63,8 @@ class EagerCausal:
     def advance(self) -> None:
         """See CausalPasses."""
         hidden_B1D = self._last_hidden()
-        place_B1 = torch.full_like(self._streams, len(self._written))[:, None]
-        self._inputs = self.head.choose(hidden_B1D, cells(self._streams, 0, place_B1)).tokens_BM
+        position_B1 = torch.full_like(self._streams, len(self._written))[:, None]
+        self._inputs = self.head.choose(hidden_B1D, cells(self._streams, 0, position_B1)).tokens_BM
         self._written.append(self._inputs)
         if self._padding is not None:
             self._padding = torch.nn.functional.pad(self._padding, (0, 1))
@@ -78,7 +78,7 @@ class EagerCausal:
         if self._padding is not None:
             unpadded = {
                 "attention_mask": (~self._padding).long(),
-                "position_ids": positions(self._padding)[:, -self._inputs.shape[1] :],
+                "position_ids": rotary_positions(self._padding)[:, -self._inputs.shape[1] :],
             }
         with pinned(self.kernel, padded=self._padding is not None):
             output = self.model.body(input_ids=self._inputs, past_key_values=self._cache, use_cache=True, **unpadded)

@@ -6,20 +6,20 @@ import torch
 from torch import nn
 
 from benchmark.engines.attention import Kernel, choose_kernel
+from benchmark.engines.attention_adapter import use_kernel
 from benchmark.engines.canvas import CompiledCanvas
 from benchmark.engines.causal import CompiledCausal
-from benchmark.engines.choice import Head, Pick, TensorPick
 from benchmark.engines.compiled import CompiledBody, CompileError, head_size
 from benchmark.engines.eager import EagerCanvas, EagerCausal
-from benchmark.engines.hub import use_kernel
 from benchmark.engines.interface import CanvasPasses, CausalPasses
 from benchmark.engines.packing import LayerWeights, pack
 from benchmark.engines.products import Products, Projection
+from benchmark.engines.sampling import Head, Pick, TensorPick
 from benchmark.models.loading import LanguageModel
-from records.settings import Attention, Engine
+from crossover.records.settings import Attention, Engine
 
 
-class Workshop:
+class PassFactory:
     """Makes passes for one model, and keeps what was compiled for it."""
 
     def __init__(self, model: LanguageModel) -> None:

@@ -1,6 +1,6 @@
 """What an engine does for a decoder: forward passes over a canvas, or through a cache.
 
-Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, M places of a canvas, D hidden.
+Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, M positions of a canvas, D hidden.
 """
 
 from typing import Protocol
@@ -14,8 +14,8 @@ class CanvasPasses(Protocol):
     def prepare(self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool) -> float:
         """Do what a shape needs once: compile, capture. Returns the seconds that it took."""
 
-    def hidden(self, tokens_BL: Tensor, padding_BL: Tensor | None, places_BM: Tensor) -> Tensor:
-        """Hidden states at some places of the output, [B, M, D], after the last norm; the shape is the one prepared."""
+    def hidden(self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor) -> Tensor:
+        """Hidden states at some positions of the output, [B, M, D], after the last norm, in the shape prepared."""
 
 
 class CausalPasses(Protocol):

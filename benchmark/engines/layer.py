@@ -4,7 +4,7 @@ The same computation as transformers' LlamaDecoderLayer, which tests hold it to,
 float32, as the published LLaDA and Llama 3 have them; transformers rotates in the type of the weights.
 
 Dimensions: B rows, L tokens of a pass, D hidden, H query heads, G key heads, d of a head, E = (H + 2 G) d,
-I of the MLP, S places of a cache.
+I of the MLP, S positions of a cache.
 """
 
 from collections.abc import Callable
@@ -60,12 +60,12 @@ def rotate_keys(kv_BLE: Tensor, rotation: Rotation, sizes: Sizes) -> tuple[Tenso
 
 
 def rotate_into(
-    qkv_B1E: Tensor, rotation: Rotation, cache: Cache, place_1: Tensor, sizes: Sizes, arranged: Arranged
+    qkv_B1E: Tensor, rotation: Rotation, cache: Cache, position_1: Tensor, sizes: Sizes, arranged: Arranged
 ) -> Tensor:
-    """The same for one new token, whose key and value go to `place_1` of the cache; returns the arranged queries."""
+    """The same for one new token, whose key and value go to `position_1` of the cache; returns the arranged queries."""
     q, k, v = rotate(qkv_B1E, rotation, sizes)
-    cache[0].index_copy_(1, place_1, k)
-    cache[1].index_copy_(1, place_1, v)
+    cache[0].index_copy_(1, position_1, k)
+    cache[1].index_copy_(1, position_1, v)
     return arranged(q, sizes.key_heads)
 
 

@@ -1,4 +1,4 @@
-"""Random numbers that belong to a token's place, not to the order of drawing.
+"""Random numbers that belong to a token's position, not to the order of drawing.
 
 Each number is a hash of (row's stream, step, position, vocabulary index): the same on every device,
 in every batch, and for any subset of positions. So a row gives the tokens that it gives alone, and
@@ -22,18 +22,18 @@ MULTIPLIER_2 = _signed(0x94D049BB133111EB)
 
 
 def cells(streams_B: Tensor, step: int, positions_BM: Tensor) -> Tensor:
-    """One 64-bit state for each place [B, M] at this step."""
+    """One 64-bit state for each position [B, M] at this step."""
     rows_B1 = _mix(streams_B[:, None] * GOLDEN + step)
     return _mix(rows_B1 + positions_BM * GOLDEN)
 
 
 def uniform(cells_BM: Tensor) -> Tensor:
-    """One number in (0, 1) for each place, float64 [B, M]."""
+    """One number in (0, 1) for each position, float64 [B, M]."""
     return _unit(_mix(cells_BM))
 
 
 def gumbel(cells_BM: Tensor, vocabulary: int) -> Tensor:
-    """Standard Gumbel noise for each place and vocabulary entry, float64 [B, M, V].
+    """Standard Gumbel noise for each position and vocabulary entry, float64 [B, M, V].
 
     In float64 because float32 caps the noise and distorts the sampling [arXiv 2409.02908].
     """

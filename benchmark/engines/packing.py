@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import LlamaModel
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
-from records.errors import UserError
+from crossover.errors import UserError
 
 
 class LayerWeights(NamedTuple):

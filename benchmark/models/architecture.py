@@ -7,8 +7,8 @@ The tables below are the whole difference between the two layouts on disk.
 import re
 from typing import TYPE_CHECKING, Any
 
-from records.errors import UserError
-from records.settings import Family
+from crossover.errors import UserError
+from crossover.records.settings import Family
 
 if TYPE_CHECKING:
     from transformers import LlamaConfig

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from records.errors import UserError
+from crossover.errors import UserError
 
 ASSETS = Path(__file__).parents[1] / "assets"
 BUILTIN = "builtin:"

@@ -13,8 +13,8 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from benchmark.models.architecture import check_family, llama_config, llama_name
 from benchmark.models.checkpoint import read_config, require_tokenizer, weight_files
-from records.errors import UserError
-from records.settings import Family
+from crossover.errors import UserError
+from crossover.records.settings import Family
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.models.checkpoint import FILES, find, read_config
-from records.errors import UserError
-from records.settings import Device, Encoder
+from crossover.errors import UserError
+from crossover.records.settings import Device, Encoder
 
 if TYPE_CHECKING:
     from bert_score import BERTScorer
@@ -89,7 +89,7 @@ def load_encoder(encoder: Encoder, device: Device) -> TextEncoder:
     from bert_score import BERTScorer  # imports torch, pandas and matplotlib
     from safetensors import SafetensorError
 
-    from benchmark.shelf import require_device
+    from benchmark.models.loaded import require_device
 
     require_device(device)
     folder = locate(encoder)

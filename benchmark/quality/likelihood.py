@@ -2,16 +2,16 @@
 
 Exact for an autoregressive model. For a diffusion model two upper bounds of -log p(continuation | prompt):
 
-- LLaDA's [arXiv 2502.09992, appendix A.2]: mask l of the N tokens, l uniform on 1..N and the places
+- LLaDA's [arXiv 2502.09992, appendix A.2]: mask l of the N tokens, l uniform on 1..N and the positions
   uniform without replacement, and take N / l times the loss of the masked ones. Drawn in strata of l.
-- that of the sampler in K steps: the places in a random order, cut into K blocks as the sampler's
+- that of the sampler in K steps: the positions in a random order, cut into K blocks as the sampler's
   schedule cuts them; a block's tokens are predicted together, from the prompt and the earlier blocks.
   With K = N it is the any-order autoregressive likelihood.
 
 Guidance and temperature enter neither; the mask token keeps its share of the probability.
 
 Dimensions: R rows (maskings of one document), P prompt tokens, N continuation tokens, L = P + N,
-S scored places of all rows, H pairs of samples, O orders, K steps, D hidden, V vocabulary.
+S scored positions of all rows, H pairs of samples, O orders, K steps, D hidden, V vocabulary.
 """
 
 import itertools
@@ -23,14 +23,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from benchmark.engines.choice import CHUNK_LOGITS
+from benchmark.decoders.prompts import Prompt
+from benchmark.decoders.schedule import transfers
+from benchmark.engines.sampling import CHUNK_LOGITS
 from benchmark.models.loading import LanguageModel
-from benchmark.progress import Report, Stage
-from benchmark.prompts import Prompt
-from benchmark.quality.remember import remember
-from benchmark.schedule import transfers
-from records.settings import Diffusion, HeldOut
-from records.texts import DocumentLikelihood
+from benchmark.quality.memo import remember
+from benchmark.util.progress import Report, Stage
+from crossover.records.settings import Diffusion, HeldOut
+from crossover.records.texts import DocumentLikelihood
 
 TOKENS_AT_ONCE = 1 << 14
 """Tokens of one forward pass, so that a large model's activations stay small."""
@@ -126,7 +126,7 @@ def k_step_bound(
 
 @torch.inference_mode()
 def masked_nats(model: LanguageModel, document: Document, masked_RN: Tensor, scored_RN: Tensor) -> Tensor:
-    """Sum of -log p over each row's scored places, with its masked places masked: shape [R], float64, on the CPU."""
+    """Sum of -log p over each row's scored positions, its masked positions masked: [R], float64, on the CPU."""
     assert model.mask_id is not None
     rows = max(1, TOKENS_AT_ONCE // (len(document.prompt) + len(document.answer)))
     answer_N = torch.tensor(document.answer, device=model.device)

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from benchmark.progress import Report, Stage
+from benchmark.models.loaded import load
 from benchmark.quality.bertscore import TextEncoder, load_encoder
 from benchmark.quality.diversity import distinct, entropy_nats, repetition
 from benchmark.quality.perplexity import PerplexityJudge
-from benchmark.shelf import load
-from records.settings import Device, Encoder, Family, Judge
-from records.texts import Generated, Score
+from benchmark.util.progress import Report, Stage
+from crossover.records.settings import Device, Encoder, Family, Judge
+from crossover.records.texts import Generated, Score
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig, OmegaConf
 
-from records.errors import UserError
+from crossover.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,23 +44,23 @@ class GridSweeper(BasicSweeper):
         assert config is not None
         chosen = OneLauncher()
 
-        def launch(jobs: Sequence[Sequence[str]], place: int) -> Sequence[JobReturn]:
+        def launch(jobs: Sequence[Sequence[str]], index: int) -> Sequence[JobReturn]:
             launcher = Plugins.instance().instantiate_launcher(context, self._task_function, chosen.configured(config))
-            return launcher.launch(jobs, initial_job_idx=place)
+            return launcher.launch(jobs, initial_job_idx=index)
 
         compose = Composer(context.config_loader, config, chosen.see)
-        self.conduct(self.grid(arguments), compose=compose, launch=launch)
+        self.run_grid(self.grid(arguments), compose=compose, launch=launch)
 
-    def conduct(
+    def run_grid(
         self,
         grid: list[list[str]],
         compose: Callable[[Sequence[str]], DictConfig],
         launch: Callable[..., Any],
     ) -> None:
         """Plan the grid, launch it, and show what became of it."""
-        from benchmark.conduct import conduct
+        from benchmark.sweep.prepare import run_grid
 
-        conduct(grid, compose=compose, launch=launch)
+        run_grid(grid, compose=compose, launch=launch)
 
     def grid(self, arguments: list[str]) -> list[list[str]]:
         """The overrides of each grid point."""

@@ -28,16 +28,16 @@ class ParitySweeper(GridSweeper):
         self.metric = metric
         self.margin = margin
 
-    def conduct(
+    def run_grid(
         self,
         grid: list[list[str]],
         compose: Callable[[Sequence[str]], DictConfig],
         launch: Callable[..., Any],
     ) -> None:
         """Search the grid and say at which steps parity is reached."""
-        from benchmark.bisection import bisect
+        from benchmark.sweep.parity_search import search_parity
 
-        bisect(grid, compose=compose, launch=launch, metric=self.metric, margin=self.margin)
+        search_parity(grid, compose=compose, launch=launch, metric=self.metric, margin=self.margin)
 
 
 ConfigStore.instance().store(group="hydra/sweeper", name="parity", node=ParitySweeperConf, provider="crossover")

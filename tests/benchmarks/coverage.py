@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.random import Generator
 
-from analysis.comparability import group
-from analysis.compare import Verdict, compare
-from analysis.intervals import Interval
-from analysis.parity import Parity, find_parity
-from analysis.quality import BERTSCORE_F1, PERPLEXITY
+from analysis.parity.comparability import group
+from analysis.parity.compare import Verdict, compare
+from analysis.parity.quality import BERTSCORE_F1, PERPLEXITY
+from analysis.parity.steps_to_parity import Parity, find_parity
+from analysis.statistics.intervals import Interval
 from tests.simulation import (
     F1_PER_NAT,
     Noise,

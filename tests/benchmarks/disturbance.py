@@ -21,12 +21,12 @@ from statistics import median
 
 import torch
 
-from benchmark.environment import current_gpu
-from benchmark.nvml import Gpu
-from benchmark.verdict import BUSY_SHARE, LEAST_BUSY_CORES, judge
-from benchmark.watch import Watch, other_load
-from records.machine import Conditions, Label, Verdict
-from records.settings import Device
+from benchmark.hardware.environment import current_gpu
+from benchmark.hardware.monitor import Watch, other_load
+from benchmark.hardware.nvml import Gpu
+from benchmark.hardware.verdict import BUSY_SHARE, LEAST_BUSY_CORES, judge
+from crossover.records.machine import Conditions, Label, Verdict
+from crossover.records.settings import Device
 from tests.benchmarks.halves import halves
 from tests.benchmarks.second_process import MIB, Leaving, Occupants, second_processes
 
@@ -94,7 +94,7 @@ def on_cpu() -> Outcome:
                 samples.append(_sample(watch, _busy_wait))
     for name, samples in (("quiet", quiet), ("disturbed", disturbed)):
         cores = sorted(sample.foreign_cpu_cores or 0.0 for sample in samples)
-        ends = ", ".join(f"{cores[place]:.2f}" for place in (0, len(cores) // 20, -len(cores) // 20, -1))
+        ends = ", ".join(f"{cores[index]:.2f}" for index in (0, len(cores) // 20, -len(cores) // 20, -1))
         print(f"cores that others kept busy, {name}: median {median(cores):.2f}; least, 5%, 95%, most: {ends}")
     return _outcome(disturbed, quiet, Label.busy_cpu, Device.cpu)
 
@@ -152,9 +152,9 @@ def _outcome(disturbed: list[Conditions], quiet: list[Conditions], label: Label,
         clean += watched.verdict is Verdict.clean
         disturbing = [set(found) - {Label.power_cap} for found in labels]
         why.update(label.value for found in disturbing for label in found)
-        for place, (found, sample) in enumerate(zip(disturbing, before, strict=True), 1):
+        for index, (found, sample) in enumerate(zip(disturbing, before, strict=True), 1):
             if found:
-                print(f"quiet run {start // RUN + 1}, sample {place}: {', '.join(sorted(found))}: {_numbers(sample)}")
+                print(f"quiet run {start // RUN + 1}, sample {index}: {', '.join(sorted(found))}: {_numbers(sample)}")
         labelled[False] += [bool(found) for found in disturbing]
         both, _ = judge([*before, *after], device)
         labelled[True] += [label in found for found in both[RUN:]]

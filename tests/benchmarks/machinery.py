@@ -18,7 +18,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parents[2]
+from tests.paths import ROOT
+
 TINY = ("prompts.count=1", "judge=none", "repeats=1", "length=32", "tracking=none")
 POINTS = 20
 DISPATCHED = 1000
@@ -28,27 +29,28 @@ NAME = "crossover-machinery"
 
 UNTIL_WARM_UP = """
 import os, sys, time
-from benchmark import screen
+from benchmark.execution import display
 def report(self, stage, done, total):
     if stage == "warm-up":
         print("WARM", time.time(), flush=True)
         os._exit(0)
-screen.RunDisplay.report = report
-from benchmark import cli
-cli.main()
+display.RunDisplay.report = report
+from benchmark.cli.main import main
+main()
 """
 
 CHECK = """
 import sys, time
 from pathlib import Path
-from benchmark.ledger import ExpectedEnvironment, Rerun
-from benchmark.resume import Wanted
-from benchmark.sinks.journal import Journal
+from benchmark.config.settings import Rerun
+from benchmark.dispatch.ledger import ExpectedEnvironment
+from benchmark.dispatch.resume import ResumePolicy
+from benchmark.store.journal import Journal
 keys = set(Path(sys.argv[2]).read_text().split())
 began = time.perf_counter()
 records = Journal(output_dir=Path(sys.argv[1])).of(keys).records
-wanted = Wanted(sweep="x", began="2999", rerun=Rerun.none, skip_dominated=False, conditions=ExpectedEnvironment())
-assert len(wanted.done(records)) == len(keys)
+policy = ResumePolicy(sweep="x", began="2999", rerun=Rerun.none, skip_dominated=False, conditions=ExpectedEnvironment())
+assert len(policy.done(records)) == len(keys)
 print("TOOK", time.perf_counter() - began)
 """
 
@@ -56,7 +58,7 @@ WRITE = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from benchmark.sinks.journal import Journal
+from benchmark.store.journal import Journal
 from tests.factories import a_record, a_run
 journal = Journal(output_dir=Path(sys.argv[1]))
 journal.prepare()
@@ -84,7 +86,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", nargs="*", choices=[*FIGURES, []], help="all unless named")
-    parser.add_argument("--root", type=Path, default=HERE, help="the checkout to measure")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout to measure")
     parser.add_argument("--times", type=int, default=3)
     return parser.parse_args()
 
@@ -113,7 +115,7 @@ def resume(root: Path) -> float:
     """To find out which of ten thousand points are done."""
     with tempfile.TemporaryDirectory() as folder:
         keys = str(Path(folder) / "keys")
-        _run(root, str(HERE), "-c", WRITE, folder, keys, str(RECORDS))
+        _run(root, str(ROOT), "-c", WRITE, folder, keys, str(RECORDS))
         return float(_run(root, folder, "-c", CHECK, folder, keys).split("TOOK")[1])
 
 

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import psutil
 
-from records.record import Measurement, Memory, Record, Sample
-from records.run import Run
-from records.settings import Device, Diffusion, Family, Judge, Model, Precision, Prompts, Remasking
-from records.texts import Generated, Score
+from crossover.records.record import Measurement, Memory, Record, Sample
+from crossover.records.run import Run
+from crossover.records.settings import Device, Diffusion, Family, Judge, Model, Precision, Prompts, Remasking
+from crossover.records.texts import Generated, Score
 from tests.factories import an_environment
 
 RECORDS = 10_000
@@ -113,7 +113,7 @@ def make_records(number: int) -> Iterator[Record]:
 
 
 def _runs() -> Iterator[Run]:
-    for seed, (batch, length) in ((seed, place) for seed in count() for place in product(BATCHES, LENGTHS)):
+    for seed, (batch, length) in ((seed, index) for seed in count() for index in product(BATCHES, LENGTHS)):
         base = Run(
             model=Model(name="ar", family=Family.autoregressive, checkpoint="./ar", revision=None, context=4096),
             diffusion=None,

@@ -23,24 +23,35 @@ from statistics import median
 import torch
 from torch.nn.functional import embedding
 
-from benchmark.ceilings import measure_ceilings
-from benchmark.clock import CudaClock
 from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import Batch, PreparableDecoder, Unmarked, make_batch
+from benchmark.decoders.prompts import random_prompts, read_prompts
 from benchmark.engines.attention import Kernel
+from benchmark.engines.attention_adapter import use_kernel
 from benchmark.engines.canvas import CompiledCanvas
 from benchmark.engines.compiled import capture
-from benchmark.engines.factory import Workshop
-from benchmark.engines.hub import use_kernel
-from benchmark.environment import probe
-from benchmark.measure import time_once
-from benchmark.memory import is_out_of_memory
+from benchmark.engines.factory import PassFactory
+from benchmark.hardware.clock import CudaClock
+from benchmark.hardware.device import is_out_of_memory
+from benchmark.hardware.environment import probe
+from benchmark.measurement.measure import time_once
 from benchmark.models.checkpoint import ASSETS, read_config
 from benchmark.models.loading import load_model, load_tokenizer, random_model
-from benchmark.prompts import random_prompts, read_prompts
-from benchmark.work import Ceilings, floor_s, passes, shape_of, total
-from records.run import Run
-from records.settings import Attention, Device, Diffusion, Engine, Family, Model, Precision, Prompts, Remasking, Weights
+from benchmark.roofline.ceilings import measure_ceilings
+from benchmark.roofline.work import Ceilings, floor_s, passes, shape_of, total
+from crossover.records.run import Run
+from crossover.records.settings import (
+    Attention,
+    Device,
+    Diffusion,
+    Engine,
+    Family,
+    Model,
+    Precision,
+    Prompts,
+    Remasking,
+    Weights,
+)
 
 CUDA = torch.device("cuda")
 GIB = 2**30
@@ -96,13 +107,13 @@ def main() -> None:
     if "table" in parts:
         _say_header()
     for family in FOLDERS if parts & {"table", "support"} else ():
-        workshop = Workshop(random_model(ASSETS / FOLDERS[family], family, dtype=torch.bfloat16, device=CUDA))
+        factory = PassFactory(random_model(ASSETS / FOLDERS[family], family, dtype=torch.bfloat16, device=CUDA))
         for case in CASES:
             if "table" in parts and case.family is family and not (quick and case.large):
-                _say_case(case, workshop, replace(ceilings, matrix_flop_per_s=sustained))
+                _say_case(case, factory, replace(ceilings, matrix_flop_per_s=sustained))
         if "support" in parts:
-            _say_support(family, workshop)
-        del workshop
+            _say_support(family, factory)
+        del factory
         torch.compiler.reset()
         gc.collect()
         torch.cuda.empty_cache()
@@ -140,11 +151,11 @@ def a_run(case: Case, engine: Engine, attention: Attention = Attention.flash2, *
     return replace(run, **changes)  # type: ignore[arg-type]
 
 
-def a_batch(run: Run, workshop: Workshop) -> Batch:
+def a_batch(run: Run, factory: PassFactory) -> Batch:
     """Random prompts for a run."""
     prompts = random_prompts(
-        vocabulary=workshop.model.vocabulary,
-        mask_id=workshop.model.mask_id,
+        vocabulary=factory.model.vocabulary,
+        mask_id=factory.model.mask_id,
         prompt_tokens=run.prompt_tokens,
         count=run.batch,
         seed=0,
@@ -152,9 +163,9 @@ def a_batch(run: Run, workshop: Workshop) -> Batch:
     return make_batch([prompt.tokens for prompt in prompts], list(range(run.batch)), CUDA)
 
 
-def timed(run: Run, workshop: Workshop, *, samples: int = 3) -> Timing:
+def timed(run: Run, factory: PassFactory, *, samples: int = 3) -> Timing:
     """Median of some samples after a warm-up of the same shape."""
-    decoder, batch = make_decoder(run, workshop, workshop.kernel(run.attention)), a_batch(run, workshop)
+    decoder, batch = make_decoder(run, factory, factory.kernel(run.attention)), a_batch(run, factory)
     preparing_s = decoder.prepare(batch, run.output_tokens)
     time_once(decoder, batch, run.output_tokens, CudaClock())
     gc.collect()
@@ -227,10 +238,10 @@ def _say_header() -> None:
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|", flush=True)
 
 
-def _say_case(case: Case, workshop: Workshop, ceilings: Ceilings) -> None:
+def _say_case(case: Case, factory: PassFactory, ceilings: Ceilings) -> None:
     run, published, samples = a_run(case, Engine.compiled), a_run(case, Engine.published), 1 if case.large else 3
-    baseline = _or_none(lambda: timed(published, workshop, samples=samples))
-    ours = timed(run, workshop, samples=samples)
+    baseline = _or_none(lambda: timed(published, factory, samples=samples))
+    ours = timed(run, factory, samples=samples)
     least, weights = floor_ms(run, ceilings)
     cells = [
         *("diffusion step" if case.steps else "token", str(case.batch), str(case.length)),
@@ -239,8 +250,8 @@ def _say_case(case: Case, workshop: Workshop, ceilings: Ceilings) -> None:
     ]
     wide_cells = ["", "", ""]
     if case.family is Family.diffusion:
-        with _float32_logits(workshop):
-            wide = _or_none(lambda: timed(published, workshop, samples=samples))
+        with _float32_logits(factory):
+            wide = _or_none(lambda: timed(published, factory, samples=samples))
         wide_cells = [_ms(wide), _times(wide, ours), _gib(wide)]
     print(
         f"| {' | '.join(cells + wide_cells)} |"
@@ -264,9 +275,9 @@ def _gib(timing: Timing | None) -> str:
 
 
 @contextmanager
-def _float32_logits(workshop: Workshop) -> Iterator[None]:
+def _float32_logits(factory: PassFactory) -> Iterator[None]:
     """Have the plain modules' head give float32."""
-    hook = workshop.model.llama.lm_head.register_forward_hook(lambda *called: called[-1].float())
+    hook = factory.model.llama.lm_head.register_forward_hook(lambda *called: called[-1].float())
     try:
         yield
     finally:
@@ -285,12 +296,12 @@ def _or_none(measure: Callable[[], Timing]) -> Timing | None:
     return None
 
 
-def _say_support(family: Family, workshop: Workshop) -> None:
+def _say_support(family: Family, factory: PassFactory) -> None:
     print(f"\n{FOLDERS[family]}, beside the table:")
     small = next(case for case in CASES if case.family is family)
     for case in (case for case in CASES if case.family is family and not case.large):
         usual, ours, eager = (
-            timed(a_run(case, engine, attention), workshop, samples=1 if family is Family.autoregressive else 3)
+            timed(a_run(case, engine, attention), factory, samples=1 if family is Family.autoregressive else 3)
             for engine, attention in (
                 (Engine.published, Attention.sdpa),
                 (Engine.compiled, Attention.sdpa),
@@ -298,20 +309,20 @@ def _say_support(family: Family, workshop: Workshop) -> None:
             )
         )
         print(
-            f"- B={case.batch} N={case.length}: attention=sdpa ({workshop.kernel(Attention.sdpa).name}): baseline"
+            f"- B={case.batch} N={case.length}: attention=sdpa ({factory.kernel(Attention.sdpa).name}): baseline"
             f" {usual.pass_ms:.2f} ms, ours {ours.pass_ms:.2f} ms, {usual.pass_ms / ours.pass_ms:.2f} times faster;"
             f" engine=eager with flash2 {eager.pass_ms:.2f} ms",
             flush=True,
         )
     if family is Family.diffusion:
         for case in (small, CASES[1], CASES[2]):
-            theirs, own = _layers_ms(case, workshop)
+            theirs, own = _layers_ms(case, factory)
             print(
                 f"- layers alone, compiled and captured, B={case.batch} N={case.length}: transformers' {theirs:.2f} ms,"
                 f" ours {own:.2f} ms, {theirs / own - 1:.1%} more",
                 flush=True,
             )
-    marked, unmarked = _marking(a_run(small, Engine.compiled), workshop)
+    marked, unmarked = _marking(a_run(small, Engine.compiled), factory)
     print(
         f"- marking phases, B=1 N={small.length}: {marked:.3f} ms a run, {unmarked:.3f} without:"
         f" {marked / unmarked - 1:+.2%}\n",
@@ -320,10 +331,10 @@ def _say_support(family: Family, workshop: Workshop) -> None:
 
 
 @torch.inference_mode()
-def _layers_ms(case: Case, workshop: Workshop) -> tuple[float, float]:
+def _layers_ms(case: Case, factory: PassFactory) -> tuple[float, float]:
     """A pass over a canvas through transformers' decoder layers and through ours, each compiled and captured."""
-    kernel, llama = workshop.kernel(Attention.flash2), workshop.model.llama.model
-    canvas = workshop.canvas(Engine.compiled, kernel)
+    kernel, llama = factory.kernel(Attention.flash2), factory.model.llama.model
+    canvas = factory.canvas(Engine.compiled, kernel)
     assert isinstance(canvas, CompiledCanvas)
     body = canvas.body
     tokens = torch.randint(0, 100_000, (case.batch, case.length), device=CUDA)
@@ -362,9 +373,9 @@ def _replay_ms(replay: Callable[[], None], repeats: int = 12) -> float:
     return median(times[2:])
 
 
-def _marking(run: Run, workshop: Workshop, pairs: int = 9) -> tuple[float, float]:
+def _marking(run: Run, factory: PassFactory, pairs: int = 9) -> tuple[float, float]:
     """Milliseconds of a whole run by the host's clock, with its phases marked and without, taken in turns."""
-    decoder, batch = make_decoder(run, workshop, workshop.kernel(run.attention)), a_batch(run, workshop)
+    decoder, batch = make_decoder(run, factory, factory.kernel(run.attention)), a_batch(run, factory)
     decoder.prepare(batch, run.output_tokens)
     time_once(decoder, batch, run.output_tokens, CudaClock())
     taken = [(_marked_ms(decoder, batch, run), _unmarked_ms(decoder, batch, run)) for _ in range(pairs)]
@@ -387,33 +398,33 @@ def _say_tokens() -> None:
     """Equal tokens of the trained tiny pair, 64 held-out prompts of 64 tokens and as many new ones."""
     print("Share of equal tokens, tiny pair, 64 prompts, 64 new tokens (K=32), temperature 0 and 1:")
     for family, dtype in ((f, d) for f in TINY for d in (torch.float32, torch.bfloat16)):
-        workshop = Workshop(load_model(ASSETS / TINY[family], family, dtype=dtype, device=CUDA))
+        factory = PassFactory(load_model(ASSETS / TINY[family], family, dtype=dtype, device=CUDA))
         for attention in (Attention.sdpa,) if dtype is torch.float32 else (Attention.flash2, Attention.sdpa):
-            for line in _shares(family, workshop, attention):
+            for line in _shares(family, factory, attention):
                 print(f"- {TINY[family]} {str(dtype).removeprefix('torch.')} {attention}: {line}", flush=True)
 
 
-def _shares(family: Family, workshop: Workshop, attention: Attention) -> Iterator[str]:
-    kernel = workshop.kernel(attention)
+def _shares(family: Family, factory: PassFactory, attention: Attention) -> Iterator[str]:
+    kernel = factory.kernel(attention)
     for temperature in (0.0, 1.0):
         case = Case(family, 64, 128, 32 if family is Family.diffusion else None)
         written = {}
         for engine in Engine:
             precision = Precision.bfloat16 if attention is Attention.flash2 else Precision.float32
             run = a_run(case, engine, attention, precision=precision, temperature=temperature)
-            written[engine] = [_written(run, workshop, kernel, family) for _ in range(2)]
+            written[engine] = [_written(run, factory, kernel, family) for _ in range(2)]
         eager, compiled = written[Engine.eager][0], written[Engine.compiled][0]
         repeats = ", ".join(f"{engine} {_equal(*pair):.4f}" for engine, pair in written.items())
         also = "" if temperature else f", published and compiled {_equal(written[Engine.published][0], compiled):.4f}"
         yield f"temperature {temperature:g}: eager and compiled {_equal(eager, compiled):.4f}{also}; twice {repeats}"
 
 
-def _written(run: Run, workshop: Workshop, kernel: Kernel, family: Family) -> torch.Tensor:
+def _written(run: Run, factory: PassFactory, kernel: Kernel, family: Family) -> torch.Tensor:
     tokenizer = load_tokenizer(ASSETS / TINY[family])
     read = partial(read_prompts, "builtin:prompts/austen.jsonl", tokenizer)
     prompts = read(prompt_tokens=run.prompt_tokens, output_tokens=run.output_tokens, count=run.batch)
     batch = make_batch([prompt.tokens for prompt in prompts], list(range(run.batch)), CUDA)
-    decoder = make_decoder(run, workshop, kernel)
+    decoder = make_decoder(run, factory, kernel)
     decoder.prepare(batch, run.output_tokens)
     return decoder.decode(batch, run.output_tokens, Unmarked()).tokens_BN
 

@@ -11,9 +11,9 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmark.sinks.journal import Journal, record_name
-from benchmark.sinks.mirror import sync
-from benchmark.sinks.tracking import Tracker
+from benchmark.store.journal import Journal, record_name
+from benchmark.store.mlflow_sync import sync
+from benchmark.store.mlflow_tracker import Tracker
 from tests.benchmarks.report_size import make_records
 
 RECORDS = 1000

@@ -22,18 +22,18 @@ from statistics import median
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from benchmark import measure
-from benchmark.clock import Clock, HostClock
-from benchmark.config import config_of, to_run
+from benchmark.config.convert import config_of, to_run
 from benchmark.decoders.interface import Batch, Decoder, Generation, Phase, Phases, make_batch
-from benchmark.environment import gpu_count
-from benchmark.measure import Instruments, Timed, time_once
-from benchmark.memory import Peaks
-from benchmark.nvml import Reading
-from benchmark.pipeline import execute
-from benchmark.shelf import Shelf
-from benchmark.stopping import Rule
-from benchmark.watch import Watch, other_load
+from benchmark.execution.model_cache import ModelCache
+from benchmark.execution.pipeline import execute
+from benchmark.hardware.clock import Clock, HostClock
+from benchmark.hardware.environment import gpu_count
+from benchmark.hardware.monitor import Watch, other_load
+from benchmark.hardware.nvml import Reading
+from benchmark.measurement import measure
+from benchmark.measurement.measure import Instruments, Timed, time_once
+from benchmark.measurement.peak_memory import Peaks
+from benchmark.measurement.stopping import Rule
 from tests.benchmarks.halves import halves
 from tests.benchmarks.tracing import Traced, TraceError, traced_generation
 
@@ -192,7 +192,9 @@ def traced_run(overrides: str) -> float:
     words = [*overrides.split(), "repeats=5", "prompts.count=5", "judge=none", "hardware=gpu"]
     measure.time_once = traced
     try:
-        record = execute(to_run(config_of(words), gpu_count), sweep="truth", shelf=Shelf(), report=lambda *_: None)
+        record = execute(
+            to_run(config_of(words), gpu_count), sweep="truth", models=ModelCache(), report=lambda *_: None
+        )
     finally:
         measure.time_once = time_once
     if record.measurement is None:

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,22 +10,33 @@ import torch
 from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import PreparableDecoder, Unmarked, make_batch
 from benchmark.engines.attention import Flash2Torch, Plain, choose_kernel
-from benchmark.engines.choice import TensorPick
 from benchmark.engines.compiled import CompileError, capture
-from benchmark.engines.factory import Workshop, products_on
+from benchmark.engines.factory import PassFactory, products_on
 from benchmark.engines.layer import rms_norm
 from benchmark.engines.noise import cells, gumbel
+from benchmark.engines.sampling import TensorPick
+from benchmark.execution.model_cache import ModelCache
+from benchmark.execution.pipeline import execute
 from benchmark.models.checkpoint import ASSETS
 from benchmark.models.loading import load_model
-from benchmark.pipeline import execute
-from benchmark.shelf import Shelf
-from records.record import Measurement
-from records.run import Run
-from records.settings import Attention, Device, Diffusion, Engine, Family, Model, Precision, Prompts, Remasking
+from crossover.records.record import Measurement
+from crossover.records.run import Run
+from crossover.records.settings import (
+    Attention,
+    Device,
+    Diffusion,
+    Engine,
+    Family,
+    Model,
+    Precision,
+    Prompts,
+    Remasking,
+)
+from tests.paths import KNOWN_ANSWERS
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")]
 
-KNOWN = Path(__file__).parents[1] / "known_answers" / "tiny_random_llada"
+KNOWN = KNOWN_ANSWERS / "tiny_random_llada"
 CUDA = torch.device("cuda")
 CASES = json.loads((KNOWN / "cases.json").read_text(encoding="utf-8"))["generate"]
 
@@ -57,12 +67,12 @@ TINY_LLAMA = replace(
 
 
 @pytest.fixture(scope="module")
-def published() -> Workshop:
-    return Workshop(load_model(KNOWN, Family.diffusion, dtype=torch.float32, device=CUDA))
+def published() -> PassFactory:
+    return PassFactory(load_model(KNOWN, Family.diffusion, dtype=torch.float32, device=CUDA))
 
 
 def measured(run: Run) -> Measurement:
-    record = execute(run, sweep="test", shelf=Shelf(), report=lambda *_: None)
+    record = execute(run, sweep="test", models=ModelCache(), report=lambda *_: None)
     assert record.measurement is not None, record.failure
     assert record.environment is not None
     assert record.environment.gpu is not None
@@ -73,7 +83,7 @@ def measured(run: Run) -> Measurement:
 @pytest.mark.parametrize("attention", [Attention.sdpa, Attention.eager])
 @pytest.mark.parametrize("engine", Engine)
 def test_every_engine_writes_the_published_tokens_in_float32(
-    published: Workshop, engine: Engine, attention: Attention, case: dict[str, Any]
+    published: PassFactory, engine: Engine, attention: Attention, case: dict[str, Any]
 ) -> None:
     prompts, expected = case["prompt_ids"], case["output_ids"]
     if not isinstance(prompts[0], list):
@@ -91,9 +101,9 @@ def test_every_engine_writes_the_published_tokens_in_float32(
 
 
 def test_noise_is_that_of_the_cpu() -> None:
-    streams, places = torch.arange(3), torch.arange(5).expand(3, -1)
-    on_cpu = gumbel(cells(streams, 7, places), 100)
-    on_gpu = gumbel(cells(streams.cuda(), 7, places.cuda()), 100)
+    streams, positions = torch.arange(3), torch.arange(5).expand(3, -1)
+    on_cpu = gumbel(cells(streams, 7, positions), 100)
+    on_gpu = gumbel(cells(streams.cuda(), 7, positions.cuda()), 100)
     assert torch.allclose(on_gpu.cpu(), on_cpu, rtol=1e-12, atol=1e-12)
 
 
@@ -101,12 +111,12 @@ def test_noise_is_that_of_the_cpu() -> None:
 def test_a_diffusion_run_never_waits_for_the_host(engine: Engine) -> None:
     settings = Diffusion(steps=8, block_length=16, remasking=Remasking.low_confidence, guidance_scale=0.0)
     run = replace(TINY, engine=engine, diffusion=settings, temperature=1.0)
-    made = Workshop(load_model(KNOWN, Family.diffusion, dtype=torch.bfloat16, device=CUDA))
+    made = PassFactory(load_model(KNOWN, Family.diffusion, dtype=torch.bfloat16, device=CUDA))
     never_waits(make_decoder(run, made, made.kernel(Attention.sdpa)))
 
 
 def test_a_compiled_continuation_never_waits_for_the_host() -> None:
-    made = Workshop(load_model(ASSETS / "tiny_llama", Family.autoregressive, dtype=torch.bfloat16, device=CUDA))
+    made = PassFactory(load_model(ASSETS / "tiny_llama", Family.autoregressive, dtype=torch.bfloat16, device=CUDA))
     never_waits(make_decoder(replace(TINY_LLAMA, engine=Engine.compiled), made, made.kernel(Attention.flash2)))
 
 
@@ -127,10 +137,10 @@ def test_the_kernel_picks_what_tensors_pick(rows: int, temperature: float) -> No
     from benchmark.engines.kernels.pick import KernelPick
 
     logits = torch.randn(rows, 5003, device=CUDA).bfloat16()
-    logits[:, 4000] = logits[:, 17] = 9.0  # equals: the lower place wins
-    places = torch.randint(-(2**62), 2**62, (rows,), device=CUDA)
-    tokens, confidence = KernelPick()(logits, places, temperature, 2)
-    expected_tokens, expected_confidence = TensorPick()(logits.clone(), places, temperature, 2)
+    logits[:, 4000] = logits[:, 17] = 9.0  # equals: the lower position wins
+    positions = torch.randint(-(2**62), 2**62, (rows,), device=CUDA)
+    tokens, confidence = KernelPick()(logits, positions, temperature, 2)
+    expected_tokens, expected_confidence = TensorPick()(logits.clone(), positions, temperature, 2)
     if temperature:
         assert torch.equal(tokens, expected_tokens)
     else:
@@ -242,7 +252,10 @@ def test_what_was_asked_for_is_what_ran(run: Run) -> None:
     for engine in Engine:
         for attention, name in ((Attention.flash2, "flash2 ("), (Attention.sdpa, "sdpa ("), (Attention.eager, "eager")):
             record = execute(
-                replace(run, engine=engine, attention=attention), sweep="test", shelf=Shelf(), report=lambda *_: None
+                replace(run, engine=engine, attention=attention),
+                sweep="test",
+                models=ModelCache(),
+                report=lambda *_: None,
             )
             assert record.measurement is not None, record.failure
             assert record.environment is not None

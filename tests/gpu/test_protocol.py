@@ -5,19 +5,19 @@ from dataclasses import replace
 import pytest
 import torch
 
-from benchmark.ceilings import measure_ceilings
-from benchmark.environment import current_gpu
-from benchmark.pipeline import execute
-from benchmark.shelf import Shelf
-from records.record import FailureKind, Record
-from records.run import Run
+from benchmark.execution.model_cache import ModelCache
+from benchmark.execution.pipeline import execute
+from benchmark.hardware.environment import current_gpu
+from benchmark.roofline.ceilings import measure_ceilings
+from crossover.records.record import FailureKind, Record
+from crossover.records.run import Run
 from tests.gpu.test_cuda import TINY, TINY_LLAMA
 
 pytestmark = pytest.mark.gpu
 
 
 def run_it(run: Run) -> Record:
-    return execute(run, sweep="test", shelf=Shelf(), report=lambda *_: None)
+    return execute(run, sweep="test", models=ModelCache(), report=lambda *_: None)
 
 
 @pytest.fixture(scope="module")

@@ -114,5 +114,5 @@ def table(request: pytest.FixtureRequest) -> Iterator[Table]:
     """Rows are added by the tests; the table goes where `--faults` says."""
     table = Table()
     yield table
-    if (place := request.config.getoption("--faults", None)) is not None:
-        table.write(place)
+    if (index := request.config.getoption("--faults", None)) is not None:
+        table.write(index)

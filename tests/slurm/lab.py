@@ -175,10 +175,10 @@ class Lab:
         (self.folder / "lab.json").write_text(json.dumps(asdict(self.settings), default=str))
 
     def _munge(self) -> None:
-        place = self.folder / "munge"
-        place.chmod(0o711)
+        index = self.folder / "munge"
+        index.chmod(0o711)
         options = {"key-file": "key", "socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
-        self._run("munged", "--force", *(f"--{option}={place / name}" for option, name in options.items()))
+        self._run("munged", "--force", *(f"--{option}={index / name}" for option, name in options.items()))
 
     def _account(self) -> None:
         """MariaDB, then slurmdbd, then the cluster and an account for whoever runs this."""

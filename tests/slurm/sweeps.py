@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.sinks.journal import Journal
-from benchmark.sinks.mirror import sync
-from benchmark.sinks.tracking import RECORD, Tracker
-from records.load import load
-from records.record import Record
+from benchmark.store.journal import Journal
+from benchmark.store.mlflow_sync import sync
+from benchmark.store.mlflow_tracker import RECORD, Tracker
+from crossover.records.load import load
+from crossover.records.record import Record
+from tests.paths import ROOT
 from tests.slurm.lab import Lab
 
-ROOT = Path(__file__).parents[2]
 HOOKS = Path(__file__).parent / "hooks"
 GRID = ("model=tiny_llama,tiny_llada", "steps=2,4,8", "batch=1,2,4", "length=32", "warmup=0", "repeats=1")
 TINY = ("prompts.count=1", "judge=none", "hardware=slurm_cpu", "hydra.launcher.mem_gb=1")

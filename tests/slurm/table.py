@@ -29,22 +29,22 @@ class Table:
         """One fault."""
         self.rows.append((fault, saw, proof))
 
-    def write(self, place: Path) -> None:
+    def write(self, index: Path) -> None:
         """Put it where the documentation has it. Rows of faults that were not tried this time stay as they are."""
         machine = f"SLURM on {platform.system()}, Python {platform.python_version()}"
-        lines = _rows(place) | {
+        lines = _rows(index) | {
             fault: f"| {fault} | {_cell(saw)} | {proof.lost} | {proof.doubled} | {proof.touched} |"
             for fault, saw, proof in self.rows
         }
         text = HEAD.format(points=POINTS, machine=machine) + "\n".join(lines.values()) + "\n"
-        place.write_text(text, encoding="utf-8")
+        index.write_text(text, encoding="utf-8")
 
 
-def _rows(place: Path) -> dict[str, str]:
+def _rows(index: Path) -> dict[str, str]:
     """The rows of a table that was written before, by their faults."""
-    if not place.is_file():
+    if not index.is_file():
         return {}
-    lines = [line for line in place.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    lines = [line for line in index.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     return {line.split(" | ")[0].removeprefix("| "): line for line in lines[1:]}
 
 

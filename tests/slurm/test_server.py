@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmark.sinks.journal import Journal
-from benchmark.sinks.mirror import sync
-from benchmark.sinks.tracking import PATIENCE_S, RECORD, Tracker
+from benchmark.store.journal import Journal
+from benchmark.store.mlflow_sync import sync
+from benchmark.store.mlflow_tracker import PATIENCE_S, RECORD, Tracker
 from tests.factories import a_record, a_run
 from tests.slurm.servers import Server
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from records.load import load
-from records.record import FailureKind
+from crossover.records.load import load
+from crossover.records.record import FailureKind
 
 MEASURED = {
     *(("tiny_llama", None, batch) for batch in (1, 2)),

@@ -55,13 +55,13 @@ def _gemv(
     if is_gated:
         total_up = weights_up.to(tl.float32) * values
     for first in range(block, inputs, block):
-        place = first + column
-        inside = place < inputs
-        values = tl.load(x + place, mask=inside, other=0.0).to(tl.float32)
-        weights = tl.load(start + place, mask=inside, other=0.0, eviction_policy="evict_first")
+        inner = first + column
+        inside = inner < inputs
+        values = tl.load(x + inner, mask=inside, other=0.0).to(tl.float32)
+        weights = tl.load(start + inner, mask=inside, other=0.0, eviction_policy="evict_first")
         total += weights.to(tl.float32) * values
         if is_gated:
-            weights_up = tl.load(start_up + place, mask=inside, other=0.0, eviction_policy="evict_first")
+            weights_up = tl.load(start_up + inner, mask=inside, other=0.0, eviction_policy="evict_first")
             total_up += weights_up.to(tl.float32) * values
     result = tl.sum(total)
     if is_gated:

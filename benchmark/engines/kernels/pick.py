@@ -1,8 +1,8 @@
 """The choice of tokens as a Triton kernel: one read of the logits, nothing as large as them written.
 
 Each row of logits is read in parts, by a program each, which keep the sum of exponentials (the online
-softmax of Milakov and Gimelshein, arXiv 1805.02867), the best score and its place; a second kernel joins the
-parts. Among equal scores the lower place wins, in every block and between parts. Noise is that of noise.py,
+softmax of Milakov and Gimelshein, arXiv 1805.02867), the best score and its entry; a second kernel joins the
+parts. Among equal scores the lower entry wins, in every block and between parts. Noise is that of noise.py,
 bit for bit up to the logarithm of the device.
 
 Dimensions: C rows of logits, V vocabulary, W parts of a row.
@@ -39,8 +39,8 @@ def _fold(word, bits: tl.constexpr):
 
 
 @triton.jit
-def _gumbel(cell, place):
-    word = cell + (place.to(tl.int64) + 1) * GOLDEN_STEP
+def _gumbel(cell, entry):
+    word = cell + (entry.to(tl.int64) + 1) * GOLDEN_STEP
     word = _fold(word, 30) * FIRST_MULTIPLIER
     word = _fold(word, 27) * SECOND_MULTIPLIER
     word = _fold(word, 31)
@@ -50,7 +50,7 @@ def _gumbel(cell, place):
 
 @triton.jit
 def _read_parts(
-    logits, cells, part_maximum, part_total, part_score, part_place, part_logit,
+    logits, cells, part_maximum, part_total, part_score, part_entry, part_logit,
     vocabulary, row_stride, part_length, temperature, forbidden,
     noisy: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
@@ -63,46 +63,46 @@ def _read_parts(
     maximum = tl.full((), LOWEST, tl.float32)
     total = tl.full((), 0.0, tl.float32)
     score = tl.full((), float("-inf"), tl.float64 if noisy else tl.float32)
-    place = tl.full((), 0, tl.int32)
+    entry = tl.full((), 0, tl.int32)
     logit = tl.full((), float("-inf"), tl.float32)
     for first in range(start, end, block):
-        places = first + tl.arange(0, block)
-        inside = places < end
-        values = tl.load(logits + row * row_stride + places, mask=inside, other=float("-inf")).to(tl.float32)
+        entries = first + tl.arange(0, block)
+        inside = entries < end
+        values = tl.load(logits + row * row_stride + entries, mask=inside, other=float("-inf")).to(tl.float32)
         higher = tl.maximum(maximum, tl.max(values, 0))
         total = total * tl.exp(maximum - higher) + tl.sum(tl.exp(values - higher), 0)
         maximum = higher
-        allowed = tl.where(places == forbidden, float("-inf"), values)
+        allowed = tl.where(entries == forbidden, float("-inf"), values)
         if noisy:
-            scores = allowed.to(tl.float64) + _gumbel(cell, places) * tl.load(temperature)
+            scores = allowed.to(tl.float64) + _gumbel(cell, entries) * tl.load(temperature)
             scores = tl.where(inside, scores, float("-inf"))
         else:
             scores = allowed
         best = tl.max(scores, 0)
         if best > score:
             score = best
-            place = tl.min(tl.where(scores == best, places, vocabulary), 0)
-            logit = tl.max(tl.where(places == place, allowed, float("-inf")), 0)
+            entry = tl.min(tl.where(scores == best, entries, vocabulary), 0)
+            logit = tl.max(tl.where(entries == entry, allowed, float("-inf")), 0)
     out = row * parts + part
     tl.store(part_maximum + out, maximum)
     tl.store(part_total + out, total)
     tl.store(part_score + out, score)
-    tl.store(part_place + out, place)
+    tl.store(part_entry + out, entry)
     tl.store(part_logit + out, logit)
 
 
 @triton.jit
-def _join_parts(part_maximum, part_total, part_score, part_place, part_logit, tokens, confidence, parts: tl.constexpr):
+def _join_parts(part_maximum, part_total, part_score, part_entry, part_logit, tokens, confidence, parts: tl.constexpr):
     row = tl.program_id(0).to(tl.int64)
     each = row * parts + tl.arange(0, parts)
     maxima = tl.load(part_maximum + each)
     maximum = tl.max(maxima, 0)
     total = tl.sum(tl.load(part_total + each) * tl.exp(maxima - maximum), 0)
     scores = tl.load(part_score + each)
-    places = tl.load(part_place + each)
-    place = tl.min(tl.where(scores == tl.max(scores, 0), places, 2147483647), 0)
-    logit = tl.max(tl.where(places == place, tl.load(part_logit + each), float("-inf")), 0)
-    tl.store(tokens + row, place.to(tl.int64))
+    entries = tl.load(part_entry + each)
+    entry = tl.min(tl.where(scores == tl.max(scores, 0), entries, 2147483647), 0)
+    logit = tl.max(tl.where(entries == entry, tl.load(part_logit + each), float("-inf")), 0)
+    tl.store(tokens + row, entry.to(tl.int64))
     tl.store(confidence + row, tl.exp(logit - maximum - tl.log(total)))
 
 
@@ -125,8 +125,8 @@ class KernelPick:
         new = logits_CV.new_empty
         floats = [new((rows, parts), dtype=torch.float32) for _ in range(3)]
         score = new((rows, parts), dtype=torch.float64 if temperature else torch.float32)
-        place = new((rows, parts), dtype=torch.int32)
-        partial = (floats[0], floats[1], score, place, floats[2])
+        entry = new((rows, parts), dtype=torch.int32)
+        partial = (floats[0], floats[1], score, entry, floats[2])
         tokens_C, confidence_C = new(rows, dtype=torch.int64), new(rows, dtype=torch.float32)
         _read_parts[(rows, parts)](
             *(logits_CV, cells_C.contiguous(), *partial),

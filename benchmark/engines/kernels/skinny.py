@@ -42,12 +42,12 @@ def _skinny_gemm(
     total = tl.zeros((output_block, token_block), tl.float32)
     total_up = tl.zeros((output_block, token_block), tl.float32)
     for first in range(0, inputs, input_block):
-        place = first + column
-        values = tl.load(x + token[None] * inputs + place[:, None], mask=within, other=0.0)
-        weights = tl.load(start + place[None], eviction_policy="evict_first")
+        inner = first + column
+        values = tl.load(x + token[None] * inputs + inner[:, None], mask=within, other=0.0)
+        weights = tl.load(start + inner[None], eviction_policy="evict_first")
         total = tl.dot(weights, values, total)
         if is_gated:
-            weights_up = tl.load(start_up + place[None], eviction_policy="evict_first")
+            weights_up = tl.load(start_up + inner[None], eviction_policy="evict_first")
             total_up = tl.dot(weights_up, values, total_up)
     if is_gated:
         total = silu_gate(total, total_up, out.dtype.element_ty)

@@ -58,10 +58,10 @@ def _swiglu_gemm(
         output = within // size * output_block
         gate = tl.zeros((token_block, output_block), tl.float32)
         up = tl.zeros((token_block, output_block), tl.float32)
-        for place in range(0, inputs, input_block):
-            values = x.load([token, place])
-            gate = tl.dot(values, weight.load([output, place]).T, gate)
-            up = tl.dot(values, weight.load([outputs + output, place]).T, up)
+        for inner in range(0, inputs, input_block):
+            values = x.load([token, inner])
+            gate = tl.dot(values, weight.load([output, inner]).T, gate)
+            up = tl.dot(values, weight.load([outputs + output, inner]).T, up)
         out.store([token, output], silu_gate(gate, up, out.dtype).to(out.dtype))
 
 

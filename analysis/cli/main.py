@@ -1,0 +1,104 @@
+"""`python -m analysis`: tables, parity, comparison and the report, from records on disk or in MLflow."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from analysis.cli import commands
+from analysis.cli.source import STORE
+from crossover.errors import UserError
+from crossover.terminal import ending_in_one_line
+
+COMMANDS = ("table", "parity", "compare", "report")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Do what the command line asks; one line and status 2 when it cannot be done."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] not in {*COMMANDS, "-h", "--help"}:
+        given.insert(0, "table")
+    options = _parser().parse_args(given)
+    with ending_in_one_line(_complaint):
+        options.command(options)
+
+
+def _complaint(error: Exception) -> str | None:
+    """The line for an error that the user can mend, in the words of this command line; None for one of our own."""
+    if isinstance(error, OSError):  # a full disk has no name
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    if not isinstance(error, UserError):
+        return None
+    return " ".join(str(error).replace("allow=", "--allow ").replace("margin=", "--margin ").split())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis",
+        description="What has been measured, and what follows from it. Without a command: table.",
+    )
+    adder = parser.add_subparsers(metavar="COMMAND", required=True)
+    source, quality, allow, store = _source(), _quality(), _allow(), _store()
+
+    def add(
+        name: str, command: Callable[[argparse.Namespace], None], words: str, *parents: argparse.ArgumentParser
+    ) -> argparse.ArgumentParser:
+        added = adder.add_parser(name, help=words, description=f"Print {words}.", parents=[*parents, store])
+        added.set_defaults(command=command)
+        return added
+
+    shown = add("table", commands.table, "the newest record of each run, one row each", source)
+    shown.add_argument("--svg", type=Path, metavar="FILE", help="also draw the table as a picture")
+    add("parity", commands.parity, "steps to parity and the speed-up there, at each B and N", source, quality, allow)
+    compared = add("compare", commands.compare, "whether sweep B was faster or slower than A, run by run", allow)
+    compared.add_argument("a", metavar="A", help="as SOURCE of the other commands")
+    compared.add_argument("b", metavar="B", help="the same")
+    written = add("report", commands.report, "one page of HTML, figures and tables", source, quality, allow)
+    written.description = "Write one page of HTML, and its figures and tables as files beside it."
+    written.add_argument(
+        "--output", type=Path, default=Path("report"), metavar="DIR", help="where to write it [report]"
+    )
+    return parser
+
+
+def _source() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument(
+        "source",
+        nargs="*",
+        default=["outputs"],
+        metavar="SOURCE",
+        help="output_dir, folder of records, record file or mlflow:EXPERIMENT; several are read together [outputs]",
+    )
+    return options
+
+
+def _quality() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument(
+        "--metric", action="append", default=[], help="perplexity or bertscore_f1; repeatable [all that were scored]"
+    )
+    options.add_argument(
+        "--margin", type=float, default=0.0, help="by how much diffusion may fall short, in the metric's unit [0]"
+    )
+    return options
+
+
+def _allow() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="CONTROL",
+        help="a control that may vary, e.g. torch; repeatable",
+    )
+    return options
+
+
+def _store() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument(
+        "--tracking-uri", default=STORE, metavar="URI", help=f"MLflow's store or server, for mlflow: [{STORE}]"
+    )
+    return options

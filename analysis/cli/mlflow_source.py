@@ -1,0 +1,84 @@
+"""Records from an MLflow experiment: each run's record.json, from a local store or from a server."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+from crossover.errors import UserError
+from crossover.records.load import Source
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ARTIFACT = "record.json"
+DATABASE = "sqlite:///"
+PAGE = 1000
+"""Runs that one request asks for."""
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+
+
+def experiment_sources(experiment: str, uri: str) -> list[Source]:
+    """One source for each run of the experiment.
+
+    Raises:
+        UserError: when the store does not answer, or has no such experiment, or no run in it.
+    """
+    if uri.startswith(DATABASE) and not Path(uri.removeprefix(DATABASE)).is_file():
+        raise UserError(
+            f"--tracking-uri {uri}: there is no such file: give sqlite:///OUTPUT_DIR/mlflow.db, or a server"
+        )
+    try:
+        runs = list(_runs(experiment, uri))
+    except UserError:
+        raise
+    except Exception as error:  # the client raises its transport's and its database's errors too
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"--tracking-uri {uri}: the MLflow store does not answer ({reason[:200]})") from error
+    if not runs:
+        raise UserError(f"experiment {experiment!r} in {uri} has no runs: name another, mlflow:EXPERIMENT")
+    return [(f"mlflow run {run.info.run_id}", partial(_content, run.info, uri)) for run in runs]
+
+
+def _runs(experiment: str, uri: str) -> Iterator[Any]:
+    client = _client(uri)
+    found = client.get_experiment_by_name(experiment)
+    if found is None:
+        known = ", ".join(sorted(each.name for each in client.search_experiments()))
+        raise UserError(f"there is no experiment {experiment!r} in {uri}: it has {known}")
+    token = None
+    while True:
+        page = client.search_runs([found.experiment_id], max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _content(info: Any, uri: str) -> bytes:  # noqa: ANN401 (MLflow's RunInfo, which is not loaded here)
+    """A run's record; straight from the disk where the artifacts lie on one."""
+    place = urlparse(info.artifact_uri)
+    if place.scheme in {"", "file"}:
+        return (Path(unquote(place.path)) / ARTIFACT).read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return Path(_client(uri).download_artifacts(info.run_id, ARTIFACT, folder)).read_bytes()
+        except Exception as error:  # as above; whatever it is, the other runs are still to be read
+            raise OSError(f"its {ARTIFACT} cannot be read: {error}") from error
+
+
+def _client(uri: str) -> "MlflowClient":
+    from mlflow import MlflowClient
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    return MlflowClient(tracking_uri=uri)

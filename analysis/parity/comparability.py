@@ -1,0 +1,243 @@
+"""Which runs may be compared: one diffusion model with one baseline at one (B, N), every control equal.
+
+A control is what an experiment holds constant: hardware, software, shape, prompts, judge.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from crossover.errors import UserError
+from crossover.records.load import latest
+from crossover.records.machine import Environment
+from crossover.records.record import Record
+from crossover.records.run import Run
+from crossover.records.settings import Device, Remasking, Weights
+
+Controls = tuple[tuple[str, object], ...]
+"""Each control's name and value, in the order of `CONTROLS`."""
+
+
+def _of_run(read: Callable[[Run], object]) -> Callable[[Record], object]:
+    return lambda record: read(record.run)
+
+
+def _of_environment(read: Callable[[Environment], object]) -> Callable[[Record], object]:
+    return lambda record: None if record.environment is None else read(record.environment)
+
+
+def _of_cpu(read: Callable[[Environment], object]) -> Callable[[Record], object]:
+    """A fact of the CPU, which is a control only where the model runs on it."""
+    return lambda record: (
+        None if record.environment is None or record.run.device is not Device.cpu else read(record.environment)
+    )
+
+
+def _power_limit(environment: Environment) -> object:
+    return None if environment.card is None else environment.card.power_limit_w
+
+
+def _documents(record: Record) -> object:
+    return None if record.measurement is None else record.measurement.prompts_digest
+
+
+def _judge(run: Run) -> object:
+    if run.judge is None:
+        return None
+    revision = f"@{run.judge.revision}" if run.judge.revision else ""
+    return f"{run.judge.checkpoint}{revision} {run.judge.precision}"
+
+
+def _encoder(run: Run) -> object:
+    if run.encoder is None:
+        return None
+    revision = f"@{run.encoder.revision}" if run.encoder.revision else ""
+    return f"{run.encoder.checkpoint}{revision} layer {run.encoder.layer}"
+
+
+CONTROLS: Mapping[str, Callable[[Record], object]] = {
+    "device": _of_run(lambda run: run.device),
+    "gpu": _of_environment(lambda environment: environment.gpu),
+    "cpu": _of_cpu(lambda environment: environment.cpu),
+    "cpu_threads": _of_cpu(lambda environment: environment.cpu_threads),
+    "precision": _of_run(lambda run: run.precision),
+    "engine": _of_environment(lambda environment: environment.engine),
+    "attention": _of_environment(lambda environment: environment.attention),
+    "weights": _of_run(lambda run: run.weights),
+    "output_tokens": _of_run(lambda run: run.output_tokens),
+    "prompt_tokens": _of_run(lambda run: run.prompt_tokens),
+    "prompts": _of_run(lambda run: run.prompts.source),
+    "prompt_count": _of_run(lambda run: run.prompts.count),
+    "documents": _documents,
+    "seed": _of_run(lambda run: run.seed),
+    "temperature": _of_run(lambda run: run.temperature),
+    "judge": _of_run(_judge),
+    "encoder": _of_run(_encoder),
+    "python": _of_environment(lambda environment: environment.python),
+    "torch": _of_environment(lambda environment: environment.torch),
+    "cuda": _of_environment(lambda environment: environment.cuda),
+    "driver": _of_environment(lambda environment: environment.driver),
+    "transformers": _of_environment(lambda environment: environment.transformers),
+    "cudnn": _of_environment(lambda environment: environment.cudnn),
+    "flash_attn": _of_environment(lambda environment: environment.flash_attn),
+    "system": _of_environment(lambda environment: environment.system),
+    "power_limit": _of_environment(_power_limit),
+    "variables": _of_environment(lambda environment: " ".join(environment.variables)),
+    "crossover": _of_environment(lambda environment: environment.crossover),
+    "commit": _of_environment(lambda environment: environment.commit),
+}
+"""What must be equal, by the name that `--allow` takes. A new control is a row here."""
+
+
+NO_QUALITY = "random weights have no quality to compare"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairing:
+    """One diffusion model's ladder of steps beside its baseline, all measured, all controls equal.
+
+    Attributes:
+        diffusion: the model's name, with its sampling settings where they are not the usual ones.
+        by_steps: the measured run of each K, smallest K first.
+        controls: what was held equal; a control that the user allowed to vary is not in it.
+    """
+
+    batch: int
+    length: int
+    diffusion: str
+    baseline_model: str
+    by_steps: Mapping[int, Record]
+    baseline: Record
+    controls: Controls
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grouping:
+    """What can be compared of the newest record of each run, and a line for each that cannot."""
+
+    newest: tuple[Record, ...]
+    pairings: tuple[Pairing, ...]
+    left_out: tuple[str, ...]
+
+
+def controls_of(record: Record, allow: Collection[str] = frozenset()) -> Controls:
+    """Each control and its value in `record`, without those in `allow`."""
+    return tuple((name, read(record)) for name, read in CONTROLS.items() if name not in allow)
+
+
+def check_allowed(allow: Iterable[str]) -> None:
+    """Refuse names that are no control.
+
+    Raises:
+        UserError: with the names that are.
+    """
+    unknown = sorted(set(allow) - CONTROLS.keys())
+    if unknown:
+        raise UserError(f"allow={','.join(unknown)} names no control: use {', '.join(CONTROLS)}")
+
+
+def newest(records: Iterable[Record], allow: Collection[str] = frozenset()) -> list[Record]:
+    """The newest measured record of each run under each set of controls; a failed one where there is no other."""
+    alike: dict[Controls, list[Record]] = defaultdict(list)
+    for record in sorted(records, key=lambda record: record.started_at):
+        alike[controls_of(record, {*allow, "documents"})].append(record)  # which a failed run never got to see
+    return [record for bucket in alike.values() for record in latest(bucket)]
+
+
+def group(records: Iterable[Record], allow: Collection[str] = frozenset()) -> Grouping:
+    """Pair each diffusion model with each baseline of equal controls, at each batch and length.
+
+    Random weights have no quality, so that their runs are left out, whatever is allowed to vary.
+
+    Raises:
+        UserError: when `allow` names what is no control.
+    """
+    check_allowed(allow)
+    kept = newest(records, allow)
+    measured = [record for record in kept if record.measurement is not None and not _is_random(record)]
+    points: dict[tuple[int, int], list[Record]] = defaultdict(list)
+    for record in measured:
+        points[record.run.batch, record.run.length].append(record)
+    pairings: list[Pairing] = []
+    left_out = [_not_measured(record) for record in kept if record.measurement is None]
+    left_out += [f"{record.name}: {NO_QUALITY}" for record in kept if record.measurement and _is_random(record)]
+    for _, at_point in sorted(points.items()):
+        paired, alone = _pair(at_point, allow)
+        pairings += paired
+        left_out += alone
+    return Grouping(newest=tuple(kept), pairings=tuple(pairings), left_out=tuple(left_out))
+
+
+def difference(record: Record, others: Iterable[Controls], allow: Collection[str] = frozenset()) -> str:
+    """The controls in which the most similar of `others` differs from `record`, with both values."""
+    own = controls_of(record, allow)
+    differing = [[(a, b) for a, b in zip(own, other, strict=True) if a != b] for other in others]
+    closest = min(differing, key=len)
+    return "; ".join(f"{name} is {value}, there {there}" for (name, value), (_, there) in closest)
+
+
+def _pair(records: Sequence[Record], allow: Collection[str]) -> tuple[list[Pairing], list[str]]:
+    """The pairings among the measured records of one (B, N), and a line for each that found no partner."""
+    ladders: dict[Controls, dict[str, dict[int, Record]]] = defaultdict(lambda: defaultdict(dict))
+    baselines: dict[Controls, dict[str, Record]] = defaultdict(dict)
+    held = [(record, controls_of(record, allow)) for record in records]
+    for record, controls in held:  # the newer ones later, in place of older ones
+        if record.run.diffusion is None:
+            baselines[controls][record.run.model.name] = record
+        else:
+            ladders[controls][diffusion_name(record.run)][record.run.diffusion.steps] = record
+    pairings = [
+        Pairing(
+            batch=baseline.run.batch,
+            length=baseline.run.length,
+            diffusion=diffusion,
+            baseline_model=model,
+            by_steps=dict(sorted(by_steps.items())),
+            baseline=baseline,
+            controls=controls,
+        )
+        for controls in ladders.keys() & baselines.keys()
+        for diffusion, by_steps in ladders[controls].items()
+        for model, baseline in baselines[controls].items()
+    ]
+    pairings.sort(key=lambda pairing: (pairing.diffusion, pairing.baseline_model))
+    return pairings, _alone(held, ladders.keys(), baselines.keys(), allow)
+
+
+def _alone(
+    held: Iterable[tuple[Record, Controls]],
+    ladders: Collection[Controls],
+    baselines: Collection[Controls],
+    allow: Collection[str],
+) -> list[str]:
+    lines = []
+    for record, controls in held:
+        partners, wanted = (ladders, "diffusion") if record.run.diffusion is None else (baselines, "autoregressive")
+        if controls in partners:
+            continue
+        reason = f"no {wanted} run at this batch and length"
+        if partners:
+            reason = f"{difference(record, partners, allow)} in the closest {wanted} run"
+        lines.append(f"{record.name}: {reason}")
+    return lines
+
+
+def diffusion_name(run: Run) -> str:
+    """The model's name, followed by the sampling settings that differ from pure low-confidence diffusion."""
+    settings = run.diffusion
+    assert settings is not None
+    unusual = [
+        (settings.block_length != run.output_tokens, f"block_length={settings.block_length}"),
+        (settings.remasking is not Remasking.low_confidence, f"remasking={settings.remasking}"),
+        (settings.guidance_scale != 0, f"guidance={settings.guidance_scale:g}"),
+    ]
+    return " ".join([run.model.name, *(words for differs, words in unusual if differs)])
+
+
+def _is_random(record: Record) -> bool:
+    return record.run.weights is Weights.random
+
+
+def _not_measured(record: Record) -> str:
+    assert record.failure is not None
+    return f"{record.name}: {record.failure.kind.replace('_', ' ')}: {record.failure.message}"

@@ -1,0 +1,1 @@
+"""Sentences, tables, figures, and the page that holds them."""

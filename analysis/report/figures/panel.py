@@ -1,0 +1,41 @@
+"""What one (B, N) contributes to the figures of quality."""
+
+from dataclasses import dataclass
+
+from analysis.parity.quality import METRICS
+from analysis.parity.steps_to_parity import Parity
+from analysis.statistics.intervals import Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entropy:
+    """Entropy of the outputs' tokens, in nats: at each number of steps, and the baseline's."""
+
+    steps: tuple[int, ...]
+    values: tuple[Interval, ...]
+    baseline: Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One metric's parity at one (B, N). `setting` names what else tells panels apart, or is empty."""
+
+    parity: Parity
+    setting: str
+    entropy: Entropy | None
+
+    @property
+    def title(self) -> str:
+        """Where in the grid."""
+        return f"B = {self.parity.batch}, N = {self.parity.length}" + (f", {self.setting}" if self.setting else "")
+
+
+def axis_label(parity: Parity) -> str:
+    """The metric with its unit."""
+    metric = METRICS[parity.metric]
+    return f"{metric.label}, {metric.unit}" if metric.unit else metric.label
+
+
+def triple(found: Interval) -> tuple[float, float, float]:
+    """Estimate, low, high."""
+    return found.estimate, found.low, found.high

@@ -1,0 +1,122 @@
+"""Latency and throughput against batch, a column for each length."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from analysis.report.figures.style import (
+    BASELINE,
+    MARKERS,
+    PURPLE,
+    SHADES,
+    Drawing,
+    error_bars,
+    grid,
+    legend,
+    look,
+    plain_log,
+    shown_of,
+    whole_numbers,
+)
+from analysis.report.points import Point, spread_out
+
+MOST_LENGTHS = 4
+
+Spread = tuple[float, float, float]
+"""A middle, and the quartiles below and above it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """What shares a label and a look: a baseline, or a diffusion model at one number of steps."""
+
+    model: str
+    steps: int | None
+    look: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """As the legend has it."""
+        return self.model if self.steps is None else f"{self.model} K={self.steps}"
+
+    def through(self, points: Sequence[Point]) -> list[Point]:
+        """Its points, by batch."""
+        own = (point for point in points if (point.model, point.steps) == (self.model, self.steps))
+        return sorted(own, key=lambda point: point.batch)
+
+
+def draw_scaling(points: Sequence[Point]) -> Drawing | None:
+    """None when nothing was measured."""
+    measured = [point for point in points if point.values]
+    if not measured:
+        return None
+    lost = sum(point.ran_out_of_memory for point in points)
+    every = sorted({point.length for point in measured})
+    lengths, lines = spread_out(every, MOST_LENGTHS), lines_of(measured)
+    with look():
+        figure, cells = grid(2 * len(lengths), max(2, len(lengths)), size=(3.4, 2.5))
+        axes = [figure.add_subplot(cell) for cell in cells]
+        for length, above, below in zip(lengths, axes, axes[len(lengths) :], strict=False):
+            chosen = [point for point in measured if point.length == length]
+            _draw(above, lines, chosen, latency)
+            _draw(below, lines, chosen, throughput)
+            above.set_title(f"N = {length}")
+        axes[0].set_ylabel("latency of a batch, s")
+        axes[len(lengths)].set_ylabel("throughput, tokens/s")
+        legend(figure, axes, columns=6)
+    return Drawing(
+        name="latency-throughput",
+        title="Latency and throughput against batch",
+        caption="Median of the timed samples; bars span their quartiles."
+        + (f" Out of memory and so missing: {lost} of the runs; see the peak memory." if lost else "")
+        + shown_of(len(lengths), len(every)),
+        alt="Latency of a batch and throughput, both on logarithmic axes, against batch size, for length"
+        f" {', '.join(map(str, lengths))}; lines: {', '.join(line.label for line in lines)}.",
+        figure=figure,
+    )
+
+
+def lines_of(points: Sequence[Point]) -> list[Line]:
+    """Baselines first, then diffusion models over a few of their steps."""
+    ladder = spread_out((point.steps for point in points if point.steps is not None), len(SHADES))
+    baselines = sorted({point.model for point in points if not point.diffuses})
+    targets = sorted({point.model for point in points if point.diffuses})
+    looks = ({"color": color, "marker": "s", "linestyle": "--", "zorder": 3} for color in (BASELINE, PURPLE) * 9)
+    shades = SHADES[len(SHADES) - len(ladder) :]
+    return [Line(model=model, steps=None, look=look) for model, look in zip(baselines, looks, strict=False)] + [
+        Line(model=model, steps=steps, look={"color": shade, "marker": marker, "linestyle": style})
+        for model, style in zip(targets, ("-", "-.", ":") * 9, strict=False)
+        for steps, shade, marker in zip(ladder, shades, MARKERS, strict=False)
+    ]
+
+
+def latency(point: Point) -> Spread:
+    """Median and quartiles, in s."""
+    found = point.values
+    return found["latency/e2e_s"], found["latency/e2e_p25_s"], found["latency/e2e_p75_s"]
+
+
+def throughput(point: Point) -> Spread:
+    """Median and quartiles, in tokens/s."""
+    middle, low, high = latency(point)
+    tokens = point.values["throughput/tok_per_s"] * middle
+    return tokens / middle, tokens / high, tokens / low
+
+
+def _draw(axes: Axes, lines: Sequence[Line], points: Sequence[Point], value: Callable[[Point], Spread]) -> None:
+    for line in lines:
+        if own := line.through(points):
+            spreads = [value(point) for point in own]
+            axes.errorbar(
+                [point.batch for point in own],
+                [middle for middle, _, _ in spreads],
+                yerr=error_bars(spreads),
+                label=line.label,
+                capsize=2,
+                **line.look,
+            )
+    whole_numbers(axes, [point.batch for point in points], "batch B")
+    highest, lowest = max(value(point)[2] for point in points), min(value(point)[1] for point in points)
+    plain_log(axes, "y", highest / lowest)

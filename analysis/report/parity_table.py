@@ -1,0 +1,114 @@
+"""The parity table: one row for each metric, batch and length."""
+
+import math
+from collections.abc import Sequence
+
+from analysis.parity.quality import METRICS
+from analysis.parity.steps_to_parity import Parity
+from analysis.report.tables import Raw, Table
+from analysis.report.words import crossing, inside, interval, ratio_interval, remarks, steps_to_parity
+from analysis.statistics.intervals import Interval
+
+NAMES = ("diffusion", "baseline", "metric")
+"""Columns that stand in the title instead where all rows agree."""
+HEADINGS = (
+    *("B", "N", *NAMES, "setting", "of baseline", "K at parity", "at parity", "speed-up"),
+    *("curves cross at K", "speed-up there", "remarks"),
+)
+
+
+def parity_table(rows: Sequence[tuple[Parity, str]]) -> Table:
+    """Of parities, each with its setting in words."""
+    shown = [_shown(parity, setting) for parity, setting in rows]
+    same = {name: shown[0][name] for name in NAMES if shown and len({row[name] for row in shown}) == 1}
+    plain = not any(setting for _, setting in rows)
+    headings = tuple(name for name in HEADINGS if name not in same and not (plain and name == "setting"))
+    return Table(
+        name="parity",
+        title=_title(same),
+        headings=headings,
+        words=frozenset({*NAMES, "setting", "remarks"}),
+        rows=tuple(tuple(row[heading] for heading in headings) for row in shown),
+        raw=tuple(_raw(parity, setting) for parity, setting in rows),
+    )
+
+
+def _title(same: dict[str, str]) -> str:
+    models = " against ".join(same[name] for name in ("diffusion", "baseline") if name in same)
+    told = [part for part in (models, inside(same["metric"]) if "metric" in same else "") if part]
+    return ": ".join(["Steps to parity", *([", ".join(told)] if told else [])])
+
+
+def _shown(parity: Parity, setting: str) -> dict[str, str]:
+    first = parity.first_steps
+    at_parity = None if first is None else parity.quality[parity.steps.index(first)]
+    cells = (
+        str(parity.batch),
+        str(parity.length),
+        parity.diffusion,
+        parity.baseline_model,
+        METRICS[parity.metric].label,
+        setting,
+        interval(parity.baseline),
+        _steps(parity),
+        "" if at_parity is None else interval(at_parity),
+        "" if parity.speedup is None else ratio_interval(parity.speedup),
+        crossing(parity),
+        "" if parity.crossing_speedup is None else ratio_interval(parity.crossing_speedup),
+        " ".join(remarks(parity)),
+    )
+    return dict(zip(HEADINGS, cells, strict=True))
+
+
+def _steps(parity: Parity) -> str:
+    """S_parity with the K that are possible."""
+    low, high = (f"> {parity.steps[-1]}" if end is None else str(end) for end in parity.first_steps_interval)
+    first = steps_to_parity(parity)
+    return first if low == high and parity.first_steps is None else f"{first} [{low}, {high}]"
+
+
+def _measured(steps: float) -> float | None:
+    """Steps where curves cross; None below the smallest K and above the largest."""
+    return steps if 0.0 < steps < math.inf else None
+
+
+def _raw(parity: Parity, setting: str) -> Raw:
+    low, high = parity.first_steps_interval
+    return {
+        "batch": parity.batch,
+        "length": parity.length,
+        "diffusion": parity.diffusion,
+        "baseline": parity.baseline_model,
+        "setting": setting,
+        "metric": parity.metric,
+        "margin": parity.margin,
+        "reading": parity.reading.value,
+        "steps_to_parity": parity.first_steps,
+        "steps_to_parity_low": low,
+        "steps_to_parity_high": high,
+        "holds_from_steps": parity.holds_from_steps,
+        "crossing_steps": _measured(parity.crossing.steps),
+        "crossing_steps_low": _measured(parity.crossing.low),
+        "crossing_steps_high": _measured(parity.crossing.high),
+        "monotone": parity.monotone,
+        "largest_steps": parity.steps[-1],
+        **_bounds("baseline_quality", parity.baseline),
+        **_bounds("speedup", parity.speedup),
+        **_bounds("crossing_speedup", parity.crossing_speedup),
+        **_bounds("baseline_latency_s", parity.baseline_latency_s),
+        "steps": " ".join(map(str, parity.steps)),
+        "quality": " ".join(f"{each.estimate:.6g}" for each in parity.quality),
+        "reaches_probability": " ".join(f"{each:.4g}" for each in parity.reaches_probability),
+        "latency_s": " ".join(f"{each.estimate:.6g}" for each in parity.latency_s),
+        "prompts": parity.prompts,
+        "resamples": parity.resamples,
+        "flags": " ".join(parity.flags),
+    }
+
+
+def _bounds(name: str, found: Interval | None) -> dict[str, float | None]:
+    return {
+        name: None if found is None else found.estimate,
+        f"{name}_low": None if found is None else found.low,
+        f"{name}_high": None if found is None else found.high,
+    }

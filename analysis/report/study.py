@@ -1,0 +1,140 @@
+"""All that the report says of a set of records: what was compared, with what result, and what was left out."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.parity.comparability import Controls, Pairing, controls_of, group
+from analysis.parity.evidence import UnscoredError
+from analysis.parity.quality import METRICS, Metric
+from analysis.parity.steps_to_parity import RESAMPLES, check_margin, find_parity
+from analysis.report.figures.panel import Entropy, Panel
+from analysis.report.figures.style import MOST_PANELS
+from analysis.report.points import Point, points
+from analysis.statistics.bootstrap import resample, studentise
+from crossover.records.record import Record
+
+SHAPE = frozenset({"output_tokens", "prompt_tokens", "documents"})
+"""Controls that follow from length and batch, and so differ along an axis of every figure."""
+MANY = 200
+"""Pairings from which the bootstrap takes fewer resamples, to end in seconds."""
+FEWER_RESAMPLES = 1000
+
+Track = Callable[[Sequence[Any], str], Iterable[Any]]
+"""Hands on what it is given, and shows how far that is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """The analysis of a set of records.
+
+    Attributes:
+        points: the newest record of each run.
+        alike: the largest set of points that share all controls but those that the length decides.
+        panels: of each metric that the records have, its parities by setting, batch and length.
+        controls: of each control, the values that the compared runs have.
+        left_out: a line for each run that entered no comparison.
+    """
+
+    points: tuple[Point, ...]
+    alike: tuple[Point, ...]
+    panels: dict[str, tuple[Panel, ...]]
+    controls: dict[str, tuple[str, ...]]
+    left_out: tuple[str, ...]
+
+
+def study(
+    records: Sequence[Record],
+    *,
+    metrics: Sequence[Metric],
+    margin: float = 0.0,
+    allow: frozenset[str] = frozenset(),
+    track: Track = lambda items, _: items,
+) -> Study:
+    """Analyse `records` by each of `metrics` that they have.
+
+    Raises:
+        UserError: when `allow` names no control or the margin is none.
+    """
+    check_margin(margin)
+    grouping = group(records, allow)
+    every = points(grouping.newest)
+    settings = _settings(grouping.pairings)
+    panels: dict[str, list[Panel]] = defaultdict(list)
+    unknown: list[str] = []
+    resamples = RESAMPLES if len(grouping.pairings) < MANY else FEWER_RESAMPLES
+    ordered = sorted(zip(settings, grouping.pairings, strict=True), key=_order)
+    for setting, pairing in track(ordered, "comparing"):
+        for metric in (each for each in metrics if _has(pairing, each)):
+            try:
+                parity = find_parity(pairing, metric, margin=margin, resamples=resamples)
+            except UnscoredError as error:
+                unknown.append(f"{pairing.diffusion} B={pairing.batch} N={pairing.length}: {error}")
+            else:
+                entropy = _entropy(pairing) if len(panels[metric.name]) < MOST_PANELS else None
+                panels[metric.name].append(Panel(parity=parity, setting=setting, entropy=entropy))
+    return Study(
+        points=tuple(every),
+        alike=tuple(_alike(every, allow)),
+        panels={name: tuple(panels[name]) for name in METRICS if name in panels},
+        controls=_held(grouping.pairings),
+        left_out=(*grouping.left_out, *unknown),
+    )
+
+
+def _order(setting_and_pairing: tuple[str, Pairing]) -> tuple[str, int, int]:
+    setting, pairing = setting_and_pairing
+    return setting, pairing.batch, pairing.length
+
+
+def _has(pairing: Pairing, metric: Metric) -> bool:
+    """Whether any output of the pairing was scored by the metric."""
+    runs = (pairing.baseline, *pairing.by_steps.values())
+    measured = (run.measurement for run in runs if run.measurement is not None)
+    return any(metric.part(score) is not None for measurement in measured for score in measurement.scores)
+
+
+def _settings(pairings: Sequence[Pairing]) -> list[str]:
+    """Of each pairing, what besides B and N tells it from others: models and controls that vary among them."""
+    facts = [
+        {
+            **{name: str(value) for name, value in pairing.controls if name not in SHAPE},
+            "models": f"{pairing.diffusion} and {pairing.baseline_model}",
+        }
+        for pairing in pairings
+    ]
+    varying = [name for name in (facts[0] if facts else {}) if len({each[name] for each in facts}) > 1]
+    return [", ".join(each[name] if name == "models" else f"{name}={each[name]}" for name in varying) for each in facts]
+
+
+def _held(pairings: Iterable[Pairing]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for pairing in pairings:
+        for name, value in pairing.controls:
+            found[name]["none" if value is None else str(value)] = None
+    return {name: tuple(values) for name, values in found.items()}
+
+
+def _alike(every: Sequence[Point], allow: Collection[str]) -> list[Point]:
+    sets: dict[Controls, list[Point]] = defaultdict(list)
+    for point in every:
+        sets[controls_of(point.record, {*allow, *SHAPE})].append(point)
+    return max(sets.values(), key=len, default=[])
+
+
+def _entropy(pairing: Pairing) -> Entropy | None:
+    """Mean entropy over the prompts that all arms share, for the figures; None with fewer than two."""
+    runs = (pairing.baseline, *pairing.by_steps.values())
+    arms = [
+        {score.prompt_id: score.entropy_nats for score in run.measurement.scores} for run in runs if run.measurement
+    ]
+    shared = sorted(set.intersection(*map(set, arms)))
+    if len(shared) < 2:  # noqa: PLR2004 (no spread in one)
+        return None
+    values_AP = np.array([[arm[prompt] for prompt in shared] for arm in arms])
+    drawn = resample(values_AP, np.ones_like(values_AP), resamples=FEWER_RESAMPLES, seed=0)
+    baseline, *values = studentise(drawn.mean_RA, drawn.variance_RA).intervals(0.95, float)
+    return Entropy(steps=tuple(pairing.by_steps), values=tuple(values), baseline=baseline)

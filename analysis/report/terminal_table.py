@@ -1,0 +1,137 @@
+"""Tables that a person reads in a terminal."""
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from analysis.report.tables import Table as Rows
+from analysis.report.words import number
+from analysis.statistics.metrics import metrics
+from crossover.records.record import Failure, Record
+from crossover.records.run import Run
+from crossover.records.settings import Diffusion
+from crossover.terminal import PLAIN_WIDTH
+
+MIB = 1024 * 1024
+ENDLESS = 10_000
+BERTSCORE = "quality/bertscore_f1"
+
+
+def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
+    """One row a record: latency with its spread, throughput, memory, quality; or why there is none.
+
+    Settings other than steps, batch and length have a column when they differ, BERTScore when there is any; spread and
+    samples when `width` has room for them.
+    """
+    shown = _table(records, frozenset(), padding=1)
+    for without, padding in (({"samples"}, 1), (ROOMY, 1), (ROOMY, 0)):
+        if Console(width=ENDLESS).measure(shown).maximum > width:
+            shown = _table(records, frozenset(without), padding=padding)
+    return shown
+
+
+def _table(records: Sequence[Record], without: frozenset[str], *, padding: int) -> Table:
+    found = [metrics(record) for record in records]
+    settings = SHAPE | {name: read for name, read in OTHERS.items() if _differ(records, read)}
+    scored = any(BERTSCORE in each for each in found)
+    values = {name: write for name, write in VALUES.items() if name not in without and (scored or name != "BERTScore")}
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, padding))
+    for heading in (*settings, *values):
+        shown.add_column(escape(heading), justify="left" if heading == "model" else "right", no_wrap=True)
+    for record, measured in zip(records, found, strict=True):
+        shown.add_row(*(read(record.run) for read in settings.values()), *_values(record, measured, values))
+    return shown
+
+
+def _differ(records: Sequence[Record], read: Callable[[Run], str]) -> bool:
+    return len({read(record.run) for record in records} - {""}) > 1
+
+
+def show(rows: Rows, without: Collection[str] = ()) -> Table:
+    """Any of the report's tables, on a terminal; `without` some of its headings."""
+    kept = [index for index, heading in enumerate(rows.headings) if heading not in without]
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index in kept:
+        shown.add_column(escape(rows.headings[index]), justify="left" if rows.left[index] else "right", overflow="fold")
+    for row in rows.rows:
+        shown.add_row(*(escape(row[index]) for index in kept))
+    return shown
+
+
+def failures(records: Sequence[Record]) -> list[str]:
+    """A line for each point that was not measured or not judged, with its reason."""
+    lines = [_why(record, record.failure) for record in records if record.failure is not None]
+    unjudged = [record for record in records if record.measurement and record.measurement.quality_failure]
+    return lines + [
+        f"{each.name}: not judged: {each.measurement.quality_failure}" for each in unjudged if each.measurement
+    ]
+
+
+def _values(
+    record: Record, found: dict[str, float], values: Mapping[str, Callable[[dict[str, float]], str]]
+) -> tuple[str, ...]:
+    if record.failure is not None:
+        return (record.failure.kind.replace("_", " "),)
+    return tuple(write(found) for write in values.values())
+
+
+def _why(record: Record, failure: Failure) -> str:
+    return f"{record.name}: {failure.kind.replace('_', ' ')}: {failure.message}"
+
+
+def _spread(found: dict[str, float]) -> str:
+    return f"[{number(found['latency/e2e_p25_s'])}, {number(found['latency/e2e_p75_s'])}]"
+
+
+def _perplexity(found: dict[str, float]) -> str:
+    return f"{found['quality/perplexity']:.1f}" if "quality/perplexity" in found else ""
+
+
+def _tail(checkpoint: str) -> str:
+    """What a folder, a hub id or a package is called."""
+    return re.split(r"[/:]", checkpoint.rstrip("/"))[-1]
+
+
+def _of_diffusion(read: Callable[[Diffusion], object]) -> Callable[[Run], str]:
+    return lambda run: "" if run.diffusion is None else str(read(run.diffusion))
+
+
+SHAPE: dict[str, Callable[[Run], str]] = {
+    "model": lambda run: run.model.name,
+    "steps": _of_diffusion(lambda diffusion: diffusion.steps),
+    "batch": lambda run: str(run.batch),
+    "length": lambda run: str(run.length),
+}
+OTHERS: dict[str, Callable[[Run], str]] = {
+    "T": lambda run: f"{run.temperature:g}",
+    "seed": lambda run: str(run.seed) if run.is_random else "",
+    "prompt": lambda run: f"{run.prompt_fraction:g}",
+    "block": _of_diffusion(lambda diffusion: diffusion.block_length),
+    "remasking": _of_diffusion(lambda diffusion: diffusion.remasking),
+    "guidance": _of_diffusion(lambda diffusion: f"{diffusion.guidance_scale:g}"),
+    "precision": lambda run: run.precision,
+    "device": lambda run: run.device,
+    "engine": lambda run: run.engine,
+    "attention": lambda run: run.attention,
+    "weights": lambda run: run.weights,
+    "judge": lambda run: "" if run.judge is None else _tail(run.judge.checkpoint),
+    "encoder": lambda run: "" if run.encoder is None else f"{_tail(run.encoder.checkpoint)} {run.encoder.layer}",
+}
+"""Settings that tell grid points apart only where a sweep varies them."""
+
+VALUES: dict[str, Callable[[dict[str, float]], str]] = {
+    "latency s": lambda found: number(found["latency/e2e_s"]),
+    "[p25, p75]": _spread,
+    "samples": lambda found: f"{found['work/samples']:.0f}",
+    "tok/s": lambda found: f"{found['throughput/tok_per_s']:,.0f}",
+    "MiB": lambda found: f"{found['max_memory_reserved'] / MIB:,.0f}",
+    "perplexity": _perplexity,
+    "entropy": lambda found: f"{found['quality/entropy_nats']:.2f}" if "quality/entropy_nats" in found else "",
+    "BERTScore": lambda found: f"{found[BERTSCORE]:.3f}" if BERTSCORE in found else "",
+}
+ROOMY = frozenset({"[p25, p75]", "samples"})
+"""Columns that a narrow terminal does without."""

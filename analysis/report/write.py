@@ -1,0 +1,93 @@
+"""The report: one page, and beside it every figure and table as a file."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from analysis.report.figures.bound import draw_bound
+from analysis.report.figures.curves import draw_curves
+from analysis.report.figures.front import draw_front
+from analysis.report.figures.memory import draw_memory
+from analysis.report.figures.scaling import draw_scaling
+from analysis.report.figures.style import Drawing, Picture
+from analysis.report.figures.timeline import draw_timeline
+from analysis.report.grid_table import grid_table
+from analysis.report.page import render
+from analysis.report.parity_table import parity_table
+from analysis.report.study import Study, Track
+from analysis.report.tables import Table
+
+PAGE = "report.html"
+MANY = 1000
+"""Points from which figures are drawn by two processes, while this one makes the tables."""
+
+Task = tuple[Callable[[Any], Drawing | None], Sequence[Any]]
+"""What draws a figure, and of what."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What a report consists of."""
+
+    page: Path
+    files: tuple[Path, ...]
+
+
+def write_report(
+    study: Study, rejected: Sequence[str], folder: Path, *, track: Track = lambda items, _: items
+) -> Written:
+    """Write the page and its files to `folder`, over what an earlier report left there.
+
+    Raises:
+        OSError: when they cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tasks = _tasks(study)
+    with _drawn(tasks, folder, workers=2 if len(study.points) >= MANY else 0) as drawn:
+        tables = all_tables(study)
+        for table in tables:
+            table.save(folder)
+        results = iter(drawn)
+        pictures = [picture for _ in track(tasks, "drawing") if (picture := next(results)) is not None]
+    page = folder / PAGE
+    page.write_text(render(study, pictures, tables, rejected), encoding="utf-8")
+    names = [f"{each.name}.{kind}" for each in pictures for kind in ("svg", "png")]
+    names += [f"{table.name}.{kind}" for table in tables for kind in ("csv", "md", "tex")]
+    return Written(page=page, files=tuple(folder / name for name in names))
+
+
+def all_tables(study: Study) -> tuple[Table, Table]:
+    """Parity by every metric, and all grid points."""
+    every = [(panel.parity, panel.setting) for panels in study.panels.values() for panel in panels]
+    return parity_table(every), grid_table(study.points)
+
+
+def _tasks(study: Study) -> list[Task]:
+    """Each figure of the report: quality first, since it is the answer."""
+    by_metric = list(study.panels.values())
+    return [
+        *((draw_curves, panels) for panels in by_metric),
+        *((draw_front, panels) for panels in by_metric),
+        *((draw, study.alike) for draw in (draw_bound, draw_scaling, draw_memory, draw_timeline)),
+    ]
+
+
+@contextmanager
+def _drawn(tasks: Sequence[Task], folder: Path, *, workers: int) -> Iterator[Iterable[Picture | None]]:
+    """The pictures in the order of `tasks`, drawn when asked for, or at once by other processes."""
+    folders = [folder] * len(tasks)
+    if not workers:
+        yield map(_draw, tasks, folders)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield pool.map(_draw, tasks, folders)
+
+
+def _draw(task: Task, folder: Path) -> Picture | None:
+    draw, of_what = task
+    drawing = draw(of_what)
+    return None if drawing is None else drawing.save(folder)

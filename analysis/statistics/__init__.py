@@ -1,0 +1,1 @@
+"""Figures of one record, and intervals of many: bootstrap, latencies, crossings of curves."""

@@ -1,0 +1,111 @@
+"""Say in one line what is wrong with the command line, whichever library noticed it."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import fields, is_dataclass
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from benchmark.config.schema import Config
+from crossover.errors import UserError
+
+
+def complaint(error: BaseException) -> str | None:
+    """The line for an error that the user can mend; None for one of our own."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, HydraException | OmegaConfBaseException) or "override must be" in str(error):
+        return _reworded(f"{error}\n{error.__cause__ or ''}")
+    if isinstance(error, OSError) and error.filename:
+        return (
+            f"{error.filename}: {error.strerror}; if it belongs to the output, give another folder, output_dir=FOLDER"
+        )
+    return None
+
+
+def _reworded(text: str) -> str:
+    for pattern, reword in REWORDINGS.items():
+        if match := re.search(pattern, text, re.DOTALL):
+            return reword(match)
+    return " ".join(text.split())
+
+
+def _unknown_option(match: re.Match[str]) -> str:
+    group, name = match.groups()
+    options = re.findall(r"^\t([\w/]+)$", match.string, re.MULTILINE)
+    return f"{group}={name} is not known{_guess(name, options)}; choose one of {', '.join(options)}"
+
+
+def _unknown_key(match: re.Match[str]) -> str:
+    key = _full_key(match)
+    if key.startswith("hydra.launcher."):
+        return (
+            f"the launcher has no key {key!r}: give keys of the launcher that hardware= chooses, for one hardware alone"
+            " and without hydra/launcher= beside it; `python -m benchmark --cfg hydra -p hydra.launcher` shows them"
+        )
+    if key.startswith("hydra."):
+        return f"there is no key {key!r}: `python -m benchmark --cfg hydra` shows Hydra's own"
+    group, dot, _ = key.rpartition(".")
+    holder = getattr(Config(), group, None) if dot else Config()
+    known = [group + dot + field.name for field in fields(holder)] if is_dataclass(holder) else []
+    return f"there is no key {key!r}{_guess(key, known)}; the keys are {', '.join(known)}"
+
+
+def _wrong_type(match: re.Match[str]) -> str:
+    value, kind = match[1], match[2].lower()
+    kinds = {"integer": "a whole number", "float": "a number", "bool": "true or false"}
+    return f"{_full_key(match)}={value} is not allowed: give {kinds.get(kind, kind)}"
+
+
+def _wrong_choice(match: re.Match[str]) -> str:
+    value, choices = match.groups()
+    return f"{_full_key(match)}={value} is not allowed: give one of {choices.lower()}"
+
+
+def _needs_sweep(match: re.Match[str]) -> str:
+    return f"{match[1]} gives several values: add -m to run them as a sweep, python -m benchmark -m {match[1]}"
+
+
+def _unset(match: re.Match[str]) -> str:
+    return f"{_full_key(match)} has no value: give it, {_full_key(match)}=..."
+
+
+def _syntax(match: re.Match[str]) -> str:
+    return f"{match[1]!r} cannot be read: write KEY=VALUE, or with -m KEY=A,B for several values"
+
+
+def _grammar(match: re.Match[str]) -> str:
+    what = match[1].strip().splitlines()[0]
+    return (
+        f"an override cannot be read ({what}): put values with other than plain characters in quotes, \"KEY='VALUE'\""
+    )
+
+
+def _no_name(_: re.Match[str]) -> str:
+    return "a group takes a name, as in judge=none or model=tiny_llada: --help lists the groups and their names"
+
+
+def _full_key(match: re.Match[str]) -> str:
+    found = re.search(r"full_key: (\S+)", match.string)
+    return found[1] if found else "a value"
+
+
+def _guess(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+REWORDINGS: dict[str, Callable[[re.Match[str]], str]] = {
+    r"Could not find '([\w/]+)/([^']*)'": _unknown_option,
+    r"Key '[^']+' (?:is not in struct|not in)": _unknown_key,
+    r"Invalid value '([^']*)', expected one of \[(.*?)\]": _wrong_choice,
+    r"Value '([^']*)' of type '\w+' (?:could not be converted to|is not convertible to) (\w+)": _wrong_type,
+    r"Value '([^']*)' is not a valid (bool)": _wrong_type,
+    r"Ambiguous value for argument '([^']*)'": _needs_sweep,
+    r"Error parsing override '([^']*)'": _syntax,
+    r"issing mandatory value": _unset,
+    r"Config group override must be": _no_name,
+    r"(.*)\nSee https://hydra.cc/docs/\S+/override_grammar": _grammar,
+}

@@ -1,0 +1,1 @@
+"""Points of a sweep handed to processes and SLURM jobs, and the records that must come back."""

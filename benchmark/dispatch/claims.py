@@ -1,0 +1,190 @@
+"""Claims: who measures a grid point now, so that no two jobs do, on machines that share nothing but files.
+
+Claims of a key are numbered files that are made once, by an exclusive link, and never go away: the highest
+number holds. Whoever finds its holder gone makes the next number, which one contender alone can. A job that
+lost its node and runs on regardless finds a higher number than its own, and keeps its result to itself.
+"""
+
+import json
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from benchmark.slurm.client import SchedulerDownError, Slurm, is_here
+from benchmark.util.files import make_file, replace_file
+from crossover.records.structure import build
+
+LEASE_S = 3600.0
+"""How long a holder that nobody here can ask about may be silent. It shows signs of life between samples alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """Who holds a claim: a process, or the SLURM job that it is part of, started for the nth time."""
+
+    host: str
+    pid: int
+    created: float
+    sweep: str
+    since: str
+    job: str | None = None
+    restarts: int = 0
+    released: bool = False
+
+    def __str__(self) -> str:
+        where = f"SLURM job {self.job}" if self.job else f"process {self.pid} on {self.host}"
+        return f"{where} since {self.since[:19]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A claim that is held by this process, until it is released or somebody finds this process gone."""
+
+    path: Path
+    owner: Owner
+
+    @property
+    def holds(self) -> bool:
+        """Whether nobody has taken over."""
+        return not _numbered(self.path, _number(self.path) + 1).exists()
+
+    def renew(self) -> None:
+        """A sign of life."""
+        os.utime(self.path)
+
+    def release(self) -> None:
+        """Let others have it."""
+        replace_file(self.path, json.dumps(asdict(replace(self.owner, released=True))))
+
+
+IsAlive = Callable[[Owner, float], bool]
+"""Whether an owner still is, by its name and the seconds since its last sign of life."""
+
+
+class Claims:
+    """The claims below an output folder."""
+
+    def __init__(self, output_dir: Path, is_alive: IsAlive | None = None) -> None:
+        self._folder = output_dir / "claims"
+        self._is_alive = is_alive or alive
+
+    def take(self, key: str, owner: Owner) -> Claim | Owner:
+        """The claim on a key; or who holds it."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        number = 0
+        while True:
+            while self._path(key, number + 1).exists():
+                number += 1
+            holder = self._holder(key, number, owner)
+            if holder is not None:
+                return holder
+            if _make(self._path(key, number + 1), owner):
+                return Claim(path=self._path(key, number + 1), owner=owner)
+            number += 1
+
+    def holder(self, key: str) -> Owner | None:
+        """Who measures a key at the moment, if anybody."""
+        owner = self.last(key)
+        return None if owner is None else self._holder(key, self._last_number(key), None)
+
+    def last(self, key: str) -> Owner | None:
+        """Who held a key last."""
+        number = self._last_number(key)
+        return _read(self._path(key, number)) if number else None
+
+    def _last_number(self, key: str) -> int:
+        number = 0
+        while self._path(key, number + 1).exists():
+            number += 1
+        return number
+
+    def _holder(self, key: str, number: int, asking: Owner | None) -> Owner | None:
+        path = self._path(key, number)
+        owner = _read(path) if number else None
+        if owner is None or owner.released or _is_earlier_start(owner, asking):
+            return None
+        return owner if self._is_alive(owner, self._silence_s(path)) else None
+
+    def _silence_s(self, path: Path) -> float:
+        """Seconds since a claim's last sign of life, by the clock of the file system."""
+        with tempfile.NamedTemporaryFile(dir=self._folder) as now:
+            return Path(now.name).stat().st_mtime - path.stat().st_mtime
+
+    def _path(self, key: str, number: int) -> Path:
+        return self._folder / f"{key}.{number}"
+
+
+def this_process(sweep: str, job: str | None = None, restarts: int = 0) -> Owner:
+    """This process as an owner; `job` when the scheduler's job ends with it."""
+    process = psutil.Process()
+    return Owner(
+        host=socket.gethostname(),
+        pid=process.pid,
+        created=process.create_time(),
+        sweep=sweep,
+        since=datetime.now(UTC).isoformat(),
+        job=job,
+        restarts=restarts,
+    )
+
+
+def alive(owner: Owner, silence_s: float) -> bool:
+    """Whether an owner still is: by the scheduler, by its process on this machine, or by its signs of life."""
+    if owner.job is not None and is_here():
+        try:
+            return not Slurm().states([owner.job])[owner.job].is_over
+        except SchedulerDownError:
+            return silence_s < LEASE_S
+    if owner.job is None and owner.host == socket.gethostname():
+        return process_is_alive(owner.pid, owner.created)
+    return silence_s < LEASE_S
+
+
+def process_is_alive(pid: int, created: float) -> bool:
+    """Whether a process of this machine still runs; its number may have gone to another since."""
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _is_earlier_start(owner: Owner, asking: Owner | None) -> bool:
+    """Whether the holder is the job that asks, before the scheduler started it again."""
+    return (
+        asking is not None and asking.job is not None and owner.job == asking.job and owner.restarts < asking.restarts
+    )
+
+
+def _make(path: Path, owner: Owner) -> bool:
+    """Make a claim's file, unless there is one."""
+    try:
+        make_file(path, json.dumps(asdict(owner)))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _read(path: Path) -> Owner | None:
+    """The owner in a claim's file; None when nothing can be made of it, a moment after it appeared."""
+    for _ in range(5):
+        try:
+            return build(Owner, json.loads(path.read_text(encoding="utf-8")))
+        except ValueError:
+            time.sleep(0.1)
+    return None
+
+
+def _number(path: Path) -> int:
+    return int(path.suffix.removeprefix("."))
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_suffix(f".{number}")

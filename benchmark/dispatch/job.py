@@ -1,0 +1,69 @@
+"""A job on its node, or a process of its own on this machine: `python -m benchmark.dispatch.job PART [TASK]`.
+
+The batch says which points of which sweep are whose; a task of a SLURM array knows its number.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmark.dispatch.claims import Owner, this_process
+from benchmark.dispatch.ledger import read_batch, read_sweep
+from benchmark.dispatch.worker import Outcome, Worker
+from benchmark.slurm.signals import Stopped, told_to_stop
+from crossover.records.record import FailureKind
+from crossover.terminal import make_console
+
+
+def main(arguments: list[str]) -> int:
+    """Run the points of a task; 0 when each was measured, or is a result, or somebody else's."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmark.dispatch.job", description="What a sweep starts; not by hand."
+    )
+    parser.add_argument("batch", type=Path, help="the file in the sweep's ledger that says which points are whose")
+    parser.add_argument("task", type=int, nargs="?", default=os.environ.get("SLURM_ARRAY_TASK_ID"))
+    options = parser.parse_args(arguments)
+    if options.task is None:
+        parser.error("which task is neither given nor in SLURM_ARRAY_TASK_ID")
+    file, task = options.batch, options.task
+    batch = read_batch(file)
+    sweep = read_sweep(file.parents[2], file.parent.name)
+    with told_to_stop():
+        worker = Worker(sweep, _owner(sweep.id) if batch.slurm else this_process(sweep.id), make_console())
+        try:
+            outcomes = [worker.perform(index) for index in batch.tasks[task]]
+        except Stopped as stop:
+            if stop.kind is FailureKind.preempted and batch.slurm:
+                _start_again()
+            return STOPPED
+        except KeyboardInterrupt:
+            return STOPPED
+    return int(any(_failed(outcome) for outcome in outcomes))
+
+
+STOPPED = 130
+KILL_S = 60.0
+"""Time for SLURM to end a job that is to be started again."""
+
+
+def _start_again() -> None:
+    """Ask SLURM to queue this job again: one that was preempted and ends by itself would count as failed."""
+    command = ["scontrol", "requeue", os.environ["SLURM_JOB_ID"]]
+    if subprocess.run(command, check=False, timeout=KILL_S).returncode == 0:
+        time.sleep(KILL_S)
+
+
+def _failed(outcome: Outcome) -> bool:
+    return outcome.kind is not None and not outcome.kind.is_result
+
+
+def _owner(sweep: str) -> Owner:
+    job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    return this_process(sweep, job=job, restarts=int(os.environ.get("SLURM_RESTART_COUNT", "0")))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

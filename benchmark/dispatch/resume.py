@@ -1,0 +1,125 @@
+"""Which grid points need to be run: those without a record that counts."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from benchmark.config.settings import Rerun
+from benchmark.dispatch.ledger import ExpectedEnvironment, Sweep
+from benchmark.hardware.environment import missing_words
+from crossover.records.record import Failure, FailureKind, Record
+from crossover.records.run import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumePolicy:
+    """What a sweep takes for done. `began` is when it began, UTC, ISO 8601."""
+
+    sweep: str
+    began: str
+    rerun: Rerun
+    skip_dominated: bool
+    conditions: ExpectedEnvironment
+
+    def is_done(self, record: Record) -> bool:
+        """Whether a record makes another run of its grid point unnecessary.
+
+        A measurement does, and so do failures that say something about the point; what was interrupted,
+        killed, lost, out of time or raised an error is run again.
+        """
+        if not has_environment(record, self.conditions):
+            return False
+        is_new = record.sweep == self.sweep or record.started_at >= self.began
+        if record.failure is None:
+            return is_new or self.rerun is not Rerun.all
+        if record.failure.kind is FailureKind.dominated and not self.skip_dominated:
+            return False
+        return record.failure.kind.is_result and (is_new or self.rerun is Rerun.none)
+
+    def done(self, records: Iterable[Record]) -> dict[str, Record]:
+        """For each key that is done the record to go by: a measurement before a failure, then the newest."""
+        found: dict[str, Record] = {}
+        for record in sorted(records, key=lambda each: (each.measurement is not None, each.started_at)):
+            if self.is_done(record):
+                found[record.key] = record
+        return found
+
+
+def has_environment(record: Record, expected: ExpectedEnvironment) -> bool:
+    """Whether a record was made in this environment, as far as either is known."""
+    environment = record.environment
+    if environment is None:
+        return True
+    versions = (
+        (expected.python, environment.python),
+        (expected.torch, environment.torch),
+        (expected.transformers, environment.transformers),
+        (expected.crossover, environment.crossover),
+        (expected.cpu, environment.cpu),
+    )
+    if any(wanted is not None and _plain(wanted) != _plain(found) for wanted, found in versions):
+        return False
+    if expected.cpu_threads is not None and expected.cpu_threads != environment.cpu_threads:
+        return False
+    return expected.gpu is None or environment.gpu is None or not missing_words(environment.gpu, expected.gpu)
+
+
+def _plain(version: str) -> str:
+    """A version without its build, which its package's metadata may not tell."""
+    return version.partition("+")[0]
+
+
+def dominated(run: Run, failed: Mapping[str, Record]) -> Record | None:
+    """A record of a smaller point of the same curve that ran out of memory, if `failed` holds one, by key."""
+    smaller = (record for record in failed.values() if is_larger(run, record.run))
+    return next((each for each in smaller if each.failure and each.failure.kind is FailureKind.out_of_memory), None)
+
+
+def is_larger(run: Run, other: Run) -> bool:
+    """Whether `run` is `other` with a larger batch or length, and nothing smaller or otherwise different."""
+    if run.batch < other.batch or run.length < other.length or (run.batch, run.length) == (other.batch, other.length):
+        return False
+    return _shapeless(run) == _shapeless(other)
+
+
+def _shapeless(run: Run) -> Run:
+    """A run at no batch and length in particular; a block that is the whole output follows the length."""
+    diffusion = run.diffusion
+    if diffusion is not None and diffusion.block_length == run.output_tokens:
+        diffusion = replace(diffusion, block_length=1)
+    return replace(run, batch=1, length=2, prompt_fraction=0.5, diffusion=diffusion)
+
+
+def resume_policy(sweep: Sweep) -> ResumePolicy:
+    """What a sweep takes for done."""
+    return ResumePolicy(
+        sweep=sweep.id,
+        began=sweep.began,
+        rerun=sweep.rerun,
+        skip_dominated=sweep.skip_dominated,
+        conditions=sweep.conditions,
+    )
+
+
+def dominated_failure(smaller: Record) -> Failure:
+    """Why a point is not run at all."""
+    return Failure(
+        kind=FailureKind.dominated,
+        message=f"not run: {smaller.name} ran out of memory, and this point is larger (skip_dominated=true)",
+    )
+
+
+def unmeasured_record(run: Run, sweep: str, failure: Failure, started: datetime | None = None) -> Record:
+    """The record of a run that never came to measuring."""
+    now = datetime.now(UTC)
+    return Record(
+        key=run.key,
+        name=run.name,
+        sweep=sweep,
+        started_at=(started or now).isoformat(),
+        finished_at=now.isoformat(),
+        run=run,
+        environment=None,
+        measurement=None,
+        failure=failure,
+    )

@@ -1,0 +1,1 @@
+"""One run from top to bottom, in whatever process it was given to."""

@@ -1,0 +1,85 @@
+"""What a person sees: a live line while a run works, a line when it is done, a table at the end.
+
+On a terminal the live line is redrawn between samples only: a thread that draws would disturb the clock.
+Elsewhere there are plain lines and nothing that moves.
+"""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from analysis.report.words import number
+from analysis.statistics.metrics import metrics
+from benchmark.util.progress import Stage
+from crossover.records.machine import Verdict
+from crossover.records.record import Measurement, Record, StoppedBy
+
+
+class RunDisplay:
+    """The live line of one run: its place in the sweep, its name, its stage, the samples taken."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._console = console
+        self._title = title
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[stage]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            auto_refresh=False,
+            disable=not console.is_terminal,
+        )
+        self._task = TaskID(0)
+
+    def __enter__(self) -> "RunDisplay":
+        """Begin to draw."""
+        self._progress.start()
+        self._task = self._progress.add_task(self._title, total=1, stage="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wipe the line."""
+        self._progress.stop()
+
+    def report(self, stage: Stage, done: int, total: int) -> None:
+        """Draw the stage, and how many of its parts are done."""
+        part = f"{stage} {done + 1}/{total}" if total > 1 else str(stage)
+        self._progress.update(self._task, completed=done, total=total, stage=part, refresh=True)
+
+
+def title(index: int, size: int, name: str) -> str:
+    """A run's name with its place in the sweep."""
+    return f"[{index + 1}/{size}] {name}".replace("[", r"\[", 1) if size > 1 else name
+
+
+def finished(console: Console, heading: str, record: Record) -> None:
+    """One line for a run that has ended, and one for each thing that whoever quotes it must know."""
+    if record.measurement is None:
+        assert record.failure is not None
+        console.print(f"{heading}  {record.failure.kind.replace('_', ' ')}", highlight=False)
+        return
+    found = metrics(record)
+    judged = f"  perplexity {found['quality/perplexity']:.1f}" if "quality/perplexity" in found else ""
+    latency, rate = found["latency/e2e_s"], found["throughput/tok_per_s"]
+    console.print(f"{heading}  {number(latency)} s  {rate:,.0f} tok/s{judged}", highlight=False)
+    for line in cautions(record.measurement):
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+
+
+def cautions(measured: Measurement) -> list[str]:
+    """What was not as the protocol wants it, a line each."""
+    lines = [] if measured.fallback is None else [measured.fallback]
+    if measured.watched is not None and measured.watched.verdict is not Verdict.clean:
+        lines.append(f"{measured.watched.verdict}: {measured.watched.why}")
+    if measured.warmup_too_short:
+        lines.append(f"the first sample was far slower: {len(measured.warmup_s)} warm-up runs are too few")
+    if measured.stopped_by is StoppedBy.budget:
+        share = measured.interval_share
+        found = "the median has no 95% interval" if share is None else f"the median's 95% interval is {share:.0%} wide"
+        lines.append(f"time budget spent: {found} after {len(measured.samples)} samples")
+    return lines

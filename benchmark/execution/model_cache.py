@@ -1,0 +1,62 @@
+"""Keep the last model loaded, so that neighbouring grid points share it and what was compiled for it."""
+
+import gc
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from benchmark.engines.factory import PassFactory
+from benchmark.models.checkpoint import architecture_folder
+from benchmark.models.loaded import DTYPES, load, require_device
+from benchmark.models.loading import LanguageModel, random_model
+from crossover.records.run import Run
+from crossover.records.settings import Weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedModel:
+    """What a run measures: a model, its passes, and a tokenizer unless its weights are random."""
+
+    model: LanguageModel
+    factory: PassFactory
+    tokenizer: PreTrainedTokenizerBase | None
+
+
+class ModelCache:
+    """Room for one loaded; asking for another drops the first before the second is loaded."""
+
+    def __init__(self) -> None:
+        self._wanted: tuple[object, ...] | None = None
+        self._loaded: LoadedModel | None = None
+
+    def get(self, run: Run) -> LoadedModel:
+        """The loaded of a run, loaded only if it is not the one that the last call got."""
+        model = run.model
+        wanted = (model.checkpoint, model.revision, model.architecture, model.family)
+        wanted += (run.weights, run.precision, run.device)  # type: ignore[assignment]
+        if self._loaded is None or wanted != self._wanted:
+            if self._loaded is not None:
+                self._loaded.factory.close()
+            self._loaded = None
+            gc.collect()
+            if torch.cuda.is_initialized():
+                torch.cuda.empty_cache()  # the next model in pieces of the last one's memory would hold on to all of it
+            self._loaded = _load(run)
+            self._wanted = wanted
+        return self._loaded
+
+
+def _load(run: Run) -> LoadedModel:
+    if run.weights is Weights.random:
+        require_device(run.device)
+        folder = architecture_folder(run.model.architecture, run.model.checkpoint, run.model.revision)
+        dtype, device = DTYPES[run.precision], torch.device(run.device.value)
+        model = random_model(folder, run.model.family, dtype=dtype, device=device)
+        return LoadedModel(model=model, factory=PassFactory(model), tokenizer=None)
+    loaded = load(run.model.checkpoint, run.model.revision, run.model.family, run.precision, run.device)
+    return LoadedModel(model=loaded.model, factory=PassFactory(loaded.model), tokenizer=loaded.tokenizer)
+
+
+MODEL_CACHE = ModelCache()
+"""This process's."""

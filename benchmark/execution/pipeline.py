@@ -1,0 +1,281 @@
+"""One run from top to bottom: models, prompts, measurement, quality, record. It always returns a record."""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from statistics import median
+
+import torch
+
+from benchmark.decoders.factory import Ran, ready_decoder
+from benchmark.decoders.interface import Batch, make_batch
+from benchmark.decoders.prompts import Prompt, random_prompts, read_prompts
+from benchmark.execution.fingerprint import fingerprint
+from benchmark.execution.model_cache import LoadedModel, ModelCache
+from benchmark.execution.outputs import batch_rows, prompts_digest, read_back, samples_of
+from benchmark.hardware.clock import CudaClock, HostClock
+from benchmark.hardware.device import is_out_of_memory
+from benchmark.hardware.environment import current_gpu, probe, require_gpu, require_watched, watch
+from benchmark.hardware.verdict import judge
+from benchmark.measurement.equal_work import check_equal_work
+from benchmark.measurement.measure import Instruments, Measured, measure
+from benchmark.measurement.peak_memory import cuda_peaks, host_peaks
+from benchmark.measurement.profiling import Subject, profiled
+from benchmark.measurement.stopping import Rule, first_is_outlier, interval_share
+from benchmark.models.loaded import require_device
+from benchmark.models.loading import LanguageModel, end_ids
+from benchmark.quality.likelihood import likelihoods
+from benchmark.quality.score import Scorers, load_scorers, score
+from benchmark.roofline.estimate import Estimate, estimate_run, limits
+from benchmark.slurm.signals import Stopped
+from benchmark.util.progress import Report, Stage
+from crossover.errors import BrokenProtocolError, DisturbedError, InfeasibleError, UserError
+from crossover.records.machine import Environment
+from crossover.records.profile import Profile
+from crossover.records.record import Failure, FailureKind, Measurement, Memory, Record
+from crossover.records.run import Run
+from crossover.records.settings import Device
+from crossover.records.texts import DocumentLikelihood, Generated, Score
+
+EXPECTED = {
+    InfeasibleError: FailureKind.infeasible,
+    BrokenProtocolError: FailureKind.invalid,
+    DisturbedError: FailureKind.disturbed,
+    UserError: FailureKind.error,
+}
+"""Errors whose text is the reason that the record keeps, with the kind of failure that each is."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Quality:
+    """Scores, and why those of judge and encoder are missing, if they are."""
+
+    scores: tuple[Score, ...]
+    failure: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Taken:
+    """What was timed, on what, and where its time went if that was asked."""
+
+    measured: Measured
+    ran: Ran
+    profile: Profile | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """How a run ended, what it ran on, and what was to be expected of it; None when it never got so far."""
+
+    result: Measurement | Failure
+    ran: Ran | None = None
+    estimate: Estimate | None = None
+
+
+def execute(run: Run, *, sweep: str, models: ModelCache, report: Report, config: str | None = None) -> Record:
+    """Measure `run`, or say why it could not be measured. `models` keeps a model for the next run.
+
+    `config` is the configuration as composed, for the record.
+    """
+    started = datetime.now(UTC)
+    outcome = _attempt(run, models, report)
+    result = outcome.result
+    return Record(
+        key=run.key,
+        name=run.name,
+        sweep=sweep,
+        started_at=started.isoformat(),
+        finished_at=datetime.now(UTC).isoformat(),
+        run=run,
+        environment=_environment(run, outcome.ran),
+        measurement=result if isinstance(result, Measurement) else None,
+        failure=result if isinstance(result, Failure) else None,
+        fingerprint=fingerprint(run.model, config),
+        prediction=None if outcome.estimate is None else outcome.estimate.prediction,
+    )
+
+
+def measure_run(run: Run, models: ModelCache, report: Report, estimate: Estimate | None) -> _Outcome:
+    """The steps of a run: load, prepare and time, check, read the tokens back, score them, score the model."""
+    report(Stage.loading, 0, 1)
+    loaded = models.get(run)
+    if run.length > loaded.model.context:
+        raise InfeasibleError(f"length={run.length} is more than the checkpoint's context of {loaded.model.context}")
+    decoded = max(run.prompts.count, run.batch)
+    prompts = _prompts(run, loaded, decoded)
+    taken = _measure(run, loaded, prompts[:decoded], estimate, report)
+    measured, ran = taken.measured, taken.ran
+    rows = [batch_rows(decoded, run.batch, sample) for sample in range(len(measured.samples))]
+    check_equal_work(run, measured, rows, prompts, loaded.model.mask_id)
+    labelled, watched = judge([timed.conditions for timed in measured.samples], run.device, strict=run.strict)
+    ends = frozenset() if loaded.tokenizer is None else end_ids(loaded.tokenizer)
+    generated = read_back(prompts[: run.prompts.count], rows, measured.samples, loaded.tokenizer)
+    quality = _score(run, generated, ends, report)
+    latencies_s = [timed.timing.latency_s for timed in measured.samples]
+    measurement = Measurement(
+        samples=samples_of(measured.samples, rows, labelled, ends),
+        warmup_s=measured.warmup_s,
+        memory=_memory(loaded.model, measured),
+        forward_passes=measured.samples[0].generation.forward_passes,
+        generated=generated,
+        scores=quality.scores,
+        quality_failure=quality.failure,
+        likelihood=_likelihood(run, loaded.model, prompts, report),
+        preparing_s=ran.preparing_s,
+        fallback=ran.fallback,
+        stopped_by=measured.stopped_by,
+        interval_share=interval_share(latencies_s),
+        warmup_too_short=first_is_outlier(latencies_s),
+        prompts_digest=prompts_digest(prompts[:decoded]),
+        watched=watched,
+        limits=limits(run, estimate, median(latencies_s)),
+        profile=taken.profile,
+    )
+    return _Outcome(result=measurement, ran=ran, estimate=estimate)
+
+
+def _measure(run: Run, loaded: LoadedModel, prompts: list[Prompt], estimate: Estimate | None, report: Report) -> _Taken:
+    """Prepare a decoder, time it, and profile it if asked.
+
+    It ends here, so that what it holds on the device is free for the judges.
+    """
+
+    def batch_of(sample: int) -> Batch:
+        return _batch(prompts, batch_rows(len(prompts), run.batch, sample), run.seed, loaded.model.device)
+
+    report(Stage.preparing, 0, 1)
+    ready, instruments = ready_decoder(run, loaded.factory, batch_of(0)), _instruments(run)
+    if ready.ran.fallback:
+        log.warning("%s: %s", run.name, ready.ran.fallback)
+    measured = measure(
+        ready.decoder,
+        batch_of,
+        run.output_tokens,
+        instruments=instruments,
+        rule=Rule(least=run.samples, stopping=run.stopping),
+        warmup=run.warmup,
+        report=report,
+    )
+    profile = None
+    if run.profile:
+        report(Stage.profile, 0, 1)
+        ran = replace(run, engine=ready.ran.engine)  # another than asked for keeps its cache otherwise
+        subject = Subject(
+            decoder=ready.decoder, model=loaded.model, batch=batch_of(0), run=ran, clock=instruments.clock
+        )
+        gpu = current_gpu() if run.device is Device.cuda else None
+        profile = profiled(subject, None if estimate is None else estimate.shape, gpu)
+    return _Taken(measured=measured, ran=ready.ran, profile=profile)
+
+
+def _instruments(run: Run) -> Instruments:
+    on_gpu = run.device is Device.cuda
+    return Instruments(
+        clock=CudaClock() if on_gpu else HostClock(),
+        peaks=cuda_peaks if on_gpu else host_peaks,
+        watch=watch(on_gpu=on_gpu),
+    )
+
+
+def _prompts(run: Run, loaded: LoadedModel, decoded: int) -> list[Prompt]:
+    """The prompts to decode, and those whose likelihood is asked for."""
+    if loaded.tokenizer is None:
+        return random_prompts(
+            vocabulary=loaded.model.vocabulary,
+            mask_id=loaded.model.mask_id,
+            prompt_tokens=run.prompt_tokens,
+            count=decoded,
+            seed=run.seed,
+        )
+    held_out = 0 if run.likelihood is None else run.likelihood.documents
+    return read_prompts(
+        run.prompts.source,
+        loaded.tokenizer,
+        prompt_tokens=run.prompt_tokens,
+        output_tokens=run.output_tokens,
+        count=max(decoded, held_out),
+    )
+
+
+def _check(run: Run) -> None:
+    """Refuse what is known before anything is loaded.
+
+    Raises:
+        InfeasibleError: when no machine can run it.
+        UserError: when this one is not what the run demands.
+    """
+    if run.infeasible:
+        raise InfeasibleError(run.infeasible)
+    if run.gpu is not None:
+        require_device(run.device)
+        require_gpu(run.gpu)
+    if run.strict and run.device is Device.cuda:
+        require_device(run.device)
+        require_watched()
+
+
+def _attempt(run: Run, models: ModelCache, report: Report) -> _Outcome:
+    estimate = None
+    try:
+        _check(run)
+        estimate = estimate_run(run)
+        return measure_run(run, models, report, estimate)
+    except tuple(EXPECTED) as error:
+        kind = next(kind for known, kind in EXPECTED.items() if isinstance(error, known))
+        failure = Failure(kind=kind, message=str(error))
+    except Stopped as stop:
+        failure = Failure(kind=stop.kind, message=str(stop))
+    except KeyboardInterrupt:
+        failure = Failure(kind=FailureKind.interrupted, message="interrupted from the keyboard")
+    except Exception as error:  # whatever it is, it belongs in the record, and the sweep goes on
+        log.exception("%s failed", run.name)
+        kind = FailureKind.out_of_memory if is_out_of_memory(error) else FailureKind.error
+        failure = Failure(kind=kind, message=f"{type(error).__name__}: {error}")
+    return _Outcome(result=failure, estimate=estimate)
+
+
+def _environment(run: Run, ran: Ran | None) -> Environment | None:
+    """Where this is; None when a broken device does not even say what it is."""
+    engine, attention = (run.engine, run.attention) if ran is None else (ran.engine, ran.attention)
+    try:
+        on_gpu = run.device is Device.cuda and torch.cuda.is_available()
+        return probe(engine=engine, attention=attention, on_gpu=on_gpu)
+    except RuntimeError:
+        log.exception("the environment could not be read")
+        return None
+
+
+def _batch(prompts: list[Prompt], rows: tuple[int, ...], seed: int, device: torch.device) -> Batch:
+    return make_batch(
+        [prompts[row].tokens for row in rows], [(seed << 32) + prompts[row].number for row in rows], device
+    )
+
+
+def _score(run: Run, generated: tuple[Generated, ...], ends: frozenset[int], report: Report) -> _Quality:
+    """Score what was timed. A judge that fails takes its own figures along, not the measurement."""
+    try:
+        scores = score(generated, ends, load_scorers(run.judge, run.encoder, run.device), report)
+        return _Quality(scores=scores, failure=None)
+    except Exception as error:
+        log.exception("%s could not be scored", run.name)
+        return _Quality(scores=score(generated, ends, Scorers(), report), failure=f"{type(error).__name__}: {error}")
+
+
+def _memory(model: LanguageModel, measured: Measured) -> Memory:
+    return Memory(
+        weights_bytes=model.weights_bytes,
+        max_reserved_bytes=measured.peaks.reserved_bytes,
+        max_allocated_bytes=measured.peaks.allocated_bytes,
+        max_resident_bytes=measured.peaks.resident_bytes,
+    )
+
+
+def _likelihood(
+    run: Run, model: LanguageModel, prompts: list[Prompt], report: Report
+) -> tuple[DocumentLikelihood, ...]:
+    if run.likelihood is None:
+        return ()
+    documents = prompts[: run.likelihood.documents]
+    return likelihoods(model, documents, run.likelihood, run.diffusion, run.seed, report)

@@ -1,0 +1,81 @@
+"""Whether a run did the work that it was timed for; checked after the clock has stopped."""
+
+from collections.abc import Sequence
+
+import torch
+
+from benchmark.decoders.interface import Generation
+from benchmark.decoders.prompts import Prompt
+from benchmark.measurement.measure import Measured, Timing
+from benchmark.roofline.work import expected_forward_passes
+from crossover.errors import BrokenProtocolError
+from crossover.records.run import Run
+from crossover.records.settings import Engine
+
+
+def check_equal_work(
+    run: Run, measured: Measured, rows: Sequence[tuple[int, ...]], prompts: Sequence[Prompt], mask_id: int | None
+) -> None:
+    """Look at every output of a run, those of the memory pass among them.
+
+    Raises:
+        BrokenProtocolError: saying what was expected and what was found.
+    """
+    outputs = [(rows[0], measured.untimed), *zip(rows, (timed.generation for timed in measured.samples), strict=True)]
+    for row, generation in outputs:
+        _check_size(run, generation)
+        if run.engine is not Engine.published:  # the published loop may choose the mask as a token
+            _check_masks(generation, mask_id)
+        _check_prompts(generation, [prompts[index].tokens for index in row])
+    for timed in measured.samples:
+        _check_steps(run, timed.timing)
+    _check_repeats(outputs)
+
+
+def _check_size(run: Run, generation: Generation) -> None:
+    found, expected = tuple(generation.tokens_BN.shape), (run.batch, run.output_tokens)
+    if found != expected:
+        raise BrokenProtocolError(f"the output has {found[0]} x {found[1]} tokens, not {expected[0]} x {expected[1]}")
+    passes = expected_forward_passes(run)
+    if generation.forward_passes != passes:
+        raise BrokenProtocolError(
+            f"the decoder made {generation.forward_passes} forward passes where its schedule has {passes}"
+        )
+
+
+def _check_steps(run: Run, timing: Timing) -> None:
+    """What the clock saw end: a prefill and a step for each other token, or a step for each pass, two with guidance."""
+    guided = run.diffusion is not None and run.diffusion.guidance_scale > 0
+    prefills = 0 if run.diffusion else 1
+    expected = expected_forward_passes(run) // (2 if guided else 1) - prefills
+    found_prefills, found = int(timing.prefill_s is not None), len(timing.step_s)
+    if (found_prefills, found) != (prefills, expected):
+        raise BrokenProtocolError(
+            f"{found_prefills} prefills and {found} steps were timed where the schedule has {prefills} and {expected}"
+        )
+
+
+def _check_masks(generation: Generation, mask_id: int | None) -> None:
+    left = 0 if mask_id is None else int((generation.tokens_BN == mask_id).sum())
+    if left:
+        raise BrokenProtocolError(f"{left} mask tokens are left in the output of a batch")
+
+
+def _check_prompts(generation: Generation, expected: list[list[int]]) -> None:
+    if generation.prompts_BP is None:
+        return
+    changed = (generation.prompts_BP.cpu() != torch.tensor(expected)).sum()
+    if changed:
+        raise BrokenProtocolError(f"{int(changed)} prompt tokens of a batch were changed while it was decoded")
+
+
+def _check_repeats(outputs: Sequence[tuple[tuple[int, ...], Generation]]) -> None:
+    """The same prompts give the same tokens; noise too is that of the prompt, not of the repeat."""
+    first: dict[tuple[int, ...], Generation] = {}
+    for row, generation in outputs:
+        other = first.setdefault(row, generation)
+        differing = int((generation.tokens_BN != other.tokens_BN).sum())
+        if differing:
+            raise BrokenProtocolError(
+                f"{differing} of {generation.tokens_BN.numel()} tokens differ between two repeats on the same prompts"
+            )

@@ -1,0 +1,131 @@
+"""Warm up, watch memory, then time: one decoder over its batches.
+
+Counted in a sample: from prompts on the device to the last token of the last sequence, by the device's
+clock between two synchronisations, with the host's clock around it. Not counted: loading, tokenising,
+copying prompts to the device, reading tokens back, decoding text, scoring, logging.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+
+from benchmark.decoders.interface import Batch, Decoder, Generation, Phase
+from benchmark.hardware.clock import Clock, Mark
+from benchmark.hardware.monitor import Seen
+from benchmark.measurement.peak_memory import Peaks
+from benchmark.measurement.stopping import Rule
+from benchmark.util.progress import Report, Stage
+from crossover.records.machine import Conditions
+from crossover.records.record import StoppedBy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Clock readings of one generation, in seconds; `prefill_s` is None where there is no prefill."""
+
+    latency_s: float
+    host_latency_s: float
+    prefill_s: float | None
+    step_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """A generation with its timing, and what was read of the machine around it."""
+
+    generation: Generation
+    timing: Timing
+    conditions: Conditions = field(default_factory=Conditions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """All that was read from the clocks, the allocator and the machine; `untimed` is the memory pass's output."""
+
+    samples: tuple[Timed, ...]
+    stopped_by: StoppedBy
+    warmup_s: tuple[float, ...]
+    peaks: Peaks
+    untimed: Generation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instruments:
+    """What a run is measured with: a clock, a way to find peaks of memory, and one to watch the machine."""
+
+    clock: Clock
+    peaks: Callable[[], AbstractContextManager[Peaks]]
+    watch: Callable[[], AbstractContextManager[Seen]]
+
+
+class _Marks:
+    """Phases whose ends are marked on a clock without waiting for it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.ends: list[tuple[Phase, Mark]] = []
+
+    def mark(self, phase: Phase) -> None:
+        self.ends.append((phase, self._clock.mark()))
+
+
+def measure(
+    decoder: Decoder,
+    batch_of: Callable[[int], Batch],
+    output_tokens: int,
+    *,
+    instruments: Instruments,
+    rule: Rule,
+    warmup: int,
+    report: Report,
+) -> Measured:
+    """Time samples until `rule` has enough, after `warmup` discarded runs and one untimed memory pass.
+
+    `batch_of` makes the batch of each sample; all have the same shape. Warm-up and memory pass use the first.
+    """
+    clock, first = instruments.clock, batch_of(0)
+    warmup_s = []
+    for done in range(warmup):
+        report(Stage.warmup, done, warmup)
+        warmup_s.append(time_once(decoder, first, output_tokens, clock).timing.latency_s)
+    report(Stage.memory, 0, 1)
+    with instruments.peaks() as peak:
+        untimed = time_once(decoder, first, output_tokens, clock).generation
+    samples: list[Timed] = []
+    stopped_by = None
+    while stopped_by is None:
+        report(Stage.repeats, len(samples), max(rule.least, len(samples) + 1))
+        batch = batch_of(len(samples))
+        with instruments.watch() as seen:
+            timed = time_once(decoder, batch, output_tokens, clock)
+        samples.append(replace(timed, conditions=seen.conditions))
+        timings = [sample.timing for sample in samples]
+        stopped_by = rule.verdict([t.latency_s for t in timings], sum(t.host_latency_s for t in timings))
+    return Measured(
+        samples=tuple(samples), stopped_by=stopped_by, warmup_s=tuple(warmup_s), peaks=peak, untimed=untimed
+    )
+
+
+def time_once(decoder: Decoder, batch: Batch, output_tokens: int, clock: Clock) -> Timed:
+    """One sample: synchronise, mark, work, mark, synchronise."""
+    marks = _Marks(clock)
+    clock.synchronize()
+    host_start = time.perf_counter_ns()
+    start = clock.mark()
+    generation = decoder.decode(batch, output_tokens, marks)
+    end = clock.mark()
+    clock.synchronize()
+    host_latency_s = (time.perf_counter_ns() - host_start) * 1e-9
+    prefill_s, step_s = _phases(start, marks.ends)
+    timing = Timing(
+        latency_s=end.seconds_since(start), host_latency_s=host_latency_s, prefill_s=prefill_s, step_s=step_s
+    )
+    return Timed(generation=generation, timing=timing)
+
+
+def _phases(start: Mark, ends: list[tuple[Phase, Mark]]) -> tuple[float | None, tuple[float, ...]]:
+    starts = [start, *(mark for _, mark in ends)]
+    lasted = [(phase, end.seconds_since(before)) for before, (phase, end) in zip(starts, ends, strict=False)]
+    prefill_s = next((seconds for phase, seconds in lasted if phase is Phase.prefill), None)
+    return prefill_s, tuple(seconds for phase, seconds in lasted if phase is Phase.step)

@@ -1,0 +1,287 @@
+"""Where time, memory and energy go: passes of their own after the timed ones, which they leave untouched.
+
+Time: one generation under torch.profiler. On a GPU the sum of kernels' durations by kind, and the time in which no
+kernel ran; on a CPU the operators' own times by kind, and the time between operators, which is Python's. The head is
+what runs inside its module, and kernels that choose a token by their names; inside a CUDA graph its products cannot
+be told from other products and count as matrix. Memory: one more generation, read at the end of each phase; nothing
+waits for the device. Energy: generations one after another until the GPU's counter has something to count.
+"""
+
+import logging
+import os
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+import torch
+from torch import nn
+from torch.autograd import DeviceType  # type: ignore[attr-defined]  # not in its __all__
+from torch.autograd.profiler_util import FunctionEvent
+from torch.profiler import ProfilerActivity, profile, record_function
+
+from benchmark.decoders.interface import Batch, Decoder, Phase, Unmarked
+from benchmark.hardware.clock import Clock, Mark
+from benchmark.hardware.nvml import Gpu
+from benchmark.measurement.measure import time_once
+from benchmark.models.loading import LanguageModel
+from benchmark.roofline.work import Shape
+from crossover.records.profile import Energy, KernelTime, MemoryPoint, Profile
+from crossover.records.run import Run
+from crossover.records.settings import Engine
+
+log = logging.getLogger(__name__)
+
+HEAD = "crossover.head"
+LEAST_ENERGY_S = 5.0
+"""The counter moves every few tens of milliseconds: over so long that is less than 1%."""
+NANO = 1e-9
+MICRO = 1e-6
+
+KINDS = {
+    "other": re.compile(r"^triton_(poi|red|per)_"),  # the compiler names its kernels after what comes next to them
+    "head": re.compile(r"argmax|logsumexp|confidence|crossover\.head|_read_parts|_join_parts", re.IGNORECASE),
+    "attention": re.compile(r"flash|fmha|attention|sdpa|attn", re.IGNORECASE),
+    "matrix": re.compile(
+        r"gemm|gemv|cutlass|nvjet|xmma|cublas|splitk|matmul|aten::(mm|addmm|bmm|linear)\b|mkldnn", re.IGNORECASE
+    ),
+}
+"""The first whose words a kernel's or an operator's name has; else it is `other`."""
+WAITS = re.compile(r"(Context|Stream|Event) Sync\b|Stream Wait Event|Event Record")
+"""What some versions of the profiler list among the device's activities: waits and marks, in which nothing runs."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Something that ran from one moment to another, in nanoseconds."""
+
+    name: str
+    start_ns: int
+    end_ns: int
+
+
+@contextmanager
+def marked(head: nn.Module) -> Iterator[None]:
+    """Mark what runs inside the head, for whoever profiles."""
+    ranges: list[record_function] = []
+
+    def enter(*_: object) -> None:
+        ranges.append(record_function(HEAD))
+        ranges[-1].__enter__()
+
+    def leave(*_: object) -> None:
+        ranges.pop().__exit__(None, None, None)
+
+    hooks = [head.register_forward_pre_hook(enter), head.register_forward_hook(leave)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is profiled: generations of one decoder from one batch."""
+
+    decoder: Decoder
+    model: LanguageModel
+    batch: Batch
+    run: Run
+    clock: Clock
+
+
+def profiled(subject: Subject, shape: Shape | None, gpu: Gpu | None) -> Profile:
+    """Where time, memory and, on a `gpu`, energy go."""
+    latency_s, kinds = kernel_times(subject)
+    return Profile(
+        latency_s=latency_s,
+        kinds=kinds,
+        memory=memory_curve(subject, shape),
+        energy=None if gpu is None else energy(subject, gpu.energy_j),
+    )
+
+
+def kernel_times(subject: Subject) -> tuple[float, tuple[KernelTime, ...]]:
+    """Latency of one generation under the profiler, and the time of each kind in it."""
+    on_gpu = subject.model.device.type == "cuda"
+    activities = [ProfilerActivity.CPU, ProfilerActivity.CUDA] if on_gpu else [ProfilerActivity.CPU]
+    with _silent(), marked(subject.model.head), profile(activities=activities) as found:
+        timed = time_once(subject.decoder, subject.batch, subject.run.output_tokens, subject.clock)
+    if not on_gpu:
+        return timed.timing.latency_s, operators(found, timed.timing.latency_s)
+    kernels, heads = device_spans(found)
+    if not kernels:
+        log.warning("the profiler saw nothing run on the GPU: its driver may not let users trace it (see CUPTI)")
+        return timed.timing.latency_s, ()
+    return timed.timing.latency_s, by_kind(kernels, heads, timed.timing.latency_s)
+
+
+def device_spans(found: profile) -> tuple[list[Span], list[Span]]:
+    """What ran on the GPU: kernels, copies and fills; and, apart from them, the head's ranges there."""
+    spans, heads = [], []
+    for event in found.profiler.kineto_results.events():  # type: ignore[union-attr]
+        if event.device_type() != DeviceType.CUDA:
+            continue
+        span = Span(event.name(), event.start_ns(), event.start_ns() + event.duration_ns())
+        if span.name == HEAD:
+            heads.append(span)
+        elif not event.is_user_annotation() and not WAITS.match(span.name):
+            spans.append(span)
+    return spans, heads
+
+
+def by_kind(spans: Sequence[Span], heads: Sequence[Span], latency_s: float) -> tuple[KernelTime, ...]:
+    """Seconds and calls of each kind; what lies in a range of the head's is the head's.
+
+    Idle is the part of the latency in which nothing ran, before the first kernel and after the last one too.
+    """
+    seconds: dict[str, float] = defaultdict(float)
+    calls: dict[str, int] = defaultdict(int)
+    ranges = sorted(heads, key=lambda span: span.start_ns)
+    place = 0
+    for span in sorted(spans, key=lambda span: span.start_ns):
+        while place < len(ranges) and ranges[place].end_ns <= span.start_ns:
+            place += 1
+        inside = place < len(ranges) and ranges[place].start_ns <= span.start_ns
+        kind = "head" if inside else kind_of(span.name)
+        seconds[kind] += (span.end_ns - span.start_ns) * NANO
+        calls[kind] += 1
+    seconds["idle"] = max(0.0, latency_s - _busy_ns(spans) * NANO)
+    return _ordered(seconds, calls)
+
+
+def kind_of(name: str) -> str:
+    """The kind of a kernel or an operator by its name."""
+    return next((kind for kind, words in KINDS.items() if words.search(name)), "other")
+
+
+def operators(found: profile, latency_s: float) -> tuple[KernelTime, ...]:
+    """The operators' own times on a CPU, by kind."""
+    seconds: dict[str, float] = defaultdict(float)
+    calls: dict[str, int] = defaultdict(int)
+    for event in found.events() or ():
+        if event.name == HEAD or event.name.startswith("aten::"):
+            kind = "head" if _in_head(event) else kind_of(event.name)
+            seconds[kind] += event.self_cpu_time_total * MICRO
+            calls[kind] += 1
+    seconds["idle"] = max(0.0, latency_s - sum(seconds.values()))
+    return _ordered(seconds, calls)
+
+
+def memory_curve(subject: Subject, shape: Shape | None) -> tuple[MemoryPoint, ...]:
+    """Memory at the start and after each phase of one generation; on a CPU the process's resident set."""
+    model, run, clock = subject.model, subject.run, subject.clock
+    watch = _MemoryMarks(clock, _cuda_bytes if model.device.type == "cuda" else _resident_bytes)
+    clock.synchronize()
+    watch.mark(Phase.step)  # the start
+    subject.decoder.decode(subject.batch, run.output_tokens, watch)
+    clock.synchronize()
+    start = watch.marks[0]
+    caches = [0] * len(watch.held) if shape is None else list(_cache_bytes(run, shape, len(watch.held)))
+    return tuple(
+        MemoryPoint(
+            at_s=mark.seconds_since(start),
+            reserved_bytes=reserved,
+            weights_bytes=model.weights_bytes,
+            cache_bytes=cache,
+            rest_bytes=max(0, allocated - model.weights_bytes - cache),
+        )
+        for mark, (reserved, allocated), cache in zip(watch.marks, watch.held, caches, strict=True)
+    )
+
+
+def energy(subject: Subject, counter_j: Callable[[], float | None]) -> Energy | None:
+    """Energy of generations one after another, for at least `LEAST_ENERGY_S`; None where there is no counter."""
+    run, clock = subject.run, subject.clock
+    clock.synchronize()
+    before_j, start_s, generations = counter_j(), time.monotonic(), 0
+    if before_j is None:
+        return None
+    while time.monotonic() - start_s < LEAST_ENERGY_S:
+        subject.decoder.decode(subject.batch, run.output_tokens, Unmarked())
+        clock.synchronize()
+        generations += 1
+    seconds, after_j = time.monotonic() - start_s, counter_j()
+    if after_j is None:
+        return None
+    joules = after_j - before_j
+    return Energy(
+        joules=joules,
+        seconds=seconds,
+        generations=generations,
+        joules_per_token=joules / (generations * run.batch * run.output_tokens),
+    )
+
+
+class _MemoryMarks:
+    """Notes what the allocator holds whenever a phase is marked, and the moment on the device's clock."""
+
+    def __init__(self, clock: Clock, held: Callable[[], tuple[int, int]]) -> None:
+        self._clock, self._held = clock, held
+        self.marks: list[Mark] = []
+        self.held: list[tuple[int, int]] = []
+
+    def mark(self, phase: Phase) -> None:
+        del phase
+        self.marks.append(self._clock.mark())
+        self.held.append(self._held())
+
+
+def _cache_bytes(run: Run, shape: Shape, points: int) -> Iterator[int]:
+    """The key-value cache at each point: none, then the prompt's, then a token more each; static ones are whole."""
+    for point in range(points):
+        tokens = run.prompt_tokens + max(0, point - 1) if point else 0
+        if run.diffusion is not None:
+            tokens = 0
+        elif run.engine is Engine.compiled:
+            tokens = run.length
+        yield run.batch * tokens * shape.cache_bytes_per_token
+
+
+def _cuda_bytes() -> tuple[int, int]:
+    return torch.cuda.memory_reserved(), torch.cuda.memory_allocated()
+
+
+def _resident_bytes() -> tuple[int, int]:
+    resident = psutil.Process().memory_info().rss
+    return resident, resident
+
+
+def _busy_ns(spans: Iterable[Span]) -> int:
+    """Time in which something ran, on any stream."""
+    busy, reached = 0, 0
+    for span in sorted(spans, key=lambda span: span.start_ns):
+        busy += max(0, span.end_ns - max(span.start_ns, reached))
+        reached = max(reached, span.end_ns)
+    return busy
+
+
+def _in_head(event: FunctionEvent) -> bool:
+    around: FunctionEvent | None = event
+    while around is not None:
+        if around.name == HEAD:
+            return True
+        around = around.cpu_parent
+    return False
+
+
+def _ordered(seconds: dict[str, float], calls: dict[str, int]) -> tuple[KernelTime, ...]:
+    kinds = ("matrix", "attention", "head", "other", "idle")
+    return tuple(KernelTime(kind=kind, seconds=seconds.get(kind, 0.0), calls=calls.get(kind, 0)) for kind in kinds)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Some versions of the profiler's library write lines of their own to the terminal's error stream."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

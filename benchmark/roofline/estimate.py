@@ -1,0 +1,79 @@
+"""What can be said of a run before it starts: its shape, its device's ceilings, and what follows from both."""
+
+import logging
+from dataclasses import dataclass
+
+import torch
+
+from benchmark.models.checkpoint import find, is_remote, read_config
+from benchmark.models.loaded import DTYPES
+from benchmark.roofline.ceilings import ceilings
+from benchmark.roofline.prediction import PARAMETER_BYTES, predict
+from benchmark.roofline.work import Ceilings, Shape, floor_s, passes, shape_of, total
+from crossover.errors import UserError
+from crossover.records.profile import Limits
+from crossover.records.record import Prediction
+from crossover.records.run import Run
+from crossover.records.settings import Device, Weights
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A run's shape, the ceilings of the device that it is about to run on, and what they predict."""
+
+    shape: Shape
+    ceilings: Ceilings
+    prediction: Prediction
+
+
+def estimate_run(run: Run) -> Estimate | None:
+    """The estimate on this machine; None where shape or device do not say enough. It never fails a run."""
+    try:
+        shape = shape_of_run(run)
+        found = ceilings(torch.device(run.device.value), DTYPES[run.precision])
+        prediction = predict(run, shape, found, gpu_memory_bytes(run.device))
+    except (UserError, KeyError, RuntimeError, OSError, ValueError) as error:  # the run itself will say it better
+        log.info("no estimate on %s: %s", run.name, error)
+        return None
+    return Estimate(shape=shape, ceilings=found, prediction=prediction)
+
+
+def gpu_memory_bytes(device: Device) -> int | None:
+    """All memory of this machine's current GPU; None on a CPU."""
+    if device is Device.cpu:
+        return None
+    return int(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
+
+
+def shape_of_run(run: Run) -> Shape:
+    """The shape by the checkpoint's config.json, or by that of the known architecture where it is not on this machine.
+
+    Raises:
+        UserError: when neither is there.
+    """
+    known = run.model.architecture
+    stands_in = known is not None and (run.weights is Weights.random or is_remote(run.model.checkpoint))
+    name = known if stands_in and known is not None else run.model.checkpoint
+    folder = find(name, run.model.revision, files=("config.json",))
+    return shape_of(read_config(folder), PARAMETER_BYTES[run.precision])
+
+
+def limits(run: Run, estimate: Estimate | None, latency_s: float) -> Limits | None:
+    """The run held against its device; None where that is not known."""
+    if estimate is None:
+        return None
+    works = list(passes(run, estimate.shape))
+    work, found = total(works), estimate.ceilings
+    least_s = floor_s(works, found)
+    return Limits(
+        copy_bytes_per_s=found.copy_bytes_per_s,
+        matrix_flop_per_s=found.matrix_flop_per_s,
+        flop=work.flop,
+        bytes=work.bytes,
+        floor_s=least_s,
+        floor_share=least_s / latency_s,
+        matrix_share=work.flop / latency_s / found.matrix_flop_per_s,
+        copy_share=work.bytes / latency_s / found.copy_bytes_per_s,
+    )

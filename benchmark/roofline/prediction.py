@@ -1,0 +1,51 @@
+"""A run's time and memory, predicted from its shape before it starts. Plain arithmetic; kept beside what is measured.
+
+Time: each forward pass takes its floor on this device (see work.py) divided by the share of it that an engine reaches,
+or what the host needs to launch its kernels, whichever is longer. Memory: see footprint.py. Both leave out quality and
+likelihood.
+"""
+
+from benchmark.roofline.memory import footprint
+from benchmark.roofline.work import Ceilings, Shape, floor_s, passes
+from crossover.records.record import Prediction
+from crossover.records.run import Run
+from crossover.records.settings import Device, Engine, Precision, Weights
+
+PARAMETER_BYTES = {Precision.bfloat16: 2, Precision.float32: 4}
+
+REACH = {Engine.published: 0.55, Engine.eager: 0.58, Engine.compiled: 0.79}
+"""Share of the floor's speed, from an H100: 272, 260 and 189 ms a diffusion step at B=8 N=1024, whose floor is 150."""
+LAUNCH_S = {Engine.published: 0.75e-3, Engine.eager: 0.75e-3, Engine.compiled: 0.0}
+"""Host time of one layer on a GPU: 24 ms a token over 32 layers, whatever the batch; a CUDA graph needs none."""
+CPU_REACH, CPU_LAUNCH_S = 0.5, 0.25e-3
+"""The same on a CPU, where a layer of the tiny pair is mostly PyTorch's own overhead."""
+
+LOAD_BYTES_PER_S = 1e9
+COMPILE_S = 20.0
+JOB_START_S = 30.0
+"""Starting Python with its libraries on a cluster's node."""
+
+
+def predict(run: Run, shape: Shape, ceilings: Ceilings, memory_bytes: int | None = None) -> Prediction:
+    """Latency of one generation, and peak memory on a GPU of so many bytes; None on a CPU, see Footprint."""
+    return Prediction(
+        latency_s=_latency_s(run, shape, ceilings), peak_bytes=footprint(run, shape).peak_bytes(memory_bytes)
+    )
+
+
+def cost_s(run: Run, shape: Shape, prediction: Prediction, *, loads: bool, starts: bool) -> float:
+    """Seconds of a whole run with its least number of samples; `loads` where the model is not there from the last run.
+
+    `starts` where it is a job of its own.
+    """
+    generations = run.warmup + 1 + run.samples
+    loading = shape.weights_bytes / LOAD_BYTES_PER_S if loads and run.weights is Weights.checkpoint else 0.0
+    compiling = COMPILE_S if run.engine is Engine.compiled else 0.0
+    return generations * prediction.latency_s + loading + compiling + (JOB_START_S if starts else 0.0)
+
+
+def _latency_s(run: Run, shape: Shape, ceilings: Ceilings) -> float:
+    on_cpu = run.device is Device.cpu
+    reach = CPU_REACH if on_cpu else REACH[run.engine]
+    launch_s = shape.layers * (CPU_LAUNCH_S if on_cpu else LAUNCH_S[run.engine])
+    return sum(max(floor_s([work], ceilings) / reach, launch_s) for work in passes(run, shape))

@@ -1,0 +1,194 @@
+"""Arithmetic and memory traffic of a run, counted from its shape, and the least time a chip needs for them.
+
+Counted are matrix products (2 operations a multiply-add) and what has to come from memory however well kernels are
+fused: the weights once a forward pass, the key-value cache as it is read and written. Not counted: norms, rotations,
+softmax and sampling; activations and logits, which can stay on the chip; the embedding, which is a look-up. So the
+floor is low rather than high, and no run can beat it.
+
+The head, and the last layer but for its keys and values, are counted where they have to be evaluated: at positions
+where a token can be written. A program that evaluates them elsewhere too does more arithmetic than is counted here,
+and shows a lower share of the limit.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.decoders.schedule import writing_steps
+from crossover.records.run import Run
+from crossover.records.settings import Diffusion, Remasking
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ceilings:
+    """What a device can do at most: bytes read plus bytes written, and operations, each a second."""
+
+    copy_bytes_per_s: float
+    matrix_flop_per_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Floating-point operations, and bytes that come from memory or go to it."""
+
+    flop: float
+    bytes: float
+
+    def __add__(self, other: "Work") -> "Work":
+        """Both together."""
+        return Work(flop=self.flop + other.flop, bytes=self.bytes + other.bytes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """A Llama-like transformer: what its arithmetic and its memory depend on."""
+
+    layers: int
+    hidden: int
+    intermediate: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocabulary: int
+    parameter_bytes: int
+    tied: bool = False
+
+    @property
+    def layer_products(self) -> int:
+        """Weights of one layer's matrices: q and o (D x heads x d each), k and v (D x kv_heads x d), 3 of D x M."""
+        return (
+            self.key_value_products + 2 * self.hidden * self.heads * self.head_dim + 3 * self.hidden * self.intermediate
+        )
+
+    @property
+    def key_value_products(self) -> int:
+        """Those among them that make keys and values."""
+        return 2 * self.hidden * self.kv_heads * self.head_dim
+
+    @property
+    def head_products(self) -> int:
+        """Weights of the output head, V x D."""
+        return self.vocabulary * self.hidden
+
+    @property
+    def parameters(self) -> int:
+        """All weights: layers with two norms each, the last norm, embedding and head (one matrix where tied)."""
+        layers = self.layers * (self.layer_products + 2 * self.hidden)
+        return layers + self.hidden + self.head_products * (1 if self.tied else 2)
+
+    @property
+    def weights_bytes(self) -> int:
+        """All weights in memory."""
+        return self.parameters * self.parameter_bytes
+
+    @property
+    def cache_bytes_per_token(self) -> int:
+        """Keys and values of one token in all layers."""
+        return 2 * self.layers * self.kv_heads * self.head_dim * self.parameter_bytes
+
+
+def shape_of(config: dict[str, Any], parameter_bytes: int) -> Shape:
+    """The shape that a checkpoint's config.json describes, in either official layout."""
+    if "d_model" in config:
+        heads, hidden = config["n_heads"], config["d_model"]
+        return Shape(
+            layers=config["n_layers"],
+            hidden=hidden,
+            intermediate=config["mlp_hidden_size"],
+            heads=heads,
+            kv_heads=config.get("n_kv_heads") or heads,
+            head_dim=hidden // heads,
+            vocabulary=config.get("embedding_size") or config["vocab_size"],
+            parameter_bytes=parameter_bytes,
+            tied=bool(config.get("weight_tying")),
+        )
+    heads, hidden = config["num_attention_heads"], config["hidden_size"]
+    return Shape(
+        layers=config["num_hidden_layers"],
+        hidden=hidden,
+        intermediate=config["intermediate_size"],
+        heads=heads,
+        kv_heads=config.get("num_key_value_heads") or heads,
+        head_dim=config.get("head_dim") or hidden // heads,
+        vocabulary=config["vocab_size"],
+        parameter_bytes=parameter_bytes,
+        tied=bool(config.get("tie_word_embeddings")),
+    )
+
+
+def diffusion_pass(shape: Shape, *, batch: int, length: int, read: int) -> Work:
+    """One forward pass over the whole canvas, in both directions, read at some positions of each row.
+
+    FLOP: 2 B ((layers - 1) L W + L W_kv + M (W - W_kv)) + 4 B ((layers - 1) L^2 + M L) heads d + 2 B M V D, with M the
+    positions read, W the weights of a layer's products, and W_kv those that make keys and values.
+    Bytes: the layers' and the head's weights once, and B L rows of the embedding.
+    """
+    return _pass(shape, rows=batch, tokens=length, pairs=length * length, read=read, last_pairs=read * length)
+
+
+def prefill_pass(shape: Shape, *, batch: int, prompt_tokens: int) -> Work:
+    """The prompt in one pass, each token attending to itself and those before it: P (P + 1) / 2 pairs a row.
+
+    Read at the last position alone. Bytes: as above, and the prompt's keys and values, written once.
+    """
+    pairs = prompt_tokens * (prompt_tokens + 1) // 2
+    found = _pass(shape, rows=batch, tokens=prompt_tokens, pairs=pairs, read=1, last_pairs=prompt_tokens)
+    return found + _cached(shape, batch * prompt_tokens)
+
+
+def token_pass(shape: Shape, *, batch: int, context: int) -> Work:
+    """One new token a row, which attends to `context` tokens, itself among them.
+
+    Bytes: as above; the keys and values of the context, all but the new token's read and that one's written.
+    """
+    found = _pass(shape, rows=batch, tokens=1, pairs=context, read=1, last_pairs=context)
+    return found + _cached(shape, batch * context)
+
+
+def passes(run: Run, shape: Shape) -> Iterator[Work]:
+    """Each forward pass of one generation, as its schedule says."""
+    if run.diffusion is not None:
+        yield from _diffusion_passes(run, run.diffusion, shape)
+        return
+    yield prefill_pass(shape, batch=run.batch, prompt_tokens=run.prompt_tokens)
+    for written in range(1, run.output_tokens):
+        yield token_pass(shape, batch=run.batch, context=run.prompt_tokens + written)
+
+
+def total(works: Iterable[Work]) -> Work:
+    """The work of several passes together."""
+    return sum(works, start=Work(flop=0.0, bytes=0.0))
+
+
+def floor_s(works: Iterable[Work], ceilings: Ceilings) -> float:
+    """The least time: each pass takes at least its arithmetic's time and at least its traffic's (roofline)."""
+    return sum(max(work.flop / ceilings.matrix_flop_per_s, work.bytes / ceilings.copy_bytes_per_s) for work in works)
+
+
+def expected_forward_passes(run: Run) -> int:
+    """Evaluations of the body in one generation: one a token, or one (two with guidance) a step that writes."""
+    if run.diffusion is None:
+        return run.output_tokens
+    steps = sum(1 for _ in writing_steps(run.output_tokens, run.diffusion.block_length, run.diffusion.steps))
+    return steps * (2 if run.diffusion.guidance_scale else 1)
+
+
+def _diffusion_passes(run: Run, settings: Diffusion, shape: Shape) -> Iterator[Work]:
+    for step in writing_steps(run.output_tokens, settings.block_length, settings.steps):
+        read = step.masked if settings.remasking is Remasking.low_confidence else step.writes
+        for _ in range(2 if settings.guidance_scale else 1):
+            yield diffusion_pass(shape, batch=run.batch, length=run.length, read=read)
+
+
+def _pass(shape: Shape, *, rows: int, tokens: int, pairs: int, read: int, last_pairs: int) -> Work:
+    below, made, rest = shape.layers - 1, shape.key_value_products, shape.layer_products - shape.key_value_products
+    products = 2 * rows * (below * tokens * shape.layer_products + tokens * made + read * rest)
+    attention = 4 * rows * (below * pairs + last_pairs) * shape.heads * shape.head_dim
+    head = 2 * rows * read * shape.head_products
+    weights = (shape.layers * shape.layer_products + shape.head_products) * shape.parameter_bytes
+    embedded = rows * tokens * shape.hidden * shape.parameter_bytes
+    return Work(flop=float(products + attention + head), bytes=float(weights + embedded))
+
+
+def _cached(shape: Shape, tokens: int) -> Work:
+    return Work(flop=0.0, bytes=float(tokens * shape.cache_bytes_per_token))

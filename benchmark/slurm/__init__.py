@@ -1,0 +1,1 @@
+"""SLURM: its states, its submission, the signals that it sends a job."""

@@ -1,0 +1,211 @@
+"""What SLURM says of jobs: one question for many of them, and no answer is never taken for a bad one.
+
+The controller knows a job for some minutes after its end (MinJobAge), the accounting for months; clusters
+without accounting, or whose accounting is down, are asked the first way alone.
+"""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from benchmark.util.ranges import expand
+from crossover.records.record import FailureKind
+
+ASK_S = 30.0
+ALIVE = frozenset(
+    [
+        "PENDING",
+        "RUNNING",
+        "CONFIGURING",
+        "COMPLETING",
+        "SUSPENDED",
+        "STOPPED",
+        "REQUEUED",
+        "REQUEUE_FED",
+        "REQUEUE_HOLD",
+        "RESIZING",
+        "SIGNALING",
+        "STAGE_OUT",
+        "SPECIAL_EXIT",
+        "RESV_DEL_HOLD",
+        "REVOKED",
+    ]
+)
+WAITING = frozenset(
+    ["PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"]
+)
+UNKNOWN = "UNKNOWN"
+SETUP_FAILED = 97
+"""The exit status of a job whose setup line failed."""
+KILLED = 9
+SHELL_SIGNAL = 128
+"""A shell's exit status for a program that a signal ended is this and the signal's number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobState:
+    """A job as the scheduler sees it; `UNKNOWN` when it has forgotten the job, which is over then."""
+
+    name: str = UNKNOWN
+    exit_status: int | None = None
+    signal: int | None = None
+    nodes: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no process of the job runs any more, or ever will."""
+        return self.name not in ALIVE
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has not begun."""
+        return self.name in WAITING
+
+    @property
+    def went_through(self) -> bool:
+        """Whether its program ended by itself, content."""
+        return self.name == "COMPLETED"
+
+    @property
+    def failure(self) -> tuple[FailureKind, str]:
+        """Why a job that left no record ended, in a kind and words."""
+        if self.name in REASONS:
+            kind, words = REASONS[self.name]
+            return kind, words.format(nodes=self.nodes or "a node")
+        return self._by_exit()
+
+    def _by_exit(self) -> tuple[FailureKind, str]:
+        if self.exit_status == SETUP_FAILED:
+            return FailureKind.error, "a line of hydra.launcher.setup failed, its log says which"
+        ended_by = self.signal or ((self.exit_status or 0) - SHELL_SIGNAL)
+        if ended_by == KILLED:
+            return FailureKind.killed, f"the process was killed (SIGKILL) on {self.nodes or 'its node'}"
+        if ended_by > 0:
+            return FailureKind.killed, f"the process ended by signal {ended_by} on {self.nodes or 'its node'}"
+        return FailureKind.error, f"the job ended with exit status {self.exit_status} before it wrote a record"
+
+
+REASONS: Mapping[str, tuple[FailureKind, str]] = {
+    "OUT_OF_MEMORY": (
+        FailureKind.out_of_memory,
+        "the job used more memory than it had: raise hydra.launcher.mem_gb, give rerun=failed",
+    ),
+    "TIMEOUT": (FailureKind.timeout, "the job's time limit was reached: raise hydra.launcher.timeout_min"),
+    "DEADLINE": (FailureKind.timeout, "the job's deadline was reached"),
+    "NODE_FAIL": (FailureKind.node_lost, "{nodes} was lost"),
+    "BOOT_FAIL": (FailureKind.node_lost, "{nodes} did not start"),
+    "PREEMPTED": (FailureKind.preempted, "preempted by another job"),
+    "CANCELLED": (FailureKind.cancelled, "the job was cancelled"),
+    UNKNOWN: (FailureKind.lost, "the job is gone, and the scheduler remembers nothing of it"),
+}
+
+
+class SchedulerDownError(Exception):
+    """The scheduler does not answer, which says nothing about its jobs."""
+
+
+class Slurm:
+    """The cluster that this machine belongs to."""
+
+    def states(self, jobs: Collection[str]) -> dict[str, JobState]:
+        """The state of each job, named `ARRAY_TASK` or `JOB`.
+
+        Raises:
+            SchedulerDownError: when the controller cannot be asked.
+        """
+        if not jobs:
+            return {}
+        known: dict[str, JobState] = {}
+        for job in sorted({job.partition("_")[0] for job in jobs}):
+            known |= _from_controller(job)
+        if forgotten := {job for job in jobs if job not in known}:
+            known |= {job: state for job, state in _from_accounting(forgotten).items() if job in forgotten}
+        return {job: known.get(job, JobState()) for job in jobs}
+
+    def cancel(self, jobs: Iterable[str]) -> str | None:
+        """Cancel jobs; the scheduler's words when it did not."""
+        try:
+            _ask("scancel", *jobs)
+        except SchedulerDownError as error:
+            return str(error)
+        return None
+
+    def largest_array(self) -> int:
+        """How many tasks one array may have."""
+        found = re.search(r"MaxArraySize\s*=\s*(\d+)", _ask("scontrol", "show", "config"))
+        return int(found[1]) if found else 1000
+
+
+def is_here() -> bool:
+    """Whether this machine can talk to SLURM."""
+    return shutil.which("scontrol") is not None
+
+
+def parse_job(line: str) -> dict[str, str]:
+    """The facts of a line of `scontrol -o show job`."""
+    return dict(re.findall(r"(?:^|\s)(\w+)=(\S*)", line))
+
+
+def _from_controller(job: str) -> dict[str, JobState]:
+    try:
+        answer = _ask("scontrol", "-o", "show", "job", job)
+    except SchedulerDownError as error:
+        if "Invalid job id" in str(error):
+            return {}
+        raise
+    states: dict[str, JobState] = {}
+    for line in answer.splitlines():
+        facts = parse_job(line)
+        if "JobState" in facts:
+            state = _state(facts["JobState"], facts.get("ExitCode", ""), facts.get("NodeList", ""))
+            states |= dict.fromkeys(_names(facts), state)
+    return states
+
+
+def _names(facts: Mapping[str, str]) -> list[str]:
+    """The jobs that a line is about: tasks of an array that have not begun share one."""
+    if "ArrayJobId" not in facts:
+        return [facts["JobId"]]
+    return [f"{facts['ArrayJobId']}_{task}" for task in expand(facts.get("ArrayTaskId", ""))]
+
+
+def _from_accounting(jobs: Collection[str]) -> dict[str, JobState]:
+    """What the accounting remembers. A job that the controller has forgotten is over, whatever stands here."""
+    ids = ",".join(sorted({job.partition("_")[0] for job in jobs}))
+    try:
+        answer = _ask("sacct", "-n", "-P", "-X", "-o", "JobID,State,ExitCode,NodeList", "-j", ids)
+    except SchedulerDownError:
+        return {}
+    states: dict[str, JobState] = {}
+    for row in (line.split("|") for line in answer.splitlines()):
+        if len(row) == 4 and (state := _state(*row[1:])).is_over:  # noqa: PLR2004 (as many as were asked for)
+            states[row[0]] = state
+    return states
+
+
+def _state(name: str, exit_code: str, nodes: str) -> JobState:
+    found = re.match(r"(\d+):(\d+)", exit_code)
+    return JobState(
+        name=name.split(maxsplit=1)[0].rstrip("+") if name else UNKNOWN,
+        exit_status=int(found[1]) if found else None,
+        signal=int(found[2]) or None if found else None,
+        nodes="" if nodes in {"(null)", "None assigned"} else nodes,
+    )
+
+
+def _ask(*command: str) -> str:
+    """What a command of SLURM prints.
+
+    Raises:
+        SchedulerDownError: with its words, when it fails, is not here or takes too long.
+    """
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_S, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SchedulerDownError(f"{command[0]}: {error}") from error
+    if done.returncode:
+        words = (done.stderr or done.stdout).strip().splitlines()
+        raise SchedulerDownError(words[0] if words else f"{command[0]} ended with {done.returncode}")
+    return done.stdout

@@ -1,0 +1,1 @@
+"""Where records go: first the journal on disk, then MLflow."""

@@ -1,0 +1,55 @@
+"""What a person sees of a sweep: what it is about to do, and the table of all points at its end."""
+
+import shlex
+import shutil
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from analysis.report.terminal_table import failures, table
+from benchmark.store.mlflow_tracker import Tracker
+from benchmark.sweep.plan import Plan
+from crossover.records.record import Record
+
+
+def announce(console: Console, plan: Plan, done: Collection[str], *, at_most: bool) -> None:
+    """What a sweep is about to do, given the keys that are done; a search runs `at_most` so many."""
+    if plan.total == 1 and not done:
+        return
+    parts = [f"{'at most ' if at_most else ''}{len(plan.dispatched) - len(done)} to run"]
+    if done:
+        parts.append(f"{len(done)} done before, skipped (rerun=failed or all repeats them)")
+    if repeated := plan.total - len(plan.points):
+        parts.append(f"{repeated} the same as another (a setting that their model ignores)")
+    if plan.infeasible:
+        parts.append(f"{len(plan.infeasible)} infeasible")
+    points = "1 grid point" if plan.total == 1 else f"{plan.total} grid points"
+    console.print(f"{points}: {', '.join(parts)}", highlight=False, soft_wrap=True)
+
+
+def conclude(console: Console, records: Sequence[Record], output_dir: Path, tracker: Tracker | None) -> None:
+    """The table of all points, why some are missing, where the records are, how to open MLflow."""
+    console.print()
+    console.print(table(records, width=console.width))
+    for line in failures(records):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+    lines = [f"Records  {_short(output_dir / 'records')}", *([] if tracker is None else _look(tracker))]
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def _look(tracker: Tracker) -> list[str]:
+    if not tracker.is_local:
+        return [f"MLflow   {tracker.uri}{tracker.page}"]
+    store = shlex.quote(f"sqlite:///{_short(Path(tracker.uri.removeprefix('sqlite:///')))}")
+    program = "mlflow" if shutil.which("mlflow") else f"{shlex.quote(str(_short(Path(sys.executable))))} -m mlflow"
+    return [
+        f"MLflow   MLFLOW_DISABLE_TELEMETRY=true {program} ui --backend-store-uri {store}",
+        f"         http://127.0.0.1:5000{tracker.page}",
+    ]
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,161 @@
+"""A dry run: what a sweep would take, point by point, and which points would not fit. Nothing is started or loaded."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmark.hardware.environment import gpu_count
+from benchmark.roofline.estimate import shape_of_run
+from benchmark.roofline.prediction import cost_s, predict
+from benchmark.roofline.work import Ceilings
+from crossover.errors import UserError
+from crossover.records.record import Prediction
+from crossover.records.run import Run
+from crossover.records.settings import Device, Precision
+
+MINUTE_S, HOUR_S = 60, 3600
+LONG = 100
+"""From so many seconds on minutes are shown, and from so many minutes on hours."""
+GIB = 1 << 30
+
+NOMINAL = {
+    "A100": (Ceilings(copy_bytes_per_s=1.75e12, matrix_flop_per_s=260e12), 79 * GIB),
+    "H100": (Ceilings(copy_bytes_per_s=2.99e12, matrix_flop_per_s=750e12), 79 * GIB),
+    "H200": (Ceilings(copy_bytes_per_s=4.2e12, matrix_flop_per_s=780e12), 139 * GIB),
+}
+"""Bfloat16 ceilings and memory of GPUs that this machine does not have: 85% of the data sheet's, or as measured."""
+FLOAT32_SLOWDOWN = 16
+"""Matrix rate of bfloat16 over that of float32 without TF32: 312 to 19.5 TFLOP/s on an A100."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where runs would go: its ceilings, its memory, and how that is known."""
+
+    name: str
+    ceilings: Ceilings
+    memory_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """One point's prediction. `prediction` is None where the shape is not known, for the reason in `note`."""
+
+    run: Run
+    prediction: Prediction | None
+    seconds: float
+    note: str
+
+
+def forecast(runs: Sequence[Run], *, remote: bool) -> list[Forecast]:
+    """Predict each run, in the order in which they would run."""
+    found: list[Forecast] = []
+    for run in runs:
+        loads = remote or not found or found[-1].run.model != run.model
+        found.append(_one(run, target_of(run, remote=remote), loads=loads, remote=remote))
+    return found
+
+
+def show_forecast(console: Console, forecasts: Sequence[Forecast], *, remote: bool, infeasible: int) -> None:
+    """The table, and what all points come to."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("point", "where", "latency s", "whole run", "memory GiB", ""):
+        table.add_column(heading, justify="left" if heading in {"point", "where", ""} else "right")
+    for each in forecasts:
+        table.add_row(*_row(each, remote=remote))
+    console.print(table)
+    for line in summary(forecasts, remote=remote, infeasible=infeasible):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def summary(forecasts: Sequence[Forecast], *, remote: bool, infeasible: int) -> list[str]:
+    """Number of jobs, hours, points that will not fit."""
+    misfits = [each for each in forecasts if each.note.startswith("does not fit")]
+    seconds = sum(each.seconds for each in forecasts if each not in misfits)
+    on_gpu = any(each.run.device is Device.cuda for each in forecasts)
+    jobs = "1 job" if len(forecasts) == 1 else f"{len(forecasts)} jobs"
+    order = "" if remote or len(forecasts) == 1 else ", one after another"
+    time = f"{_short(seconds / HOUR_S)} GPU-hours" if on_gpu else _duration(seconds)
+    lines = [
+        f"{jobs}{order}: about {time}, with the least number of samples and without quality and likelihood",
+        f"{len(misfits)} will not fit" if misfits else "all that is known fits",
+    ]
+    if infeasible:
+        lines.append(f"{infeasible} more cannot be run on any machine, and would be recorded as infeasible")
+    return [*lines, "Nothing was run: leave out dry_run=true to run it."]
+
+
+def target_of(run: Run, *, remote: bool) -> Target:
+    """The device that a run would meet: measured where it is this machine's, else what is known of its kind."""
+    if run.device is Device.cuda and (remote or not gpu_count()):
+        return _elsewhere(run)
+    import psutil
+    import torch
+
+    from benchmark.models.loaded import DTYPES
+    from benchmark.roofline.ceilings import ceilings
+
+    measured = ceilings(torch.device(run.device.value), DTYPES[run.precision])
+    if run.device is Device.cpu:
+        return Target(name="this CPU", ceilings=measured, memory_bytes=psutil.virtual_memory().available)
+    properties = torch.cuda.get_device_properties(torch.cuda.current_device())
+    return Target(name=properties.name, ceilings=measured, memory_bytes=properties.total_memory)
+
+
+def _elsewhere(run: Run) -> Target:
+    """The kind of GPU that the run demands, with the memory that it demands; an A100 80GB where that is not known."""
+    words = (run.gpu or "").upper()
+    known = next((kind for kind in NOMINAL if kind in words), None)
+    kind = known or "A100"
+    found, memory_bytes = NOMINAL[kind]
+    if known and (size := re.search(r"(\d+) ?GB\b", words)):
+        memory_bytes = (int(size[1]) - 1) * GIB  # the driver keeps some of it
+    if run.precision is Precision.float32:
+        found = Ceilings(
+            copy_bytes_per_s=found.copy_bytes_per_s, matrix_flop_per_s=found.matrix_flop_per_s / FLOAT32_SLOWDOWN
+        )
+    name = f"{kind}, nominal" if known or run.gpu is None else f"{kind}, nominal, for want of {run.gpu}"
+    return Target(name=name, ceilings=found, memory_bytes=memory_bytes)
+
+
+def _one(run: Run, target: Target, *, loads: bool, remote: bool) -> Forecast:
+    try:
+        shape = shape_of_run(run)
+    except UserError as error:
+        return Forecast(run=run, prediction=None, seconds=0.0, note=str(error))
+    prediction = predict(run, shape, target.ceilings, target.memory_bytes if run.device is Device.cuda else None)
+    fits = prediction.peak_bytes <= target.memory_bytes
+    return Forecast(
+        run=run,
+        prediction=prediction,
+        seconds=cost_s(run, shape, prediction, loads=loads, starts=remote),
+        note="" if fits else f"does not fit into {target.memory_bytes / GIB:.3g} GiB",
+    )
+
+
+def _row(each: Forecast, *, remote: bool) -> list[str]:
+    target = target_of(each.run, remote=remote).name
+    if each.prediction is None:
+        return [each.run.name, target, "", "", "", each.note]
+    return [
+        each.run.name,
+        target,
+        _short(each.prediction.latency_s),
+        _duration(each.seconds),
+        f"{each.prediction.peak_bytes / GIB:.2f}",
+        each.note,
+    ]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < LONG:
+        return f"{seconds:.0f} s"
+    return f"{seconds / MINUTE_S:.0f} min" if seconds < LONG * MINUTE_S else f"{seconds / HOUR_S:,.0f} h"
+
+
+def _short(value: float) -> str:
+    """Two or three digits of a number for people, never as a power of ten."""
+    return f"{value:,.0f}" if value >= LONG else f"{value:.2g}" if value < 1 else f"{value:.3g}"

@@ -1,0 +1,41 @@
+"""What is known of this machine before a run, without loading PyTorch, to compare with earlier records."""
+
+import os
+import platform
+from importlib.metadata import version
+
+from benchmark import __version__
+from benchmark.config.settings import Settings
+from benchmark.dispatch.ledger import ExpectedEnvironment
+from benchmark.hardware.environment import cpu_name
+from crossover.records.run import Run
+from crossover.records.settings import Device
+
+
+def expected_environment(run: Run, settings: Settings) -> ExpectedEnvironment:
+    """The environment that `run` would have now; of another machine, its software alone."""
+    here = not settings.remote
+    on_cpu = here and run.device is Device.cpu
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return ExpectedEnvironment(
+        python=platform.python_version(),
+        torch=version("torch"),
+        transformers=version("transformers"),
+        crossover=__version__,
+        gpu=settings.gpu if settings.gpu or not here or run.device is Device.cpu else _gpu_name(),
+        cpu=cpu_name() if on_cpu else None,
+        cpu_threads=int(threads) if on_cpu and threads.isdigit() else None,
+    )
+
+
+def _gpu_name() -> str | None:
+    """The name of this machine's GPUs, when they have one name."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+        names = {str(pynvml.nvmlDeviceGetName(handle)) for handle in handles}
+    except pynvml.NVMLError:
+        return None
+    return names.pop() if len(names) == 1 else None

@@ -1,0 +1,167 @@
+"""Conduct a search for parity: measure baselines, then only the rungs of a ladder of steps that are in question."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from analysis.parity.comparability import group
+from analysis.parity.evidence import UnscoredError
+from analysis.parity.quality import METRICS, Metric
+from analysis.parity.steps_to_parity import check_margin, find_parity
+from analysis.report.words import inside
+from benchmark.sweep.bisection import Finding, conclude_search, next_rung
+from benchmark.sweep.driver import Launch, SweepDriver
+from benchmark.sweep.plan import Point
+from benchmark.sweep.prepare import Compose, Grid, begin
+from crossover.errors import UserError
+from crossover.records.record import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """What parity means in a search: a metric of `analysis.parity.quality`, and what diffusion may fall short of."""
+
+    metric: Metric
+    margin: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ladder:
+    """The points of one diffusion model that differ in steps alone, by their steps, ascending."""
+
+    rungs: Mapping[int, Point]
+
+    @property
+    def title(self) -> str:
+        """The model with its batch and length."""
+        run = next(iter(self.rungs.values())).run
+        return f"{run.model.name} B={run.batch} N={run.length}"
+
+    def verdicts(self, by_key: Mapping[str, bool]) -> dict[int, bool]:
+        """Whether each compared rung reaches its baseline, by its steps."""
+        keys = {steps: point.run.key for steps, point in self.rungs.items()}
+        return {steps: by_key[key] for steps, key in keys.items() if key in by_key}
+
+
+def search_parity(grid: Grid, *, compose: Compose, launch: Launch, metric: str, margin: float) -> None:
+    """Find the fewest steps of parity for each diffusion model, B and N of a grid with its baselines.
+
+    Raises:
+        UserError: when a point or the metric is not allowed, or there is nothing to compare.
+        SystemExit: with the sweep's exit code, unless it is 0.
+    """
+    if metric not in METRICS:
+        raise UserError(f"hydra.sweeper.metric={metric} is not known: choose one of {', '.join(METRICS)}")
+    check_margin(margin)
+    goal = Goal(metric=METRICS[metric], margin=margin)
+    driver = begin(grid, compose=compose, launch=launch, search=True)
+    if driver.settings.detach:
+        raise UserError("detach=true cannot be used here: a search decides what to run next by what was measured")
+    search = Search(driver=driver, ladders=find_ladders(driver.plan.dispatched), goal=goal)
+    interrupted = False
+    try:
+        search.run()
+    except KeyboardInterrupt:
+        interrupted = True
+    search.say_findings()
+    driver.finish([*search.known(), *driver.plan.infeasible], interrupted=interrupted)
+
+
+def find_ladders(points: Sequence[Point]) -> list[Ladder]:
+    """The ladders that the diffusion points of a grid make.
+
+    Raises:
+        UserError: when the grid lacks diffusion points or baselines.
+    """
+    if not any(point.run.diffusion for point in points) or all(point.run.diffusion for point in points):
+        raise UserError("a search for parity needs both arms: give model=BASELINE,DIFFUSION and steps=K,K,...")
+    ladders: dict[str, dict[int, Point]] = {}
+    for point in points:
+        if point.run.diffusion is not None:
+            alike = replace(point.run, diffusion=replace(point.run.diffusion, steps=1)).key
+            ladders.setdefault(alike, {})[point.run.diffusion.steps] = point
+    return [Ladder(rungs=dict(sorted(rungs.items()))) for rungs in ladders.values()]
+
+
+class Search:
+    """A bisection of every ladder of a sweep, a round of jobs at a time."""
+
+    def __init__(self, *, driver: SweepDriver, ladders: list[Ladder], goal: Goal) -> None:
+        self._driver = driver
+        self._ladders = ladders
+        self._goal = goal
+        self.launched: list[Point] = []
+
+    def run(self) -> None:
+        """Launch baselines and the first rung of each ladder, then whichever rung is in question.
+
+        Raises:
+            KeyboardInterrupt: when the person at the keyboard stopped it.
+        """
+        baselines = [point for point in self._driver.plan.dispatched if point.run.diffusion is None]
+        wanted = [*baselines, *self._in_question()]
+        while wanted:
+            went_through = self._driver.launch(wanted)
+            self.launched += wanted
+            wanted = self._in_question() if went_through else []
+
+    def known(self) -> list[Point]:
+        """The points that the answer rests on: those launched, and those that had their records before."""
+        records = self._driver.records()
+        points = self._driver.plan.dispatched
+        return [point for point in points if point in self.launched or point.run.key in records]
+
+    def say_findings(self) -> None:
+        """A line for each ladder, and how much of the grid it took."""
+        records = self._driver.records()
+        verdicts = reached(records.values(), self._goal)
+        for ladder in self._ladders:
+            finding = conclude_search(tuple(ladder.rungs), ladder.verdicts(verdicts))
+            self._driver.say(f"{ladder.title}: {in_words(finding, inside(self._goal.metric.label))}")
+        whole = len(self._driver.plan.dispatched)
+        self._driver.say(f"{len(self.launched)} runs in place of the {whole} of the whole grid")
+
+    def _in_question(self) -> list[Point]:
+        records = self._driver.records() if self.launched else {}
+        verdicts = reached(records.values(), self._goal)
+        points = (self._next(ladder, records, verdicts) for ladder in self._ladders)
+        return [point for point in points if point is not None]
+
+    def _next(self, ladder: Ladder, records: Mapping[str, Record], verdicts: Mapping[str, bool]) -> Point | None:
+        """The ladder's next point. One that failed is passed over; without a comparable baseline there is none."""
+        tried = {steps for steps, point in ladder.rungs.items() if point in self.launched}
+        compared = ladder.verdicts(verdicts)
+        measured = {steps for steps in tried if _is_measured(records.get(ladder.rungs[steps].run.key))}
+        if measured - compared.keys():
+            return None
+        steps = next_rung([steps for steps in ladder.rungs if steps not in tried - measured], compared)
+        return None if steps is None else ladder.rungs[steps]
+
+
+def _is_measured(record: Record | None) -> bool:
+    return record is not None and record.measurement is not None
+
+
+def reached(records: Iterable[Record], goal: Goal) -> dict[str, bool]:
+    """For each diffusion record that has a comparable baseline, whether its quality reaches it, by the run's key."""
+    verdicts: dict[str, bool] = {}
+    for pairing in group(tuple(records)).pairings:
+        try:
+            parity = find_parity(pairing, goal.metric, margin=goal.margin)
+        except UnscoredError:  # too few prompts in common: there is nothing to search by
+            continue
+        for steps, advantage in zip(parity.steps, parity.advantage, strict=True):
+            verdicts[pairing.by_steps[steps].key] = advantage.estimate >= 0
+    return verdicts
+
+
+def in_words(finding: Finding, metric: str) -> str:
+    """The answer of a search, with what it rests on."""
+    tried = ", ".join(f"K={steps} {'reaches' if reaches else 'does not'}" for steps, reaches in finding.tried)
+    if not finding.tried:
+        return f"nothing could be compared by {metric}"
+    answer = f"parity not reached up to K={finding.tried[-1][0]}"
+    if finding.steps is not None:
+        answer = f"parity from K={finding.steps}"
+    skipped = f"; not measured: {', '.join(map(str, finding.skipped))}" if finding.skipped else ""
+    doubt = "; the measured rungs contradict each other, run the whole grid" if finding.contradiction else ""
+    return f"{answer} by {metric} ({tried}{skipped}{doubt})"

@@ -1,0 +1,59 @@
+"""A sweep before and after its jobs: which points are worth running, and what became of all of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from crossover.records.record import FailureKind, Record
+from crossover.records.run import Run
+from crossover.terminal import INTERRUPTED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """A grid point: its run, the overrides that describe it on a command line, and its configuration as JSON."""
+
+    run: Run
+    overrides: tuple[str, ...]
+    config: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The distinct points of a sweep, each to be run once, and how many it had before repetitions went."""
+
+    points: tuple[Point, ...]
+    total: int
+
+    @property
+    def dispatched(self) -> tuple[Point, ...]:
+        """The points to run."""
+        return tuple(point for point in self.points if not point.run.infeasible)
+
+    @property
+    def infeasible(self) -> tuple[Point, ...]:
+        """The points that no machine can run."""
+        return tuple(point for point in self.points if point.run.infeasible)
+
+
+def plan(points: Sequence[Point]) -> Plan:
+    """Drop repeated points, and bring those of one model together.
+
+    Points that differ only in what their model ignores have one key, and the first of them stands for all.
+    """
+    unique = list({point.run.key: point for point in reversed(points)}.values())[::-1]
+    models = list(dict.fromkeys(point.run.model.name for point in unique))
+    unique.sort(key=lambda point: models.index(point.run.model.name))
+    return Plan(points=tuple(unique), total=len(points))
+
+
+def exit_code(records: Iterable[Record], *, expected: int) -> int:
+    """0 when every point came to its end and something was measured; 130 when interrupted; else 1.
+
+    Running out of memory, being infeasible and being dominated_failure are results.
+    """
+    records = list(records)
+    kinds = {record.failure.kind for record in records if record.failure is not None}
+    if FailureKind.interrupted in kinds:
+        return INTERRUPTED
+    measured = any(record.measurement is not None for record in records)
+    return 0 if measured and all(kind.is_result for kind in kinds) and len(records) >= expected else 1

@@ -1,0 +1,95 @@
+"""Look at everything that a run needs before any run starts, so that bad input costs no time."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+from benchmark.config.settings import Settings
+from benchmark.decoders.prompts import locate
+from benchmark.hardware.environment import gpu_count
+from benchmark.models.architecture import check_family
+from benchmark.models.checkpoint import architecture_folder, read_config, require_tokenizer, resolve, weight_files
+from benchmark.quality import bertscore
+from benchmark.store.journal import Journal
+from benchmark.store.mlflow_tracker import Tracker
+from benchmark.store.open import make_tracker
+from benchmark.util.importing import importing
+from crossover.errors import UserError
+from crossover.records.run import Run
+from crossover.records.settings import Device, Family, Model, Weights
+
+GB = 1e9
+FLOAT32_PER_STORED = 2
+"""Checkpoints store two bytes a weight; on a CPU they are computed with in four."""
+
+
+def preflight(runs: Iterable[Run], settings: Settings) -> Tracker | None:
+    """Check checkpoints, prompts, the output folder and the tracking store; download what the hub has.
+
+    Returns:
+        The tracking store, ready for records; None where none is wanted.
+
+    Raises:
+        UserError: at the first thing that is not there.
+    """
+    runs = list(runs)
+    if not settings.remote and any(Device.cuda in _devices(run) for run in runs) and not gpu_count():
+        raise UserError("this machine offers no CUDA GPU: use hardware=cpu or hardware=local, or a GPU machine")
+    for source in dict.fromkeys(run.prompts.source for run in runs):
+        locate(source)
+    _check_architectures(run.model for run in runs if run.weights is Weights.random)
+    arms = [
+        (run.model.checkpoint, run.model.revision, run.model.family)
+        for run in runs
+        if run.weights is Weights.checkpoint
+    ]
+    judges = [
+        (run.judge.checkpoint, run.judge.revision, Family.autoregressive) for run in runs if run.judge is not None
+    ]
+    for checkpoint, revision, family in dict.fromkeys(arms + judges):
+        folder = resolve(checkpoint, revision)
+        _check_memory(folder, runs, settings)
+        check_family(read_config(folder), family, checkpoint)
+        require_tokenizer(folder)
+    for encoder in dict.fromkeys(run.encoder for run in runs if run.encoder is not None):
+        bertscore.locate(encoder)
+    Journal(output_dir=settings.output_dir).prepare()
+    tracker = make_tracker(settings)
+    if tracker is not None:
+        _prepare(tracker)
+    return tracker
+
+
+def _check_architectures(models: Iterable[Model]) -> None:
+    """Look at all that random weights need: a config.json of the right family."""
+    for model in dict.fromkeys(models):
+        folder = architecture_folder(model.architecture, model.checkpoint, model.revision)
+        check_family(read_config(folder), model.family, str(folder))
+
+
+def _check_memory(folder: Path, runs: list[Run], settings: Settings) -> None:
+    """Refuse weights that this machine's memory cannot hold, before the kernel ends the program for it."""
+    if settings.remote or any(run.device is Device.cuda for run in runs):
+        return
+    needed = sum(file.stat().st_size for file in weight_files(folder)) * FLOAT32_PER_STORED
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise UserError(
+            f"checkpoint {folder} takes {needed / GB:.0f} GB in float32 and {available / GB:.0f} GB of memory are free:"
+            " use a machine with a CUDA GPU, or model=tiny_llada or tiny_llama"
+        )
+
+
+def _devices(run: Run) -> set[Device]:
+    """Where a run's models live: its arm, its judge, its encoder."""
+    scorers = [scorer for scorer in (run.judge, run.encoder) if scorer is not None]
+    return {run.device, *(scorer.device or run.device for scorer in scorers)}
+
+
+def _prepare(tracker: Tracker) -> None:
+    try:
+        with importing("mlflow"):
+            tracker.prepare()
+    except UserError as error:
+        raise UserError(f"{error}, or use tracking=none and python -m benchmark.sync later") from error

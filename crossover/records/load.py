@@ -1,0 +1,107 @@
+"""Read records; what is none, or is of another version, is named and left out."""
+
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from crossover.errors import UserError
+from crossover.records.record import Record
+
+TEXTS, AFTER_TEXTS = b'"generated": [', b'], "scores": ['
+"""What stands before and behind a record's texts."""
+
+Source = tuple[str, Callable[[], bytes]]
+"""The name of a record's place, and what reads it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """Records in the order of their start, and what could not be read: a line each."""
+
+    records: tuple[Record, ...]
+    rejected: tuple[str, ...]
+
+
+def load(files: Iterable[Path], *, keep_texts: bool = True) -> Loaded:
+    """The records in `files`."""
+    return read((from_file(file) for file in files), keep_texts=keep_texts)
+
+
+def read(sources: Iterable[Source], *, keep_texts: bool = True) -> Loaded:
+    """The records in `sources`. Without `keep_texts`, `generated` is empty, which saves most of the memory."""
+    records, rejected = [], []
+    with _collector_paused():
+        for name, content in sources:
+            try:
+                records.append(_parse(content(), keep_texts=keep_texts))
+            except (OSError, ValueError, TypeError) as error:
+                rejected.append(f"{name}: {_one_line(error)}")
+    return Loaded(records=tuple(sorted(records, key=lambda record: record.started_at)), rejected=tuple(rejected))
+
+
+def from_file(file: Path) -> Source:
+    """A record file as a source."""
+    return str(file), file.read_bytes
+
+
+def find(place: Path) -> list[Path]:
+    """The record files of an output_dir, of a folder of records, or a file by itself.
+
+    Raises:
+        UserError: when there is none.
+    """
+    if place.is_file():
+        return [place]
+    if not place.is_dir():
+        raise UserError(f"{place} does not exist: give an output_dir of the benchmark, a folder of records or a record")
+    folder = place / "records" if (place / "records").is_dir() else place
+    files = sorted(folder.glob("*.json"))
+    if not files:
+        raise UserError(f"{folder} holds no records: give the output_dir of a run, or a folder of records")
+    return files
+
+
+def latest(records: Iterable[Record]) -> list[Record]:
+    """The newest record of each run, measured ones before failed ones, in the order of first appearance."""
+    best: dict[str, Record] = {}
+    for record in records:
+        held = best.get(record.key)
+        if held is None or record.measurement is not None or held.measurement is None:
+            best[record.key] = record
+    return list(best.values())
+
+
+def _parse(content: bytes, *, keep_texts: bool) -> Record:
+    data = orjson.loads(content if keep_texts else _without_texts(content))
+    if not keep_texts and isinstance(data, dict) and isinstance(data.get("measurement"), dict):
+        data["measurement"]["generated"] = []
+    return Record.from_data(data)
+
+
+def _without_texts(content: bytes) -> bytes:
+    """A record as it is written, without its texts, which are most of what there is to parse; others as they are.
+
+    Within a text every quotation mark has a backslash before it, so that neither mark can be part of one.
+    """
+    start, end = content.find(TEXTS), content.find(AFTER_TEXTS)
+    return content if start < 0 or end < start else content[: start + len(TEXTS)] + content[end:]
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Records hold no cycles, and looking for some again and again takes longer than reading them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,236 @@
+"""What a run leaves behind: exactly one record, a measurement or a failure, as plain data and JSON."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from crossover.errors import UserError
+from crossover.records.machine import Conditions, Environment, Label, Watched
+from crossover.records.profile import Limits, Profile
+from crossover.records.run import Run
+from crossover.records.structure import build
+from crossover.records.texts import DocumentLikelihood, Generated, Score
+
+SCHEMA = 1
+
+
+class FailureKind(StrEnum):
+    """Why a run ended without a measurement."""
+
+    out_of_memory = "out_of_memory"
+    infeasible = "infeasible"
+    dominated = "dominated"
+    interrupted = "interrupted"
+    cancelled = "cancelled"
+    killed = "killed"
+    timeout = "timeout"
+    preempted = "preempted"
+    node_lost = "node_lost"
+    lost = "lost"
+    error = "error"
+    invalid = "invalid"
+    disturbed = "disturbed"
+
+    @property
+    def is_result(self) -> bool:
+        """Whether it says something about the grid point, so that trying again would end the same way."""
+        return self in {FailureKind.out_of_memory, FailureKind.infeasible, FailureKind.dominated}
+
+
+class StoppedBy(StrEnum):
+    """Why a run took no further sample: it had its fixed number, its precision, or no time left."""
+
+    repeats = "repeats"
+    precision = "precision"
+    budget = "budget"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One timed generation of one batch.
+
+    Attributes:
+        latency_s: from prompts on the device to the last token of the last sequence, by the device's clock.
+        host_latency_s: the same interval by the host's monotonic clock, as a cross-check.
+        prefill_s: up to the first output token; null for diffusion.
+        step_s: time of each later token (autoregressive) or of each step (diffusion), in order.
+        prompts: indices into the run's prompts, one a row.
+        valid_tokens: output tokens before the first end of sequence, one a row.
+        labels: what was wrong with the machine meanwhile.
+        conditions: what was read of it; null in records from before it was watched.
+    """
+
+    latency_s: float
+    host_latency_s: float
+    prefill_s: float | None
+    step_s: tuple[float, ...]
+    prompts: tuple[int, ...]
+    valid_tokens: tuple[int, ...]
+    labels: tuple[Label, ...] = ()
+    conditions: Conditions | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Peaks of one untimed generation, and the weights' share. What a device does not have is null."""
+
+    weights_bytes: int
+    max_reserved_bytes: int | None
+    max_allocated_bytes: int | None
+    max_resident_bytes: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """Raw samples of a run that went through; statistics are left to the analysis.
+
+    Attributes:
+        forward_passes: evaluations of the model's body in one generation.
+        likelihood: of held-out text, one entry a document; empty when it was not asked for.
+        preparing_s: seconds that compiling and capturing took, once for this shape; null in older records.
+        fallback: why another engine ran than was asked for; null when none did.
+        quality_failure: why the judge's or encoder's figures are missing; null when nothing failed.
+        stopped_by: why there are no more samples; null in older records, as are all below.
+        interval_share: width of the 95% interval of the median latency over the median; null under 6 samples.
+        warmup_too_short: whether the first sample is an outlier on the slow side; null where too few say so.
+        prompts_digest: hash of the documents that were decoded, in their order; equal for equal prompts.
+        watched: what became of the machine meanwhile.
+    """
+
+    samples: tuple[Sample, ...]
+    warmup_s: tuple[float, ...]
+    memory: Memory
+    forward_passes: int
+    generated: tuple[Generated, ...]
+    scores: tuple[Score, ...]
+    likelihood: tuple[DocumentLikelihood, ...] = ()
+    quality_failure: str | None = None
+    preparing_s: float | None = None
+    fallback: str | None = None
+    stopped_by: StoppedBy | None = None
+    interval_share: float | None = None
+    warmup_too_short: bool | None = None
+    prompts_digest: str | None = None
+    watched: Watched | None = None
+    limits: Limits | None = None
+    profile: Profile | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what measures nothing.
+
+        Raises:
+            ValueError: saying so.
+        """
+        if not self.samples:
+            raise ValueError("Measurement: a measurement has at least one sample")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What was expected before the run: its latency, and its peak memory (on a CPU without the interpreter's own)."""
+
+    latency_s: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A run that ended without a measurement, in a kind and its words; `log_tail` is the end of its job's log."""
+
+    kind: FailureKind
+    message: str
+    log_tail: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fingerprint:
+    """What was asked for and of which weights. Unknown is null.
+
+    Attributes:
+        config: the configuration as composed, as JSON; passwords in addresses are left out.
+        revision: the checkpoint's commit on the hub.
+        weights_sha256: hash of the index of its weights, or of the header of its one file.
+    """
+
+    config: str | None = None
+    revision: str | None = None
+    weights_sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """The single truth about one run. Times are UTC, ISO 8601.
+
+    `rescored_from` names the record, as its file is named, whose stored text this one scored again;
+    all but its scores, and who gave them, is that record's.
+    """
+
+    schema: int = SCHEMA
+    key: str
+    name: str
+    sweep: str
+    started_at: str
+    finished_at: str
+    run: Run
+    environment: Environment | None
+    measurement: Measurement | None
+    failure: Failure | None
+    rescored_from: str | None = None
+    fingerprint: Fingerprint | None = None
+    prediction: Prediction | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is neither or both.
+
+        Raises:
+            ValueError: saying so.
+        """
+        if (self.measurement is None) == (self.failure is None):
+            raise ValueError("Record: a record holds a measurement or a failure, never both and never neither")
+
+    def to_json(self) -> str:
+        """The record as JSON text.
+
+        Raises:
+            ValueError: naming a figure that is no finite number, which JSON cannot hold.
+        """
+        data = asdict(self)
+        try:
+            return json.dumps(data, ensure_ascii=False, allow_nan=False)
+        except ValueError as error:
+            place = next(_not_finite(data), None)
+            raise ValueError(str(error) if place is None else f"{place} is not a finite number") from error
+
+    @classmethod
+    def from_json(cls, text: str) -> "Record":
+        """The record that `to_json` wrote.
+
+        Raises:
+            ValueError: when the text is no record of this version.
+        """
+        return cls.from_data(json.loads(text))
+
+    @classmethod
+    def from_data(cls, data: object) -> "Record":
+        """The record whose JSON was parsed to `data`.
+
+        Raises:
+            ValueError: when it is no record of this version.
+        """
+        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+            raise ValueError(f"not a record of schema {SCHEMA}")
+        try:
+            return build(cls, data)
+        except UserError as error:
+            raise ValueError(f"Run: {error}") from error
+
+
+def _not_finite(data: object, place: str = "") -> Iterator[str]:
+    """Where numbers that are none stand, as measurement.samples.0.latency_s."""
+    if isinstance(data, dict | list | tuple):
+        for name, value in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from _not_finite(value, f"{place}.{name}" if place else str(name))
+    elif isinstance(data, float) and not math.isfinite(data):
+        yield place

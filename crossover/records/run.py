@@ -1,0 +1,228 @@
+"""One grid point, validated: everything that determines what is generated and how it is measured."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from crossover.errors import UserError
+from crossover.records.settings import (
+    Attention,
+    Device,
+    Diffusion,
+    Encoder,
+    Engine,
+    HeldOut,
+    Judge,
+    Model,
+    Precision,
+    Prompts,
+    Remasking,
+    Stopping,
+    Weights,
+    at_least,
+    usual_attention,
+    usual_engine,
+)
+
+USUAL_PROMPT_FRACTION = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One grid point. Two runs with equal `key` measure the same thing.
+
+    `length` counts prompt and output tokens together. `repeats` is the least number of timed
+    samples; a run takes more when its prompts, `batch` at a time, need more, and when `stopping`
+    asks for a precision that so many do not have. `gpu` are the words that the GPU's name must
+    have; `strict` makes a run a failure that was disturbed, or that nobody can vouch for; `profile` adds a
+    pass that says where time goes.
+    """
+
+    model: Model
+    diffusion: Diffusion | None
+    batch: int
+    length: int
+    prompt_fraction: float
+    temperature: float
+    seed: int
+    warmup: int
+    repeats: int
+    device: Device
+    precision: Precision
+    prompts: Prompts
+    judge: Judge | None
+    encoder: Encoder | None = None
+    likelihood: HeldOut | None = None
+    engine: Engine = Engine.eager
+    attention: Attention = Attention.sdpa
+    weights: Weights = Weights.checkpoint
+    stopping: Stopping | None = None
+    profile: bool = False
+    gpu: str | None = None
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        """Reject values that no model could run.
+
+        Raises:
+            UserError: naming the value and what is allowed.
+        """
+        at_least("batch", self.batch, 1)
+        at_least("warmup", self.warmup, 0)
+        at_least("repeats", self.repeats, 1)
+        at_least("seed", self.seed, 0)
+        at_least("temperature", self.temperature, 0)
+        at_least("prompts.count", self.prompts.count, 1)
+        split_length(self.length, self.prompt_fraction)
+        self._check_attention()
+        self._check_weights()
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of each prompt."""
+        return split_length(self.length, self.prompt_fraction)[0]
+
+    @property
+    def output_tokens(self) -> int:
+        """Tokens generated for each prompt, N_out."""
+        return split_length(self.length, self.prompt_fraction)[1]
+
+    @property
+    def samples(self) -> int:
+        """The least number of timed samples: `repeats`, or as many batches as all prompts need.
+
+        Random weights need none of them.
+        """
+        needed = self.batch if self.weights is Weights.random else self.prompts.count
+        return max(self.repeats, -(-needed // self.batch))
+
+    @property
+    def key(self) -> str:
+        """Hash of everything that changes the result, stable across machines and versions of Python.
+
+        Who scores, and on what, changes the result; where a judge or an encoder lives does not, nor what
+        a run demands of its machine. What came after the first records counts only where it is set, so
+        that those keep their keys.
+        """
+        identity = asdict(self)
+        del identity["model"]["name"], identity["gpu"], identity["strict"]
+        del identity["model"]["architecture"]
+        for scorer in (identity["judge"], identity["encoder"]):
+            if scorer is not None:
+                del scorer["device"]
+        for later, unset in _UNSET.items():
+            if identity[later] == unset:
+                del identity[later]
+        if not self.is_random and self.likelihood is None:
+            del identity["seed"]
+        canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def name(self) -> str:
+        """Short label that begins with what a sweep varies, e.g. `tiny_llada K=16 B=8 N=128 T=1`.
+
+        Settings that are at their usual values are left out.
+        """
+        steps = "" if self.diffusion is None else f" K={self.diffusion.steps}"
+        return " ".join([f"{self.model.name}{steps} B={self.batch} N={self.length}", *self._unusual()])
+
+    def _check_attention(self) -> None:
+        if self.attention is not Attention.flash2:
+            return
+        if self.device is not Device.cuda or self.precision is not Precision.bfloat16:
+            raise UserError(
+                f"attention=flash2 runs on a GPU in bfloat16, not in {self.precision} on {self.device}:"
+                " use attention=sdpa or attention=eager"
+            )
+
+    def _check_weights(self) -> None:
+        scored = [name for name in ("judge", "encoder", "likelihood") if getattr(self, name) is not None]
+        if self.weights is Weights.random and scored:
+            raise UserError(f"weights=random has no quality to score: leave out {', '.join(scored)}")
+
+    def _unusual(self) -> Iterator[str]:
+        if self.temperature:
+            yield f"T={self.temperature:g}"
+        if self.is_random and self.seed:
+            yield f"seed={self.seed}"
+        if self.prompt_fraction != USUAL_PROMPT_FRACTION:
+            yield f"prompt={self.prompt_tokens}"
+        if self.diffusion is not None:
+            yield from self._unusual_sampling(self.diffusion)
+        if self.engine is not usual_engine(self.device):
+            yield self.engine
+        if self.attention is not usual_attention(self.device, self.precision):
+            yield f"attention={self.attention}"
+        if self.weights is Weights.random:
+            yield "random weights"
+
+    def _unusual_sampling(self, diffusion: Diffusion) -> Iterator[str]:
+        if diffusion.block_length != self.output_tokens:
+            yield f"block={diffusion.block_length}"
+        if diffusion.remasking is not Remasking.low_confidence:
+            yield diffusion.remasking
+        if diffusion.guidance_scale:
+            yield f"guidance={diffusion.guidance_scale:g}"
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the seed changes what is generated."""
+        return self.temperature > 0 or (self.diffusion is not None and self.diffusion.remasking is Remasking.random)
+
+    @property
+    def infeasible(self) -> str | None:
+        """Why this point cannot be run on any machine; None when it can."""
+        if self.length > self.model.context:
+            return f"length={self.length} is more than the context of {self.model.name}, {self.model.context} tokens"
+        if self.diffusion is None:
+            return None
+        return _schedule_problem(self.diffusion.steps, self.diffusion.block_length, self.output_tokens)
+
+
+_UNSET = {
+    "encoder": None,
+    "likelihood": None,
+    "engine": Engine.eager,
+    "attention": Attention.sdpa,
+    "weights": Weights.checkpoint,
+    "stopping": None,
+    "profile": False,
+}
+"""What came after the first records, at the values that those were measured with."""
+
+
+def split_length(length: int, prompt_fraction: float) -> tuple[int, int]:
+    """Prompt and output tokens of a sequence of `length`.
+
+    Raises:
+        UserError: when either would be without a token.
+    """
+    at_least("length", length, 2)
+    if not 0 < prompt_fraction < 1:
+        raise UserError(f"prompt_fraction={prompt_fraction} is not allowed: give a number between 0 and 1, such as 0.5")
+    prompt_tokens = round(length * prompt_fraction)
+    if not 0 < prompt_tokens < length:
+        raise UserError(
+            f"prompt_fraction={prompt_fraction} of length={length} leaves {prompt_tokens} prompt and"
+            f" {length - prompt_tokens} output tokens: each must be at least 1"
+        )
+    return prompt_tokens, length - prompt_tokens
+
+
+def _schedule_problem(steps: int, block_length: int, output_tokens: int) -> str | None:
+    if output_tokens % block_length:
+        return f"block_length={block_length} does not divide the output of {output_tokens} tokens"
+    blocks = output_tokens // block_length
+    if steps > output_tokens:
+        return (
+            f"steps={steps} is more than the {output_tokens} masked tokens:"
+            f" the steps past {output_tokens} would change no token"
+        )
+    if steps % blocks:
+        return (
+            f"steps={steps} does not divide over {blocks} blocks"
+            f" (output {output_tokens}, block_length {block_length}): use a multiple of {blocks}"
+        )
+    return None

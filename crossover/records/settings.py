@@ -1,0 +1,212 @@
+"""The parts of a run: its models, how they generate, who scores, and when there are samples enough."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from crossover.errors import UserError
+
+
+class Family(StrEnum):
+    """How a model generates."""
+
+    autoregressive = "autoregressive"
+    diffusion = "diffusion"
+
+
+class Remasking(StrEnum):
+    """Which masked positions a diffusion step writes: the most confident ones, or random ones."""
+
+    low_confidence = "low_confidence"
+    random = "random"
+
+
+class Precision(StrEnum):
+    """Type of the weights and activations."""
+
+    bfloat16 = "bfloat16"
+    float32 = "float32"
+
+
+class Device(StrEnum):
+    """Where the model runs."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Engine(StrEnum):
+    """How a forward pass is executed.
+
+    published: the published diffusion loop and transformers' generate, as everybody else reports them.
+    eager: the plain modules of transformers, without the work that changes no token.
+    compiled: layers compiled once, static shapes, and on a GPU one CUDA graph a pass.
+    """
+
+    published = "published"
+    eager = "eager"
+    compiled = "compiled"
+
+
+class Attention(StrEnum):
+    """The attention kernel: FlashAttention-2, whatever PyTorch finds best, or plain matrix products."""
+
+    flash2 = "flash2"
+    sdpa = "sdpa"
+    eager = "eager"
+
+
+class Weights(StrEnum):
+    """The checkpoint's weights, or random ones of its architecture, which are for time and memory alone."""
+
+    checkpoint = "checkpoint"
+    random = "random"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A model to measure.
+
+    `checkpoint` is a hub id, a folder in the official layout, or `builtin:NAME`; `architecture` a
+    folder whose config.json stands in for the checkpoint's where weights are random; `context` is the
+    largest number of prompt and output tokens together.
+    """
+
+    name: str
+    family: Family
+    checkpoint: str
+    revision: str | None
+    context: int
+    architecture: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diffusion:
+    """The settings of masked-diffusion sampling, which an autoregressive run does not have."""
+
+    steps: int
+    block_length: int
+    remasking: Remasking
+    guidance_scale: float
+
+    def __post_init__(self) -> None:
+        """Reject values that no schedule could have.
+
+        Raises:
+            UserError: naming the value and what is allowed.
+        """
+        at_least("steps", self.steps, 1)
+        at_least("block_length", self.block_length, 1)
+        at_least("model.guidance_scale", self.guidance_scale, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompts:
+    """Where prompts come from: a path or `builtin:NAME`, and how many of them every run must decode."""
+
+    source: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """The causal model that scores the generated text; without a device it lives on the run's."""
+
+    checkpoint: str
+    revision: str | None
+    precision: Precision
+    device: Device | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """The model behind BERTScore, and the layer, counted from 1, whose states it compares; devices as for Judge."""
+
+    checkpoint: str
+    revision: str | None
+    layer: int
+    device: Device | None = None
+
+    def __post_init__(self) -> None:
+        """Reject a layer that no model has.
+
+        Raises:
+            UserError: saying what is allowed.
+        """
+        at_least("encoder.layer", self.layer, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """How much text likelihood rests on.
+
+    Attributes:
+        documents: the first so many prompts of the source, whose true continuations are scored.
+        samples: random maskings of each continuation, for diffusion's bound; an autoregressive run has none.
+        orders: random orders of each continuation, for the bound in K steps; likewise.
+    """
+
+    documents: int
+    samples: int | None
+    orders: int | None
+
+    def __post_init__(self) -> None:
+        """Reject values that no estimate could rest on.
+
+        Raises:
+            UserError: naming the value and what is allowed.
+        """
+        at_least("likelihood.documents", self.documents, 1)
+        at_least("likelihood.samples", 2 if self.samples is None else self.samples, 2)
+        at_least("likelihood.orders", 1 if self.orders is None else self.orders, 1)
+        if self.samples is not None and self.samples % 2:
+            raise UserError(
+                f"likelihood.samples={self.samples} is not allowed: give an even number,"
+                " since samples are drawn in pairs that tell their own error"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopping:
+    """When a run that has its least number of samples may end.
+
+    Attributes:
+        interval: the 95% interval of the median latency, high minus low, is narrower than this share of the median.
+        budget_s: or the timed samples together took so many seconds.
+    """
+
+    interval: float
+    budget_s: float
+
+    def __post_init__(self) -> None:
+        """Reject values that no run could end by.
+
+        Raises:
+            UserError: naming the value and what is allowed.
+        """
+        at_least("stopping.budget_s", self.budget_s, 0)
+        if not 0 < self.interval < 1:
+            raise UserError(
+                f"stopping.interval={self.interval} is not allowed: give a number between 0 and 1, such as 0.03 for 3%"
+            )
+
+
+def usual_engine(device: Device) -> Engine:
+    """The engine where none is asked for."""
+    return Engine.compiled if device is Device.cuda else Engine.eager
+
+
+def usual_attention(device: Device, precision: Precision) -> Attention:
+    """The attention kernel where none is asked for: FlashAttention-2 wherever it runs."""
+    runs = device is Device.cuda and precision is Precision.bfloat16
+    return Attention.flash2 if runs else Attention.sdpa
+
+
+def at_least(name: str, value: float, least: int) -> None:
+    """Reject a number below `least`, an infinite one, or none at all.
+
+    Raises:
+        UserError: naming the value and what is allowed.
+    """
+    if not least <= value < math.inf:  # so is nan
+        raise UserError(f"{name}={value} is not allowed: give a number of at least {least}")

@@ -1,0 +1,120 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from analysis.cli.main import main
+from crossover.records.record import Record
+from tests.factories import a_record
+from tests.studies import a_sweep
+
+
+def store(records: Sequence[Record], folder: Path) -> str:
+    (folder / "records").mkdir(parents=True)
+    for index, record in enumerate(records):
+        (folder / "records" / f"{index}.json").write_text(record.to_json(), encoding="utf-8")
+    return str(folder)
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> str:
+    return store(a_sweep(), tmp_path / "outputs")
+
+
+def test_a_source_alone_prints_the_table(outputs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main([outputs])
+    alone = capsys.readouterr().out
+    main(["table", outputs])
+    assert capsys.readouterr().out == alone
+    assert alone.count("small") == 6
+
+
+def test_the_default_source_is_outputs(
+    outputs: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(Path(outputs).parent)
+    main([])
+    assert "causal" in capsys.readouterr().out
+
+
+def test_records_folders_and_single_files_are_sources(outputs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["table", f"{outputs}/records"])
+    assert capsys.readouterr().out.count("small") == 6
+    main(["table", f"{outputs}/records/0.json"])
+    assert capsys.readouterr().out.count("causal") == 1
+
+
+def test_parity_prints_a_row_for_each_batch(outputs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["parity", outputs, "--metric", "perplexity"])
+    printed = capsys.readouterr().out
+    assert "Steps to parity: small against causal, generative perplexity" in printed
+    assert len([line for line in printed.splitlines() if line.strip().startswith(("1 ", "8 "))]) == 2
+
+
+def test_compare_of_a_sweep_with_itself_sees_no_difference(outputs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["compare", outputs, outputs])
+    assert (
+        "B is faster in 0, slower in 0, ambiguous in 8. Intervals carry the noise within each sweep"
+        in capsys.readouterr().out
+    )
+
+
+def test_report_says_where_it_is(outputs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["report", outputs, "--output", str(tmp_path / "report")])
+    assert "At B=1, N=16 small" in capsys.readouterr().out
+    assert (tmp_path / "report" / "report.html").is_file()
+
+
+def test_a_broken_record_is_named_and_left_out(outputs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (Path(outputs) / "records" / "broken.json").write_text("{", encoding="utf-8")
+    main(["parity", outputs])
+    assert "broken.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["report", "nowhere"], "nowhere does not exist: give an output_dir"),
+        (["parity", "OUTPUTS", "--allow", "weather"], "--allow weather names no control"),
+        (["parity", "OUTPUTS", "--metric", "charm"], "--metric charm is unknown: give one of perplexity"),
+        (["parity", "OUTPUTS", "--margin", "-1"], "--margin -1.0 is not allowed"),
+        (["table", "mlflow:"], "mlflow: names no experiment"),
+        (["table", "mlflow:x", "--tracking-uri", "sqlite:///nowhere.db"], "no such file"),
+    ],
+)
+def test_what_cannot_be_done_ends_in_one_line(
+    arguments: list[str], message: str, outputs: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([argument.replace("OUTPUTS", outputs) for argument in arguments])
+    printed = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert printed.startswith("error: ")
+    assert message in printed
+    assert printed.count("\n") == 1
+
+
+def test_runs_that_cannot_be_paired_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["parity", store([a_record()], tmp_path / "outputs")])
+    assert "left out: small K=4 B=2 N=16" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(28, "No space left on device"), "error: [Errno 28] No space left on device"),
+        (PermissionError(13, "Permission denied", "report"), "error: report: Permission denied"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    error: OSError, line: str, outputs: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("analysis.cli.commands.table", refused)
+    with pytest.raises(SystemExit) as ended:
+        main([outputs])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.strip() == line

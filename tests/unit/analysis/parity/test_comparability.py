@@ -1,0 +1,194 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from analysis.parity.comparability import CONTROLS, group
+from crossover.errors import UserError
+from crossover.records.machine import Card
+from crossover.records.record import FailureKind, Record
+from crossover.records.run import Run
+from crossover.records.settings import Device, Precision, Remasking, Weights
+from tests.factories import (
+    a_diffusion,
+    a_failed_record,
+    a_measurement,
+    a_record,
+    a_run,
+    an_autoregressive_run,
+    an_environment,
+)
+
+
+def diffusion(steps: int = 4, **changes: Any) -> Run:
+    return a_run(diffusion=a_diffusion(steps=steps), **changes)
+
+
+def measured(run: Run, at: str = "2026-03-01T12:00:00+00:00", **environment: Any) -> Record:
+    return a_record(run, started_at=at, environment=replace(an_environment(), **environment))
+
+
+def test_a_ladder_of_steps_meets_its_baseline() -> None:
+    baseline = a_record(an_autoregressive_run())
+    ladder = [a_record(diffusion(steps)) for steps in (8, 2, 4)]
+    found = group([*ladder, baseline])
+    (pairing,) = found.pairings
+    assert (pairing.batch, pairing.length) == (2, 16)
+    assert (pairing.diffusion, pairing.baseline_model) == ("small", "causal")
+    assert list(pairing.by_steps) == [2, 4, 8]
+    assert pairing.by_steps[8] is ladder[0]
+    assert pairing.baseline is baseline
+    assert dict(pairing.controls)["precision"] is Precision.float32
+    assert found.left_out == ()
+
+
+def test_each_batch_and_length_is_a_pairing_of_its_own() -> None:
+    shapes = [(1, 16), (1, 32), (4, 16)]
+    records = [a_record(make(batch=b, length=n)) for b, n in shapes for make in (diffusion, an_autoregressive_run)]
+    assert [(pairing.batch, pairing.length) for pairing in group(records).pairings] == shapes
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"diffusion": a_diffusion(block_length=4)}, "small block_length=4"),
+        ({"diffusion": a_diffusion(remasking=Remasking.random)}, "small remasking=random"),
+        ({"diffusion": a_diffusion(guidance_scale=1.5)}, "small guidance=1.5"),
+    ],
+)
+def test_other_sampling_settings_are_another_ladder(changes: dict[str, Any], name: str) -> None:
+    found = group([a_record(a_run()), a_record(a_run(**changes)), a_record(an_autoregressive_run())])
+    assert [pairing.diffusion for pairing in found.pairings] == ["small", name]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "there"),
+    [
+        ("gpu", "A100", None),
+        ("cpu", "another CPU", "a CPU"),
+        ("cpu_threads", 64, 2),
+        ("engine", "compiled", "eager"),
+        ("attention", "flash", "sdpa"),
+        ("torch", "2.8.0", "2.9.0"),
+        ("driver", "575", None),
+    ],
+)
+def test_another_environment_keeps_runs_apart_unless_allowed(name: str, value: object, there: object) -> None:
+    changes: dict[str, Any] = {name: value}
+    other = replace(an_environment(), **changes)
+    records = [a_record(diffusion(), environment=other), measured(an_autoregressive_run())]
+    found = group(records)
+    assert found.pairings == ()
+    assert found.left_out == (
+        f"small K=4 B=2 N=16: {name} is {value}, there {there} in the closest autoregressive run",
+        f"causal B=2 N=16: {name} is {there}, there {value} in the closest diffusion run",
+    )
+    (pairing,) = group(records, allow={name}).pairings
+    assert name not in dict(pairing.controls)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("seed", {"seed": 1}),
+        ("temperature", {"temperature": 0.1}),
+        ("judge", {"judge": None}),
+        ("precision", {"precision": Precision.bfloat16}),
+    ],
+)
+def test_another_setting_keeps_runs_apart_unless_allowed(name: str, changes: dict[str, Any]) -> None:
+    records = [a_record(diffusion(**changes)), a_record(an_autoregressive_run())]
+    assert group(records).pairings == ()
+    assert f": {name} is " in group(records).left_out[0]
+    assert len(group(records, allow={name}).pairings) == 1
+
+
+def test_another_split_of_the_length_is_not_compared() -> None:
+    found = group([a_record(diffusion(prompt_fraction=0.25)), a_record(an_autoregressive_run())])
+    assert "output_tokens is 12, there 8; prompt_tokens is 4, there 8" in found.left_out[0]
+
+
+def test_the_cpu_is_no_control_of_a_run_on_a_gpu() -> None:
+    on_gpu = [diffusion(device=Device.cuda), an_autoregressive_run(device=Device.cuda)]
+    records = [measured(run, cpu=cpu) for run, cpu in zip(on_gpu, ("one", "two"), strict=True)]
+    assert len(group(records).pairings) == 1
+
+
+def test_the_closest_candidate_names_the_difference() -> None:
+    far = measured(an_autoregressive_run(seed=9), torch="1.0", engine="compiled")
+    near = measured(an_autoregressive_run(), torch="2.8.0")
+    assert group([measured(diffusion()), far, near]).left_out[0] == (
+        "small K=4 B=2 N=16: torch is 2.9.0, there 2.8.0 in the closest autoregressive run"
+    )
+
+
+def test_a_run_without_any_partner_says_so() -> None:
+    assert group([a_record(diffusion())]).left_out == (
+        "small K=4 B=2 N=16: no autoregressive run at this batch and length",
+    )
+
+
+def test_failures_are_left_out_with_their_reason() -> None:
+    lost = a_failed_record(diffusion(64), kind=FailureKind.infeasible, message="64 steps for 8 tokens")
+    found = group([a_record(diffusion()), lost, a_record(an_autoregressive_run())])
+    assert list(found.pairings[0].by_steps) == [4]
+    assert found.left_out == ("small K=64 B=2 N=16: infeasible: 64 steps for 8 tokens",)
+
+
+def test_the_newest_measurement_of_a_point_counts() -> None:
+    old, new = (measured(diffusion(), at=f"2026-03-0{day}T12:00:00+00:00") for day in (1, 2))
+    failed = a_failed_record(diffusion(), started_at="2026-03-03T12:00:00+00:00")
+    (pairing,) = group([new, failed, old, a_record(an_autoregressive_run())]).pairings
+    assert pairing.by_steps[4] is new
+
+
+def test_a_run_on_other_hardware_does_not_replace_one() -> None:
+    here, there = measured(diffusion()), measured(diffusion(), at="2026-03-02T12:00:00+00:00", cpu="another")
+    (pairing,) = group([here, there, measured(an_autoregressive_run())]).pairings
+    assert pairing.by_steps[4] is here
+
+
+def test_an_unknown_control_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UserError, match=r"allow=colour names no control: use device, gpu, cpu"):
+        group([], allow={"colour", "gpu"})
+    assert group([], allow=set(CONTROLS)).pairings == ()
+
+
+@pytest.mark.parametrize("allow", [frozenset(), frozenset({"weights"})])
+def test_random_weights_enter_no_comparison_of_quality_whatever_is_allowed(allow: frozenset[str]) -> None:
+    random = [measured(make(weights=Weights.random, judge=None)) for make in (diffusion, an_autoregressive_run)]
+    real = [measured(diffusion()), measured(an_autoregressive_run())]
+    found = group([*random, *real], allow)
+    (pairing,) = found.pairings
+    assert [pairing.baseline, *pairing.by_steps.values()] == [real[1], real[0]]
+    assert [line.partition(": ")[2] for line in found.left_out] == ["random weights have no quality to compare"] * 2
+    assert all("random weights" in line.partition(": ")[0] for line in found.left_out)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cudnn", "91000"),
+        ("flash_attn", "2.8.3"),
+        ("system", "Another OS"),
+        ("commit", "0123456789ab-dirty"),
+        ("variables", ("OMP_NUM_THREADS=1",)),
+        ("card", Card(power_limit_w=300.0)),
+    ],
+)
+def test_another_fingerprint_keeps_runs_apart_unless_allowed(name: str, value: Any) -> None:
+    control = "power_limit" if name == "card" else name
+    records = [measured(diffusion(), **{name: value}), measured(an_autoregressive_run())]
+    assert group(records).pairings == ()
+    assert len(group(records, allow={control}).pairings) == 1
+
+
+def test_other_documents_are_not_compared_and_a_failure_is_still_replaced_by_a_measurement() -> None:
+    asked = a_record(diffusion(), measurement=a_measurement(prompts_digest="one"))
+    baseline = a_record(an_autoregressive_run(), measurement=a_measurement(prompts_digest="two"))
+    lost = a_failed_record(diffusion(), started_at="2026-03-03T12:00:00+00:00")
+    found = group([asked, baseline, lost])
+    assert found.pairings == ()
+    assert len(found.left_out) == 2
+    assert "documents is one, there two" in found.left_out[0]
+    assert len(group([asked, baseline], allow={"documents"}).pairings) == 1

@@ -1,0 +1,223 @@
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from analysis.parity.choice import Reading
+from analysis.parity.comparability import Pairing, group
+from analysis.parity.evidence import UnscoredError
+from analysis.parity.quality import BERTSCORE_F1, PERPLEXITY
+from analysis.parity.steps_to_parity import find_parity
+from crossover.errors import UserError
+from crossover.records.record import Record
+from tests.benchmarks.coverage import measure_coverage, sized
+from tests.simulation import Truth, resolved, simulate
+
+if TYPE_CHECKING:
+    from crossover.records.texts import Score
+
+
+def sweep(
+    rates: Sequence[float], baseline: float = 3.0, seed: int = 0, prompts: int = 32, samples: int = 10
+) -> Pairing:
+    """Quality at K = 16, 32, ... as given; the baseline takes as long as K=64."""
+    truth = Truth(
+        rate={16 * 2**i: rate for i, rate in enumerate(rates)},
+        baseline_rate=baseline,
+        prompts=prompts,
+        latency_samples=samples,
+    )
+    (pairing,) = group(simulate(truth, np.random.default_rng(seed))).pairings
+    return pairing
+
+
+def rescored(record: Record, change: dict[str, Any], first: int = 0) -> Record:
+    """With the scores changed from the prompt `first` on."""
+    assert record.measurement is not None
+    scores: list[Score] = list(record.measurement.scores)
+    scores[first:] = [replace(score, **change) for score in scores[first:]]
+    return replace(record, measurement=replace(record.measurement, scores=tuple(scores)))
+
+
+def test_parity_is_the_first_k_that_is_at_least_as_good() -> None:
+    found = find_parity(sweep([5.0, 4.0, 2.5, 2.0, 1.9]), PERPLEXITY)
+    assert found.steps == (16, 32, 64, 128, 256)
+    assert (found.first_steps, found.holds_from_steps, found.first_steps_interval) == (64, 64, (64, 64))
+    assert found.reading is Reading.reached
+    assert found.monotone
+    assert found.reaches_probability == (0.0, 0.0, 1.0, 1.0, 1.0)
+    assert found.flags == ()
+
+
+def test_the_metrics_direction_is_its_own() -> None:
+    by_perplexity, by_f1 = (find_parity(sweep([5.0, 4.0, 2.5]), metric) for metric in (PERPLEXITY, BERTSCORE_F1))
+    assert by_perplexity.first_steps == by_f1.first_steps == 64
+    assert by_perplexity.quality[0].estimate > by_perplexity.baseline.estimate
+    assert by_f1.quality[0].estimate < by_f1.baseline.estimate
+
+
+def test_the_smallest_k_may_reach_it_already() -> None:
+    found = find_parity(sweep([2.0, 1.9]), PERPLEXITY)
+    assert (found.reading, found.first_steps, found.first_steps_interval) == (Reading.smallest, 16, (16, 16))
+
+
+def test_not_reached_is_an_answer_without_a_speedup() -> None:
+    found = find_parity(sweep([5.0, 4.0]), PERPLEXITY)
+    assert found.reading is Reading.not_reached
+    assert (found.first_steps, found.holds_from_steps, found.first_steps_interval) == (None, None, (None, None))
+    assert found.speedup is None
+
+
+def test_a_curve_that_is_lost_again_gives_both_readings() -> None:
+    found = find_parity(sweep([4.0, 2.5, 4.0, 2.5, 2.0]), PERPLEXITY)
+    assert (found.first_steps, found.holds_from_steps, found.monotone) == (32, 128, False)
+    assert found.flags == ("reached first at K=32, but lost again; holds from K=128 on",)
+    lost = find_parity(sweep([2.5, 4.0]), PERPLEXITY)
+    assert lost.holds_from_steps is None
+    assert lost.flags[0] == "reached first at K=16, but lost again; not held at the largest K"
+
+
+def test_equal_outputs_are_at_parity() -> None:
+    pairing = sweep([3.0])
+    assert pairing.baseline.measurement is not None
+    scores = pairing.baseline.measurement.scores
+    same = replace(pairing.by_steps[16], measurement=replace(pairing.baseline.measurement, scores=scores))
+    found = find_parity(replace(pairing, by_steps={16: same}), PERPLEXITY)
+    assert (found.first_steps, found.reaches_probability) == (16, (1.0,))
+
+
+@pytest.mark.parametrize(("metric", "margin"), [(PERPLEXITY, 8.0), (BERTSCORE_F1, 0.02)])
+def test_a_margin_is_in_the_metrics_unit(metric: object, margin: float) -> None:
+    """The baseline's perplexity is about 20 and K=32 comes within 6; its F1 falls 0.0125 short."""
+    assert metric in (PERPLEXITY, BERTSCORE_F1)
+    chosen = PERPLEXITY if metric is PERPLEXITY else BERTSCORE_F1
+    pairing = sweep([4.5, 3.25, 2.0])
+    strict, lenient = find_parity(pairing, chosen), find_parity(pairing, chosen, margin=margin)
+    assert (strict.first_steps, lenient.first_steps) == (64, 32)
+    assert lenient.advantage[1].low < lenient.advantage[1].estimate
+    assert lenient.advantage[1].estimate > 0 > strict.advantage[1].estimate
+
+
+def test_a_margin_moves_perplexity_by_itself() -> None:
+    """The advantage is log(baseline + margin) - log(diffusion), so it is 0 where the margin is the shortfall."""
+    pairing = sweep([3.2])
+    found = find_parity(pairing, PERPLEXITY)
+    shortfall = found.quality[0].estimate - found.baseline.estimate
+    exact = find_parity(pairing, PERPLEXITY, margin=shortfall)
+    assert exact.advantage[0].estimate == pytest.approx(0.0, abs=1e-12)
+    assert found.advantage[0].estimate == pytest.approx(math.log(found.baseline.estimate / found.quality[0].estimate))
+
+
+@pytest.mark.parametrize("margin", [-0.1, math.nan, math.inf])
+def test_a_margin_below_nothing_is_refused(margin: float) -> None:
+    with pytest.raises(UserError, match=f"margin={margin} is not allowed"):
+        find_parity(sweep([3.0]), PERPLEXITY, margin=margin)
+
+
+def test_close_curves_leave_more_than_one_k_and_widen_the_speedup() -> None:
+    found = find_parity(sweep([5.0, 3.02, 2.98, 2.0]), PERPLEXITY)
+    assert found.first_steps_interval == (32, 128)
+    assert found.speedup is not None
+    assert found.speedup.low < 0.5  # of K=128
+    assert found.speedup.high > 2.0  # of K=32
+
+
+def test_the_speedup_is_the_baselines_latency_over_that_at_parity() -> None:
+    found = find_parity(sweep([5.0, 2.0]), PERPLEXITY)
+    assert found.speedup is not None
+    assert found.speedup.estimate == pytest.approx(found.baseline_latency_s.estimate / found.latency_s[1].estimate)
+    assert found.speedup.low < 2.0 < found.speedup.high
+    assert found.speedup.high / found.speedup.low < 1.2
+
+
+def test_the_crossing_lies_below_the_steps_to_parity_and_is_as_fast_as_its_place() -> None:
+    found = find_parity(sweep([5.0, 3.5, 2.5, 2.0]), PERPLEXITY)
+    assert found.first_steps == 64
+    assert 32 < found.crossing.low < found.crossing.steps < found.crossing.high < 64
+    assert found.crossing_speedup is not None
+    # the baseline takes as long as K=64, and latency is proportional to K
+    assert found.crossing_speedup.estimate == pytest.approx(64 / found.crossing.steps, rel=0.05)
+    assert found.crossing_speedup.low < 64 / found.crossing.steps < found.crossing_speedup.high
+    assert found.crossing_speedup.high / found.crossing_speedup.low > found.crossing.high / found.crossing.low
+
+
+def test_without_a_crossing_there_is_no_speedup_at_it() -> None:
+    for rates, steps in (([2.0, 1.9], 0.0), ([5.0, 4.0], math.inf)):
+        found = find_parity(sweep(rates), PERPLEXITY)
+        assert (found.crossing.steps, found.crossing_speedup) == (steps, None)
+
+
+def test_the_end_of_the_ladder_may_not_be_the_end() -> None:
+    found = find_parity(sweep([5.0, 2.99], seed=1), PERPLEXITY)
+    assert found.first_steps_interval == (32, None)
+    if found.first_steps is not None:
+        assert "may not be reached up to K=32" in found.flags[0]
+
+
+def test_one_latency_sample_gives_no_speedup() -> None:
+    found = find_parity(sweep([5.0, 2.0], samples=1), PERPLEXITY)
+    assert found.speedup is None
+    assert found.flags == ("a latency was timed once only: no speed-up",)
+
+
+def test_only_prompts_that_every_run_scored_count() -> None:
+    pairing = sweep([5.0, 2.0])
+    partly = {**pairing.by_steps, 32: rescored(pairing.by_steps[32], {"nll_nats": None}, first=20)}
+    found = find_parity(replace(pairing, by_steps=partly), PERPLEXITY)
+    assert found.prompts == 20
+    assert found.flags == ("12 of 32 prompts lack a score in some run",)
+
+
+def test_too_few_prompts_are_refused_and_named() -> None:
+    pairing = sweep([5.0, 2.0], prompts=4)
+    with pytest.raises(
+        UnscoredError, match="Generative perplexity is known for 4 prompts of every run, parity needs 5"
+    ):
+        find_parity(pairing, PERPLEXITY)
+
+
+@pytest.mark.parametrize(("entropy", "side"), [(3.0, "below"), (4.0, "above")])
+def test_entropies_that_differ_are_flagged_for_perplexity_alone(entropy: float, side: str) -> None:
+    pairing = sweep([5.0, 2.0])
+    repeating = replace(
+        pairing, by_steps={k: rescored(r, {"entropy_nats": entropy}) for k, r in pairing.by_steps.items()}
+    )
+    assert find_parity(repeating, PERPLEXITY).flags == (
+        f"entropy at K=32 is 0.50 nats {side} the baseline's, more than 0.25: perplexity misleads",
+    )
+    assert find_parity(repeating, PERPLEXITY, entropy_bound=0.6).flags == ()
+    assert find_parity(repeating, BERTSCORE_F1).flags == ()
+
+
+def test_the_same_records_give_the_same_answer() -> None:
+    pairing = sweep([3.2, 3.0, 2.9])
+    assert find_parity(pairing, PERPLEXITY) == find_parity(pairing, PERPLEXITY)
+    assert find_parity(pairing, PERPLEXITY, seed=1) != find_parity(pairing, PERPLEXITY)
+
+
+def test_a_better_k_is_likelier_to_reach_parity() -> None:
+    found = find_parity(sweep([3.2, 3.1, 3.0, 2.9, 2.8]), PERPLEXITY)
+    ranked = sorted(zip([one.estimate for one in found.advantage], found.reaches_probability, strict=True))
+    assert all(first[1] <= second[1] for first, second in pairwise(ranked))
+
+
+def test_intervals_contain_the_truth_as_often_as_they_say() -> None:
+    """A short version of `python -m tests.benchmarks.coverage`: three standard errors of 150 sweeps are 5%."""
+    tally = measure_coverage(sized(resolved, 32, 10), sweeps=150, seed=0)
+    for quantity in (
+        "perplexity",
+        "F1",
+        "ppl advantage",
+        "F1 advantage",
+        "latency",
+        "crossing",
+        "speed-up there",
+        "speed-up",
+    ):
+        assert tally.share(quantity) == pytest.approx(0.95, abs=0.05), quantity
+    assert tally.share("S_parity") >= 0.95
+    assert tally.share("one K") >= 0.9

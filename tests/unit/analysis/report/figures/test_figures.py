@@ -1,0 +1,146 @@
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+
+from analysis.report.figures.bound import draw_bound
+from analysis.report.figures.curves import draw_curves
+from analysis.report.figures.front import draw_front, front
+from analysis.report.figures.memory import draw_memory
+from analysis.report.figures.scaling import draw_scaling
+from analysis.report.figures.style import MOST_PANELS, Drawing
+from analysis.report.figures.timeline import draw_timeline
+from analysis.report.points import points
+from tests.factories import a_failed_record
+from tests.studies import a_panel, a_parity, a_study, a_sweep, not_reached
+
+if TYPE_CHECKING:
+    from crossover.records.record import Record
+
+
+def drawn(drawing: Drawing | None) -> Drawing:
+    assert drawing is not None
+    return drawing
+
+
+def legend(drawing: Drawing) -> set[str]:
+    return {text.get_text() for text in drawing.figure.legends[0].get_texts()}
+
+
+def words(axes: Axes) -> set[str]:
+    return {text.get_text() for text in axes.texts}
+
+
+def test_quality_shows_both_arms_the_band_and_the_mark() -> None:
+    drawing = drawn(draw_curves([a_panel()]))
+    (axes,) = drawing.figure.axes
+    assert legend(drawing) == {"small", "causal", "steps to parity"}
+    assert len(axes.patches) == 1  # the baseline's band
+    assert (axes.get_title("left"), axes.get_title("right")) == ("B = 1, N = 16", "parity: K = 4")
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale()) == ("steps K", "Generative perplexity", "log")
+    assert drawing.alt.startswith("At B=1, N=16 small reaches")
+
+
+def test_parity_that_is_not_reached_has_no_mark_but_a_word() -> None:
+    drawing = drawn(draw_curves([a_panel(not_reached())]))
+    assert "steps to parity" not in legend(drawing)
+    (axes,) = drawing.figure.axes
+    assert axes.get_title("right") == "parity: K > 8"
+    assert axes.get_yscale() == "log"  # of perplexity, whatever it spans
+    assert [line for line in axes.lines if str(line.get_marker()) in {"D", "<", ">"}] == []
+
+
+def test_a_long_title_leaves_the_answer_a_line_of_its_own() -> None:
+    (axes,) = drawn(draw_curves([replace(a_panel(), setting="gpu=A100")])).figure.axes
+    assert axes.get_title("left") == "B = 1, N = 16, gpu=A100\nparity: K = 4"
+
+
+def test_the_crossing_lies_at_the_foot_with_an_arrow_where_its_interval_goes_on() -> None:
+    crossing = replace(a_parity().crossing, high=math.inf)
+    (axes,) = drawn(draw_curves([a_panel(a_parity(crossing=crossing))])).figure.axes
+    places = {str(line.get_marker()): float(np.asarray(line.get_xdata())[0]) for line in axes.lines}
+    assert (places["D"], places["|"]) == (3.6, 2.9)
+    assert places[">"] == pytest.approx(axes.get_xlim()[1])
+    assert "<" not in places
+
+
+def test_entropy_stands_below_its_curve() -> None:
+    (panel, _) = a_study().panels["perplexity"]
+    above, below = drawn(draw_curves([panel])).figure.axes
+    assert below.get_ylabel() == "entropy,\nnats"
+    assert above.get_xlabel() == ""
+    assert below.get_xlabel() == "steps K"
+
+
+def test_a_figure_of_many_panels_shows_some_and_says_so() -> None:
+    drawing = drawn(draw_curves([a_panel(a_parity(batch=batch)) for batch in range(1, 40)]))
+    assert len(drawing.figure.axes) == MOST_PANELS
+    assert f"{MOST_PANELS} of 39 panels" in drawing.caption
+
+
+def test_the_front_leaves_out_what_is_beaten_in_both() -> None:
+    assert front([(1, 9), (2, 5), (3, 7), (4, 4)], higher_is_better=False) == [(1, 9), (2, 5), (4, 4)]
+    assert front([(1, 9), (2, 5), (3, 10)], higher_is_better=True) == [(1, 9), (3, 10)]
+    assert front([(1, 9), (1, 5)], higher_is_better=False) == [(1, 5)]
+
+
+def test_quality_against_latency_labels_every_k() -> None:
+    drawing = drawn(draw_front([a_panel()]))
+    (axes,) = drawing.figure.axes
+    assert words(axes) == {"2", "4", "8"}
+    assert legend(drawing) == {"small", "causal", "Pareto front"}
+
+
+def test_scaling_has_latency_and_throughput_for_each_length() -> None:
+    drawing = drawn(draw_scaling(points(a_sweep(lengths=(16, 32)))))
+    assert len(drawing.figure.axes) == 4
+    assert legend(drawing) == {"causal", "small K=2", "small K=4", "small K=8"}
+    assert {axes.get_ylabel() for axes in drawing.figure.axes} >= {"latency of a batch, s", "throughput, tokens/s"}
+
+
+def test_runs_that_are_missing_for_lack_of_memory_are_counted() -> None:
+    caption = drawn(draw_scaling(points([*a_sweep(), a_failed_record()]))).caption
+    assert "missing: 1 of the runs" in caption
+    assert "missing" not in drawn(draw_scaling(points(a_sweep()))).caption
+
+
+@pytest.mark.parametrize(("lengths", "label"), [((16, 32), "length N, tokens"), ((16,), "batch B")])
+def test_memory_runs_along_what_varies(lengths: tuple[int, ...], label: str) -> None:
+    drawing = drawn(draw_memory(points(a_sweep(lengths=lengths))))
+    assert {axes.get_xlabel() for axes in drawing.figure.axes} == {label}
+
+
+def test_a_point_that_ran_out_of_memory_is_a_cross() -> None:
+    records = a_sweep()
+    lost = a_failed_record(replace(records[-1].run, batch=64))
+    drawing = drawn(draw_memory(points([*records, lost])))
+    assert "small, out of memory" in legend(drawing)
+    assert lost.name in drawing.alt
+    crosses = [line for line in drawing.figure.axes[0].lines if line.get_marker() == "X"]
+    assert [np.asarray(line.get_xdata()).tolist() for line in crosses] == [[64]]
+
+
+def test_the_timeline_has_tokens_and_steps() -> None:
+    tokens, steps = drawn(draw_timeline(points(a_sweep()))).figure.axes
+    assert (tokens.get_ylabel(), steps.get_ylabel()) == ("time of a token, ms", "time of a step, ms")
+    assert len(steps.lines) == 2  # one for each batch
+
+
+def test_what_was_not_measured_is_not_drawn() -> None:
+    failed: list[Record] = [a_failed_record()]
+    assert draw_scaling(points(failed)) is None
+    assert draw_timeline(points(failed)) is None
+    assert draw_bound(points(a_sweep())) is None
+    assert draw_curves([]) is None
+    assert draw_front([]) is None
+    assert draw_memory([]) is None
+
+
+def test_a_drawing_is_saved_twice_and_alike_for_alike_data(tmp_path: Path) -> None:
+    first, second = (drawn(draw_curves([a_panel()])).save(tmp_path) for _ in range(2))
+    assert first.svg == second.svg
+    assert {file.name for file in tmp_path.iterdir()} == {"quality-perplexity.svg", "quality-perplexity.png"}

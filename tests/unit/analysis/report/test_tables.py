@@ -1,0 +1,96 @@
+import csv
+import io
+
+from analysis.report.grid_table import grid_table
+from analysis.report.parity_table import parity_table
+from analysis.report.points import points
+from analysis.report.tables import LONG, Table, as_csv, as_latex, as_markdown
+from tests.factories import a_failed_record, a_record
+from tests.studies import a_parity, not_reached
+
+
+def a_table(rows: int = 1) -> Table:
+    return Table(
+        name="t",
+        title="T",
+        headings=("model", "K"),
+        words=frozenset({"model"}),
+        rows=(("tiny_x & y|z", "> 8"),) * rows,
+        raw=({"model": "tiny_x & y|z", "steps": None},) * rows,
+    )
+
+
+def test_csv_holds_raw_values_and_nothing_for_the_unknown() -> None:
+    assert as_csv(a_table()) == "model,steps\ntiny_x & y|z,\n"
+
+
+def test_markdown_escapes_what_would_end_a_cell() -> None:
+    assert as_markdown(a_table()).splitlines() == ["| model | K |", "| :-- | --: |", "| tiny_x & y\\|z | > 8 |"]
+
+
+def test_latex_is_a_booktabs_table_with_its_letters_escaped() -> None:
+    text = as_latex(a_table())
+    assert text.splitlines()[:3] == [r"\begin{tabular}{lr}", r"\toprule", r"model & K \\"]
+    assert r"tiny\_x \& y|z & $>$ 8 \\" in text
+    assert text.endswith("\\bottomrule\n\\end{tabular}\n")
+
+
+def test_remarks_become_notes_below_a_latex_table_each_once() -> None:
+    rows = (("1", "A & b."), ("8", ""), ("[16]", "A & b."), ("*", "C_d."))
+    table = Table(name="t", title="T", headings=("B", "remarks"), words=frozenset({"remarks"}), rows=rows, raw=())
+    assert as_latex(table).splitlines() == [
+        r"\begin{tabular}{r}",
+        r"\toprule",
+        r"B \\",
+        r"\midrule",
+        r"1$^{1}$ \\",
+        r"8 \\",
+        r"{}[16]$^{1}$ \\",
+        r"{}*$^{2}$ \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\par{\footnotesize$^{1}$ A \& b.}",
+        r"\par{\footnotesize$^{2}$ C\_d.}",
+    ]
+
+
+def test_a_long_latex_table_breaks_over_pages() -> None:
+    text = as_latex(a_table(LONG))
+    assert r"\begin{longtable}" in text
+    assert text.count(r"\endhead") == 1
+
+
+def test_the_parity_table_says_once_what_all_rows_share() -> None:
+    table = parity_table([(a_parity(), ""), (not_reached(batch=8), "")])
+    assert table.title == "Steps to parity: small against causal, generative perplexity"
+    assert table.headings[:4] == ("B", "N", "of baseline", "K at parity")
+    assert table.rows[0][3:6] == ("4 [4, 8]", "19.0 [16.0, 22.0]", "1.30 [1.20, 1.40]")
+    assert table.rows[0][6:8] == ("3.60 [2.90, 4.70]", "1.40 [1.10, 1.70]")
+    assert table.rows[1][3:8] == ("> 8", "", "", "> 8", "")
+
+
+def test_rows_of_several_settings_name_them_even_without_remarks() -> None:
+    table = parity_table([(a_parity(), "gpu=A100"), (a_parity(), "gpu=H100")])
+    place = table.headings.index("setting")
+    assert [row[place] for row in table.rows] == ["gpu=A100", "gpu=H100"]
+    assert table.left[place]
+    assert "setting" not in parity_table([(a_parity(), "")]).headings
+
+
+def test_the_parity_csv_has_every_bound_and_curve() -> None:
+    (row,) = csv.DictReader(io.StringIO(as_csv(parity_table([(a_parity(), "")]))))
+    assert (row["steps_to_parity"], row["steps_to_parity_high"], row["speedup_low"]) == ("4", "8", "1.2")
+    assert (row["crossing_steps"], row["crossing_speedup_high"], row["resamples"]) == ("3.6", "1.7", "2000")
+    assert (row["steps"], row["quality"]) == ("2 4 8", "30 19 15")
+
+
+def test_a_crossing_beyond_what_was_measured_is_no_number_in_the_csv() -> None:
+    (row,) = csv.DictReader(io.StringIO(as_csv(parity_table([(not_reached(), "")]))))
+    assert (row["crossing_steps"], row["crossing_steps_low"], row["crossing_steps_high"]) == ("", "", "")
+
+
+def test_grid_points_that_failed_keep_their_row_and_reason() -> None:
+    table = grid_table(points([a_record(), a_failed_record(message="too much")]))
+    assert [row[-1] for row in table.rows] == ["measured", "out of memory"]
+    assert table.raw[1]["reason"] == "too much"
+    assert "BERTScore F1" not in table.headings

@@ -1,0 +1,75 @@
+import math
+
+import numpy as np
+import pytest
+
+from analysis.statistics.bootstrap import covariance, resample, studentise
+
+
+def drawn(arms: int = 3, prompts: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    weights = random.integers(5, 20, (arms, prompts)).astype(float)
+    return weights * random.normal(3.0, 0.5, (arms, prompts)), weights
+
+
+def test_the_first_row_is_the_sample_itself() -> None:
+    values, weights = drawn()
+    found = resample(values, weights, resamples=10, seed=0)
+    np.testing.assert_allclose(found.mean_RA[0], values.sum(axis=1) / weights.sum(axis=1))
+    assert found.mean_RA.shape == found.variance_RA.shape == found.covariance_RA.shape == (11, 3)
+
+
+def test_variances_follow_the_linearised_ratio_in_every_resample() -> None:
+    values, weights = drawn()
+    found = resample(values, weights, resamples=5, seed=4)
+    counts = np.random.default_rng(4).multinomial(12, np.full(12, 1 / 12), size=5)
+    for row, count in enumerate(counts, start=1):
+        v, w = np.repeat(values, count, axis=1), np.repeat(weights, count, axis=1)
+        mean = v.sum(axis=1) / w.sum(axis=1)
+        influence = (v - mean[:, None] * w) / w.mean(axis=1, keepdims=True)
+        covariance = np.cov(influence) / 12
+        np.testing.assert_allclose(found.mean_RA[row], mean)
+        np.testing.assert_allclose(found.variance_RA[row], covariance.diagonal())
+        np.testing.assert_allclose(found.covariance_RA[row], covariance[0])
+
+
+def test_equal_arms_are_drawn_alike() -> None:
+    values, weights = drawn(arms=1)
+    found = resample(np.repeat(values, 2, axis=0), np.repeat(weights, 2, axis=0), resamples=50, seed=0)
+    np.testing.assert_array_equal(found.mean_RA[:, 0], found.mean_RA[:, 1])
+
+
+def test_an_interval_lies_around_the_estimate_and_widens_with_the_level() -> None:
+    values, weights = drawn(arms=1)
+    found = resample(values, weights, resamples=400, seed=0)
+    means = studentise(found.mean_RA, found.variance_RA)
+    (narrow,), (wide,) = means.intervals(0.8, float), means.intervals(0.99, float)
+    assert wide.low < narrow.low < narrow.estimate < narrow.high < wide.high
+    assert wide.high - wide.estimate == pytest.approx(wide.estimate - wide.low)
+    assert means.intervals(0.8, math.exp)[0].high == pytest.approx(math.exp(narrow.high))
+
+
+def test_no_spread_gives_an_interval_without_width() -> None:
+    found = resample(np.full((1, 6), 8.0), np.full((1, 6), 4.0), resamples=50, seed=0)
+    (interval,) = studentise(found.mean_RA, found.variance_RA).intervals(0.95, float)
+    assert (interval.estimate, interval.low, interval.high) == (2.0, 2.0, 2.0)
+
+
+def test_a_joint_critical_value_is_at_least_each_of_its_own() -> None:
+    values, weights = drawn()
+    found = resample(values, weights, resamples=400, seed=0)
+    means = studentise(found.mean_RA, found.variance_RA)
+    every, second = np.ones(3, dtype=bool), np.array([False, True, False])
+    joint = means.joint_critical_K(0.95, every)
+    assert list(joint) == sorted(joint)
+    assert joint[0] == means.critical_K(0.95)[0]
+    assert joint[2] >= means.critical_K(0.95).max()
+    assert list(means.joint_critical_K(0.95, second)) == [0.0, *[means.critical_K(0.95)[1]] * 2]
+
+
+def test_covariances_of_all_arms_are_those_of_the_sample() -> None:
+    values, weights = drawn()
+    found, whole = covariance(values, weights), resample(values, weights, resamples=1, seed=0)
+    np.testing.assert_allclose(found.diagonal(), whole.variance_RA[0])
+    np.testing.assert_allclose(found[0], whole.covariance_RA[0])
+    np.testing.assert_allclose(found, found.T)

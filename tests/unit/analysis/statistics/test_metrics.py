@@ -1,0 +1,204 @@
+import math
+from typing import Any
+
+import pytest
+
+from analysis.statistics.metrics import metrics, perplexity, series
+from crossover.records.machine import Label, Verdict, Watched
+from crossover.records.profile import Energy, Limits, Profile
+from crossover.records.record import Memory, Prediction, Record
+from tests.factories import (
+    a_document,
+    a_failed_record,
+    a_measurement,
+    a_record,
+    a_run,
+    a_sample,
+    a_score,
+    an_autoregressive_run,
+)
+
+
+def diffusion(**changes: Any) -> Record:
+    return a_record(measurement=a_measurement(**changes))
+
+
+def autoregressive(**changes: Any) -> Record:
+    """Two samples of 8 tokens: a prefill of 1 s, then 7 tokens in 3.5 s or in 7 s."""
+    samples = (
+        a_sample(latency_s=4.5, prefill_s=1.0, step_s=(0.5,) * 7),
+        a_sample(latency_s=8.0, prefill_s=1.0, step_s=(1.0,) * 7),
+    )
+    return a_record(an_autoregressive_run(), measurement=a_measurement(**{"samples": samples} | changes))
+
+
+def test_latency_is_the_median_of_the_samples_with_its_quartiles() -> None:
+    found = metrics(diffusion(samples=tuple(a_sample(latency_s=float(s)) for s in (1, 2, 3, 4, 100))))
+    assert (found["latency/e2e_p25_s"], found["latency/e2e_s"], found["latency/e2e_p75_s"]) == (2.0, 3.0, 4.0)
+    assert found["work/samples"] == 5
+
+
+def test_one_sample_is_its_own_spread() -> None:
+    found = metrics(diffusion(samples=(a_sample(latency_s=2.0),)))
+    assert (found["latency/e2e_p25_s"], found["latency/e2e_s"], found["latency/e2e_p75_s"]) == (2.0, 2.0, 2.0)
+
+
+def test_the_host_clock_stands_beside_the_devices() -> None:
+    assert metrics(diffusion())["latency/host_e2e_s"] == 2.5
+
+
+def test_throughput_counts_the_tokens_of_all_rows() -> None:
+    found = metrics(diffusion(samples=(a_sample(latency_s=2.0, valid_tokens=(8, 6)),)))
+    assert found["throughput/tok_per_s"] == 2 * 8 / 2.0
+    assert found["throughput/valid_tok_per_s"] == 14 / 2.0
+
+
+def test_a_diffusion_run_reports_its_steps_and_no_prefill() -> None:
+    found = metrics(diffusion())
+    assert found["latency/step_s"] == 0.5
+    assert found["work/forward_passes"] == 4
+    assert "latency/prefill_s" not in found
+    assert "latency/itl_s" not in found
+
+
+def test_an_autoregressive_run_reports_prefill_and_inter_token_latency_and_no_steps() -> None:
+    found = metrics(autoregressive())
+    assert found["latency/prefill_s"] == 1.0
+    assert found["latency/itl_s"] == (0.5 + 1.0) / 2
+    assert "latency/step_s" not in found
+
+
+def test_one_output_token_has_no_inter_token_latency() -> None:
+    found = metrics(autoregressive(samples=(a_sample(latency_s=1.0, prefill_s=1.0, step_s=()),)))
+    assert "latency/itl_s" not in found
+
+
+@pytest.mark.parametrize(("reserved", "resident", "peak"), [(70, None, 70), (70, 90, 70), (None, 90, 90)])
+def test_peak_memory_is_the_reserved_or_on_a_cpu_the_resident(
+    reserved: int | None, resident: int | None, peak: int
+) -> None:
+    memory = Memory(
+        weights_bytes=10, max_reserved_bytes=reserved, max_allocated_bytes=None, max_resident_bytes=resident
+    )
+    found = metrics(diffusion(memory=memory))
+    assert found["max_memory_reserved"] == peak
+    assert found["memory/weights_bytes"] == 10
+    assert "memory/max_allocated_bytes" not in found
+
+
+def test_perplexity_weighs_texts_by_their_tokens() -> None:
+    scores = [a_score(nll_nats=10.0, judge_tokens=2), a_score(nll_nats=2.0, judge_tokens=4)]
+    assert perplexity(scores) == pytest.approx(math.exp(12.0 / 6))
+
+
+def test_texts_without_a_likelihood_leave_perplexity_to_the_others() -> None:
+    unjudged = a_score(nll_nats=None, judge_tokens=None)
+    assert perplexity([unjudged, a_score(nll_nats=4.0, judge_tokens=2)]) == pytest.approx(math.exp(2.0))
+    assert perplexity([unjudged]) is None
+    assert "quality/perplexity" not in metrics(diffusion(scores=(unjudged,)))
+
+
+def test_diversity_is_the_mean_over_the_texts_that_have_it() -> None:
+    scores = (a_score(entropy_nats=1.0, distinct_2=0.5), a_score(entropy_nats=2.0, distinct_2=None))
+    found = metrics(diffusion(scores=scores))
+    assert (found["quality/entropy_nats"], found["quality/distinct_2"], found["quality/prompts"]) == (1.5, 0.5, 2)
+    assert found["quality/repetition_4"] == 0.25
+
+
+def test_bertscore_is_the_mean_over_texts_with_its_standard_error() -> None:
+    scores = tuple(a_score(bertscore_precision=0.2, bertscore_recall=0.4, bertscore_f1=f1) for f1 in (0.1, 0.3))
+    found = metrics(diffusion(scores=scores))
+    assert (found["quality/bertscore_precision"], found["quality/bertscore_recall"]) == (0.2, 0.4)
+    assert found["quality/bertscore_f1"] == pytest.approx(0.2)
+    assert found["quality/bertscore_f1_se"] == pytest.approx(0.1)
+    assert "quality/bertscore_f1_se" not in metrics(diffusion(scores=scores[:1]))
+    assert "quality/bertscore_f1" not in metrics(diffusion())
+
+
+def test_texts_are_counted_by_their_length_and_their_end() -> None:
+    found = metrics(diffusion(scores=(a_score(characters=10, ended=True), a_score(characters=20, ended=False))))
+    assert (found["quality/characters"], found["quality/ended_share"]) == (15, 0.5)
+
+
+def test_bits_per_byte_weigh_documents_by_their_bytes_and_errors_add_in_quadrature() -> None:
+    found = metrics(diffusion(likelihood=(a_document(), a_document(text_bytes=30, nats=40.0, nats_se=4.0))))
+    assert found["likelihood/bits_per_byte"] == pytest.approx(60 / math.log(2) / 40)
+    assert found["likelihood/bits_per_byte_se"] == pytest.approx(5 / math.log(2) / 40)
+    assert found["likelihood/k_step_bits_per_byte"] == pytest.approx(48 / math.log(2) / 40)
+    assert found["likelihood/k_step_bits_per_byte_se"] == pytest.approx(math.sqrt(32) / math.log(2) / 40)
+    assert found["likelihood/documents"] == 2
+
+
+def test_an_exact_likelihood_has_no_error_and_no_steps() -> None:
+    exact = a_document(nats_se=None, k_step_nats=None, k_step_nats_se=None)
+    found = metrics(autoregressive(likelihood=(exact, exact)))
+    assert {name for name in found if name.startswith("likelihood/")} == {
+        "likelihood/bits_per_byte",
+        "likelihood/documents",
+    }
+
+
+def test_a_failed_record_has_no_metrics() -> None:
+    assert metrics(a_failed_record()) == {}
+    assert series(a_failed_record()) == {}
+
+
+def test_a_series_is_the_median_of_each_step_over_the_samples() -> None:
+    samples = tuple(a_sample(step_s=steps) for steps in ((1.0, 5.0), (2.0, 7.0), (9.0, 6.0)))
+    assert series(diffusion(samples=samples)) == {"series/step_s": [2.0, 6.0]}
+    assert list(series(autoregressive())) == ["series/token_s"]
+    assert series(autoregressive())["series/token_s"] == [0.75] * 7
+
+
+def test_all_metrics_are_plain_finite_numbers() -> None:
+    for record in (diffusion(), autoregressive(), a_record(a_run(batch=1))):
+        assert all(type(value) is float and math.isfinite(value) for value in metrics(record).values())
+
+
+def test_percentiles_are_given_only_of_enough_samples() -> None:
+    def found(samples: int) -> dict[str, float]:
+        return metrics(diffusion(samples=tuple(a_sample(latency_s=float(n)) for n in range(1, samples + 1))))
+
+    assert "latency/e2e_p90_s" not in found(63)
+    assert found(64)["latency/e2e_p90_s"] == pytest.approx(57.7)
+    assert "latency/e2e_p99_s" not in found(661)
+    assert found(662)["latency/e2e_p99_s"] == pytest.approx(655.39)
+
+
+def test_labelled_samples_are_counted_without_those_at_the_power_limit() -> None:
+    labels: tuple[tuple[Label, ...], ...] = ((Label.busy_cpu, Label.throttled), (Label.power_cap,), ())
+    watched = Watched(verdict=Verdict.disturbed, why="", labelled=())
+    record = diffusion(samples=tuple(a_sample(labels=each) for each in labels), watched=watched)
+    assert metrics(record)["machine/labelled_samples"] == 1
+    assert "machine/labelled_samples" not in metrics(diffusion())
+
+
+def test_limits_energy_and_predictions_are_metrics_where_they_are_known() -> None:
+    limits = Limits(
+        copy_bytes_per_s=1.0,
+        matrix_flop_per_s=1.0,
+        flop=1.0,
+        bytes=1.0,
+        floor_s=0.5,
+        floor_share=0.25,
+        matrix_share=0.125,
+        copy_share=0.2,
+    )
+    energy = Energy(joules=8.0, seconds=5.0, generations=1, joules_per_token=0.5)
+    profile = Profile(latency_s=2.0, kinds=(), energy=energy)
+    record = a_record(
+        measurement=a_measurement(limits=limits, profile=profile, interval_share=0.02),
+        prediction=Prediction(latency_s=1.5, peak_bytes=7),
+    )
+    expected = {
+        "limit/floor_s": 0.5,
+        "limit/floor_share": 0.25,
+        "limit/matrix_share": 0.125,
+        "limit/copy_share": 0.2,
+        "energy/joules_per_token": 0.5,
+        "latency/interval_share": 0.02,
+        "prediction/latency_s": 1.5,
+        "prediction/peak_bytes": 7.0,
+    }
+    assert expected.items() <= metrics(record).items()
+    assert not expected.keys() & metrics(diffusion()).keys()

@@ -1,0 +1,161 @@
+"""Points as a job runs them, in this process, with tiny models on disk."""
+
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmark.config.settings import Rerun
+from benchmark.dispatch.claims import Claim, Claims, this_process
+from benchmark.dispatch.ledger import Entry, ExpectedEnvironment, Sweep
+from benchmark.dispatch.worker import Ending, Outcome, Worker
+from benchmark.execution import pipeline
+from benchmark.store.journal import Journal
+from crossover.records.load import load
+from crossover.records.record import FailureKind, Record
+from crossover.records.run import Run
+from crossover.records.settings import Family, Model, Prompts
+from crossover.terminal import make_console
+from tests.factories import a_failed_record, a_measurement, a_record, a_sample, an_autoregressive_run
+from tests.sweeps import a_sweep
+
+EARLIER = "2026-01-01T00:00:00+00:00"
+
+
+@pytest.fixture
+def run(llama: Path, tmp_path: Path) -> Run:
+    prompts = tmp_path / "prompts.jsonl"
+    text = "one two three four five six seven eight nine ten " * 40
+    prompts.write_text(f'{{"text": "{text}"}}\n' * 4)
+    model = Model(name="tiny", family=Family.autoregressive, checkpoint=str(llama), revision=None, context=64)
+    return an_autoregressive_run(
+        model=model, batch=1, prompts=Prompts(source=str(prompts), count=1), judge=None, warmup=0, repeats=1
+    )
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    before = logging.getLogger().handlers[:]
+    yield
+    assert logging.getLogger().handlers == before
+
+
+def perform(sweep: Sweep, index: int = 0) -> Outcome:
+    return Worker(sweep, this_process(sweep.id), make_console()).perform(index)
+
+
+def records(folder: Path) -> tuple[Record, ...]:
+    return load((folder / "records").glob("*.json")).records
+
+
+def test_a_point_is_claimed_measured_and_recorded(tmp_path: Path, run: Run) -> None:
+    sweep = a_sweep(tmp_path, (run,))
+    outcome = perform(sweep)
+    assert (outcome.ending, outcome.kind) == (Ending.recorded, None)
+    (record,) = records(tmp_path)
+    assert record.measurement is not None
+    assert record.sweep == "sweep-1"
+    last = Claims(tmp_path).last(run.key)
+    assert last is not None
+    assert last.released
+
+
+def test_a_point_that_was_measured_meanwhile_is_not_measured_again(tmp_path: Path, run: Run) -> None:
+    perform(a_sweep(tmp_path, (run,)))
+    assert perform(a_sweep(tmp_path, (run,), id="sweep-2")).ending is Ending.done_before
+    assert len(records(tmp_path)) == 1
+
+
+def test_rerun_all_measures_it_again(tmp_path: Path, run: Run) -> None:
+    perform(a_sweep(tmp_path, (run,)))
+    later = a_sweep(tmp_path, (run,), id="sweep-2", rerun=Rerun.all, began="2999-01-01T00:00:00+00:00")
+    assert perform(later).ending is Ending.recorded
+    assert len(records(tmp_path)) == 2
+
+
+def test_what_another_sweep_is_at_is_left_to_it(tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = a_sweep(tmp_path, (run,))
+    assert isinstance(Claims(tmp_path).take(run.key, this_process("another")), Claim)
+    assert perform(sweep).ending is Ending.elsewhere
+    assert not records(tmp_path)
+    assert "is being measured by another sweep" in capsys.readouterr().out
+
+
+def test_the_result_of_a_job_that_was_given_up_for_lost_is_dropped(
+    tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = a_sweep(tmp_path, (run,))
+    taken: list[Claim] = []
+
+    class Usurped(Worker):
+        """A job whose claim somebody takes over while it measures."""
+
+        def _run(self, entry: Entry, index: int, claim: Claim) -> Record:
+            record = super()._run(entry, index, claim)
+            other = Claims(tmp_path, lambda _, __: False).take(run.key, this_process("another"))
+            assert isinstance(other, Claim)
+            taken.append(other)
+            return record
+
+    outcome = Usurped(sweep, this_process(sweep.id), make_console()).perform(0)
+    assert outcome.ending is Ending.superseded
+    assert not records(tmp_path)
+    assert taken[0].holds
+    assert "this result is dropped" in capsys.readouterr().out
+
+
+def test_what_the_user_can_mend_is_recorded_in_its_words(tmp_path: Path, run: Run) -> None:
+    outcome = perform(a_sweep(tmp_path, (replace(run, prompts=Prompts(source=str(tmp_path / "none.txt"), count=1)),)))
+    assert outcome.record is not None
+    assert outcome.record.failure is not None
+    assert outcome.record.failure.kind is FailureKind.error
+    assert "there is no such file" in outcome.record.failure.message
+
+
+def test_an_error_of_ours_is_recorded_with_the_end_of_its_log(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(pipeline, "measure_run", broken)
+    outcome = perform(a_sweep(tmp_path, (run,)))
+    assert outcome.record is not None
+    assert outcome.record.failure is not None
+    assert outcome.record.failure.message == "RuntimeError: broken"
+    assert "Traceback" in str(outcome.record.failure.log_tail)
+
+
+def test_a_figure_that_is_no_number_makes_a_failure_that_names_it(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = a_record(run, measurement=a_measurement(samples=(a_sample(latency_s=math.nan),)))
+    monkeypatch.setattr(pipeline, "execute", lambda *_, **__: measured)
+    assert perform(a_sweep(tmp_path, (run,))).kind is FailureKind.error
+    (record,) = records(tmp_path)
+    assert record.failure is not None
+    assert "measurement.samples.0.latency_s is not a finite number" in record.failure.message
+
+
+@pytest.mark.parametrize("skip", [True, False])
+def test_a_point_larger_than_one_that_ran_out_of_memory_is_spared_when_asked(
+    tmp_path: Path, run: Run, *, skip: bool
+) -> None:
+    larger = replace(run, batch=2)
+    sweep = a_sweep(tmp_path, (run, larger), skip_dominated=skip)
+    Journal(output_dir=tmp_path).write(replace(a_failed_record(run), environment=None, started_at=EARLIER))
+    outcome = perform(sweep, 1)
+    assert outcome.kind is (FailureKind.dominated if skip else None)
+    if skip:
+        assert outcome.record is not None
+        assert outcome.record.failure is not None
+        assert f"{run.name} ran out of memory" in outcome.record.failure.message
+
+
+def test_a_record_of_other_software_does_not_stand_in(tmp_path: Path, run: Run) -> None:
+    perform(a_sweep(tmp_path, (run,)))
+    sweep = a_sweep(tmp_path, (run,), id="sweep-2", conditions=ExpectedEnvironment(torch="1.0"))
+    assert perform(sweep).ending is Ending.recorded

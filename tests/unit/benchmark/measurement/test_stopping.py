@@ -1,0 +1,79 @@
+import random
+
+import pytest
+from scipy.stats import binom
+
+from benchmark.measurement.stopping import Rule, first_is_outlier, interval_share, median_interval
+from crossover.records.record import StoppedBy
+from crossover.records.settings import Stopping
+
+HALF_A_MINUTE = Stopping(interval=0.03, budget_s=30.0)
+
+
+@pytest.mark.parametrize(("samples", "rank"), [(6, 1), (8, 1), (9, 2), (10, 2), (20, 6), (64, 24), (100, 40)])
+def test_the_ranks_are_those_of_the_tables(samples: int, rank: int) -> None:
+    values = [float(value) for value in range(1, samples + 1)]
+    random.Random(0).shuffle(values)
+    assert median_interval(values) == (rank, samples + 1 - rank)
+    assert 1 - 2 * binom.cdf(rank - 1, samples, 0.5) >= 0.95
+    assert 1 - 2 * binom.cdf(rank, samples, 0.5) < 0.95
+
+
+@pytest.mark.parametrize("samples", [1, 2, 5])
+def test_so_few_samples_have_no_interval_of_95_percent(samples: int) -> None:
+    assert median_interval([1.0] * samples) is None
+    assert interval_share([1.0] * samples) is None
+
+
+def test_the_interval_holds_the_median_as_often_as_it_says() -> None:
+    source = random.Random(1)
+    held = 0
+    for _ in range(2000):
+        found = median_interval([source.lognormvariate(0, 0.1) for _ in range(12)])
+        assert found is not None
+        held += found[0] <= 1.0 <= found[1]
+    assert 0.945 < held / 2000 < 0.985  # 96.1% by the binomial
+
+
+def test_the_width_is_the_whole_one_relative_to_the_median() -> None:
+    assert interval_share([0.99, 1.0, 1.0, 1.0, 1.0, 1.02]) == pytest.approx(0.03)
+
+
+def test_a_fixed_number_of_repeats_looks_at_nothing_else() -> None:
+    rule = Rule(least=3, stopping=None)
+    assert rule.verdict([1.0, 9.0], 1e9) is None
+    assert rule.verdict([1.0, 9.0, 5.0], 0.0) is StoppedBy.repeats
+
+
+def test_quiet_samples_stop_as_soon_as_there_is_an_interval() -> None:
+    rule = Rule(least=5, stopping=HALF_A_MINUTE)
+    assert rule.verdict([1.0] * 5, 5.0) is None
+    assert rule.verdict([1.0] * 6, 6.0) is StoppedBy.precision
+
+
+def test_noisy_samples_go_on_until_they_are_precise_or_the_time_is_spent() -> None:
+    rule = Rule(least=5, stopping=HALF_A_MINUTE)
+    noisy = [1.0, 1.1] * 5
+    assert rule.verdict(noisy, 29.9) is None
+    assert rule.verdict(noisy, 30.0) is StoppedBy.budget
+    assert rule.verdict(noisy + [1.05] * 100, 29.9) is StoppedBy.precision
+
+
+def test_the_budget_never_cuts_below_the_least_number() -> None:
+    assert Rule(least=5, stopping=HALF_A_MINUTE).verdict([1.0] * 4, 1e9) is None
+
+
+@pytest.mark.parametrize(
+    ("latencies", "expected"),
+    [
+        ([1.5, 1.0, 1.01, 0.99, 1.0], True),
+        ([1.02, 1.0, 1.0, 1.0, 1.0], False),  # an outlier by its score, too small to matter
+        ([1.5, 1.0, 1.6, 0.7, 1.2], False),
+        ([0.5, 1.0, 1.01, 0.99, 1.0], False),
+        ([1.5, 1.0, 1.0, 1.0], None),
+    ],
+)
+def test_a_first_sample_that_is_far_slower_says_that_warm_up_was_too_short(
+    latencies: list[float], *, expected: bool | None
+) -> None:
+    assert first_is_outlier(latencies) is expected

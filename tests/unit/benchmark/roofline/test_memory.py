@@ -1,0 +1,140 @@
+"""Predicted memory against what was measured on one H100 80GB: docs/results/speed.md, columns of GiB; same runs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmark.engines import compiled
+from benchmark.engines import sampling as choice
+from benchmark.roofline import memory as module
+from benchmark.roofline.memory import Footprint, footprint
+from benchmark.roofline.prediction import predict
+from benchmark.roofline.work import Ceilings, Shape
+from crossover.records.run import Run
+from crossover.records.settings import Attention, Device, Engine, Family, Model, Precision, Remasking
+from tests.factories import a_diffusion, a_run, an_autoregressive_run
+from tests.unit.benchmark.roofline.test_work import LLADA, LLAMA
+
+GIB = 1 << 30
+H100_BYTES = 85_029_158_912
+"""What PyTorch calls the total memory of an H100 80GB HBM3: 79.2 GiB."""
+MEASURED_GIB = (
+    ("diffusion", 1, 128, 15.1, 15.0),
+    ("diffusion", 1, 512, 15.3, 15.1),
+    ("diffusion", 8, 1024, 20.0, 16.8),
+    ("diffusion", 32, 1024, 35.1, 17.1),
+    ("diffusion", 64, 2048, 76.8, 17.8),
+    ("autoregressive", 1, 512, 15.3, 15.4),
+    ("autoregressive", 8, 512, 15.6, 16.0),
+    ("autoregressive", 32, 1024, 19.8, 19.9),
+)
+"""Pass, batch, length, engine=published, engine=compiled: reserved at the peak."""
+
+
+def on_gpu(batch: int, length: int, engine: Engine, family: Family = Family.diffusion, **changes: object) -> Run:
+    """A run as those of the table, half of it prompt."""
+    plain = a_run() if family is Family.diffusion else an_autoregressive_run()
+    settings = a_diffusion(steps=2, block_length=length // 2) if family is Family.diffusion else None
+    run = replace(
+        plain,
+        model=Model(name="8b", family=family, checkpoint="", revision=None, context=8192),
+        diffusion=settings,
+        batch=batch,
+        length=length,
+        device=Device.cuda,
+        precision=Precision.bfloat16,
+        engine=engine,
+        attention=Attention.sdpa,
+    )
+    return replace(run, **changes)  # type: ignore[arg-type]
+
+
+def gib(run: Run, shape: Shape, memory_bytes: int | None = H100_BYTES) -> float:
+    """Predicted peak."""
+    return footprint(run, shape).peak_bytes(memory_bytes) / GIB
+
+
+@pytest.mark.parametrize(("family", "batch", "length", "published_gib", "compiled_gib"), MEASURED_GIB)
+def test_the_8b_pair_takes_what_was_measured_within_a_tenth(
+    family: str, batch: int, length: int, published_gib: float, compiled_gib: float
+) -> None:
+    shape = LLADA if family == "diffusion" else LLAMA
+    for engine, measured_gib in ((Engine.published, published_gib), (Engine.compiled, compiled_gib)):
+        run = on_gpu(batch, length, engine, Family(family))
+        assert gib(run, shape) == pytest.approx(measured_gib, rel=0.1), engine
+        # nearly all are the weights: what is beside them is right too, to a gibibyte or a tenth
+        assert gib(run, shape) - measured_gib == pytest.approx(0.0, abs=max(1.0, 0.1 * (measured_gib - 15.0)))
+
+
+def test_the_largest_canvas_fits_only_because_the_allocator_gives_back_what_it_kept() -> None:
+    found = footprint(on_gpu(64, 2048, Engine.published), LLADA)
+    assert found.needed_bytes < H100_BYTES < found.kept_bytes
+    assert found.peak_bytes(H100_BYTES) == H100_BYTES
+    assert found.peak_bytes(found.needed_bytes - 1) == found.needed_bytes  # does not fit, and says what it would take
+    assert footprint(on_gpu(96, 2048, Engine.published), LLADA).needed_bytes > H100_BYTES
+
+
+def test_plain_modules_read_logits_in_chunks_and_run_the_whole_batch_at_once() -> None:
+    """The caching allocator, simulated on the very modules' allocations, reserves 16.7, 20.1 and 35.4 GiB."""
+    for batch, length, simulated_gib in ((8, 1024, 16.7), (32, 1024, 20.1), (64, 2048, 35.4)):
+        assert gib(on_gpu(batch, length, Engine.eager), LLADA) == pytest.approx(simulated_gib, rel=0.05)
+
+
+def test_a_cache_is_that_of_every_token_of_every_row() -> None:
+    run = on_gpu(32, 1024, Engine.compiled, Family.autoregressive)
+    tokens = run.batch * (run.length - run.prompt_tokens)
+    more = footprint(replace(run, prompt_fraction=0.25), LLAMA).needed_bytes - footprint(run, LLAMA).needed_bytes
+    assert more == 0  # its parts have 8,192 tokens either way, and its cache holds prompt and output alike
+    half = footprint(replace(run, batch=16), LLAMA).needed_bytes
+    head = 16 * LLAMA.vocabulary * 10
+    assert footprint(run, LLAMA).needed_bytes - half == pytest.approx(tokens * LLAMA.cache_bytes_per_token + head)
+
+
+def test_a_prompt_that_is_nearly_all_is_remembered_for_its_activations() -> None:
+    """Where the prompt's pass is the peak, the cache is that of the prompt; where the end is, that of every token."""
+    end = on_gpu(8, 4096, Engine.eager, Family.autoregressive, prompt_fraction=0.01)
+    whole = 8 * 4096 * LLAMA.cache_bytes_per_token
+    above = footprint(end, LLAMA).needed_bytes - LLAMA.weights_bytes
+    assert whole < above < 1.1 * whole
+    begin = replace(end, prompt_fraction=0.99)
+    assert footprint(begin, LLAMA).needed_bytes - LLAMA.weights_bytes > 1.5 * whole
+
+
+def test_noise_guidance_and_plain_attention_take_their_tensors() -> None:
+    run = on_gpu(8, 1024, Engine.published)
+    logits = 8 * 1024 * LLADA.vocabulary
+    plain = footprint(run, LLADA).needed_bytes
+
+    def more(**changes: object) -> float:
+        return (footprint(replace(run, **changes), LLADA).needed_bytes - plain) / logits  # type: ignore[arg-type]
+
+    settings = a_diffusion(steps=2, block_length=512)
+    assert more(temperature=0.5) == 38  # five of float64 in position of one softmax in bfloat16
+    assert more(diffusion=replace(settings, guidance_scale=1.0)) == 4  # both passes' logits, and two tensors more
+    assert more(diffusion=replace(settings, remasking=Remasking.random)) == -2  # no softmax
+    eager = on_gpu(8, 1024, Engine.eager)
+    scores = footprint(replace(eager, attention=Attention.eager), LLADA).kept_bytes - footprint(eager, LLADA).kept_bytes
+    assert scores == 8 * 32 * 1024 * 1024 * 8
+
+
+def test_blocks_are_read_one_at_a_time() -> None:
+    whole = on_gpu(1, 512, Engine.compiled)
+    blocks = replace(whole, diffusion=a_diffusion(steps=8, block_length=64))
+    fewer = footprint(whole, LLADA).needed_bytes - footprint(blocks, LLADA).needed_bytes
+    assert fewer == (256 - 64) * (LLADA.vocabulary * 2 + 2 * LLADA.hidden * 2)
+
+
+def test_a_cpu_keeps_nothing() -> None:
+    found = Footprint(needed_bytes=5, kept_bytes=9)
+    assert (found.peak_bytes(None), found.peak_bytes(7), found.peak_bytes(20)) == (5, 7, 9)
+    ceilings = Ceilings(copy_bytes_per_s=1e10, matrix_flop_per_s=1e11)
+    run = on_gpu(8, 1024, Engine.eager, device=Device.cpu)
+    assert predict(run, LLADA, ceilings).peak_bytes == footprint(run, LLADA).needed_bytes
+
+
+def test_the_chunks_and_parts_are_the_engines() -> None:
+    assert (module.CHUNK_LOGITS, module.NOISE_SHARE) == (choice.CHUNK_LOGITS, choice.NOISE_SHARE)
+    assert module.PART_TOKENS == compiled.PART_TOKENS
+    source = (Path(compiled.__file__).with_name("kernels") / "pick.py").read_text(encoding="utf-8")  # imports Triton
+    assert f"\nCHUNK_LOGITS = 1 << {module.KERNEL_CHUNK_LOGITS.bit_length() - 1}\n" in source

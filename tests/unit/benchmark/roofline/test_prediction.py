@@ -1,0 +1,62 @@
+from dataclasses import replace
+
+import pytest
+
+from benchmark.roofline.prediction import COMPILE_S, JOB_START_S, REACH, cost_s, predict
+from benchmark.roofline.work import Ceilings, diffusion_pass, floor_s
+from crossover.records.run import Run
+from crossover.records.settings import Attention, Device, Engine, Precision, Weights
+from tests.factories import a_diffusion, a_run
+from tests.unit.benchmark.roofline.test_work import LLADA
+
+H100 = Ceilings(copy_bytes_per_s=2.99e12, matrix_flop_per_s=750e12)
+
+
+def on_gpu(batch: int, length: int, steps: int = 1, engine: Engine = Engine.compiled) -> Run:
+    settings = a_diffusion(steps=steps, block_length=length // 2)
+    model = replace(a_run().model, context=8192)
+    return a_run(
+        model=model,
+        diffusion=settings,
+        batch=batch,
+        length=length,
+        device=Device.cuda,
+        precision=Precision.bfloat16,
+        engine=engine,
+        attention=Attention.sdpa,
+    )
+
+
+@pytest.mark.parametrize(
+    ("batch", "length", "engine", "measured_ms"),
+    [
+        (1, 512, Engine.compiled, 12.4),
+        (8, 1024, Engine.compiled, 190.0),
+        (32, 2048, Engine.compiled, 1588.0),
+        (1, 512, Engine.eager, 20.3),
+        (32, 1024, Engine.eager, 1036.0),
+        (32, 1024, Engine.published, 1114.0),
+    ],
+)
+def test_steps_of_the_8b_model_are_predicted_within_a_quarter(
+    batch: int, length: int, engine: Engine, measured_ms: float
+) -> None:
+    found = predict(on_gpu(batch, length, engine=engine), LLADA, H100).latency_s * 1e3
+    assert found == pytest.approx(measured_ms, rel=0.25)
+
+
+def test_a_compiled_step_takes_its_floor_over_what_the_engine_reaches() -> None:
+    floor = floor_s([diffusion_pass(LLADA, batch=8, length=1024, read=512)], H100)
+    assert predict(on_gpu(8, 1024), LLADA, H100).latency_s == pytest.approx(floor / REACH[Engine.compiled])
+
+
+def test_a_run_costs_its_generations_and_what_comes_before_them() -> None:
+    run = replace(on_gpu(1, 512), weights=Weights.random, judge=None)
+    prediction = predict(run, LLADA, H100)
+    generations = (run.warmup + 1 + run.samples) * prediction.latency_s
+    assert cost_s(run, LLADA, prediction, loads=True, starts=True) == pytest.approx(
+        generations + COMPILE_S + JOB_START_S
+    )
+    plain = replace(on_gpu(1, 512, engine=Engine.eager), weights=Weights.checkpoint)
+    loading = cost_s(plain, LLADA, prediction, loads=True, starts=False)
+    assert loading - cost_s(plain, LLADA, prediction, loads=False, starts=False) == pytest.approx(16.0, rel=0.01)

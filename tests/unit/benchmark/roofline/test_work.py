@@ -1,0 +1,120 @@
+from dataclasses import replace
+
+import pytest
+
+from benchmark.roofline.work import (
+    Ceilings,
+    Shape,
+    Work,
+    diffusion_pass,
+    expected_forward_passes,
+    floor_s,
+    passes,
+    prefill_pass,
+    shape_of,
+    token_pass,
+    total,
+)
+from crossover.records.settings import Family, Remasking
+from tests.checkpoints import llada_settings, llama_settings, random_model
+from tests.factories import a_diffusion, a_run, an_autoregressive_run
+
+LLADA = Shape(
+    layers=32,
+    hidden=4096,
+    intermediate=12288,
+    heads=32,
+    kv_heads=32,
+    head_dim=128,
+    vocabulary=126464,
+    parameter_bytes=2,
+)
+LLAMA = replace(LLADA, intermediate=14336, kv_heads=8, vocabulary=128256)
+SMALL = Shape(layers=2, hidden=8, intermediate=12, heads=4, kv_heads=2, head_dim=2, vocabulary=10, parameter_bytes=4)
+LAYER = 2 * 8 * (4 + 2) * 2 + 3 * 8 * 12
+"""q and o of 8 x 8, k and v of 8 x 4, three of 8 x 12."""
+KEYS = 2 * 8 * 2 * 2
+ONE = Ceilings(copy_bytes_per_s=1.0, matrix_flop_per_s=1.0)
+
+
+def test_the_parameters_of_the_8b_pair_are_the_published_numbers() -> None:
+    assert LLADA.parameters == 8_015_581_184
+    assert LLAMA.parameters == 8_030_261_248
+
+
+def test_a_layer_is_counted_by_hand() -> None:
+    assert LAYER == 480
+    assert SMALL.layer_products == LAYER
+    assert SMALL.parameters == 2 * (LAYER + 16) + 8 + 2 * 80
+    assert replace(SMALL, tied=True).parameters == SMALL.parameters - 80
+
+
+@pytest.mark.parametrize(
+    ("settings", "family"), [(llada_settings(), Family.diffusion), (llama_settings(), Family.autoregressive)]
+)
+def test_a_shape_read_from_either_layout_has_as_many_weights_as_the_model(
+    settings: dict[str, object], family: Family
+) -> None:
+    model = random_model(family)
+    assert shape_of(settings, 8).weights_bytes == model.weights_bytes  # float64
+
+
+def test_the_cache_of_llama_takes_128_kib_a_token() -> None:
+    assert LLAMA.cache_bytes_per_token == 128 * 1024
+
+
+def test_a_diffusion_pass_by_hand() -> None:
+    found = diffusion_pass(SMALL, batch=3, length=5, read=2)
+    last = 2 * 15 * KEYS + 2 * 6 * (LAYER - KEYS) + 4 * 3 * 2 * 5 * 8
+    assert found.flop == 2 * 15 * LAYER + 4 * 3 * 25 * 8 + last + 2 * 6 * 80
+    assert found.bytes == 4 * (2 * LAYER + 80 + 15 * 8)
+
+
+def test_a_prefill_attends_to_half_of_the_pairs_and_writes_the_cache() -> None:
+    found = prefill_pass(SMALL, batch=3, prompt_tokens=5)
+    last = 2 * 15 * KEYS + 2 * 3 * (LAYER - KEYS) + 4 * 3 * 5 * 8
+    assert found.flop == 2 * 15 * LAYER + 4 * 3 * 15 * 8 + last + 2 * 3 * 80
+    assert found.bytes == 4 * (2 * LAYER + 80 + 15 * 8) + 3 * 5 * (2 * 2 * 2 * 2 * 4)
+
+
+def test_a_token_reads_the_weights_and_the_cache() -> None:
+    found = token_pass(SMALL, batch=3, context=7)
+    assert found.flop == 2 * 3 * 2 * LAYER + 4 * 3 * 7 * 2 * 8 + 2 * 3 * 80
+    assert found.bytes == 4 * (2 * LAYER + 80 + 3 * 8) + 3 * 7 * (2 * 2 * 2 * 2 * 4)
+
+
+def test_each_pass_is_bound_by_the_slower_of_its_two_ceilings() -> None:
+    works = [Work(flop=10.0, bytes=2.0), Work(flop=1.0, bytes=3.0)]
+    assert floor_s(works, ONE) == 10.0 + 3.0
+    assert total(works) == Work(flop=11.0, bytes=5.0)
+
+
+def test_a_token_of_the_8b_baseline_is_bound_by_its_weights() -> None:
+    h100 = Ceilings(copy_bytes_per_s=2.99e12, matrix_flop_per_s=750e12)
+    assert floor_s([token_pass(LLAMA, batch=1, context=256)], h100) == pytest.approx(5.0e-3, rel=0.02)
+    assert floor_s([diffusion_pass(LLADA, batch=1, length=512, read=256)], h100) == pytest.approx(10e-3, rel=0.05)
+
+
+def test_a_diffusion_run_reads_the_head_at_fewer_positions_with_each_step() -> None:
+    found = list(passes(a_run(), SMALL))  # 2 rows, 8 masks, 4 steps of 2
+    assert found == [diffusion_pass(SMALL, batch=2, length=16, read=m) for m in (8, 6, 4, 2)]
+
+
+def test_random_remasking_reads_it_where_it_writes() -> None:
+    run = a_run(diffusion=a_diffusion(remasking=Remasking.random))
+    assert list(passes(run, SMALL)) == [diffusion_pass(SMALL, batch=2, length=16, read=2)] * 4
+
+
+def test_blocks_begin_anew_and_guidance_doubles() -> None:
+    run = a_run(diffusion=a_diffusion(block_length=4, guidance_scale=1.0))
+    assert list(passes(run, SMALL)) == [
+        diffusion_pass(SMALL, batch=2, length=16, read=m) for m in (4, 4, 2, 2, 4, 4, 2, 2)
+    ]
+    assert expected_forward_passes(run) == 8
+
+
+def test_an_autoregressive_run_is_a_prefill_and_then_a_pass_for_each_token() -> None:
+    found = list(passes(an_autoregressive_run(), SMALL))
+    assert found[0] == prefill_pass(SMALL, batch=2, prompt_tokens=8)
+    assert found[1:] == [token_pass(SMALL, batch=2, context=context) for context in range(9, 16)]
+    assert expected_forward_passes(an_autoregressive_run()) == len(found) == 8

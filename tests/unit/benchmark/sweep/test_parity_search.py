@@ -1,0 +1,134 @@
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hydra.core.utils import JobReturn, JobStatus
+
+from analysis.parity.quality import PERPLEXITY
+from benchmark.config.settings import Settings
+from benchmark.store.journal import Journal
+from benchmark.sweep.bisection import conclude_search
+from benchmark.sweep.driver import SweepDriver
+from benchmark.sweep.parity_search import Goal, Search, find_ladders, in_words
+from benchmark.sweep.plan import Plan, Point
+from benchmark.sweep.prepare import make_sweep
+from crossover.errors import UserError
+from crossover.records.record import Record
+from crossover.records.run import Run
+from crossover.terminal import make_console
+from tests.factories import a_diffusion, a_failed_record, a_measurement, a_record, a_run, a_score, an_autoregressive_run
+
+LADDER = (1, 2, 4, 8)
+BASELINE = Point(run=an_autoregressive_run(), overrides=("baseline",))
+RUNGS = tuple(Point(run=a_run(diffusion=a_diffusion(steps=steps)), overrides=(str(steps),)) for steps in LADDER)
+
+
+def judged(run: Run, nats: float) -> Record:
+    """A record whose texts have so many nats a token, the prompts a little apart."""
+    scores = tuple(a_score(prompt_id=str(prompt), nll_nats=10 * nats + prompt, judge_tokens=10) for prompt in range(8))
+    return a_record(run, measurement=a_measurement(scores=scores))
+
+
+def search(folder: Path, record: Callable[[Run], Record]) -> Search:
+    """A search whose jobs are done by writing the record that `record` gives for each run."""
+    journal = Journal(output_dir=folder)
+    journal.prepare()
+    points = (BASELINE, *RUNGS)
+    runs = {point.overrides[0]: point.run for point in points}
+
+    def launch(jobs: Sequence[Sequence[str]], _: int) -> list[JobReturn]:
+        for job in jobs:
+            now = datetime.now(UTC).isoformat()
+            journal.write(
+                replace(record(runs[job[0]]), sweep=sweep.id, environment=None, started_at=now, finished_at=now)
+            )
+        return [JobReturn(status=JobStatus.COMPLETED) for _ in jobs]
+
+    settings = Settings(output_dir=folder, tracking_uri=None, experiment="", sweep="sought", index=0, remote=False)
+    planned = Plan(points=points, total=len(points))
+    sweep = make_sweep(planned, settings)
+    sweep.write()
+    driver = SweepDriver(
+        console=make_console(),
+        plan=planned,
+        settings=settings,
+        sweep=sweep,
+        launcher=launch,
+        tracker=None,
+    )
+    return Search(driver=driver, ladders=find_ladders(points), goal=Goal(metric=PERPLEXITY, margin=0.0))
+
+
+def steps_of(found: Search) -> list[int]:
+    return [point.run.diffusion.steps for point in found.launched if point.run.diffusion]
+
+
+def improves_to_parity_at_4(run: Run) -> Record:
+    return judged(run, 3.0 if run.diffusion is None else 5.0 - run.diffusion.steps / 2)
+
+
+def test_only_the_rungs_in_question_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = search(tmp_path, improves_to_parity_at_4)
+    found.run()
+    found.say_findings()
+    assert found.launched[0] == BASELINE
+    assert sorted(steps_of(found)) == [2, 4]
+    said = " ".join(capsys.readouterr().out.split())
+    assert "parity from K=4 by generative perplexity (K=2 does not, K=4 reaches; not measured: 1, 8)" in said
+    assert "3 runs in place of the 5 of the whole grid" in said
+
+
+def test_an_unreached_baseline_is_said_to_be_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = search(tmp_path, lambda run: judged(run, 1.0 if run.diffusion is None else 4.0))
+    found.run()
+    found.say_findings()
+    assert "parity not reached up to K=8" in capsys.readouterr().out
+
+
+def test_a_rung_that_failed_is_passed_over(tmp_path: Path) -> None:
+    def record(run: Run) -> Record:
+        failed = run.diffusion is not None and run.diffusion.steps == 4
+        return a_failed_record(run) if failed else improves_to_parity_at_4(run)
+
+    found = search(tmp_path, record)
+    found.run()
+    assert 8 in steps_of(found)
+    assert len(steps_of(found)) == len(set(steps_of(found)))
+
+
+def test_without_its_baseline_a_ladder_is_left_after_one_rung(tmp_path: Path) -> None:
+    found = search(tmp_path, lambda run: a_failed_record(run) if run.diffusion is None else judged(run, 3.0))
+    found.run()
+    assert len(steps_of(found)) == 1
+
+
+@pytest.mark.parametrize("points", [RUNGS, (BASELINE,)], ids=["no baseline", "no diffusion"])
+def test_a_search_needs_both_arms(points: tuple[Point, ...]) -> None:
+    with pytest.raises(UserError, match="both arms"):
+        find_ladders(points)
+
+
+def test_contradicting_rungs_are_said_to_be_so() -> None:
+    finding = conclude_search(LADDER, {1: False, 2: True, 8: False})
+    assert "contradict" in in_words(finding, "F1")
+
+
+def test_too_few_scored_prompts_end_the_search_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def record(run: Run) -> Record:
+        return a_record(run, measurement=a_measurement(scores=(a_score(),)))
+
+    found = search(tmp_path, record)
+    found.run()
+    found.say_findings()
+    assert len(steps_of(found)) == 1
+    assert "nothing could be compared" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_search_again_launches_nothing_that_is_done(tmp_path: Path) -> None:
+    first = search(tmp_path, improves_to_parity_at_4)
+    first.run()
+    again = search(tmp_path, lambda run: pytest.fail(f"{run.name} was run again"))
+    again.run()
+    assert again.known() == first.known() == [BASELINE, RUNGS[1], RUNGS[2]]

@@ -1,0 +1,77 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from crossover.records.load import _without_texts, latest, load, read
+from tests.factories import a_failed_record, a_measurement, a_record, a_run
+
+EARLY, LATE = "2026-03-01T10:00:00+00:00", "2026-03-01T11:00:00+00:00"
+
+
+def test_records_come_in_the_order_of_their_start(tmp_path: Path) -> None:
+    for name, started in (("a", LATE), ("b", EARLY)):
+        (tmp_path / name).write_text(a_record(started_at=started).to_json(), encoding="utf-8")
+    loaded = load([tmp_path / "a", tmp_path / "b"])
+    assert [record.started_at for record in loaded.records] == [EARLY, LATE]
+    assert loaded.rejected == ()
+
+
+def test_a_file_that_is_no_record_is_named_and_left_out(tmp_path: Path) -> None:
+    good = a_record().to_json()
+    texts = {
+        "broken": good[:100],
+        "other": "{}",
+        "neither": json.dumps(json.loads(good) | {"measurement": None}),
+        "impossible": good.replace('"batch": 2', '"batch": 0'),
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    (tmp_path / "good").write_text(good, encoding="utf-8")
+    loaded = load([*sorted(tmp_path.iterdir()), tmp_path / "gone"])
+    assert loaded.records == (a_record(),)
+    names = [Path(line.partition(":")[0]).name for line in loaded.rejected]
+    assert names == ["binary", "broken", "impossible", "neither", "other", "gone"]
+
+
+def test_of_one_runs_records_the_newest_measured_one_counts() -> None:
+    old, new = a_record(started_at=EARLY), a_record(started_at=LATE)
+    failed = a_failed_record(started_at="2026-03-01T12:00:00+00:00")
+    assert latest([old, new, failed]) == [new]
+    assert latest([a_failed_record(message="first"), a_failed_record(message="second")]) == [
+        a_failed_record(message="second")
+    ]
+    assert latest([failed, new]) == [new]
+
+
+def test_runs_keep_the_order_in_which_they_first_appear() -> None:
+    other = a_record(a_run(batch=1))
+    assert latest([a_failed_record(), other, a_record()]) == [a_record(), other]
+
+
+def test_texts_can_be_left_behind() -> None:
+    record = a_record()
+    assert b"nada" in record.to_json().encode()
+    assert b"nada" not in _without_texts(record.to_json().encode())
+    (found,) = read([("it", record.to_json().encode)], keep_texts=False).records
+    assert found.measurement is not None
+    assert record.measurement is not None
+    assert found.measurement.generated == ()
+    assert found.measurement.scores == record.measurement.scores
+
+
+def test_a_text_that_looks_like_a_record_is_left_behind_whole() -> None:
+    measured = a_measurement()
+    strange = replace(
+        measured.generated[0], continuation='"generated": [{}], "scores": [\\"], "scores": [', prompt="\\"
+    )
+    record = a_record(measurement=replace(measured, generated=(strange, *measured.generated)))
+    (found,) = read([("it", record.to_json().encode)], keep_texts=False).records
+    assert found == replace(record, measurement=replace(measured, generated=()))
+    assert read([("it", record.to_json().encode)]).records == (record,)
+
+
+def test_a_record_that_was_written_otherwise_loses_its_texts_too() -> None:
+    text = json.dumps(json.loads(a_record().to_json()), indent=1, sort_keys=True)
+    (found,) = read([("it", text.encode)], keep_texts=False).records
+    assert found == replace(a_record(), measurement=replace(a_measurement(), generated=()))

@@ -1,0 +1,222 @@
+from dataclasses import FrozenInstanceError, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossover.errors import UserError
+from crossover.records.run import Run, split_length
+from crossover.records.settings import Device, Encoder, HeldOut, Judge, Model, Precision, Prompts, Remasking, Stopping
+from tests.factories import a_diffusion, a_run, an_autoregressive_run
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch": 0}, "batch=0 is not allowed: give a number of at least 1"),
+        ({"warmup": -1}, "warmup=-1 is not allowed: give a number of at least 0"),
+        ({"repeats": 0}, "repeats=0 is not allowed: give a number of at least 1"),
+        ({"seed": -1}, "seed=-1 is not allowed: give a number of at least 0"),
+        ({"temperature": -0.1}, "temperature=-0.1 is not allowed: give a number of at least 0"),
+        ({"temperature": float("nan")}, "temperature=nan is not allowed: give a number of at least 0"),
+        ({"temperature": float("inf")}, "temperature=inf is not allowed: give a number of at least 0"),
+        ({"prompts": Prompts(source="p", count=0)}, "prompts.count=0 is not allowed: give a number of at least 1"),
+        ({"length": 1}, "length=1 is not allowed: give a number of at least 2"),
+        ({"prompt_fraction": 0.0}, "prompt_fraction=0.0 is not allowed: give a number between 0 and 1, such as 0.5"),
+        ({"prompt_fraction": 1.0}, "prompt_fraction=1.0 is not allowed: give a number between 0 and 1, such as 0.5"),
+        (
+            {"prompt_fraction": 0.99},
+            "prompt_fraction=0.99 of length=16 leaves 16 prompt and 0 output tokens: each must be at least 1",
+        ),
+    ],
+)
+def test_a_value_that_no_model_could_run_is_refused_with_what_is_allowed(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as refused:
+        a_run(**changes)
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 0}, "steps=0 is not allowed: give a number of at least 1"),
+        ({"block_length": 0}, "block_length=0 is not allowed: give a number of at least 1"),
+        ({"guidance_scale": -1.0}, "model.guidance_scale=-1.0 is not allowed: give a number of at least 0"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as refused:
+        a_diffusion(**changes)
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    ("run", "reason"),
+    [
+        (a_run(diffusion=a_diffusion(steps=8)), None),
+        (a_run(diffusion=a_diffusion(steps=3)), None),
+        (a_run(diffusion=a_diffusion(steps=6, block_length=4)), None),
+        (a_run(length=64, diffusion=a_diffusion(block_length=32)), None),
+        (
+            a_run(diffusion=a_diffusion(steps=9)),
+            "steps=9 is more than the 8 masked tokens: the steps past 8 would change no token",
+        ),
+        (
+            a_run(diffusion=a_diffusion(steps=3, block_length=4)),
+            "steps=3 does not divide over 2 blocks (output 8, block_length 4): use a multiple of 2",
+        ),
+        (a_run(diffusion=a_diffusion(block_length=3)), "block_length=3 does not divide the output of 8 tokens"),
+        (a_run(diffusion=a_diffusion(block_length=16)), "block_length=16 does not divide the output of 8 tokens"),
+        (a_run(length=66), "length=66 is more than the context of small, 64 tokens"),
+        (an_autoregressive_run(length=64), None),
+        (an_autoregressive_run(length=65), "length=65 is more than the context of causal, 64 tokens"),
+    ],
+)
+def test_a_point_that_no_machine_can_run_says_why(run: Run, reason: str | None) -> None:
+    assert run.infeasible == reason
+
+
+@pytest.mark.parametrize(
+    ("length", "fraction", "parts"), [(128, 0.5, (64, 64)), (16, 0.25, (4, 12)), (2, 0.5, (1, 1)), (10, 0.33, (3, 7))]
+)
+def test_a_length_is_split_into_prompt_and_output(length: int, fraction: float, parts: tuple[int, int]) -> None:
+    run = an_autoregressive_run(length=length, prompt_fraction=fraction)
+    assert (run.prompt_tokens, run.output_tokens) == parts
+
+
+@given(length=st.integers(2, 5000), fraction=st.floats(0, 1))
+def test_no_token_of_a_length_is_lost(length: int, fraction: float) -> None:
+    try:
+        prompt_tokens, output_tokens = split_length(length, fraction)
+    except UserError:
+        assert not 1 <= round(length * fraction) < length
+    else:
+        assert prompt_tokens + output_tokens == length
+        assert min(prompt_tokens, output_tokens) >= 1
+
+
+@pytest.mark.parametrize(
+    ("repeats", "batch", "count", "samples"), [(5, 4, 16, 5), (2, 1, 16, 16), (2, 3, 16, 6), (1, 64, 1, 1)]
+)
+def test_a_run_takes_enough_samples_to_decode_all_its_prompts(
+    repeats: int, batch: int, count: int, samples: int
+) -> None:
+    assert a_run(repeats=repeats, batch=batch, prompts=Prompts(source="p", count=count)).samples == samples
+
+
+AN_ENCODER = Encoder(checkpoint="./encoder", revision=None, layer=2)
+CHANGES: list[dict[str, Any]] = [
+    {"model": replace(a_run().model, checkpoint="./other")},
+    {"model": replace(a_run().model, revision="main")},
+    {"model": replace(a_run().model, context=65)},
+    {"diffusion": a_diffusion(steps=2)},
+    {"diffusion": a_diffusion(block_length=4)},
+    {"diffusion": a_diffusion(remasking=Remasking.random)},
+    {"diffusion": a_diffusion(guidance_scale=1.0)},
+    {"batch": 1},
+    {"length": 18},
+    {"prompt_fraction": 0.25},
+    {"temperature": 0.1},
+    {"temperature": 0.1, "seed": 1},
+    {"warmup": 0},
+    {"repeats": 3},
+    {"device": Device.cuda},
+    {"precision": Precision.bfloat16},
+    {"prompts": Prompts(source="./other.jsonl", count=2)},
+    {"prompts": Prompts(source="./prompts.jsonl", count=3)},
+    {"judge": None},
+    {"judge": Judge(checkpoint="./other", revision=None, precision=Precision.float32)},
+    {"encoder": AN_ENCODER},
+    {"encoder": replace(AN_ENCODER, layer=3)},
+    {"likelihood": HeldOut(documents=2, samples=4, orders=1)},
+    {"likelihood": HeldOut(documents=2, samples=4, orders=2)},
+]
+
+
+def test_each_setting_that_changes_the_result_changes_the_key() -> None:
+    keys = [a_run(**changes).key for changes in [{}, *CHANGES]]
+    assert len(set(keys)) == len(CHANGES) + 1
+
+
+def test_a_seed_that_changes_nothing_makes_no_other_run() -> None:
+    assert a_run(seed=1).key == a_run().key
+    assert a_run(seed=1, diffusion=a_diffusion(remasking=Remasking.random)).key != (
+        a_run(diffusion=a_diffusion(remasking=Remasking.random)).key
+    )
+
+
+def test_the_name_says_what_is_unusual() -> None:
+    assert a_run().name == "small K=4 B=2 N=16"
+    assert a_run(temperature=0.8, seed=2).name == "small K=4 B=2 N=16 T=0.8 seed=2"
+    unusual = a_diffusion(block_length=4, remasking=Remasking.random, guidance_scale=0.5)
+    assert a_run(diffusion=unusual).name == "small K=4 B=2 N=16 block=4 random guidance=0.5"
+    assert an_autoregressive_run(prompt_fraction=0.25).name == "causal B=2 N=16 prompt=4"
+
+
+def test_the_key_does_not_know_what_the_model_is_called() -> None:
+    model = a_run().model
+    renamed = Model(
+        name="other",
+        family=model.family,
+        checkpoint=model.checkpoint,
+        revision=model.revision,
+        context=model.context,
+    )
+    assert a_run(model=renamed).key == a_run().key
+
+
+def test_the_key_does_not_know_where_judge_and_encoder_live() -> None:
+    judge, elsewhere = a_run().judge, replace(AN_ENCODER, device=Device.cuda)
+    assert judge is not None
+    assert a_run(judge=replace(judge, device=Device.cuda)).key == a_run().key
+    assert a_run(encoder=elsewhere).key == a_run(encoder=AN_ENCODER).key
+
+
+def test_the_key_of_a_run_is_the_same_tomorrow() -> None:
+    assert a_run().key == "2b39c11136d3da66"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"documents": 0}, "likelihood.documents=0 is not allowed: give a number of at least 1"),
+        ({"samples": 0}, "likelihood.samples=0 is not allowed: give a number of at least 2"),
+        (
+            {"samples": 3},
+            (
+                "likelihood.samples=3 is not allowed: give an even number,"
+                " since samples are drawn in pairs that tell their own error"
+            ),
+        ),
+        ({"orders": 0}, "likelihood.orders=0 is not allowed: give a number of at least 1"),
+    ],
+)
+def test_an_estimate_that_could_not_be_is_refused(changes: dict[str, int], message: str) -> None:
+    with pytest.raises(UserError) as refused:
+        HeldOut(**{"documents": 1, "samples": 2, "orders": 1} | changes)
+    assert str(refused.value) == message
+
+
+def test_layers_are_counted_from_1() -> None:
+    with pytest.raises(UserError, match=r"encoder\.layer=0 is not allowed: give a number of at least 1"):
+        replace(AN_ENCODER, layer=0)
+
+
+def test_a_name_begins_with_what_a_sweep_varies() -> None:
+    assert a_run().name == "small K=4 B=2 N=16"
+    assert an_autoregressive_run().name == "causal B=2 N=16"
+
+
+def test_a_run_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        a_run().batch = 3  # type: ignore[misc]
+
+
+def test_what_a_run_demands_of_its_machine_is_no_part_of_its_key() -> None:
+    assert a_run(gpu="A100", strict=True).key == a_run().key
+
+
+def test_a_run_that_stops_by_precision_or_is_profiled_is_another_one() -> None:
+    precise = a_run(stopping=Stopping(interval=0.03, budget_s=30.0))
+    assert len({a_run().key, precise.key, a_run(profile=True).key}) == 3

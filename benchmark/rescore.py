@@ -30,7 +30,7 @@ from crossover.records.load import latest, load
 from crossover.records.record import Record
 from crossover.records.run import Run
 from crossover.records.settings import Device, Encoder, Judge, Weights
-from crossover.terminal import ending_in_one_line, make_console
+from crossover.terminal import ending_in_one_line, make_console, say
 
 SHOWN = {"quality/perplexity": "perplexity {:.1f}", "quality/bertscore_f1": "BERTScore F1 {:.3f}"}
 
@@ -95,12 +95,11 @@ def rescore_folder(folder: Path, request: Request, console: Console) -> None:
     """
     journal = Journal(output_dir=folder)
     loaded = load(sorted(journal.folder.glob("*.json")))
-    for line in loaded.rejected:
-        console.print(f"left out: {line}", markup=False, soft_wrap=True)
+    say(console, *(f"left out: {line}" for line in loaded.rejected))
     measured = [record for record in latest(loaded.records) if record.measurement is not None]
     for record in [record for record in measured if record.run.weights is Weights.random]:
         measured.remove(record)
-        console.print(f"left out: {record.name}: random weights write no text", markup=False, soft_wrap=True)
+        say(console, f"left out: {record.name}: random weights write no text")
     if not measured:
         raise UserError(f"{journal.folder} holds no measured records: give the output_dir of a run")
     reruns = [(source, rerun(source.run, request)) for source in measured]
@@ -110,7 +109,7 @@ def rescore_folder(folder: Path, request: Request, console: Console) -> None:
     if missing:
         _rescore(missing, request, journal, console)
     there = f", {len(planned) - len(missing)} were there already" if len(missing) < len(planned) else ""
-    console.print(f"{len(missing)} records written to {journal.folder}{there}", markup=False, soft_wrap=True)
+    say(console, f"{len(missing)} records written to {journal.folder}{there}")
 
 
 def rerun(run: Run, request: Request) -> Run:
@@ -153,10 +152,10 @@ def _rescore(missing: Sequence[tuple[Record, Run]], request: Request, journal: J
             except ValueError as error:
                 raise UserError(f"{source.name}: {error}: give another judge or encoder") from error
             if request.tracker and (problem := request.tracker.log(record, path)):
-                console.print(f"MLflow did not take it ({problem}); its record is safe: {path}", markup=False)
+                say(console, f"MLflow did not take it ({problem}); its record is safe: {path}")
             found = metrics(record)
             figures = [text.format(found[name]) for name, text in SHOWN.items() if name in found]
-            console.print("  ".join([heading, *figures]), markup=False, highlight=False)
+            say(console, "  ".join([heading, *figures]))
 
 
 if __name__ == "__main__":

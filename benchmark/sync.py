@@ -10,7 +10,7 @@ from benchmark.store.journal import Journal
 from benchmark.store.mlflow_sync import sync
 from benchmark.store.open import make_tracker
 from crossover.errors import UserError
-from crossover.terminal import ending_in_one_line, make_console
+from crossover.terminal import ending_in_one_line, make_console, say
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,9 +46,8 @@ def sync_folder(folder: Path, overrides: Sequence[str]) -> None:
     with console.status("looking into the store") as status:
         tracker.prepare()
         synced = sync(journal, tracker, progress=lambda done, total: status.update(f"logging {done + 1}/{total}"))
-    for name in synced.unreadable:
-        console.print(f"left out: {name}.json is no record", markup=False, soft_wrap=True)
-    console.print(f"{synced.line() or 'nothing to do'}; {synced.kept} were there", markup=False, soft_wrap=True)
+    say(console, *(f"left out: {name}.json is no record" for name in synced.unreadable))
+    say(console, f"{synced.line() or 'nothing to do'}; {synced.kept} were there")
     if synced.left or synced.reason:
         raise SystemExit(1)
 

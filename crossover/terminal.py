@@ -1,6 +1,7 @@
 """How every program of the project speaks to the terminal, and how it ends."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,10 @@ USAGE_ERROR = 2
 INTERRUPTED = 130
 """The exit code that shells give a program stopped by Ctrl-C."""
 
+OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that a terminal obeys instead of showing, or cannot print: all control characters but tab and newline,
+marks that turn the direction of writing, and halves of surrogate pairs."""
+
 
 def make_console(*, stderr: bool = False, record: bool = False) -> Console:
     """The terminal; or plain, wide lines where the output is none. `record` keeps what is printed, to draw it."""
@@ -22,9 +27,20 @@ def make_console(*, stderr: bool = False, record: bool = False) -> Console:
     return console if console.is_terminal else Console(stderr=stderr, record=record, width=PLAIN_WIDTH)
 
 
+def printable(text: str) -> str:
+    r"""The text with `\x1b` and the like in place of what a terminal would obey: a model's name may hold anything."""
+    return OBEYED.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def say(console: Console, *lines: str) -> None:
+    """Print each line as it is: brackets are no markup, figures get no colour, and a long line is not broken."""
+    for line in lines:
+        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+
+
 def end_with(line: str) -> NoReturn:
     """End the program with one line on stderr."""
-    make_console(stderr=True).print(f"error: {line}", markup=False, highlight=False, soft_wrap=True)
+    say(make_console(stderr=True), f"error: {line}")
     raise SystemExit(USAGE_ERROR)
 
 

@@ -5,7 +5,6 @@ from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from rich.console import Console
 from rich.progress import track as bar
 
 from analysis.cli.source import sources
@@ -13,7 +12,7 @@ from analysis.report.terminal_table import failures, show
 from analysis.report.terminal_table import table as table_of
 from crossover.errors import UserError
 from crossover.records.load import Loaded, latest, read
-from crossover.terminal import make_console
+from crossover.terminal import make_console, say
 
 if TYPE_CHECKING:
     from analysis.report.study import Study
@@ -28,7 +27,7 @@ def table(options: Namespace) -> None:
     records = latest(_load([*options.source], options).records)
     console = make_console(record=options.svg is not None)
     console.print(table_of(records))
-    _print_lines(console, failures(records))
+    say(console, *failures(records))
     if options.svg is not None:
         console.save_svg(str(options.svg), title="python -m analysis")
 
@@ -45,14 +44,15 @@ def parity(options: Namespace) -> None:
     console = make_console()
     if every:
         rows = parity_table([(each.parity, each.setting) for each in every])
-        console.print(rows.title, highlight=False)
+        say(console, rows.title)
         console.print(show(rows, without=(REMARKS,)))
     several = len(found.panels) > 1
     for each in every:
         names = (place(each.parity), *([METRICS[each.parity.metric].label] if several else []), each.setting)
         where = ", ".join(name for name in names if name)
-        _print_lines(console, [f"{where}: {remark}" for remark in remarks(each.parity)])
-    _print_lines(console, [basis([each.parity for each in every])] if every else [])
+        say(console, *(f"{where}: {remark}" for remark in remarks(each.parity)))
+    if every:
+        say(console, basis([each.parity for each in every]))
     _name_left_out(found.left_out)
     if not every:
         raise UserError("nothing can be compared: a diffusion and an autoregressive run with equal controls are needed")
@@ -72,7 +72,7 @@ def compare(options: Namespace) -> None:
         raise UserError(f"{options.a} and {options.b} share no measured run with equal controls: see --allow")
     console = make_console()
     console.print(show(compare_table(found)))
-    _print_lines(console, [tally(found)])
+    say(console, tally(found))
 
 
 def report(options: Namespace) -> None:
@@ -85,8 +85,8 @@ def report(options: Namespace) -> None:
     written = write_report(found, loaded.rejected, options.output, track=_track)
     console = make_console()
     every = [panel for panels in found.panels.values() for panel in panels]
-    _print_lines(console, [answer(panel.parity) for panel in every[:MOST_NAMED]])
-    _print_lines(console, [f"Report   {written.page}, with {len(written.files)} figures and tables beside it"])
+    say(console, *(answer(panel.parity) for panel in every[:MOST_NAMED]))
+    say(console, f"Report   {written.page}, with {len(written.files)} figures and tables beside it")
 
 
 def _load(names: Sequence[str], options: Namespace) -> Loaded:
@@ -126,12 +126,7 @@ def _study(loaded: Loaded, options: Namespace) -> "Study":
 def _name_left_out(lines: Sequence[str]) -> None:
     shown = [f"left out: {line}" for line in lines[:MOST_NAMED]]
     more = [f"left out: {len(lines) - MOST_NAMED:,} more"] if len(lines) > MOST_NAMED else []
-    _print_lines(make_console(stderr=True), shown + more)
-
-
-def _print_lines(console: Console, lines: Iterable[str]) -> None:
-    for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    say(make_console(stderr=True), *shown, *more)
 
 
 def _track(items: Sequence[T], what: str) -> Iterable[T]:

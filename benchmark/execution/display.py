@@ -14,6 +14,7 @@ from analysis.statistics.metrics import metrics
 from benchmark.util.progress import Stage
 from crossover.records.machine import Verdict
 from crossover.records.record import Measurement, Record, StoppedBy
+from crossover.terminal import say
 
 
 class RunDisplay:
@@ -67,8 +68,7 @@ def finished(console: Console, heading: str, record: Record) -> None:
     judged = f"  perplexity {found['quality/perplexity']:.1f}" if "quality/perplexity" in found else ""
     latency, rate = found["latency/e2e_s"], found["throughput/tok_per_s"]
     console.print(f"{heading}  {number(latency)} s  {rate:,.0f} tok/s{judged}", highlight=False)
-    for line in cautions(record.measurement):
-        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    say(console, *(f"  {line}" for line in cautions(record.measurement)))
 
 
 def cautions(measured: Measurement) -> list[str]:

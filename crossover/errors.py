@@ -1,4 +1,4 @@
-"""The one exception that is written for the person at the terminal."""
+"""The errors that more than one part of the program knows, and how the errors of others are quoted."""
 
 
 class UserError(Exception):
@@ -15,3 +15,9 @@ class BrokenProtocolError(Exception):
 
 class DisturbedError(Exception):
     """A run that was to be left alone and was not. Its text is the reason that its record keeps."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, to stand inside a sentence of ours; its type where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".:") if lines else type(error).__name__

@@ -1,5 +1,6 @@
 """Valid runs and records for tests to vary."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,11 @@ from crossover.records.texts import DocumentLikelihood, Generated, Score
 CONTEXT = 64
 STARTED = "2026-03-01T12:00:00+00:00"
 FINISHED = "2026-03-01T12:00:30+00:00"
+
+
+def from_json(text: str) -> Record:
+    """The record that `to_json` wrote."""
+    return Record.from_data(json.loads(text))
 
 
 def a_diffusion(**changes: Any) -> Diffusion:

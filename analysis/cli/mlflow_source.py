@@ -1,7 +1,6 @@
 """Records from an MLflow experiment: each run's record.json, from a local store or from a server."""
 
 import logging
-import os
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -9,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
-from crossover.errors import UserError
+from crossover.errors import UserError, first_line
+from crossover.mlflow_settings import set_mlflow_defaults
 from crossover.records.load import Source
 
 if TYPE_CHECKING:
@@ -20,12 +20,7 @@ DATABASE = "sqlite:///"
 PAGE = 1000
 """Runs that one request asks for."""
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+set_mlflow_defaults(retries=2, timeout_s=30)
 
 
 def experiment_sources(experiment: str, uri: str) -> list[Source]:
@@ -43,8 +38,9 @@ def experiment_sources(experiment: str, uri: str) -> list[Source]:
     except UserError:
         raise
     except Exception as error:  # the client raises its transport's and its database's errors too
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"--tracking-uri {uri}: the MLflow store does not answer ({reason[:200]})") from error
+        raise UserError(
+            f"--tracking-uri {uri}: the MLflow store does not answer ({first_line(error)[:200]})"
+        ) from error
     if not runs:
         raise UserError(f"experiment {experiment!r} in {uri} has no runs: name another, mlflow:EXPERIMENT")
     return [(f"mlflow run {run.info.run_id}", partial(_content, run.info, uri)) for run in runs]

@@ -12,8 +12,9 @@ import numpy as np
 
 from analysis.statistics.bootstrap import Floats, Studentised
 from analysis.statistics.crossing import Crossing, Curve, find_crossing, latency_at
-from analysis.statistics.intervals import LEVEL, Interval
+from analysis.statistics.intervals import Interval
 from analysis.statistics.timing import Latency, ratio_interval
+from crossover.confidence import LEVEL
 
 
 class Reading(StrEnum):

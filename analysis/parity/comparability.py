@@ -12,7 +12,7 @@ from crossover.records.load import latest
 from crossover.records.machine import Environment
 from crossover.records.record import Record
 from crossover.records.run import Run
-from crossover.records.settings import Device, Remasking, Weights
+from crossover.records.settings import Device, Weights
 
 Controls = tuple[tuple[str, object], ...]
 """Each control's name and value, in the order of `CONTROLS`."""
@@ -224,14 +224,7 @@ def _alone(
 
 def diffusion_name(run: Run) -> str:
     """The model's name, followed by the sampling settings that differ from pure low-confidence diffusion."""
-    settings = run.diffusion
-    assert settings is not None
-    unusual = [
-        (settings.block_length != run.output_tokens, f"block_length={settings.block_length}"),
-        (settings.remasking is not Remasking.low_confidence, f"remasking={settings.remasking}"),
-        (settings.guidance_scale != 0, f"guidance={settings.guidance_scale:g}"),
-    ]
-    return " ".join([run.model.name, *(words for differs, words in unusual if differs)])
+    return " ".join([run.model.name, *run.unusual_sampling])
 
 
 def _is_random(record: Record) -> bool:

@@ -13,7 +13,6 @@ class Metric:
 
     Attributes:
         unit: of the metric and of a margin; empty for a pure number.
-        advantage_unit: of a difference between two arms, taken before any exponential.
         part: a prompt's weighted value and its weight, so that the mean is sum(value) / sum(weight);
             None when the prompt has no score.
         rewards_repetition: text that repeats itself scores well, so that parity also needs like entropies.
@@ -23,7 +22,6 @@ class Metric:
     name: str
     label: str
     unit: str
-    advantage_unit: str
     higher_is_better: bool
     exponential: bool
     rewards_repetition: bool
@@ -48,7 +46,6 @@ PERPLEXITY = Metric(
     name="perplexity",
     label="Generative perplexity",
     unit="",
-    advantage_unit="nats per judge token",
     higher_is_better=False,
     exponential=True,
     rewards_repetition=True,
@@ -58,7 +55,6 @@ BERTSCORE_F1 = Metric(
     name="bertscore_f1",
     label="BERTScore F1",
     unit="",
-    advantage_unit="F1",
     higher_is_better=True,
     exponential=False,
     rewards_repetition=False,

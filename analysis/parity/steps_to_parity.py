@@ -28,8 +28,9 @@ from analysis.parity.evidence import weigh
 from analysis.parity.flags import choice_flags, entropy_flags, score_flags
 from analysis.parity.quality import Metric
 from analysis.statistics.crossing import Crossing
-from analysis.statistics.intervals import LEVEL, Interval
+from analysis.statistics.intervals import Interval
 from analysis.statistics.timing import latency, median_interval
+from crossover.confidence import LEVEL
 from crossover.errors import UserError
 from crossover.records.record import Measurement, Record
 
@@ -46,7 +47,7 @@ class Parity:
         margin: what diffusion may fall short of the baseline, in the metric's unit.
         prompts: on which both arms and every K have a score.
         steps: each K, smallest first; `quality`, `advantage`, `reaches_probability` and `latency_s` follow it.
-        advantage: distance past parity in `Metric.advantage_unit`, above 0 where K reaches it, margin included.
+        advantage: distance past parity, in nats per judge token or in F1, above 0 where K reaches it, margin included.
         reaches_probability: share of resamples in which K reaches parity.
         first_steps: S_parity, the first K that reaches the baseline; None when none does.
         holds_from_steps: K from which on every K reaches it.

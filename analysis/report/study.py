@@ -11,10 +11,10 @@ from analysis.parity.comparability import Controls, Pairing, controls_of, group
 from analysis.parity.evidence import UnscoredError
 from analysis.parity.quality import METRICS, Metric
 from analysis.parity.steps_to_parity import RESAMPLES, check_margin, find_parity
-from analysis.report.figures.panel import Entropy, Panel
-from analysis.report.figures.style import MOST_PANELS
+from analysis.report.figures.panel import MOST_PANELS, Entropy, Panel
 from analysis.report.points import Point, points
 from analysis.statistics.bootstrap import resample, studentise
+from crossover.confidence import LEVEL
 from crossover.records.record import Record
 
 SHAPE = frozenset({"output_tokens", "prompt_tokens", "documents"})
@@ -136,5 +136,5 @@ def _entropy(pairing: Pairing) -> Entropy | None:
         return None
     values_AP = np.array([[arm[prompt] for prompt in shared] for arm in arms])
     drawn = resample(values_AP, np.ones_like(values_AP), resamples=FEWER_RESAMPLES, seed=0)
-    baseline, *values = studentise(drawn.mean_RA, drawn.variance_RA).intervals(0.95, float)
+    baseline, *values = studentise(drawn.mean_RA, drawn.variance_RA).intervals(LEVEL, float)
     return Entropy(steps=tuple(pairing.by_steps), values=tuple(values), baseline=baseline)

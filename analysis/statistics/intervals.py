@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-LEVEL = 0.95
-"""Of every interval that is reported."""
+from crossover.confidence import LEVEL
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ import numpy as np
 
 from analysis.statistics.bootstrap import Floats
 from analysis.statistics.intervals import Interval
+from crossover.confidence import LEVEL
 from crossover.records.record import Measurement
 
-LEVEL = 0.95
 CLOSE = 0.02
 """Coverage by which two order statistics may exceed the level before they are interpolated."""
 DRAWS = 5_000
@@ -46,11 +46,6 @@ class Latency:
     log_median: float
     below: float
     above: float
-
-    @property
-    def median_s(self) -> float:
-        """Median latency in seconds."""
-        return math.exp(self.log_median)
 
     @property
     def half(self) -> float:

@@ -15,7 +15,7 @@ class AutoregressiveDecoder:
     passes: CausalPasses
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
-        """See PreparableDecoder."""
+        """See Decoder."""
         rows, prompt_tokens = batch.tokens_BP.shape
         return self.passes.prepare(rows, prompt_tokens, output_tokens, padded=batch.padding_BP is not None)
 

@@ -11,14 +11,15 @@ Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, M masked positi
 K positions written at a step, D hidden.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 import torch
 from torch import Tensor
 
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
-from benchmark.decoders.schedule import transfers
+from benchmark.decoders.schedule import Step, writing_steps
 from benchmark.engines.interface import CanvasPasses
 from benchmark.engines.noise import cells, uniform
 from benchmark.engines.sampling import Choice, Head
@@ -51,7 +52,7 @@ class MaskedDiffusionDecoder:
     guidance_scale: float
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
-        """See PreparableDecoder."""
+        """See Decoder."""
         rows, prompt_tokens = batch.tokens_BP.shape
         return self.passes.prepare(rows, prompt_tokens, output_tokens, padded=batch.padding_BP is not None)
 
@@ -65,10 +66,11 @@ class MaskedDiffusionDecoder:
         self.prepare(batch, output_tokens)
         canvas = self._canvas(batch, output_tokens)
         evaluations = 0
-        for start in range(0, output_tokens, self.block_length):
-            masked_BM = self._block(canvas, start)
-            for step, count in self._schedule(start, output_tokens):
-                masked_BM = self._write(canvas, masked_BM, step, count)
+        schedule = writing_steps(output_tokens, self.block_length, self.steps)
+        for block, steps in groupby(schedule, key=attrgetter("block")):
+            masked_BM = self._block(canvas, block)
+            for step in steps:
+                masked_BM = self._write(canvas, masked_BM, step)
                 evaluations += 2 if self.guidance_scale else 1
                 phases.mark(Phase.step)
         return Generation(
@@ -89,34 +91,27 @@ class MaskedDiffusionDecoder:
             streams_B=batch.streams_B,
         )
 
-    def _block(self, canvas: _Canvas, start: int) -> Tensor:
-        first = canvas.prompt_tokens + start
+    def _block(self, canvas: _Canvas, block: int) -> Tensor:
+        """The positions of a block, all of them masked."""
+        first = canvas.prompt_tokens + block * self.block_length
         positions_M = torch.arange(first, first + self.block_length, device=canvas.tokens_BL.device)
         return positions_M.expand(len(canvas.tokens_BL), -1)
 
-    def _schedule(self, start: int, output_tokens: int) -> Iterator[tuple[int, int]]:
-        """Each step of the block that begins at `start`, with its number and tokens to write, if any."""
-        steps = self.steps // (output_tokens // self.block_length)
-        first = start // self.block_length * steps
-        for offset, count in enumerate(transfers(self.block_length, steps)):
-            if count:
-                yield first + offset, count
-
-    def _write(self, canvas: _Canvas, masked_BM: Tensor, step: int, count: int) -> Tensor:
-        """Write `count` of the masked positions and return the others, in ascending order."""
+    def _write(self, canvas: _Canvas, masked_BM: Tensor, step: Step) -> Tensor:
+        """Write as many of the masked positions as the step does, and return the others, in ascending order."""
         outputs_BN = masked_BM - canvas.prompt_tokens  # noise goes with the output's position, not the prompt's length
-        cells_BM = cells(canvas.streams_B, step, outputs_BN)
+        cells_BM = cells(canvas.streams_B, step.number, outputs_BN)
         if self.remasking is Remasking.random:
             order_BM = _descending(uniform(cells_BM))
-            chosen_BK = order_BM[:, :count]
+            chosen_BK = order_BM[:, : step.writes]
             tokens_BK = self._predict(canvas, masked_BM.gather(1, chosen_BK), cells_BM.gather(1, chosen_BK)).tokens_BM
         else:
             choice = self._predict(canvas, masked_BM, cells_BM)
             order_BM = _descending(choice.confidence_BM)
-            chosen_BK = order_BM[:, :count]
+            chosen_BK = order_BM[:, : step.writes]
             tokens_BK = choice.tokens_BM.gather(1, chosen_BK)
         canvas.tokens_BL.scatter_(1, masked_BM.gather(1, chosen_BK), tokens_BK)
-        return masked_BM.gather(1, order_BM[:, count:].sort(dim=1).values)
+        return masked_BM.gather(1, order_BM[:, step.writes :].sort(dim=1).values)
 
     def _predict(self, canvas: _Canvas, positions_BM: Tensor, cells_BM: Tensor) -> Choice:
         hidden_BMD = self._hidden(canvas, canvas.tokens_BL, positions_BM)

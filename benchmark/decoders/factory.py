@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from benchmark.decoders.autoregressive import AutoregressiveDecoder
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
-from benchmark.decoders.interface import Batch, Decoder, PreparableDecoder
+from benchmark.decoders.interface import Batch, Decoder
 from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
 from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import use_kernel
@@ -59,7 +59,7 @@ def _prepared(run: Run, factory: PassFactory, kernel: Kernel, batch: Batch, fall
     return Ready(decoder=decoder, ran=ran)
 
 
-def make_decoder(run: Run, factory: PassFactory, kernel: Kernel) -> PreparableDecoder:
+def make_decoder(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:
     """The decoder of the run's family and engine. A new one is a file, a row here and a YAML."""
     if run.engine is Engine.published:
         use_kernel(factory.model.llama.model, kernel)
@@ -79,7 +79,7 @@ def make_decoder(run: Run, factory: PassFactory, kernel: Kernel) -> PreparableDe
     )
 
 
-def _published(run: Run, factory: PassFactory, kernel: Kernel) -> PreparableDecoder:
+def _published(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:
     model, mask_id = factory.model.llama, factory.model.mask_id
     if run.diffusion is None:
         return PublishedAutoregressiveDecoder(model=model, kernel=kernel, temperature=run.temperature, seed=run.seed)

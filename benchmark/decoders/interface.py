@@ -63,15 +63,11 @@ class Generation:
 class Decoder(Protocol):
     """Generates from prompts."""
 
-    def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
-        """Generate exactly `output_tokens` tokens for each row."""
-
-
-class PreparableDecoder(Decoder, Protocol):
-    """A decoder with work to do before it is at its fastest."""
-
     def prepare(self, batch: Batch, output_tokens: int) -> float:
         """Do once what batches of this shape need, such as compiling. Returns the seconds that it took."""
+
+    def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
+        """Generate exactly `output_tokens` tokens for each row."""
 
 
 def make_batch(prompts: list[list[int]], streams: list[int], device: torch.device) -> Batch:

@@ -33,7 +33,7 @@ class PublishedDiffusionDecoder:
     seed: int
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
-        """See PreparableDecoder: there is nothing to do."""
+        """See Decoder: there is nothing to do."""
         return 0.0
 
     @torch.inference_mode()
@@ -134,7 +134,7 @@ class PublishedAutoregressiveDecoder:
     seed: int
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
-        """See PreparableDecoder: there is nothing to do."""
+        """See Decoder: there is nothing to do."""
         return 0.0
 
     @torch.inference_mode()

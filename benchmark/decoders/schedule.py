@@ -6,9 +6,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One step of the schedule: its number, the positions of its block still masked, and how many it writes."""
+    """One step of the schedule.
+
+    Attributes:
+        number: among the steps of all blocks, those that write nothing included; noise depends on it.
+        block: the block that it writes in.
+        masked: positions of that block that are still masked before it.
+        writes: how many of them it writes.
+    """
 
     number: int
+    block: int
     masked: int
     writes: int
 
@@ -26,5 +34,6 @@ def writing_steps(output_tokens: int, block_length: int, steps: int) -> Iterator
         masked = block_length
         for offset, writes in enumerate(transfers(block_length, steps // blocks)):
             if writes:
-                yield Step(number=block * (steps // blocks) + offset, masked=masked, writes=writes)
+                number = block * (steps // blocks) + offset
+                yield Step(number=number, block=block, masked=masked, writes=writes)
             masked -= writes

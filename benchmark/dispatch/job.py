@@ -15,7 +15,7 @@ from benchmark.dispatch.ledger import read_batch, read_sweep
 from benchmark.dispatch.worker import Outcome, Worker
 from benchmark.slurm.signals import Stopped, told_to_stop
 from crossover.records.record import FailureKind
-from crossover.terminal import make_console
+from crossover.terminal import INTERRUPTED, make_console
 
 
 def main(arguments: list[str]) -> int:
@@ -38,13 +38,12 @@ def main(arguments: list[str]) -> int:
         except Stopped as stop:
             if stop.kind is FailureKind.preempted and batch.slurm:
                 _start_again()
-            return STOPPED
+            return INTERRUPTED
         except KeyboardInterrupt:
-            return STOPPED
+            return INTERRUPTED
     return int(any(_failed(outcome) for outcome in outcomes))
 
 
-STOPPED = 130
 KILL_S = 60.0
 """Time for SLURM to end a job that is to be started again."""
 

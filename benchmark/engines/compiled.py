@@ -28,7 +28,7 @@ from benchmark.engines.packing import LayerWeights
 from benchmark.engines.products import Products, compiled
 from benchmark.hardware.device import is_out_of_memory
 from benchmark.models.loading import LanguageModel
-from crossover.errors import UserError
+from crossover.errors import UserError, first_line
 
 PART_TOKENS = 8192
 """Tokens of one part of a batch: enough for full-speed matrix products, few enough for small activations."""
@@ -241,7 +241,7 @@ def _recompiling() -> dict[str, int]:
 def _in_a_line(error: Exception) -> str:
     """The error that the compiler met, which it wraps in one of its own."""
     met = getattr(error, "inner_exception", error)
-    return f"{type(met).__name__}: {next(iter(str(met).strip().splitlines()), 'without a word')}"
+    return f"{type(met).__name__}: {first_line(met)}"
 
 
 def _compile_alone(work: Work, before: Work) -> Work:

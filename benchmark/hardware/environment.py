@@ -15,7 +15,7 @@ import psutil
 from benchmark import __version__
 from benchmark.hardware.cpu import own_cores
 from benchmark.hardware.monitor import Watch, other_load
-from benchmark.hardware.nvml import Gpu
+from benchmark.hardware.nvml import Gpu, driver_version, gpu_names
 from crossover.errors import UserError
 from crossover.records.machine import Card, Environment
 
@@ -47,13 +47,7 @@ class GpuFacts:
 
 def gpu_count() -> int:
     """CUDA GPUs that PyTorch can use here; it is loaded only where NVML says that there is a GPU at all."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-        if not pynvml.nvmlDeviceGetCount():
-            return 0
-    except pynvml.NVMLError:
+    if not gpu_names():
         return 0
     import torch
 
@@ -167,18 +161,14 @@ def _cudnn() -> str | None:
 
 def gpu_facts() -> GpuFacts:
     """The GPU that torch calls current, found in NVML by its UUID."""
-    import pynvml
     import torch
 
     properties = torch.cuda.get_device_properties(torch.cuda.current_device())
     uuid = f"GPU-{properties.uuid}"
-    try:
-        pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
-        name, driver = pynvml.nvmlDeviceGetName(handle), pynvml.nvmlSystemGetDriverVersion()
-    except pynvml.NVMLError:
-        name, driver = properties.name, None
-    return GpuFacts(name=name, uuid=uuid, memory_bytes=properties.total_memory, driver=driver)
+    gpu = Gpu.find(uuid)
+    name = None if gpu is None else gpu.name()
+    driver = None if gpu is None else driver_version()
+    return GpuFacts(name=name or properties.name, uuid=uuid, memory_bytes=properties.total_memory, driver=driver)
 
 
 @cache

@@ -45,13 +45,16 @@ class Gpu:
     @classmethod
     def find(cls, uuid: str) -> "Gpu | None":
         """The GPU; None where NVML is not there or does not know it."""
-        import pynvml
+        import pynvml as nvml
 
-        try:
-            pynvml.nvmlInit()
-            return cls(pynvml.nvmlDeviceGetHandleByUUID(uuid))
-        except pynvml.NVMLError:
-            return None
+        handle = _ask_loaded(lambda: nvml.nvmlDeviceGetHandleByUUID(uuid))
+        return None if handle is None else cls(handle)
+
+    def name(self) -> str | None:
+        """The product's name."""
+        import pynvml as nvml
+
+        return _ask(lambda: str(nvml.nvmlDeviceGetName(self._handle)))
 
     def reading(self) -> Reading:
         """Clocks, throttle reasons, temperature, power, performance state: now."""
@@ -95,7 +98,7 @@ class Gpu:
         default_w = _ask(lambda: nvml.nvmlDeviceGetPowerManagementDefaultLimit(handle) * MILLI)
         processes = self.processes()
         return Card(
-            form=form(_ask(lambda: str(nvml.nvmlDeviceGetName(handle))) or "", default_w),
+            form=form(self.name() or "", default_w),
             pci_bus_id=_ask(lambda: str(nvml.nvmlDeviceGetPciInfo(handle).busId)),
             ecc=_ask(lambda: bool(nvml.nvmlDeviceGetEccMode(handle)[0])),
             mig=_ask(lambda: bool(nvml.nvmlDeviceGetMigMode(handle)[0])),
@@ -130,6 +133,35 @@ def foreign(processes: tuple[int, ...] | None, own: int) -> int | None:
         return None
     others = [process for process in processes if process != own]
     return len(others) if own in processes else len(others) - 1
+
+
+def gpu_names() -> tuple[str, ...]:
+    """The names of this machine's GPUs; none where NVML is not there or does not tell."""
+    import pynvml as nvml
+
+    def names() -> tuple[str, ...]:
+        handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+        return tuple(str(nvml.nvmlDeviceGetName(handle)) for handle in handles)
+
+    return _ask_loaded(names) or ()
+
+
+def driver_version() -> str | None:
+    """The version of NVIDIA's driver; None where there is none."""
+    import pynvml as nvml
+
+    return _ask_loaded(lambda: str(nvml.nvmlSystemGetDriverVersion()))
+
+
+def _ask_loaded(question: Callable[[], T]) -> T | None:
+    """The answer of NVML, which is loaded first; None where it cannot be, or does not know."""
+    import pynvml
+
+    def load_and_ask() -> T:
+        pynvml.nvmlInit()
+        return question()
+
+    return _ask(load_and_ask)
 
 
 def _ask(question: Callable[[], T]) -> T | None:

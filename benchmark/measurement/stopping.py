@@ -6,10 +6,10 @@ from statistics import median
 
 from scipy.special import bdtr
 
+from crossover.confidence import LEVEL
 from crossover.records.record import StoppedBy
 from crossover.records.settings import Stopping
 
-LEVEL = 0.95
 OUTLIER_SCORE = 3.5
 """Modified z-score from which a value is an outlier (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993)."""
 NORMAL_MAD = 0.6745

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from crossover.errors import UserError
+from crossover.errors import UserError, first_line
 
 ASSETS = Path(__file__).parents[1] / "assets"
 BUILTIN = "builtin:"
@@ -138,12 +138,7 @@ def _from_hub(checkpoint: str, revision: str | None, files: Sequence[str]) -> Pa
         return Path(snapshot_download(checkpoint, revision=revision, allow_patterns=list(files), etag_timeout=5))
     except Exception as error:  # the hub's client raises its transport's own errors too
         raise UserError(
-            f"checkpoint {checkpoint!r} is not on this machine and the hub did not give it ({_first_line(error)}):"
+            f"checkpoint {checkpoint!r} is not on this machine and the hub did not give it ({first_line(error)}):"
             f" run `hf download {checkpoint}` where there is a network (gated models need `hf auth login`),"
             " or give its folder with model.checkpoint=FOLDER"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return text[0].strip().rstrip(".:") if text else type(error).__name__

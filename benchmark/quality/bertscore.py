@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.models.checkpoint import FILES, find, read_config
-from crossover.errors import UserError
+from crossover.errors import UserError, first_line
 from crossover.records.settings import Device, Encoder
 
 if TYPE_CHECKING:
@@ -98,8 +98,7 @@ def load_encoder(encoder: Encoder, device: Device) -> TextEncoder:
         with contextlib.chdir(folder), _without_progress_bars():
             scorer = BERTScorer(model_type=".", num_layers=encoder.layer, device=device.value)
     except (SafetensorError, OSError, ValueError, ImportError, RuntimeError, AssertionError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"encoder {encoder.checkpoint} cannot be loaded ({reason}): give another") from error
+        raise UserError(f"encoder {encoder.checkpoint} cannot be loaded ({first_line(error)}): give another") from error
     scorer._model.float()  # noqa: SLF001 (a checkpoint in half precision would be read as such)
     tokenizer = scorer._tokenizer  # noqa: SLF001 (bert-score has no setting for it)
     if tokenizer.model_max_length > UNBOUNDED:

@@ -23,6 +23,7 @@ import torch
 from benchmark.hardware.clock import Clock, CudaClock, HostClock
 from benchmark.hardware.verdict import WORDS, labels
 from benchmark.roofline.work import Ceilings
+from benchmark.util.files import replace_file
 from crossover.records.machine import Label
 
 log = logging.getLogger(__name__)
@@ -86,9 +87,7 @@ def keep(identity: str, found: Ceilings) -> Ceilings:
     file = cache_file()
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}.partial")
-        partial.write_text(json.dumps(_known() | {identity: asdict(found)}, indent=1), encoding="utf-8")
-        partial.replace(file)
+        replace_file(file, json.dumps(_known() | {identity: asdict(found)}, indent=1))
     return found
 
 

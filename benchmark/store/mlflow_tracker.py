@@ -5,7 +5,6 @@ A store that is slow, full or gone delays a run by seconds and never fails it: t
 """
 
 import logging
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -20,7 +19,8 @@ from filelock import FileLock
 from analysis.statistics.metrics import metrics, series
 from benchmark.store.mlflow_fields import VIEW, VIEW_TAG, as_markdown, labels, parameters, view
 from benchmark.util.deadline import Deadline, alone_with, within
-from crossover.errors import UserError
+from crossover.errors import UserError, first_line
+from crossover.mlflow_settings import set_mlflow_defaults
 from crossover.records.record import Record
 
 if TYPE_CHECKING:
@@ -45,12 +45,7 @@ SLOW_S = 1.0
 
 _rests_until: dict[str, float] = {}
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "8")
+set_mlflow_defaults(retries=1, timeout_s=8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,8 +203,7 @@ def reason(error: BaseException) -> str:
     """The first line of what lies at the bottom of an error."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__
+    return first_line(error)
 
 
 def _points(record: Record, moment: int) -> Sequence[Any]:

@@ -8,6 +8,7 @@ from benchmark import __version__
 from benchmark.config.settings import Settings
 from benchmark.dispatch.ledger import ExpectedEnvironment
 from benchmark.hardware.environment import cpu_name
+from benchmark.hardware.nvml import gpu_names
 from crossover.records.run import Run
 from crossover.records.settings import Device
 
@@ -30,12 +31,5 @@ def expected_environment(run: Run, settings: Settings) -> ExpectedEnvironment:
 
 def _gpu_name() -> str | None:
     """The name of this machine's GPUs, when they have one name."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-        names = {str(pynvml.nvmlDeviceGetName(handle)) for handle in handles}
-    except pynvml.NVMLError:
-        return None
+    names = set(gpu_names())
     return names.pop() if len(names) == 1 else None

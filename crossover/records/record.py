@@ -204,17 +204,8 @@ class Record:
             raise ValueError(str(error) if place is None else f"{place} is not a finite number") from error
 
     @classmethod
-    def from_json(cls, text: str) -> "Record":
-        """The record that `to_json` wrote.
-
-        Raises:
-            ValueError: when the text is no record of this version.
-        """
-        return cls.from_data(json.loads(text))
-
-    @classmethod
     def from_data(cls, data: object) -> "Record":
-        """The record whose JSON was parsed to `data`.
+        """The record whose JSON, that `to_json` wrote, was parsed to `data`.
 
         Raises:
             ValueError: when it is no record of this version.

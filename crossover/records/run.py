@@ -149,8 +149,7 @@ class Run:
             yield f"seed={self.seed}"
         if self.prompt_fraction != USUAL_PROMPT_FRACTION:
             yield f"prompt={self.prompt_tokens}"
-        if self.diffusion is not None:
-            yield from self._unusual_sampling(self.diffusion)
+        yield from self.unusual_sampling
         if self.engine is not usual_engine(self.device):
             yield self.engine
         if self.attention is not usual_attention(self.device, self.precision):
@@ -158,13 +157,18 @@ class Run:
         if self.weights is Weights.random:
             yield "random weights"
 
-    def _unusual_sampling(self, diffusion: Diffusion) -> Iterator[str]:
-        if diffusion.block_length != self.output_tokens:
-            yield f"block={diffusion.block_length}"
-        if diffusion.remasking is not Remasking.low_confidence:
-            yield diffusion.remasking
-        if diffusion.guidance_scale:
-            yield f"guidance={diffusion.guidance_scale:g}"
+    @property
+    def unusual_sampling(self) -> tuple[str, ...]:
+        """In what a diffusion run's sampling differs from writing the most confident positions of one block."""
+        settings = self.diffusion
+        if settings is None:
+            return ()
+        texts = (
+            (settings.block_length != self.output_tokens, f"block={settings.block_length}"),
+            (settings.remasking is not Remasking.low_confidence, str(settings.remasking)),
+            (settings.guidance_scale != 0, f"guidance={settings.guidance_scale:g}"),
+        )
+        return tuple(text for differs, text in texts if differs)
 
     @property
     def is_random(self) -> bool:

@@ -24,7 +24,7 @@ import torch
 from torch.nn.functional import embedding
 
 from benchmark.decoders.factory import make_decoder
-from benchmark.decoders.interface import Batch, PreparableDecoder, Unmarked, make_batch
+from benchmark.decoders.interface import Batch, Decoder, Unmarked, make_batch
 from benchmark.decoders.prompts import random_prompts, read_prompts
 from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import use_kernel
@@ -382,11 +382,11 @@ def _marking(run: Run, factory: PassFactory, pairs: int = 9) -> tuple[float, flo
     return median(marked for marked, _ in taken), median(unmarked for _, unmarked in taken)
 
 
-def _marked_ms(decoder: PreparableDecoder, batch: Batch, run: Run) -> float:
+def _marked_ms(decoder: Decoder, batch: Batch, run: Run) -> float:
     return time_once(decoder, batch, run.output_tokens, CudaClock()).timing.host_latency_s * 1e3
 
 
-def _unmarked_ms(decoder: PreparableDecoder, batch: Batch, run: Run) -> float:
+def _unmarked_ms(decoder: Decoder, batch: Batch, run: Run) -> float:
     torch.cuda.synchronize()
     start = time.perf_counter()
     decoder.decode(batch, run.output_tokens, Unmarked())

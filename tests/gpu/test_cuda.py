@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmark.decoders.factory import make_decoder
-from benchmark.decoders.interface import PreparableDecoder, Unmarked, make_batch
+from benchmark.decoders.interface import Decoder, Unmarked, make_batch
 from benchmark.engines.attention import Flash2Torch, Plain, choose_kernel
 from benchmark.engines.compiled import CompileError, capture
 from benchmark.engines.factory import PassFactory, products_on
@@ -120,7 +120,7 @@ def test_a_compiled_continuation_never_waits_for_the_host() -> None:
     never_waits(make_decoder(replace(TINY_LLAMA, engine=Engine.compiled), made, made.kernel(Attention.flash2)))
 
 
-def never_waits(decoder: PreparableDecoder) -> None:
+def never_waits(decoder: Decoder) -> None:
     batch = make_batch([[3, 4, 5, 6]] * 2, [0, 1], CUDA)
     decoder.prepare(batch, 32)
     decoder.decode(batch, 32, Unmarked())

@@ -6,13 +6,12 @@ from matplotlib.axes import Axes
 
 from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
-from analysis.report.figures.panel import Entropy, Panel, axis_label, triple
+from analysis.report.figures.panel import MOST_PANELS, Entropy, Panel, axis_label, triple
 from analysis.report.figures.style import (
     BASELINE,
     DIFFUSION,
     INK,
     MARK,
-    MOST_PANELS,
     Drawing,
     columns_for,
     error_bars,

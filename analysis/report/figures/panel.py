@@ -6,6 +6,9 @@ from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
 from analysis.statistics.intervals import Interval
 
+MOST_PANELS = 12
+"""Panels of one figure of quality: what still fits a page. Only they need an entropy."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entropy:

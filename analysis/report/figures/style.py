@@ -23,8 +23,6 @@ DIFFUSION, BASELINE, MARK = BLUE, VERMILLION, GREEN
 SHADES = ("#9ecae1", "#5ba3d0", "#2d7fb8", "#0a5a94", "#05365c")
 """Blues from few steps to many; light to dark, so their order shows in grey too."""
 MARKERS = "o^DvPX<>"
-MOST_PANELS = 12
-"""Panels of one figure: what still fits a page."""
 ABREAST = 3
 RASTER_DPI = 160
 

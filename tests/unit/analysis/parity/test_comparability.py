@@ -51,8 +51,8 @@ def test_each_batch_and_length_is_a_pairing_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
-        ({"diffusion": a_diffusion(block_length=4)}, "small block_length=4"),
-        ({"diffusion": a_diffusion(remasking=Remasking.random)}, "small remasking=random"),
+        ({"diffusion": a_diffusion(block_length=4)}, "small block=4"),
+        ({"diffusion": a_diffusion(remasking=Remasking.random)}, "small random"),
         ({"diffusion": a_diffusion(guidance_scale=1.5)}, "small guidance=1.5"),
     ],
 )

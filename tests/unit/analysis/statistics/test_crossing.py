@@ -71,6 +71,6 @@ def test_a_latency_between_two_k_lies_between_theirs() -> None:
     assert latency_at(STEPS, ladder, 8) == ladder[1]
     assert latency_at(STEPS, ladder, 16).log_median == pytest.approx(math.log(8))
     middle = latency_at(STEPS, ladder, 8 * 2**0.5)
-    assert middle.median_s == pytest.approx(4.0)
+    assert middle.log_median == pytest.approx(math.log(4.0))
     assert middle.below == pytest.approx(ladder[1].below / 2**0.5)
     assert latency_at((4,), ladder[:1], 4) == ladder[0]

@@ -15,7 +15,7 @@ from torch.nn.attention import SDPBackend
 from benchmark.decoders.autoregressive import AutoregressiveDecoder
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.factory import make_decoder, ready_decoder
-from benchmark.decoders.interface import Decoder, PreparableDecoder, Unmarked, make_batch
+from benchmark.decoders.interface import Decoder, Unmarked, make_batch
 from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
 from benchmark.engines import attention, compiled
 from benchmark.engines.attention import Flash2Package, Flash2Torch, Kernel, Plain, Sdpa, choose_kernel
@@ -53,7 +53,7 @@ def tokens_of(decoder: Decoder, rows: list[list[int]], output_tokens: int) -> li
     return tokens
 
 
-def decoder(run: Run, attention: Attention = Attention.sdpa) -> PreparableDecoder:
+def decoder(run: Run, attention: Attention = Attention.sdpa) -> Decoder:
     made = factory(run.model.family)
     return make_decoder(run, made, made.kernel(attention))
 

@@ -21,7 +21,7 @@ from crossover.records.record import Failure, FailureKind, Measurement, Record
 from crossover.records.run import Run
 from crossover.records.settings import Device, Encoder, Engine, HeldOut, Judge, Precision, Prompts
 from tests.checkpoints import END_ID, write_encoder, write_llama
-from tests.factories import a_diffusion, a_run, an_autoregressive_run
+from tests.factories import a_diffusion, a_run, an_autoregressive_run, from_json
 
 BOTH_BOUNDS = HeldOut(documents=2, samples=4, orders=3)
 
@@ -48,6 +48,10 @@ class ScriptedDecoder:
     def __init__(self, outputs: dict[int, list[int]]) -> None:
         self._outputs = outputs
         self.streams: list[list[int]] = []
+
+    def prepare(self, batch: Batch, output_tokens: int) -> float:
+        del batch, output_tokens
+        return 0.0
 
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
         mark_tokens(phases, output_tokens)
@@ -116,7 +120,7 @@ def test_a_record_says_what_ran_when_and_where(diffusion: Run) -> None:
     assert record.environment is not None
     assert record.environment.torch == torch.__version__
     assert record.environment.gpu is None
-    assert Record.from_json(record.to_json()) == record
+    assert from_json(record.to_json()) == record
 
 
 def test_a_diffusion_run_has_steps_and_no_prefill(diffusion: Run) -> None:

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pynvml
 import pytest
 
-from benchmark.hardware.nvml import Gpu, foreign, form
+from benchmark.hardware.nvml import Gpu, driver_version, foreign, form, gpu_names
 
 
 @pytest.fixture
@@ -60,6 +60,16 @@ def test_where_there_is_no_nvml_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(pynvml, "nvmlInit", missing)
     assert Gpu.find("GPU-0") is None
+    assert (gpu_names(), driver_version()) == ((), None)
+
+
+def test_every_gpu_is_named(gpu: Gpu, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gpu.name() == "NVIDIA A100-SXM4-80GB"
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 2)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lambda index: index)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetName", lambda index: ("A100", "H100")[index])
+    assert gpu_names() == ("A100", "H100")
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from tests.factories import (
     a_sample,
     an_autoregressive_run,
     an_environment,
+    from_json,
 )
 
 pytestmark = [
@@ -139,7 +140,7 @@ def test_the_record_and_the_texts_lie_beside_the_run(store: Store) -> None:
     names = sorted(file.path for file in store.client.list_artifacts(run.info.run_id))
     assert names == ["record.json", "texts.md"]
     (written,) = store.folder.glob(f"artifacts/{run.info.run_id}/**/record.json")
-    assert Record.from_json(written.read_text(encoding="utf-8")) == a_record()
+    assert from_json(written.read_text(encoding="utf-8")) == a_record()
 
 
 def test_a_failed_run_is_there_with_its_reason_and_without_metrics(store: Store) -> None:

@@ -15,6 +15,7 @@ from tests.factories import (
     a_sample,
     a_score,
     an_autoregressive_run,
+    from_json,
 )
 
 Change = Callable[[dict[str, Any]], object]
@@ -41,12 +42,12 @@ def changed(change: Change) -> str:
     ],
 )
 def test_a_record_comes_back_from_json_as_it_was(record: Record) -> None:
-    assert Record.from_json(record.to_json()) == record
+    assert from_json(record.to_json()) == record
 
 
 def test_the_run_that_comes_back_has_the_same_key() -> None:
     record = a_record(an_autoregressive_run(temperature=0.1))
-    assert Record.from_json(record.to_json()).run.key == record.key
+    assert from_json(record.to_json()).run.key == record.key
 
 
 def test_text_is_written_as_it_is_read() -> None:
@@ -56,7 +57,7 @@ def test_text_is_written_as_it_is_read() -> None:
 @pytest.mark.parametrize("text", ["[]", "null", "{}", changed(lambda data: data.update(schema=2))])
 def test_what_has_another_schema_is_no_record(text: str) -> None:
     with pytest.raises(ValueError, match="not a record of schema 1"):
-        Record.from_json(text)
+        from_json(text)
 
 
 @pytest.mark.parametrize(
@@ -83,11 +84,11 @@ def test_what_has_another_schema_is_no_record(text: str) -> None:
 )
 def test_a_field_that_is_missing_unknown_or_of_another_type_is_named(change: Change, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Record.from_json(changed(change))
+        from_json(changed(change))
 
 
 def test_a_whole_number_is_read_as_a_float_where_one_is_meant() -> None:
-    record = Record.from_json(changed(lambda data: data["run"].update(temperature=0)))
+    record = from_json(changed(lambda data: data["run"].update(temperature=0)))
     assert isinstance(record.run.temperature, float)
 
 
@@ -127,7 +128,7 @@ def test_an_older_record_without_later_fields_is_read_and_keeps_its_key() -> Non
                 for name in names:
                     del holder[name]
 
-    read = Record.from_json(changed(age))
+    read = from_json(changed(age))
     assert read == a_record()
     assert read.run.key == read.key
 
@@ -135,7 +136,7 @@ def test_an_older_record_without_later_fields_is_read_and_keeps_its_key() -> Non
 def test_half_a_file_is_no_record() -> None:
     text = a_record().to_json()
     with pytest.raises(ValueError, match=r"Unterminated|Expecting|delimiter"):
-        Record.from_json(text[: len(text) // 2])
+        from_json(text[: len(text) // 2])
 
 
 def test_a_measurement_has_a_sample() -> None:

@@ -11,8 +11,9 @@ from analysis.report.figures.bound import draw_bound
 from analysis.report.figures.curves import draw_curves
 from analysis.report.figures.front import draw_front, front
 from analysis.report.figures.memory import draw_memory
+from analysis.report.figures.panel import MOST_PANELS
 from analysis.report.figures.scaling import draw_scaling
-from analysis.report.figures.style import MOST_PANELS, Drawing
+from analysis.report.figures.style import Drawing
 from analysis.report.figures.timeline import draw_timeline
 from analysis.report.points import points
 from tests.factories import a_failed_record

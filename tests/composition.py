@@ -3,7 +3,8 @@
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from benchmark.config.convert import CONF, to_config
+from benchmark.config.convert import to_config
+from benchmark.config.folder import CONF
 from benchmark.config.schema import Config, register
 
 

@@ -1,16 +1,16 @@
 """What `--help` prints. Hydra's own help looks through every group of every plugin and takes more than a second."""
 
-from dataclasses import fields, is_dataclass
-from pathlib import Path
+from collections.abc import Iterable
 
-from benchmark.config.convert import CONF
-from benchmark.config.schema import Config
+from benchmark.config.folder import options
+from benchmark.config.schema import Key, keys
 
 EXAMPLES = """\
 Examples
   python -m benchmark                                     one grid point of the tiny pair
   python -m benchmark sweep=demo                          the tiny pair, 12 grid points
   python -m benchmark sweep=parity                        the fewest steps that reach the baseline, by bisection
+  python -m benchmark sweep=report hardware=a100          the report's grid of the 8B pair; dry_run=true predicts it
   python -m benchmark -m model=tiny_llama,tiny_llada steps=4,8,16,32,64 batch=1,8
   python -m benchmark -m model=llada,llama steps=32,64 batch=1,8 hardware=a100
   python -m benchmark --cfg job                           show the configuration, run nothing
@@ -25,44 +25,36 @@ Examples
 
 def usage() -> str:
     """The groups with their names, the keys with their defaults and meaning, examples."""
+    offered = options()
     return "\n".join(
         [
             "Crossover measures when a diffusion language model beats an autoregressive one.",
             "",
             "Choose from a group with GROUP=NAME",
-            *(f"  {group.name}: {', '.join(_names(group))}" for group in _groups()),
+            *(f"  {name}: {', '.join(offered[name])}" for name in offered),
             "",
             "Set a value with KEY=VALUE; with -m, several values KEY=A,B make a sweep",
-            *(f"  {line}" for line in _values()),
+            *_lines(key for key in keys() if "." not in key.name),
             "",
             "Set a value inside a group likewise",
-            *(f"  {line}" for line in _inside()),
+            *_lines(key for key in keys() if "." in key.name),
             "",
             EXAMPLES,
         ]
     )
 
 
-def _groups() -> list[Path]:
-    return sorted(folder for folder in CONF.iterdir() if folder.is_dir() and folder.name != "hydra")
+def _lines(shown: Iterable[Key]) -> list[str]:
+    """A line a key; where a file of its group gives the default, none is shown."""
+    rows = [(f"{key.name}={as_typed(key.default)}", key.meaning) for key in shown]
+    width = max(len(left) for left, _ in rows)
+    return [f"  {left:{width}}  {meaning}" for left, meaning in rows]
 
 
-def _names(group: Path) -> list[str]:
-    return sorted(file.stem for file in group.glob("*.yaml"))
-
-
-def _values() -> list[str]:
-    """The top-level values of config.yaml, with the comments that explain them."""
-    lines = (CONF / "config.yaml").read_text(encoding="utf-8").splitlines()
-    keys = tuple(f"{entry.name}:" for entry in fields(Config))
-    return [line for line in lines if line.startswith(keys)]
-
-
-def _inside() -> list[str]:
-    """The keys of each group, a line a group."""
-    groups = {entry.name: getattr(Config(), entry.name) for entry in fields(Config)}
-    return [
-        ", ".join(f"{name}.{inner.name}" for inner in fields(group))
-        for name, group in groups.items()
-        if is_dataclass(group)
-    ]
+def as_typed(value: object) -> str:
+    """A value as a command line says it; nothing for one that a file of conf/ gives."""
+    if value == "???":
+        return ""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -11,9 +11,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from benchmark.cli.arguments import arranged
 from benchmark.cli.help import usage
 from benchmark.cli.messages import complaint
-from benchmark.config.convert import CONF, to_config, to_settings
+from benchmark.config.convert import to_config, to_settings
+from benchmark.config.folder import CONF
 from benchmark.config.schema import register
 from benchmark.config.settings import Settings
 from crossover.errors import UserError
@@ -72,4 +74,5 @@ def main() -> None:
         return
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing them
     with ending_in_one_line(complaint):
+        sys.argv[1:] = arranged(sys.argv[1:])
         grid_point()

@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from benchmark.config.folder import BASE
 from benchmark.config.schema import Config
 from crossover.errors import UserError
 
@@ -34,7 +35,7 @@ def _reworded(text: str) -> str:
 
 def _unknown_option(match: re.Match[str]) -> str:
     group, name = match.groups()
-    options = re.findall(r"^\t([\w/]+)$", match.string, re.MULTILINE)
+    options = re.findall(rf"^\t(?!{BASE})([\w/]+)$", match.string, re.MULTILINE)
     return f"{group}={name} is not known{_guess(name, options)}; choose one of {', '.join(options)}"
 
 

@@ -1,25 +1,27 @@
 """The configuration's one way out: to a Run and to Settings. Hydra stops here."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, is_dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from benchmark.config.checks import NAME, refuse_ignored, refuse_unknown, refuse_unlisted
+from benchmark.config.folder import CONF
 from benchmark.config.schema import (
-    AttentionChoice,
+    AUTO,
     Config,
-    DeviceChoice,
     EncoderConfig,
-    EngineChoice,
+    HardwareConfig,
     JudgeConfig,
     LikelihoodConfig,
-    PrecisionChoice,
+    PrecisionConfig,
     StoppingConfig,
     register,
 )
-from benchmark.config.settings import Settings
+from benchmark.config.settings import Settings, require_folder
 from benchmark.models.checkpoint import is_remote
 from crossover.errors import UserError
 from crossover.records.run import Run, split_length
@@ -37,13 +39,10 @@ from crossover.records.settings import (
     Prompts,
     Stopping,
     Weights,
+    at_least,
     usual_attention,
     usual_engine,
 )
-
-PACKAGE = Path(__file__).parents[1]
-CONF = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if folder.is_dir())
-"""The configuration's folder: inside an installed package, beside it in a checkout."""
 
 
 def of_folder(output_dir: Path) -> str:
@@ -59,25 +58,20 @@ def config_of(overrides: Sequence[str]) -> Config:
 
 
 def to_config(composed: DictConfig) -> Config:
-    """The composed configuration as plain dataclasses, without Hydra's own part."""
+    """The composed configuration as plain dataclasses, without Hydra's own part.
+
+    Raises:
+        UserError: when a key is not in the schema, or a value is off its list or would change nothing.
+    """
     known = composed.copy()
     with open_dict(known):
         known.pop("hydra", None)
-    _refuse_unknown(known, Config())
+    refuse_unknown(known, Config())
     config = OmegaConf.to_object(known)
     assert isinstance(config, Config)
+    refuse_unlisted(config)
+    refuse_ignored(config)
     return config
-
-
-def _refuse_unknown(known: DictConfig, schema: object, group: str = "") -> None:
-    """Hydra lets `+key=value` add what is not in the schema; here it would change nothing."""
-    names = [entry.name for entry in fields(schema)]  # type: ignore[arg-type]  # an instance of a dataclass
-    for key in map(str, known):
-        if key not in names:
-            keys = ", ".join(group + name for name in names)
-            raise UserError(f"there is no key {group + key!r}: set one of {keys}")
-        if is_dataclass(inner := getattr(schema, key)):
-            _refuse_unknown(known[key], inner, f"{key}.")
 
 
 def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
@@ -86,14 +80,15 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
     Raises:
         UserError: when a value is not allowed, or the model needs a GPU that is not there.
     """
-    device = _device(config.hardware.device, gpu_count)
-    precision = _precision(config.precision.dtype, device)
+    device = _device(config.hardware, gpu_count)
+    precision = _precision(config.precision, device)
     is_scored = config.weights is Weights.checkpoint  # random weights say nothing worth scoring
     if device is Device.cpu and config.model.requires_gpu and is_remote(config.model.checkpoint):
         raise UserError(
             f"model={config.model.name} needs a CUDA GPU with about 20 GB and this machine offers none:"
             " use hardware=a100 on a SLURM cluster, or model=tiny_llada or tiny_llama on any machine"
         )
+    stopping = to_stopping(config.stopping)  # checked where repeats replace it, too
     output_tokens = split_length(config.length, config.prompt_fraction)[1]
     diffusion = Diffusion(
         steps=config.steps,
@@ -124,10 +119,10 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
         judge=to_judge(config.judge) if is_scored else None,
         encoder=to_encoder(config.encoder) if is_scored else None,
         likelihood=_likelihood(config.likelihood, config.model.family) if is_scored else None,
-        engine=_engine(config.engine, device),
-        attention=_attention(config.attention, device, precision),
+        engine=_chosen(Engine, config.engine) or usual_engine(device),
+        attention=_chosen(Attention, config.attention) or usual_attention(device, precision),
         weights=config.weights,
-        stopping=None if config.repeats is not None else to_stopping(config.stopping),
+        stopping=None if config.repeats is not None else stopping,
         profile=config.profile,
         gpu=config.hardware.gpu if device is Device.cuda else None,
         strict=config.strict,
@@ -140,8 +135,7 @@ def to_stopping(config: StoppingConfig) -> Stopping:
     Raises:
         UserError: when a value is not allowed.
     """
-    if config.least < 1:
-        raise UserError(f"stopping.least={config.least} is not allowed: give a number of at least 1")
+    at_least("stopping.least", config.least, 1)
     return Stopping(interval=config.interval, budget_s=config.budget_s)
 
 
@@ -153,7 +147,7 @@ def to_judge(config: JudgeConfig) -> Judge | None:
         checkpoint=config.checkpoint,
         revision=config.revision,
         precision=config.precision,
-        device=_own_device(config.device),
+        device=_chosen(Device, config.device),
     )
 
 
@@ -173,20 +167,24 @@ def to_encoder(config: EncoderConfig) -> Encoder | None:
         checkpoint=config.checkpoint,
         revision=config.revision,
         layer=config.layer,
-        device=_own_device(config.device),
+        device=_chosen(Device, config.device),
     )
 
 
 def to_settings(config: Config) -> Settings:
-    """The configuration's other half. Relative paths become absolute, since jobs may start elsewhere."""
-    if config.output_dir.startswith("~"):
+    """The configuration's other half. Relative paths become absolute, since jobs may start elsewhere.
+
+    Raises:
+        UserError: when a value is not allowed.
+    """
+    at_least("pack", config.pack, 1)
+    if not NAME.fullmatch(config.sweep.name):
         raise UserError(
-            f"output_dir={config.output_dir}: nobody expands the ~ here; write the folder out, or $HOME/..."
+            f"sweep.name={config.sweep.name} is not allowed: give letters, digits, '.', '_' and '-', the first a letter"
+            " or digit"
         )
-    if config.pack < 1:
-        raise UserError(f"pack={config.pack} is not allowed: give a number of at least 1")
     return Settings(
-        output_dir=Path(config.output_dir).absolute(),
+        output_dir=Path(require_folder(config.output_dir)).absolute(),
         tracking_uri=None if config.tracking.uri is None else _absolute(config.tracking.uri),
         experiment=config.tracking.experiment,
         sweep=config.sweep.id or config.sweep.name,
@@ -201,29 +199,21 @@ def to_settings(config: Config) -> Settings:
     )
 
 
-def _device(choice: DeviceChoice, gpu_count: Callable[[], int]) -> Device:
-    if choice is DeviceChoice.auto:
-        return Device.cuda if gpu_count() else Device.cpu
-    return Device(choice.value)
+def _device(config: HardwareConfig, gpu_count: Callable[[], int]) -> Device:
+    return _chosen(Device, config.device) or (Device.cuda if gpu_count() else Device.cpu)
 
 
-def _precision(choice: PrecisionChoice, device: Device) -> Precision:
-    if choice is PrecisionChoice.auto:
-        return Precision.bfloat16 if device is Device.cuda else Precision.float32
-    return Precision(choice.value)
+def _precision(config: PrecisionConfig, device: Device) -> Precision:
+    usual = Precision.bfloat16 if device is Device.cuda else Precision.float32
+    return _chosen(Precision, config.dtype) or usual
 
 
-def _engine(choice: EngineChoice, device: Device) -> Engine:
-    return usual_engine(device) if choice is EngineChoice.auto else Engine(choice.value)
+Member = TypeVar("Member", bound=StrEnum)
 
 
-def _attention(choice: AttentionChoice, device: Device, precision: Precision) -> Attention:
-    return usual_attention(device, precision) if choice is AttentionChoice.auto else Attention(choice.value)
-
-
-def _own_device(choice: DeviceChoice) -> Device | None:
-    """None stands for the run's."""
-    return None if choice is DeviceChoice.auto else Device(choice.value)
+def _chosen(members: type[Member], value: str) -> Member | None:
+    """The member that a key of `choice` names; None for `auto`."""
+    return None if value == AUTO else members(value)
 
 
 def _likelihood(config: LikelihoodConfig, family: Family) -> HeldOut | None:

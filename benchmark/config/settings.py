@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from crossover.errors import UserError
+
 
 class Rerun(StrEnum):
     """What is run although it has a record: nothing, what has not been measured, everything."""
@@ -29,3 +31,19 @@ class Settings:
     skip_dominated: bool = False
     pack: int = 1
     detach: bool = False
+
+
+def require_folder(output_dir: str) -> str:
+    """The name of the output folder as given, before anybody makes a folder of it.
+
+    Raises:
+        UserError: when it is empty, or begins with a ~ that the shell has left.
+    """
+    if not output_dir.strip():
+        raise UserError("output_dir= has no value: give a folder, such as output_dir=outputs")
+    if output_dir.startswith("~"):
+        raise UserError(
+            f"output_dir={output_dir} is not allowed, since ~ stands for a folder in a shell alone:"
+            ' write the folder out, or output_dir="$HOME/..."'
+        )
+    return output_dir

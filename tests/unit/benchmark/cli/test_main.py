@@ -179,7 +179,7 @@ def test_help_names_every_group_and_every_key(tmp_path: Path) -> None:
     assert done.returncode == 0
     models = "llada, llada_instruct, llama, llama31, llama31_instruct, llama_instruct, tiny_llada, tiny_llama"
     assert f"model: {models}" in done.stdout
-    for key in ("steps: ", "output_dir: ", "model.checkpoint", "prompts.count", "sweep=demo"):
+    for key in ("steps=32 ", "output_dir=outputs ", "model.checkpoint=", "prompts.count=", "sweep=demo"):
         assert key in done.stdout
     assert not list(tmp_path.iterdir())
 

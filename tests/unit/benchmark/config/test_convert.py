@@ -2,14 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.config.convert import CONF, of_folder, to_run, to_settings
+from benchmark.config.convert import of_folder, to_run, to_settings
+from benchmark.config.folder import options
+from benchmark.config.schema import groups
 from crossover.errors import UserError
 from crossover.records.run import Run
 from crossover.records.settings import Device, Encoder, Family, HeldOut, Precision, Remasking, Stopping
 from tests.composition import composed, config
 
-GROUPS = ["model", "hardware", "precision", "prompts", "judge", "encoder", "likelihood", "tracking", "sweep"]
-OPTIONS = [f"{group}={file.stem}" for group in GROUPS for file in sorted((CONF / group).glob("*.yaml"))]
+OPTIONS = [f"{group}={name}" for group, names in options().items() for name in names]
 
 
 def no_gpu() -> int:
@@ -40,8 +41,8 @@ def test_every_option_of_every_group_makes_a_run(option: str) -> None:
     assert made.model.name == (name if group == "model" else "tiny_llada")
 
 
-def test_no_group_of_the_folder_is_forgotten_here() -> None:
-    assert sorted(GROUPS) == sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra")
+def test_no_group_of_the_folder_is_forgotten_in_the_schema() -> None:
+    assert set(options()) | {"stopping"} == set(groups())
 
 
 @pytest.mark.parametrize(
@@ -51,11 +52,16 @@ def test_no_group_of_the_folder_is_forgotten_here() -> None:
         ("llada_instruct", "GSAI-ML/LLaDA-8B-Instruct", Family.diffusion, 4096),
         ("llama", "meta-llama/Meta-Llama-3-8B", Family.autoregressive, 8192),
         ("llama_instruct", "meta-llama/Meta-Llama-3-8B-Instruct", Family.autoregressive, 8192),
+        ("llama31", "meta-llama/Llama-3.1-8B", Family.autoregressive, 131072),
+        ("llama31_instruct", "meta-llama/Llama-3.1-8B-Instruct", Family.autoregressive, 131072),
     ],
 )
 def test_the_arms_are_the_published_checkpoints(option: str, checkpoint: str, family: Family, context: int) -> None:
+    made = config(f"model={option}").model
     model = to_run(config(f"model={option}"), one_gpu).model
-    assert (model.checkpoint, model.family, model.context) == (checkpoint, family, context)
+    assert (model.name, model.checkpoint, model.family, model.context) == (option, checkpoint, family, context)
+    shape = "llada_8b" if family is Family.diffusion else "llama3_8b"
+    assert (model.architecture, made.requires_gpu) == (f"builtin:{shape}", True)
 
 
 @pytest.mark.parametrize("overrides", [(), ("model=tiny_llama",)])
@@ -227,7 +233,9 @@ def test_a_rule_that_never_ends_is_refused(option: str, words: str) -> None:
 
 def test_an_a100_is_demanded_of_the_cluster_and_no_gpu_of_a_cpu() -> None:
     assert to_run(config("hardware=a100"), one_gpu).gpu == "A100 80GB"
-    assert to_run(config("hardware=a100", "hardware.device=cpu"), one_gpu).gpu is None
+    with pytest.raises(UserError, match=r"hardware.gpu=A100 80GB is not allowed with hardware.device=cpu"):
+        config("hardware=a100", "hardware.device=cpu")
+    assert to_run(config("hardware=local", "hardware.gpu=H100"), no_gpu).gpu is None
     assert to_run(config("hardware=gpu", "hardware.gpu=H100"), one_gpu).gpu == "H100"
     assert to_run(config("hardware=gpu"), one_gpu).gpu is None
 

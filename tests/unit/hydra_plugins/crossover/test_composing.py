@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig
 
 from benchmark.cli.messages import complaint
-from benchmark.config.convert import CONF, to_config
+from benchmark.config.convert import to_config
+from benchmark.config.folder import CONF
 from benchmark.config.schema import register
 from hydra_plugins.crossover.composing import Composer
 

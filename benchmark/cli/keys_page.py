@@ -1,0 +1,86 @@
+"""The page of all keys, docs/keys.md: `python -m benchmark.cli.keys_page > docs/keys.md` writes it again."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from operator import attrgetter
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+from benchmark.cli.help import as_typed
+from benchmark.config.convert import config_of
+from benchmark.config.folder import options, usual_choices
+from benchmark.config.schema import Config, Key, groups, keys
+
+INTRODUCTION = """\
+# Keys
+
+All that can be set on the command line. A default is the value of the command without arguments; a choice from a
+group, such as `sweep=demo` or `hardware=a100`, may give another. `--cfg job` shows a command's values.
+
+From benchmark/config/schema.py, by `python -m benchmark.cli.keys_page > docs/keys.md`.
+"""
+TYPES = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+
+
+def page() -> str:
+    """The groups, then every key with its type, default, allowed values and meaning."""
+    usual, offered, chosen = config_of([]), options(), usual_choices()
+    group_rows = (
+        [_code(name), _code(chosen[name]), ", ".join(map(_code, offered[name])), meaning]
+        for name, meaning in groups().items()
+        if name in offered
+    )
+    key_rows = ([_code(key.name), *_values(key, usual), key.meaning] for key in keys())
+    return "\n".join(
+        [
+            INTRODUCTION,
+            "## Groups",
+            "",
+            "`GROUP=NAME` chooses from a group.",
+            "",
+            *_table(["group", "default", "names", "meaning"], group_rows),
+            "",
+            "## Values",
+            "",
+            "`KEY=VALUE` sets a value; with `-m`, `KEY=A,B` makes a sweep.",
+            "",
+            *_table(["key", "type", "default", "allowed", "meaning"], key_rows),
+            "",
+        ]
+    )
+
+
+def _values(key: Key, usual: Config) -> list[str]:
+    """A key's type, default and allowed values."""
+    kind, is_optional = _type(key.name)
+    members = key.listed or (tuple(kind) if issubclass(kind, StrEnum) else ())
+    name = "one of a list" if members else TYPES[kind]
+    allowed = ", ".join(map(_code, members)) or key.field.metadata["allowed"]
+    default = attrgetter(key.name)(usual)
+    return [f"{name} or null" if is_optional else name, _code(as_typed(default)), allowed]
+
+
+def _type(name: str) -> tuple[type[Any], bool]:
+    """The type of a key's values, and whether it may be null."""
+    schema: Any = Config
+    for part in name.split("."):
+        schema = get_type_hints(schema)[part]
+    kinds = get_args(schema) or (schema,)
+    return next(kind for kind in kinds if kind is not NoneType), NoneType in kinds
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [_row(headings), _row(["---"] * len(headings)), *map(_row, rows)]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

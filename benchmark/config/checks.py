@@ -1,0 +1,82 @@
+"""What the schema's types let through: keys that are not in it, values off a list, values that would change nothing."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from operator import attrgetter
+from typing import Any
+
+from benchmark.config.schema import Config, keys
+from benchmark.models.checkpoint import is_remote
+from crossover.errors import UserError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What a sweep may be called: its id names a folder, and options of other programs."""
+
+LARGEST_SEED = 2**31 - 1
+
+
+def refuse_unknown(known: Mapping[str, Any], schema: object, group: str = "") -> None:
+    """Hydra lets `+key=value` add what is not in the schema; here it would change nothing.
+
+    Raises:
+        UserError: naming the first such key.
+    """
+    names = [entry.name for entry in fields(schema)]  # type: ignore[arg-type]  # an instance of a dataclass
+    for key in known:
+        if key not in names:
+            allowed = ", ".join(group + name for name in names)
+            raise UserError(f"there is no key {group + key!r}: set one of {allowed}")
+        if is_dataclass(inner := getattr(schema, key)):
+            refuse_unknown(known[key], inner, f"{key}.")
+
+
+def refuse_unlisted(config: Config) -> None:
+    """Keys with a list of values take one of them, and a seed is small enough for every generator of random numbers.
+
+    Raises:
+        UserError: naming the first that has another.
+    """
+    for key in keys():
+        value = attrgetter(key.name)(config)
+        if key.listed and value not in key.listed:
+            raise UserError(f"{key.name}={value} is not allowed: give one of {', '.join(key.listed)}")
+    if config.seed > LARGEST_SEED:
+        raise UserError(f"seed={config.seed} is not allowed: give a whole number of at most {LARGEST_SEED}")
+
+
+def refuse_ignored(config: Config) -> None:
+    """A value that would change nothing is a misunderstanding.
+
+    Raises:
+        UserError: naming the first, and what it needs.
+    """
+    for line in _ignored(config):
+        raise UserError(line)
+
+
+def _ignored(config: Config) -> Iterator[str]:
+    if config.detach and not config.hardware.remote:
+        yield (
+            "detach=true is for jobs on a cluster, and these points run on this machine:"
+            " leave it out, or give hardware=a100"
+        )
+    if config.hardware.device == "cpu" and config.hardware.gpu is not None:
+        yield (
+            f"hardware.gpu={config.hardware.gpu} is not allowed with hardware.device=cpu:"
+            " give hardware.gpu=null, or another hardware.device"
+        )
+    if config.encoder.layer is not None and config.encoder.checkpoint is None:
+        yield f"encoder.layer={config.encoder.layer} needs an encoder: give encoder=minilm or encoder.checkpoint=FOLDER"
+    usual = Config().likelihood
+    for name in ("samples", "orders"):
+        value = getattr(config.likelihood, name)
+        if config.likelihood.documents is None and value != getattr(usual, name):
+            yield f"likelihood.{name}={value} needs documents to score: give likelihood=on"
+    for group in ("model", "judge", "encoder"):
+        checkpoint, revision = getattr(config, group).checkpoint, getattr(config, group).revision
+        if revision is not None and (checkpoint is None or not is_remote(checkpoint)):
+            yield (
+                f"{group}.revision={revision} is for checkpoints on the hub, and {group}.checkpoint is"
+                f" {'null' if checkpoint is None else checkpoint}: leave the revision out, or give a hub id"
+            )

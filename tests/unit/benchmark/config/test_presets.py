@@ -1,0 +1,55 @@
+"""The presets' grids are those of the contract, for any pair, and name what no machine can run."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from benchmark.config.convert import to_run
+from benchmark.sweep.plan import Plan, Point, plan
+from tests.composition import composed, config
+
+REPORT = {"model": "llama,llada", "batch": "1,8,32", "length": "512,1024,2048", "steps": "32,64,128"}
+FULL = REPORT | {"batch": "1,4,8,16,32,64", "length": "128,512,1024,2048", "steps": "16,32,64,128,256"}
+
+
+def planned(grid: dict[str, str], *overrides: str) -> Plan:
+    """The plan of a grid, composed once a model."""
+    numbers = [[int(level) for level in grid[key].split(",")] for key in ("batch", "length", "steps")]
+    return plan(
+        [
+            Point(
+                run=to_run(replace(made, batch=batch, length=length, steps=steps), lambda: 0),
+                overrides=(),
+            )
+            for made in (config(f"model={model}", *overrides) for model in grid["model"].split(","))
+            for batch, length, steps in product(*numbers)
+        ]
+    )
+
+
+@pytest.mark.parametrize(("name", "grid"), [("report", REPORT), ("full", FULL)])
+def test_a_preset_is_a_sweep_over_the_levels_of_the_contract(name: str, grid: dict[str, str]) -> None:
+    made = composed(f"sweep={name}", "hardware=a100", with_hydra=True)
+    assert dict(made.hydra.sweeper.params) == grid
+    assert list(made.hydra.sweeper.params) == list(grid)  # the last varies fastest
+    assert (made.sweep.name, made.hydra.mode.name) == (name, "MULTIRUN")
+    assert made.hydra.sweeper._target_.endswith("GridSweeper")
+    assert made.hydra.launcher.gres == "gpu:a100:1"
+
+
+@pytest.mark.parametrize(
+    ("grid", "total", "dispatched", "infeasible"), [(REPORT, 54, 9 + 27, 0), (FULL, 240, 24 + 108, 12)]
+)
+def test_steps_of_the_baseline_are_one_run_and_more_steps_than_tokens_are_infeasible(
+    grid: dict[str, str], total: int, dispatched: int, infeasible: int
+) -> None:
+    made = planned(grid, "hardware=a100")
+    assert (made.total, len(made.dispatched), len(made.infeasible)) == (total, dispatched, infeasible)
+    assert {point.run.length for point in made.infeasible} <= {128}
+
+
+def test_another_pair_takes_one_word_and_its_context_bounds_the_grid() -> None:
+    made = planned(REPORT | {"model": "tiny_llama,tiny_llada"})
+    assert len(made.dispatched) == 3 + 9
+    assert all("is more than the context" in str(point.run.infeasible) for point in made.infeasible)

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from analysis.cli import commands
 from analysis.cli.source import STORE
 from crossover.errors import UserError
 from crossover.terminal import ending_in_one_line
@@ -20,7 +19,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.insert(0, "table")
     options = _parser().parse_args(given)
     with ending_in_one_line(_complaint):
-        options.command(options)
+        _command(options.command)(options)
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], None]:
+    """What does it. Only the one that was asked for is imported: figures and statistics take a second to load."""
+    match name:
+        case "parity":
+            from analysis.cli.parity import parity
+
+            return parity
+        case "compare":
+            from analysis.cli.compare import compare
+
+            return compare
+        case "report":
+            from analysis.cli.report import report
+
+            return report
+        case _:
+            from analysis.cli.table import table
+
+            return table
 
 
 def _complaint(error: Exception) -> str | None:
@@ -37,23 +57,19 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m analysis",
         description="What has been measured, and what follows from it. Without a command: table.",
     )
-    adder = parser.add_subparsers(metavar="COMMAND", required=True)
+    adder = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     source, quality, allow, store = _source(), _quality(), _allow(), _store()
 
-    def add(
-        name: str, command: Callable[[argparse.Namespace], None], words: str, *parents: argparse.ArgumentParser
-    ) -> argparse.ArgumentParser:
-        added = adder.add_parser(name, help=words, description=f"Print {words}.", parents=[*parents, store])
-        added.set_defaults(command=command)
-        return added
+    def add(name: str, words: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        return adder.add_parser(name, help=words, description=f"Print {words}.", parents=[*parents, store])
 
-    shown = add("table", commands.table, "the newest record of each run, one row each", source)
+    shown = add("table", "the newest record of each run, one row each", source)
     shown.add_argument("--svg", type=Path, metavar="FILE", help="also draw the table as a picture")
-    add("parity", commands.parity, "steps to parity and the speed-up there, at each B and N", source, quality, allow)
-    compared = add("compare", commands.compare, "whether sweep B was faster or slower than A, run by run", allow)
+    add("parity", "steps to parity and the speed-up there, at each B and N", source, quality, allow)
+    compared = add("compare", "whether sweep B was faster or slower than A, run by run", allow)
     compared.add_argument("a", metavar="A", help="as SOURCE of the other commands")
     compared.add_argument("b", metavar="B", help="the same")
-    written = add("report", commands.report, "one page of HTML, figures and tables", source, quality, allow)
+    written = add("report", "one page of HTML, figures and tables", source, quality, allow)
     written.description = "Write one page of HTML, and its figures and tables as files beside it."
     written.add_argument(
         "--output", type=Path, default=Path("report"), metavar="DIR", help="where to write it [report]"

@@ -113,7 +113,7 @@ def test_what_the_system_refuses_is_one_line(
     def refused(_: object) -> None:
         raise error
 
-    monkeypatch.setattr("analysis.cli.commands.table", refused)
+    monkeypatch.setattr("analysis.cli.table.table", refused)
     with pytest.raises(SystemExit) as ended:
         main([outputs])
     assert ended.value.code == 2

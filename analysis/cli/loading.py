@@ -1,0 +1,43 @@
+"""What all commands begin with: reading records, with a bar on the way, and naming those that are left out."""
+
+import gc
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from rich.progress import track
+
+from analysis.cli.source import sources
+from crossover.errors import UserError
+from crossover.records.load import Loaded, read
+from crossover.terminal import make_console, say
+
+T = TypeVar("T")
+MOST_NAMED = 20
+"""Runs left out that are named on the terminal; the report names more."""
+
+
+def load_records(names: Sequence[str], tracking_uri: str) -> Loaded:
+    """The records that `names` stand for, without their texts; what is no record is named on the way.
+
+    Raises:
+        UserError: when there is none at all.
+    """
+    loaded = read(with_progress(sources(names, tracking_uri), "reading"), keep_texts=False)
+    gc.freeze()  # they stay to the end: no collection need look at millions of values again
+    name_left_out(loaded.rejected)
+    if not loaded.records:
+        raise UserError(f"{', '.join(names)}: no file there is a record of this version")
+    return loaded
+
+
+def name_left_out(lines: Sequence[str]) -> None:
+    """Print the first of the lines on stderr, and how many more there are."""
+    shown = [f"left out: {line}" for line in lines[:MOST_NAMED]]
+    more = [f"left out: {len(lines) - MOST_NAMED:,} more"] if len(lines) > MOST_NAMED else []
+    say(make_console(stderr=True), *shown, *more)
+
+
+def with_progress(items: Sequence[T], what: str) -> Iterable[T]:
+    """The items; on a terminal, with a bar that shows how many have been taken."""
+    console = make_console(stderr=True)
+    return track(items, what, console=console, transient=True, disable=not console.is_terminal)

@@ -1,0 +1,48 @@
+"""`python -m analysis parity`: the steps to parity, and the speed-up there."""
+
+from argparse import Namespace
+
+from rich.console import Console
+
+from analysis.cli.analysing import study_of
+from analysis.cli.loading import load_records, name_left_out
+from analysis.parity.quality import METRICS
+from analysis.report.figures.panel import Panel
+from analysis.report.parity_table import parity_table
+from analysis.report.study import Study
+from analysis.report.tables import REMARKS
+from analysis.report.terminal_table import show
+from analysis.report.words import basis, place, remarks
+from crossover.errors import UserError
+from crossover.terminal import make_console, say
+
+
+def parity(options: Namespace) -> None:
+    """Print the parity table, what to know of each row, and what was left out.
+
+    Raises:
+        UserError: when nothing can be compared.
+    """
+    study = study_of(load_records(options.source, options.tracking_uri), options)
+    if any(study.panels.values()):
+        _print_rows(make_console(), study)
+    name_left_out(study.left_out)
+    if not any(study.panels.values()):
+        raise UserError("nothing can be compared: a diffusion and an autoregressive run with equal controls are needed")
+
+
+def _print_rows(console: Console, study: Study) -> None:
+    panels = [panel for of_metric in study.panels.values() for panel in of_metric]
+    rows = parity_table([(panel.parity, panel.setting) for panel in panels])
+    say(console, rows.title)
+    console.print(show(rows, without=(REMARKS,)))
+    for panel in panels:
+        name = _name(panel, with_metric=len(study.panels) > 1)
+        say(console, *(f"{name}: {remark}" for remark in remarks(panel.parity)))
+    say(console, basis([panel.parity for panel in panels]))
+
+
+def _name(panel: Panel, *, with_metric: bool) -> str:
+    """Which row of the table this is, in words."""
+    metric = METRICS[panel.parity.metric].label if with_metric else ""
+    return ", ".join(part for part in (place(panel.parity), metric, panel.setting) if part)

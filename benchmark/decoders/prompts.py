@@ -1,30 +1,48 @@
 """Prompts of an exact number of tokens, each with the document's true continuation beside it."""
 
 import hashlib
-import json
 import random
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
+from benchmark.decoders.documents import Document, counted, documents, found_in
 from benchmark.models.checkpoint import ASSETS, BUILTIN
+from benchmark.models.tokens import CHARACTERS_PER_TOKEN, backend, first_ids
 from crossover.errors import InfeasibleError, UserError
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
-CHARACTERS_PER_TOKEN = 8
-"""More than any English tokenizer packs into a token on average: so long is a document cut from plain text."""
+SHOWN = 3
+"""Repeated documents that a remark names."""
+
+_IDS: "WeakKeyDictionary[Tokenizer, dict[tuple[str, int], list[int]]]" = WeakKeyDictionary()
+"""First tokens of documents by a tokenizer, by the document's digest and their number: each point asks again."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Document:
-    """A text and its name."""
+class Survey:
+    """What a file holds for one length: so many documents that suffice, and what is to be said of them."""
 
-    name: str
-    text: str
+    source: str
+    length: int
+    documents: int
+    others: str
+    repeated: str | None
+
+    def shortage(self, count: int) -> str | None:
+        """What to say to a run that needs `count` documents: the rule, what was found, and what to do."""
+        if count <= self.documents:
+            return None
+        return (
+            f"{self.source} holds {counted(self.documents, 'document')} of at least {self.length} tokens and this run"
+            f" needs {count}: lower batch, prompts.count or likelihood.documents, or length, or give more or longer"
+            f" texts with prompts.source ({self.others})"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,43 +69,143 @@ def locate(source: str) -> Path:
         UserError: when there is none.
     """
     path = ASSETS / source.removeprefix(BUILTIN) if source.startswith(BUILTIN) else Path(source).expanduser()
+    if path.is_dir():
+        raise UserError(f"prompts.source={source}: it is a folder: give a file of it, a .jsonl or a text file")
     if not path.is_file():
         raise UserError(f"prompts.source={source}: there is no such file; give a .jsonl or a text file")
     return path
 
 
 def read_prompts(
-    source: str, tokenizer: "PreTrainedTokenizerBase", *, prompt_tokens: int, output_tokens: int, count: int
+    source: str,
+    tokenizer: "PreTrainedTokenizerBase",
+    *,
+    prompt_tokens: int,
+    output_tokens: int,
+    count: int,
+    vocabulary: int | None = None,
 ) -> list[Prompt]:
     """The first `count` documents that hold a whole prompt and a whole continuation.
 
+    `vocabulary` is the number of the model's embeddings, which every token must have one of.
+
     Raises:
-        UserError: when the source is no file, or no prompts.
+        UserError: when the source is no file, or no prompts, or holds a token that the model does not know.
         InfeasibleError: when it holds fewer such documents.
     """
     length = prompt_tokens + output_tokens
     prompts: list[Prompt] = []
-    for number, document in enumerate(_documents(locate(source), length)):
-        tokens = tokenizer(document.text, truncation=True, max_length=length).input_ids
-        if len(tokens) == length:
-            head, tail = tokens[:prompt_tokens], tokens[prompt_tokens:]
-            texts = tokenizer.batch_decode([head, tail], skip_special_tokens=True)
-            prompts.append(
-                Prompt(
-                    number=number,
-                    name=document.name,
-                    tokens=head,
-                    text=texts[0],
-                    reference_tokens=tail,
-                    reference=texts[1],
-                    digest=hashlib.sha256(document.text.encode()).hexdigest()[:16],
-                )
+    plain = backend(tokenizer)
+    for number, document, tokens in _long_enough(locate(source), plain, length, count):
+        _check_known(source, document, tokens, vocabulary)
+        head, tail = tokens[:prompt_tokens], tokens[prompt_tokens:]
+        texts = tokenizer.batch_decode([head, tail], skip_special_tokens=True)
+        prompts.append(
+            Prompt(
+                number=number,
+                name=document.name,
+                tokens=head,
+                text=texts[0],
+                reference_tokens=tail,
+                reference=texts[1],
+                digest=_digest(document),
             )
-        if len(prompts) == count:
-            return prompts
-    raise InfeasibleError(
-        f"{source} holds {len(prompts)} documents of at least {length} tokens and this run needs {count}:"
-        " lower batch, prompts.count or likelihood.documents, or give more text with prompts.source"
+        )
+    if len(prompts) < count:
+        raise InfeasibleError(_survey(source, plain, length, count).shortage(count))
+    return prompts
+
+
+def survey(source: str, tokenizer_file: Path, *, length: int, count: int) -> Survey:
+    """Look at the documents that a run of that length would read, without loading a model.
+
+    Raises:
+        UserError: when the source is no file, or one of those documents is none.
+    """
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return _survey(source, tokenizer, length, count)
+
+
+def _survey(source: str, tokenizer: "Tokenizer", length: int, count: int) -> Survey:
+    path = locate(source)
+    found = [document for _, document, _ in _long_enough(path, tokenizer, length, count)]
+    return Survey(
+        source=source,
+        length=length,
+        documents=len(found),
+        others="" if len(found) == count else _others(path, tokenizer, length),
+        repeated=_repeated(source, found),
+    )
+
+
+def _others(path: Path, tokenizer: "Tokenizer", length: int) -> str:
+    """What there is besides the documents that suffice: how many, and the longest; the rule of plain text."""
+    sizes = [
+        (len(_ids(tokenizer, each, length)), each.place) for each in documents(path, length * CHARACTERS_PER_TOKEN)
+    ]
+    short = [size for size in sizes if size[0] < length]
+    tokens, place = max(short, default=(0, ""), key=lambda size: size[0])
+    longest = f", the longest of the others has {counted(tokens, 'token')}, {place}" if short else ""
+    return f"found {counted(len(sizes), 'document')} in all{longest}{found_in(path)}"
+
+
+def _long_enough(
+    path: Path, tokenizer: "Tokenizer", length: int, count: int
+) -> Iterator[tuple[int, Document, list[int]]]:
+    """The first `count` documents of at least `length` tokens: their number in the file, and those tokens.
+
+    Raises:
+        UserError: when one that is looked at is no document, or two of them have one name.
+    """
+    names: dict[str, str] = {}
+    for number, document in enumerate(documents(path, length * CHARACTERS_PER_TOKEN)):
+        tokens = _ids(tokenizer, document, length)
+        if len(tokens) < length:
+            continue
+        if (other := names.setdefault(document.name, document.place)) != document.place:
+            raise UserError(
+                f"prompts.source={path}, {document.place}: its id {document.name!r} is that of {other} too:"
+                " give each document its own, or none"
+            )
+        yield number, document, tokens
+        if len(names) == count:
+            return
+
+
+def _ids(tokenizer: "Tokenizer", document: Document, count: int) -> list[int]:
+    known, key = _IDS.setdefault(tokenizer, {}), (_digest(document), count)
+    if key not in known:
+        known[key] = first_ids(tokenizer, document.text, count)
+    return known[key]
+
+
+def _digest(document: Document) -> str:
+    return hashlib.sha256(document.text.encode()).hexdigest()[:16]
+
+
+def _check_known(source: str, document: Document, tokens: list[int], vocabulary: int | None) -> None:
+    if vocabulary is not None and max(tokens) >= vocabulary:
+        raise UserError(
+            f"prompts.source={source}, {document.place}: the tokenizer gives it token {max(tokens)} and the model has"
+            f" embeddings for 0 to {vocabulary - 1}: put the tokenizer of this model beside its weights"
+        )
+
+
+def _repeated(source: str, found: list[Document]) -> str | None:
+    """What to say of documents that are there more than once."""
+    first: dict[str, Document] = {}
+    again = [(document, first.setdefault(document.text, document)) for document in found]
+    pairs = [f"{one.place} repeats {other.place}" for one, other in again if one is not other]
+    if not pairs:
+        return None
+    more = f" and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
+    return (
+        f"prompts.source={source}: {len(pairs)} of the first {len(found)} documents repeat an earlier one"
+        f" ({', '.join(pairs[:SHOWN])}{more}): a document that counts twice narrows the intervals; remove it"
     )
 
 
@@ -106,44 +224,3 @@ def random_prompts(*, vocabulary: int, mask_id: int | None, prompt_tokens: int, 
         )
         for number in range(count)
     ]
-
-
-def _documents(path: Path, length: int) -> Iterator[Document]:
-    try:
-        if path.suffix == ".jsonl":
-            yield from _from_jsonl(path)
-        else:
-            yield from _from_text(path, length * CHARACTERS_PER_TOKEN)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"prompts.source={path}: it cannot be read as UTF-8 text ({error})") from error
-
-
-def _from_jsonl(path: Path) -> Iterator[Document]:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield _document(path, number, line)
-
-
-def _document(path: Path, number: int, line: str) -> Document:
-    try:
-        entry = json.loads(line)
-        text = entry["text"]
-        if not isinstance(text, str):
-            raise TypeError
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f'prompts.source={path}, line {number}: expected an object like {{"text": "..."}}') from None
-    return Document(name=str(entry.get("id", number)), text=text)
-
-
-def _from_text(path: Path, characters: int) -> Iterator[Document]:
-    """Consecutive groups of paragraphs, each of at least `characters` (the last may be shorter)."""
-    group: list[str] = []
-    number = 1
-    for paragraph in re.split(r"\n\s*\n", path.read_text(encoding="utf-8")):
-        group.append(paragraph.strip())
-        if sum(map(len, group)) >= characters:
-            yield Document(name=str(number), text="\n\n".join(group))
-            group, number = [], number + 1
-    if group:
-        yield Document(name=str(number), text="\n\n".join(group))

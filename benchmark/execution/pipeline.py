@@ -196,6 +196,7 @@ def _prompts(run: Run, loaded: LoadedModel, decoded: int) -> list[Prompt]:
         prompt_tokens=run.prompt_tokens,
         output_tokens=run.output_tokens,
         count=max(decoded, held_out),
+        vocabulary=loaded.model.vocabulary,
     )
 
 

@@ -1,12 +1,13 @@
 """Look at everything that a run needs before any run starts, so that bad input costs no time."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import psutil
 
 from benchmark.config.settings import Settings
 from benchmark.decoders.prompts import locate
+from benchmark.decoders.prompts_check import check_prompts
 from benchmark.hardware.environment import gpu_count
 from benchmark.models.architecture import check_family
 from benchmark.models.checkpoint import architecture_folder, read_config, require_tokenizer, resolve, weight_files
@@ -24,8 +25,10 @@ FLOAT32_PER_STORED = 2
 """Checkpoints store two bytes a weight; on a CPU they are computed with in four."""
 
 
-def preflight(runs: Iterable[Run], settings: Settings) -> Tracker | None:
+def preflight(runs: Iterable[Run], settings: Settings, tell: Callable[[str], None]) -> Tracker | None:
     """Check checkpoints, prompts, the output folder and the tracking store; download what the hub has.
+
+    `tell` hears what forbids nothing and is to be known.
 
     Returns:
         The tracking store, ready for records; None where none is wanted.
@@ -52,6 +55,8 @@ def preflight(runs: Iterable[Run], settings: Settings) -> Tracker | None:
         _check_memory(folder, runs, settings)
         check_family(read_config(folder), family, checkpoint)
         require_tokenizer(folder)
+    for remark in check_prompts(runs):
+        tell(f"note: {remark}")
     for encoder in dict.fromkeys(run.encoder for run in runs if run.encoder is not None):
         bertscore.locate(encoder)
     Journal(output_dir=settings.output_dir).prepare()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 
 from omegaconf import DictConfig
 from rich.console import Console
@@ -19,7 +20,7 @@ from benchmark.sweep.expected_environment import expected_environment
 from benchmark.sweep.plan import Plan, Point, plan
 from benchmark.sweep.preflight import preflight
 from crossover.errors import UserError
-from crossover.terminal import make_console
+from crossover.terminal import make_console, say
 
 Compose = Callable[[Sequence[str]], DictConfig]
 Grid = Sequence[Sequence[str]]
@@ -74,7 +75,7 @@ def begin(grid: Grid, *, compose: Compose, launch: Launch, search: bool = False)
         if settings.dry_run:
             dry_run(console, planned, remote=settings.remote)
             raise SystemExit(0)
-        tracker = preflight([point.run for point in planned.dispatched], settings)
+        tracker = preflight([point.run for point in planned.dispatched], settings, partial(say, console))
     driver = SweepDriver(
         console=console,
         plan=planned,

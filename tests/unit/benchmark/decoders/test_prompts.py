@@ -3,11 +3,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerBase
 
-from benchmark.decoders.prompts import Prompt, locate, read_prompts
+from benchmark.decoders import prompts
+from benchmark.decoders.prompts import Prompt, locate, read_prompts, survey
 from benchmark.models.loading import load_tokenizer
+from benchmark.models.tokens import first_ids
 from crossover.errors import InfeasibleError, UserError
+from tests.checkpoints import END_ID, write_llama
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +60,9 @@ def test_no_more_documents_are_read_than_are_needed(tmp_path: Path, tokenizer: P
 def test_too_few_documents_are_a_point_that_cannot_be_run(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
     source = write_jsonl(tmp_path, words(3, 4, 5, 6, 7), words(3))
     with pytest.raises(
-        InfeasibleError, match="holds 1 documents of at least 5 tokens and this run needs 2: lower batch"
+        InfeasibleError,
+        match=r"holds 1 document of at least 5 tokens and this run needs 2: lower batch.*"
+        r"found 2 documents in all, the longest of the others has 1 token, line 2",
     ):
         read(source, tokenizer, count=2)
 
@@ -66,6 +73,91 @@ def test_a_line_that_is_no_document_is_named(tmp_path: Path, tokenizer: PreTrain
     file.write_text(f'{{"text": "w3"}}\n\n{line}\n')
     with pytest.raises(UserError, match=r'prompts\.jsonl, line 3: expected an object like {"text": "\.\.\."}'):
         read(str(file), tokenizer)
+
+
+def test_two_documents_of_one_name_are_refused_since_results_are_paired_by_it(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    file = tmp_path / "prompts.jsonl"
+    file.write_text(f'{{"text": "{words(*range(3, 8))}", "id": 2}}\n{{"text": "{words(*range(4, 9))}"}}\n')
+    with pytest.raises(UserError, match=r"prompts\.jsonl, line 2: its id '2' is that of line 1 too"):
+        read(str(file), tokenizer, count=2)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"truncation_side": "left", "padding_side": "left"},
+        {"model_max_length": 3},
+        {"add_eos_token": True, "eos_token": "[end]"},
+        {"pad_token": "[end]", "padding": True},
+    ],
+)
+def test_a_tokenizers_settings_do_not_change_which_tokens_are_read(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerBase, settings: dict[str, object]
+) -> None:
+    other = write_llama(tmp_path / "other")
+    file = other / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | settings))
+    source = write_jsonl(tmp_path, words(*range(3, 20)), words(*range(5, 24)))
+    assert read(source, load_tokenizer(other), count=2) == read(source, tokenizer, count=2)
+
+
+def test_what_a_tokenizer_is_told_of_cutting_and_filling_and_ends_has_no_say(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    other = write_llama(tmp_path / "other")
+    changed = Tokenizer.from_file(str(other / "tokenizer.json"))
+    changed.enable_truncation(4, direction="left")
+    changed.enable_padding(length=40, pad_id=END_ID, pad_token="[end]")
+    changed.post_processor = TemplateProcessing(single="$A [end]", special_tokens=[("[end]", END_ID)])
+    changed.save(str(other / "tokenizer.json"))
+    source = write_jsonl(tmp_path, words(*range(3, 20)), words(3, 4), words(*range(5, 24)))
+    assert read(source, load_tokenizer(other), count=2) == read(source, tokenizer, count=2)
+
+
+def test_a_beginning_that_the_tokenizer_puts_before_texts_is_the_prompts_first_token(tmp_path: Path) -> None:
+    other = write_llama(tmp_path / "other")
+    changed = Tokenizer.from_file(str(other / "tokenizer.json"))
+    changed.post_processor = TemplateProcessing(single="[mask] $A [end]", special_tokens=[("[end]", 0), ("[mask]", 1)])
+    changed.save(str(other / "tokenizer.json"))
+    (found,) = read(write_jsonl(tmp_path, words(3, 4, 5, 6)), load_tokenizer(other))
+    assert (found.tokens, found.reference_tokens) == ([1, 3], [4, 5, 6])
+
+
+def test_a_token_that_the_model_has_no_embedding_of_is_refused_by_line(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    source = write_jsonl(tmp_path, words(3, 4, 5, 6, 7), words(3, 4, 9, 6, 7))
+    with pytest.raises(
+        UserError, match=r"line 2: the tokenizer gives it token 9 and the model has embeddings for 0 to"
+    ):
+        read_prompts(source, tokenizer, prompt_tokens=2, output_tokens=3, count=2, vocabulary=9)
+
+
+def test_a_document_is_tokenised_once_for_all_points_of_a_process(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_jsonl(tmp_path, words(3, 9, 3, 9, 3, 9), words(4, 9, 4, 9, 4, 9))
+    seen: list[str] = []
+
+    def counting(tokenizer: Tokenizer, text: str, count: int) -> list[int]:
+        seen.append(text)
+        return first_ids(tokenizer, text, count)
+
+    monkeypatch.setattr(prompts, "first_ids", counting)
+    assert read(source, tokenizer, count=2) == read(source, tokenizer, count=2)
+    assert len(seen) == 2
+
+
+def test_a_survey_tells_documents_that_repeat(tmp_path: Path, llama: Path) -> None:
+    source = write_jsonl(tmp_path, words(3, 4, 5), words(6, 7, 8), words(3, 4, 5), words(3, 4, 5))
+    found = survey(source, llama / "tokenizer.json", length=3, count=4)
+    assert found.repeated is not None
+    assert "2 of the first 4 documents repeat an earlier one (line 3 repeats line 1, line 4 repeats line 1)" in (
+        found.repeated
+    )
+    assert survey(source, llama / "tokenizer.json", length=3, count=2).repeated is None
 
 
 def test_a_document_without_an_id_is_called_by_its_line(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -80,8 +172,8 @@ def test_plain_text_is_cut_into_groups_of_paragraphs_that_share_nothing(
     file = tmp_path / "book.txt"
     paragraphs = [words(*[2 + i] * 8) for i in range(8)]  # 23 characters each; a group takes at least 40
     file.write_text("\n\n".join(paragraphs) + "\n\n")
-    prompts = read(str(file), tokenizer, prompt=1, output=4, count=4)
-    assert [(prompt.name, prompt.tokens) for prompt in prompts] == [("1", [2]), ("2", [4]), ("3", [6]), ("4", [8])]
+    cut = read(str(file), tokenizer, prompt=1, output=4, count=4)
+    assert [(prompt.name, prompt.tokens) for prompt in cut] == [("1", [2]), ("2", [4]), ("3", [6]), ("4", [8])]
 
 
 def test_the_end_of_a_plain_text_counts_when_it_is_long_enough(
@@ -97,6 +189,11 @@ def test_text_in_another_encoding_is_refused(tmp_path: Path, tokenizer: PreTrain
     (tmp_path / name).write_bytes('{"text": "é"}'.encode("latin-1"))
     with pytest.raises(UserError, match="it cannot be read as UTF-8 text"):
         read(str(tmp_path / name), tokenizer)
+
+
+def test_a_folder_is_no_source(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="it is a folder: give a file of it"):
+        locate(str(tmp_path))
 
 
 def test_a_source_that_is_not_there_is_named() -> None:

@@ -1,0 +1,48 @@
+"""Look at the prompts of many runs before any of them is dispatched. No model is loaded for it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.decoders.prompts import Survey, survey
+from benchmark.models.checkpoint import find
+from crossover.errors import UserError
+from crossover.records.run import Run
+from crossover.records.settings import Weights
+
+
+def check_prompts(runs: Sequence[Run]) -> list[str]:
+    """What is to be said of the runs' prompts: documents that repeat, lengths that have too few of them.
+
+    Raises:
+        UserError: when a source is no file of prompts, or suffices for none of the runs that read it.
+    """
+    reading = [run for run in runs if run.weights is Weights.checkpoint]  # random weights get random prompts
+    surveys = _surveys(reading)
+    said: list[str] = []
+    for source in dict.fromkeys(run.prompts.source for run in reading):
+        mine = [run for run in reading if run.prompts.source == source]
+        found = [surveys[_what(run)] for run in mine]
+        lacks = [lack for run, one in zip(mine, found, strict=True) if (lack := one.shortage(_needed(run)))]
+        if len(lacks) == len(mine):
+            raise UserError(f"prompts.source={lacks[0]}")
+        said += [each.repeated for each in found if each.repeated][:1]
+        said += [f"prompts.source={lack}" for lack in lacks[:1]]
+    return said
+
+
+def _surveys(runs: Sequence[Run]) -> dict[tuple[str, Path, int], Survey]:
+    needed: dict[tuple[str, Path, int], int] = {}
+    for run in runs:
+        needed[_what(run)] = max(_needed(run), needed.get(_what(run), 0))
+    return {
+        what: survey(what[0], what[1] / "tokenizer.json", length=what[2], count=count) for what, count in needed.items()
+    }
+
+
+def _what(run: Run) -> tuple[str, Path, int]:
+    return run.prompts.source, find(run.model.checkpoint, run.model.revision), run.length
+
+
+def _needed(run: Run) -> int:
+    """The documents that a run reads: those that it decodes, and those whose likelihood is asked for."""
+    return max(run.prompts.count, run.batch, 0 if run.likelihood is None else run.likelihood.documents)

@@ -1,0 +1,66 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmark.decoders.prompts_check import check_prompts
+from crossover.errors import UserError
+from crossover.records.run import Run
+from crossover.records.settings import Prompts, Weights
+from tests.factories import a_run
+
+
+def run_of(checkpoint: Path, source: Path, length: int = 4, count: int = 2) -> Run:
+    run = a_run(weights=Weights.checkpoint)
+    return replace(
+        run,
+        model=replace(run.model, checkpoint=str(checkpoint)),
+        prompts=Prompts(source=str(source), count=count),
+        length=length,
+        diffusion=replace(run.diffusion, block_length=length // 2, steps=1),  # type: ignore[type-var]
+        batch=1,
+    )
+
+
+def write(folder: Path, *words: int) -> Path:
+    file = folder / "prompts.jsonl"
+    file.write_text("\n".join(json.dumps({"text": f"w{i} " * number}) for i, number in enumerate(words, start=3)))
+    return file
+
+
+def test_prompts_that_suffice_need_no_word(llada: Path, tmp_path: Path) -> None:
+    assert check_prompts([run_of(llada, write(tmp_path, 4, 5))]) == []
+
+
+def test_prompts_that_suffice_for_no_run_are_refused_before_any_is_dispatched(llada: Path, tmp_path: Path) -> None:
+    source = write(tmp_path, 4, 3)
+    with pytest.raises(
+        UserError, match=r"prompts\.source=.*holds 1 document of at least 4 tokens.*has 3 tokens, line 2"
+    ):
+        check_prompts([run_of(llada, source)])
+
+
+def test_prompts_that_suffice_for_some_runs_are_told(llada: Path, tmp_path: Path) -> None:
+    source = write(tmp_path, 4, 5, 8)
+    (said,) = check_prompts([run_of(llada, source), run_of(llada, source, length=8)])
+    assert "holds 1 document of at least 8 tokens and this run needs 2" in said
+
+
+def test_a_line_that_is_no_document_is_refused_before_any_run_is_dispatched(llada: Path, tmp_path: Path) -> None:
+    source = write(tmp_path, 4)
+    source.write_text(source.read_text() + "\n3")
+    with pytest.raises(UserError, match="line 2: expected an object"):
+        check_prompts([run_of(llada, source)])
+
+
+def test_repeated_documents_are_told(llada: Path, tmp_path: Path) -> None:
+    source = write(tmp_path, 4)
+    source.write_text(f"{source.read_text()}\n" * 2)
+    (said,) = check_prompts([run_of(llada, source)])
+    assert "1 of the first 2 documents repeat an earlier one (line 2 repeats line 1)" in said
+
+
+def test_random_weights_read_no_prompts(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "nowhere", tmp_path / "none.jsonl")
+    assert check_prompts([replace(run, weights=Weights.random, judge=None)]) == []

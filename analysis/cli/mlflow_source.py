@@ -63,9 +63,9 @@ def _runs(experiment: str, uri: str) -> Iterator[Any]:
 
 def _content(info: Any, uri: str) -> bytes:  # noqa: ANN401 (MLflow's RunInfo, which is not loaded here)
     """A run's record; straight from the disk where the artifacts lie on one."""
-    place = urlparse(info.artifact_uri)
-    if place.scheme in {"", "file"}:
-        return (Path(unquote(place.path)) / ARTIFACT).read_bytes()
+    address = urlparse(info.artifact_uri)
+    if address.scheme in {"", "file"}:
+        return (Path(unquote(address.path)) / ARTIFACT).read_bytes()
     with tempfile.TemporaryDirectory() as folder:
         try:
             return Path(_client(uri).download_artifacts(info.run_id, ARTIFACT, folder)).read_bytes()

@@ -12,7 +12,7 @@ from analysis.report.parity_table import parity_table
 from analysis.report.study import Study
 from analysis.report.tables import REMARKS
 from analysis.report.terminal_table import show
-from analysis.report.words import basis, place, remarks
+from analysis.report.words import basis, batch_and_length, remarks
 from crossover.errors import UserError
 from crossover.terminal import make_console, say
 
@@ -45,4 +45,4 @@ def _print_rows(console: Console, study: Study) -> None:
 def _name(panel: Panel, *, with_metric: bool) -> str:
     """Which row of the table this is, in words."""
     metric = METRICS[panel.parity.metric].label if with_metric else ""
-    return ", ".join(part for part in (place(panel.parity), metric, panel.setting) if part)
+    return ", ".join(part for part in (batch_and_length(panel.parity), metric, panel.setting) if part)

@@ -25,14 +25,14 @@ SOFTWARE = ("python", "torch", "cuda", "transformers", "crossover", "commit", "e
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """Some lines of many, and how many there are."""
+    """The first lines of a list, and the number of all its lines."""
 
     lines: tuple[str, ...]
     total: int
 
     @property
     def more(self) -> int:
-        """Those that are not shown."""
+        """The number of lines that are not shown."""
         return self.total - len(self.lines)
 
 

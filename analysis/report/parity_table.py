@@ -18,7 +18,7 @@ HEADINGS = (
 
 
 def parity_table(rows: Sequence[tuple[Parity, str]]) -> Table:
-    """Of parities, each with its setting in words."""
+    """A row for each parity, with its setting in words."""
     shown = [_shown(parity, setting) for parity, setting in rows]
     same = {name: shown[0][name] for name in NAMES if shown and len({row[name] for row in shown}) == 1}
     plain = not any(setting for _, setting in rows)
@@ -61,14 +61,14 @@ def _shown(parity: Parity, setting: str) -> dict[str, str]:
 
 
 def _steps(parity: Parity) -> str:
-    """S_parity with the K that are possible."""
+    """S_parity with its interval."""
     low, high = (f"> {parity.steps[-1]}" if end is None else str(end) for end in parity.first_steps_interval)
     first = steps_to_parity(parity)
     return first if low == high and parity.first_steps is None else f"{first} [{low}, {high}]"
 
 
 def _measured(steps: float) -> float | None:
-    """Steps where curves cross; None below the smallest K and above the largest."""
+    """The steps at the crossing; None below the smallest K and above the largest."""
     return steps if 0.0 < steps < math.inf else None
 
 
@@ -106,9 +106,9 @@ def _raw(parity: Parity, setting: str) -> Raw:
     }
 
 
-def _bounds(name: str, found: Interval | None) -> dict[str, float | None]:
+def _bounds(name: str, interval: Interval | None) -> dict[str, float | None]:
     return {
-        name: None if found is None else found.estimate,
-        f"{name}_low": None if found is None else found.low,
-        f"{name}_high": None if found is None else found.high,
+        name: None if interval is None else interval.estimate,
+        f"{name}_low": None if interval is None else interval.low,
+        f"{name}_high": None if interval is None else interval.high,
     }

@@ -1,4 +1,4 @@
-"""A record as figures and tables see it: its place in the grid, its metrics, or why it has none."""
+"""A record as figures and tables see it: its settings, and its metrics or the reason that it has none."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

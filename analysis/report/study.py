@@ -20,11 +20,11 @@ from crossover.records.record import Record
 SHAPE = frozenset({"output_tokens", "prompt_tokens", "documents"})
 """Controls that follow from length and batch, and so differ along an axis of every figure."""
 MANY = 200
-"""Pairings from which the bootstrap takes fewer resamples, to end in seconds."""
+"""From this many pairings on, the bootstrap takes fewer resamples, so that it ends in seconds."""
 FEWER_RESAMPLES = 1000
 
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
-"""Hands on what it is given, and shows how far that is."""
+"""Returns the items that it is given, and shows how many of them are done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +33,9 @@ class Study:
 
     Attributes:
         points: the newest record of each run.
-        alike: the largest set of points that share all controls but those that the length decides.
-        panels: of each metric that the records have, its parities by setting, batch and length.
-        controls: of each control, the values that the compared runs have.
+        alike: the largest set of points that share all controls except those that the length decides.
+        panels: for each metric that the records have, its parities by setting, batch and length.
+        controls: for each control, the values that the compared runs have.
         left_out: a line for each run that entered no comparison.
     """
 
@@ -98,7 +98,7 @@ def _has(pairing: Pairing, metric: Metric) -> bool:
 
 
 def _settings(pairings: Sequence[Pairing]) -> list[str]:
-    """Of each pairing, what besides B and N tells it from others: models and controls that vary among them."""
+    """For each pairing, the settings besides B and N that tell it from others: models, and controls that vary."""
     facts = [
         {
             **{name: str(value) for name, value in pairing.controls if name not in SHAPE},
@@ -111,11 +111,11 @@ def _settings(pairings: Sequence[Pairing]) -> list[str]:
 
 
 def _held(pairings: Iterable[Pairing]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, dict[str, None]] = defaultdict(dict)
+    seen: dict[str, dict[str, None]] = defaultdict(dict)
     for pairing in pairings:
         for name, value in pairing.controls:
-            found[name]["none" if value is None else str(value)] = None
-    return {name: tuple(values) for name, values in found.items()}
+            seen[name]["none" if value is None else str(value)] = None
+    return {name: tuple(values) for name, values in seen.items()}
 
 
 def _alike(every: Sequence[Point], allow: Collection[str]) -> list[Point]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LONG = 40
-"""Rows from which a LaTeX table breaks over pages."""
+"""A LaTeX table of this many rows or more breaks over pages."""
 
 REMARKS = "remarks"
 """The heading of a last column whose cells are sentences."""
@@ -34,7 +34,7 @@ Raw = Mapping[str, object]
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table twice: `rows` as a person reads them, `raw` for machines.
+    """A table in two forms: `rows` for people, `raw` for machines.
 
     Attributes:
         words: the headings whose columns hold words and are set flush left.
@@ -85,7 +85,7 @@ def as_latex(table: Table) -> str:
     rows = "".join(
         _tex_row(row[: len(columns)], _mark(notes.index(row[-1])) if remarked and row[-1] else "") for row in table.rows
     )
-    lines = "".join(f"\n\\par{{\\footnotesize{_mark(place)} {_tex(note)}}}" for place, note in enumerate(notes))
+    lines = "".join(f"\n\\par{{\\footnotesize{_mark(index)} {_tex(note)}}}" for index, note in enumerate(notes))
     if len(table.rows) < LONG:
         body = f"\\toprule\n{head}\\midrule\n{rows}\\bottomrule\n"
         return f"\\begin{{tabular}}{{{columns}}}\n{body}\\end{{tabular}}{lines}\n"
@@ -97,11 +97,11 @@ def _tex(text: str) -> str:
     return "".join(TEX.get(letter, letter) for letter in text)
 
 
-def _mark(place: int) -> str:
-    return f"$^{{{place + 1}}}$"
+def _mark(index: int) -> str:
+    return f"$^{{{index + 1}}}$"
 
 
 def _tex_row(cells: Sequence[str], mark: str = "") -> str:
-    r"""A row; one that began with [ or * would be taken for what follows the \\ of the row before it."""
+    r"""A row. It never begins with [ or *, which LaTeX would read as an argument of the \\ before it."""
     row = " & ".join(_tex(cell) for cell in cells) + mark
     return ("{}" if row.startswith(("[", "*")) else "") + row + r" \\" + "\n"

@@ -1,4 +1,4 @@
-"""Tables that a person reads in a terminal."""
+"""Tables for a terminal."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,7 +22,7 @@ BERTSCORE = "quality/bertscore_f1"
 
 
 def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
-    """One row a record: latency with its spread, throughput, memory, quality; or why there is none.
+    """One row a record: latency with its spread, throughput, memory, quality; or the reason that there is none.
 
     Settings other than steps, batch and length have a column when they differ, BERTScore when there is any; spread and
     samples when `width` has room for them.
@@ -35,14 +35,14 @@ def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
 
 
 def _table(records: Sequence[Record], without: frozenset[str], *, padding: int) -> Table:
-    found = [metrics(record) for record in records]
+    figures = [metrics(record) for record in records]
     settings = SHAPE | {name: read for name, read in OTHERS.items() if _differ(records, read)}
-    scored = any(BERTSCORE in each for each in found)
+    scored = any(BERTSCORE in each for each in figures)
     values = {name: write for name, write in VALUES.items() if name not in without and (scored or name != "BERTScore")}
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, padding))
     for heading in (*settings, *values):
         shown.add_column(escape(heading), justify="left" if heading == "model" else "right", no_wrap=True)
-    for record, measured in zip(records, found, strict=True):
+    for record, measured in zip(records, figures, strict=True):
         shown.add_row(*(read(record.run) for read in settings.values()), *_values(record, measured, values))
     return shown
 
@@ -52,7 +52,7 @@ def _differ(records: Sequence[Record], read: Callable[[Run], str]) -> bool:
 
 
 def show(rows: Rows, without: Collection[str] = ()) -> Table:
-    """Any of the report's tables, on a terminal; `without` some of its headings."""
+    """Any of the report's tables for a terminal; the columns named in `without` are left out."""
     kept = [index for index, heading in enumerate(rows.headings) if heading not in without]
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index in kept:
@@ -72,27 +72,27 @@ def failures(records: Sequence[Record]) -> list[str]:
 
 
 def _values(
-    record: Record, found: dict[str, float], values: Mapping[str, Callable[[dict[str, float]], str]]
+    record: Record, figures: dict[str, float], values: Mapping[str, Callable[[dict[str, float]], str]]
 ) -> tuple[str, ...]:
     if record.failure is not None:
         return (record.failure.kind.replace("_", " "),)
-    return tuple(write(found) for write in values.values())
+    return tuple(write(figures) for write in values.values())
 
 
 def _why(record: Record, failure: Failure) -> str:
     return f"{record.name}: {failure.kind.replace('_', ' ')}: {failure.message}"
 
 
-def _spread(found: dict[str, float]) -> str:
-    return f"[{number(found['latency/e2e_p25_s'])}, {number(found['latency/e2e_p75_s'])}]"
+def _spread(figures: dict[str, float]) -> str:
+    return f"[{number(figures['latency/e2e_p25_s'])}, {number(figures['latency/e2e_p75_s'])}]"
 
 
-def _perplexity(found: dict[str, float]) -> str:
-    return f"{found['quality/perplexity']:.1f}" if "quality/perplexity" in found else ""
+def _perplexity(figures: dict[str, float]) -> str:
+    return f"{figures['quality/perplexity']:.1f}" if "quality/perplexity" in figures else ""
 
 
 def _tail(checkpoint: str) -> str:
-    """What a folder, a hub id or a package is called."""
+    """The last part of a folder, a hub id or a package's name."""
     return re.split(r"[/:]", checkpoint.rstrip("/"))[-1]
 
 
@@ -124,14 +124,14 @@ OTHERS: dict[str, Callable[[Run], str]] = {
 """Settings that tell grid points apart only where a sweep varies them."""
 
 VALUES: dict[str, Callable[[dict[str, float]], str]] = {
-    "latency s": lambda found: number(found["latency/e2e_s"]),
+    "latency s": lambda figures: number(figures["latency/e2e_s"]),
     "[p25, p75]": _spread,
-    "samples": lambda found: f"{found['work/samples']:.0f}",
-    "tok/s": lambda found: f"{found['throughput/tok_per_s']:,.0f}",
-    "MiB": lambda found: f"{found['max_memory_reserved'] / MIB:,.0f}",
+    "samples": lambda figures: f"{figures['work/samples']:.0f}",
+    "tok/s": lambda figures: f"{figures['throughput/tok_per_s']:,.0f}",
+    "MiB": lambda figures: f"{figures['max_memory_reserved'] / MIB:,.0f}",
     "perplexity": _perplexity,
-    "entropy": lambda found: f"{found['quality/entropy_nats']:.2f}" if "quality/entropy_nats" in found else "",
-    "BERTScore": lambda found: f"{found[BERTSCORE]:.3f}" if BERTSCORE in found else "",
+    "entropy": lambda figures: f"{figures['quality/entropy_nats']:.2f}" if "quality/entropy_nats" in figures else "",
+    "BERTScore": lambda figures: f"{figures[BERTSCORE]:.3f}" if BERTSCORE in figures else "",
 }
 ROOMY = frozenset({"[p25, p75]", "samples"})
-"""Columns that a narrow terminal does without."""
+"""Columns that are left out on a narrow terminal."""

@@ -10,14 +10,14 @@ from analysis.statistics.intervals import Interval
 
 THOUSAND = 1000
 ALIKE = 1.2
-"""Ratio of an interval's ends up to which speeds that it does not tell apart are called alike."""
+"""An interval around 1 whose ends have a ratio below this is called "about as fast"."""
 SLIGHT = 0.025
-"""Probability that is not worth a remark."""
+"""A probability up to this is not worth a remark."""
 
 
 def answer(parity: Parity) -> str:
-    """The one sentence that a reader came for."""
-    who = f"At {place(parity)} {parity.diffusion}"
+    """The steps to parity and the speed-up there, in a sentence or two."""
+    who = f"At {batch_and_length(parity)} {parity.diffusion}"
     if parity.first_steps is None:
         return f"{who} does not reach {_goal(parity)} up to K={parity.steps[-1]}{_perhaps(parity)}."
     how = "already" if parity.reading is Reading.smallest else ""
@@ -29,21 +29,21 @@ def answer(parity: Parity) -> str:
 
 def speed(parity: Parity) -> str:
     """The speed-up at parity in words, with its interval."""
-    found = parity.speedup
-    if found is None:
-        return "is there of unknown speed"
-    times = f"{ratio(found.estimate)} times as fast {_ends(found)}"
-    if found.low > 1:
-        return f"is there {times}"
-    if found.high < 1:
-        return f"is there slower, {times}"
-    if found.high < ALIKE * found.low:
-        return f"is there about as fast, {times}"
+    speedup = parity.speedup
+    if speedup is None:
+        return "has no known speed-up there"
+    times = f"{ratio(speedup.estimate)} times as fast {_ends(speedup)}"
+    if speedup.low > 1:
+        return f"is {times} there"
+    if speedup.high < 1:
+        return f"is slower there, {times}"
+    if speedup.high < ALIKE * speedup.low:
+        return f"is about as fast there, {times}"
     return f"may be faster or slower there, {times}"
 
 
 def remarks(parity: Parity) -> tuple[str, ...]:
-    """What a careful reader must know beside the answer."""
+    """Sentences that qualify the answer."""
     turns = "" if parity.monotone or parity.first_steps != parity.holds_from_steps else _turns(parity)
     return tuple(_sentence(text) for text in (turns, *parity.flags) if text)
 
@@ -56,14 +56,14 @@ def steps_to_parity(parity: Parity) -> str:
 
 
 def crossing(parity: Parity) -> str:
-    """Where the curves cross, for a table: a number with its interval, whose ends may lie beyond the ladder."""
-    found = parity.crossing
-    middle, low, high = (_on_ladder(parity, each) for each in (found.steps, found.low, found.high))
+    """The crossing for a table: a number with its interval, whose ends may lie beyond the ladder."""
+    crossing = parity.crossing
+    middle, low, high = (_on_ladder(parity, each) for each in (crossing.steps, crossing.low, crossing.high))
     return middle if low == high else f"{middle} [{low}, {high}]"
 
 
 def basis(parities: Sequence[Parity]) -> str:
-    """What the intervals rest on."""
+    """The data behind the intervals: numbers of prompts and resamples."""
     prompts, resamples = {each.prompts for each in parities}, {each.resamples for each in parities}
     few, many = min(prompts), max(prompts)
     number_of = f"{few}" if few == many else f"{few} to {many}"
@@ -74,8 +74,8 @@ def basis(parities: Sequence[Parity]) -> str:
     )
 
 
-def place(parity: Parity) -> str:
-    """Where in the grid."""
+def batch_and_length(parity: Parity) -> str:
+    """A parity's batch and length."""
     return f"B={parity.batch}, N={parity.length}"
 
 
@@ -84,9 +84,9 @@ def ratio(value: float) -> str:
     return f"{value:#.2g}" if value < 1 else f"{value:#.3g}".rstrip(".")
 
 
-def ratio_interval(found: Interval) -> str:
+def ratio_interval(interval: Interval) -> str:
     """A ratio with its interval."""
-    return f"{ratio(found.estimate)} {_ends(found)}"
+    return f"{ratio(interval.estimate)} {_ends(interval)}"
 
 
 def number(value: float) -> str:
@@ -94,9 +94,9 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= THOUSAND else f"{value:#.3g}".rstrip(".")
 
 
-def interval(found: Interval) -> str:
+def interval(interval: Interval) -> str:
     """Estimate with its interval."""
-    return f"{number(found.estimate)} [{number(found.low)}, {number(found.high)}]"
+    return f"{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}]"
 
 
 def inside(label: str) -> str:
@@ -111,14 +111,14 @@ def listed(items: Sequence[object]) -> str:
 
 
 def _on_ladder(parity: Parity, steps: float) -> str:
-    """Steps between the K, or that they lie beyond."""
+    """A number of steps, or the end of the ladder beyond which it lies."""
     if steps == 0.0:
         return f"≤ {parity.steps[0]}"
     return number(steps) if math.isfinite(steps) else f"> {parity.steps[-1]}"
 
 
-def _ends(found: Interval) -> str:
-    return f"[{ratio(found.low)}, {ratio(found.high)}]"
+def _ends(interval: Interval) -> str:
+    return f"[{ratio(interval.low)}, {ratio(interval.high)}]"
 
 
 def _goal(parity: Parity) -> str:
@@ -127,13 +127,13 @@ def _goal(parity: Parity) -> str:
 
 
 def _perhaps(parity: Parity) -> str:
-    """With what probability it would after all, on other prompts."""
+    """The probability that other prompts would reach parity at some K."""
     chance = max(parity.reaches_probability, default=0.0)
     return f" (another draw of prompts would at some K with probability {chance:.2f})" if chance > SLIGHT else ""
 
 
 def _steps_interval(parity: Parity) -> str:
-    """Every K that the prompts do not rule out. Few are possible, so that more than 95% is all that can be said."""
+    """Every K that the prompts do not rule out. Few K are possible, so that the level is at least 95%, not exactly."""
     level = f"at least {parity.baseline.level:.0%} sure"
     low, high = parity.first_steps_interval
     if low is None:
@@ -144,7 +144,7 @@ def _steps_interval(parity: Parity) -> str:
 
 
 def _meeting(parity: Parity) -> str:
-    """Where both are just as good, and the speed there."""
+    """The crossing, and the speed-up there."""
     if parity.crossing_speedup is None:
         return ""
     there = f"where it would be {ratio_interval(parity.crossing_speedup)} times as fast"

@@ -23,15 +23,15 @@ from analysis.report.tables import Table
 
 PAGE = "report.html"
 MANY = 1000
-"""Points from which figures are drawn by two processes, while this one makes the tables."""
+"""From this many points on, two processes draw the figures, while this one makes the tables."""
 
 Task = tuple[Callable[[Any], Drawing | None], Sequence[Any]]
-"""What draws a figure, and of what."""
+"""A function that draws a figure, and its data."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What a report consists of."""
+    """The files of a report."""
 
     page: Path
     files: tuple[Path, ...]
@@ -40,7 +40,7 @@ class Written:
 def write_report(
     study: Study, rejected: Sequence[str], folder: Path, *, track: Track = lambda items, _: items
 ) -> Written:
-    """Write the page and its files to `folder`, over what an earlier report left there.
+    """Write the page and its files to `folder`, over the files of an earlier report.
 
     Raises:
         OSError: when they cannot be written.
@@ -78,7 +78,7 @@ def _tasks(study: Study) -> list[Task]:
 
 @contextmanager
 def _drawn(tasks: Sequence[Task], folder: Path, *, workers: int) -> Iterator[Iterable[Picture | None]]:
-    """The pictures in the order of `tasks`, drawn when asked for, or at once by other processes."""
+    """The pictures in the order of `tasks`: drawn one by one here, or at once by other processes."""
     folders = [folder] * len(tasks)
     if not workers:
         yield map(_draw, tasks, folders)

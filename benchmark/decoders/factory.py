@@ -1,4 +1,4 @@
-"""From a run to a decoder that is ready: made, compiled, captured; or made plainly where that is not possible."""
+"""Make a run's decoder and prepare it: compiled and captured, or eager where that is not possible."""
 
 from dataclasses import dataclass, replace
 

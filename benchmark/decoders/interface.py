@@ -1,4 +1,4 @@
-"""What a decoder is given, what it returns, and how it marks its phases.
+"""A decoder's input and output, and how it marks its phases.
 
 Dimensions: B rows of a batch, P prompt tokens, N output tokens.
 """
@@ -50,9 +50,9 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """Exactly N new tokens a row, and the evaluations of the model's body that they took.
+    """Exactly N new tokens a row, and the number of evaluations of the model's body that they took.
 
-    `prompts_BP` is what stands in front of them when all is written, so that it can be checked; padding included.
+    `prompts_BP` is the part of the canvas before them after the last step, padding included; a check reads it.
     """
 
     tokens_BN: Tensor

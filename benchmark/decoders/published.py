@@ -1,8 +1,8 @@
-"""What everybody else reports: LLaDA's published loop, and transformers' generate, on the plain modules.
+"""The code whose speed everybody else reports: LLaDA's published loop, and transformers' generate, on plain modules.
 
-A port of the loop in ML-GSAI/LLaDA's generate.py, work for work: logits at every position of the canvas, softmax
-of all of them, a step for every row to find its most confident positions, and the host's waiting for the
-device wherever the published code waits. It is the baseline that other engines are measured against.
+The loop is a port of that in ML-GSAI/LLaDA's generate.py, with all its work: logits at every position of the canvas,
+softmax of all of them, a search in each row for its most confident positions, and a wait of the host for the device
+wherever the published code waits. It is the baseline that other engines are measured against.
 
 Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, V vocabulary.
 """
@@ -23,7 +23,7 @@ from crossover.records.settings import Diffusion, Remasking
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedDiffusionDecoder:
-    """The published loop. Its noise is PyTorch's, from `seed`; it may guess a mask, and leave it."""
+    """The published loop. Its noise is PyTorch's, from `seed`. It may choose the mask as a token and leave it there."""
 
     model: LlamaForCausalLM
     kernel: Kernel
@@ -85,8 +85,8 @@ class PublishedDiffusionDecoder:
         if not scale:
             return self._forward(canvas_BL, attention_BL)
         both = torch.cat([canvas_BL, canvas_BL.masked_fill(given_BL, self.mask_id)])
-        with_, free = self._forward(both, None if attention_BL is None else attention_BL.repeat(2, 1)).chunk(2)
-        guided_BLV: Tensor = free + (scale + 1) * (with_ - free)
+        conditional, free = self._forward(both, None if attention_BL is None else attention_BL.repeat(2, 1)).chunk(2)
+        guided_BLV: Tensor = free + (scale + 1) * (conditional - free)
         return guided_BLV
 
     def _forward(self, tokens_BL: Tensor, attention_BL: Tensor | None) -> Tensor:
@@ -126,7 +126,7 @@ class _Marker(StoppingCriteria):
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedAutoregressiveDecoder:
-    """transformers' generate, told to write exactly as many tokens as asked. Its noise is PyTorch's, from `seed`."""
+    """transformers' generate with a fixed number of new tokens. Its noise is PyTorch's, from `seed`."""
 
     model: LlamaForCausalLM
     kernel: Kernel

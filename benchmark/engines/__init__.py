@@ -1,1 +1,1 @@
-"""Ways of executing a model's forward passes, behind two small interfaces: a canvas's, and a cache's."""
+"""Ways of executing a model's forward passes, behind two small interfaces: one for a canvas, one for a cache."""

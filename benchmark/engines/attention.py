@@ -1,4 +1,4 @@
-"""Attention kernels by name, the same for every engine and both arms. One is chosen, never fallen back from.
+"""Attention kernels by name, the same for every engine and both arms. The chosen kernel runs; none replaces it.
 
 FlashAttention-2 (Dao, arXiv 2307.08691) is the flash-attn package where that is installed, else the copy of
 its kernels that PyTorch carries. `sdpa` is the kernel that PyTorch would choose, pinned so that it is the one
@@ -26,7 +26,7 @@ FLASH_HEAD_MULTIPLE = 8
 FLASH_HEAD_LIMIT = 256
 
 UNSPLIT_SHARE = 1.6
-"""Rows and key heads together, to a multiprocessor, from which on FlashAttention-2 does not split the keys of a row."""
+"""From this many rows times key heads a multiprocessor on, FlashAttention-2 does not split the keys of a row."""
 
 SDPA_QUERIES = 64
 """Fewer queries than keys are filled up to a multiple of so many: cuDNN makes a plan for each number that it meets."""
@@ -181,7 +181,7 @@ class Plain(_AsTheyAre):
 
     @property
     def name(self) -> str:
-        """Just this."""
+        """The kernel's only name."""
         return "eager"
 
     def full(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, mask_BQS: Tensor | None, *, causal: bool) -> Tensor:
@@ -249,7 +249,7 @@ def _check_flash(head: int, device: torch.device) -> None:
 def _offsets(rows: int, queries: int, positions: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Where each row's queries and its keys begin, and where the last end.
 
-    Kept for good, a few bytes a shape: every layer reads them, and so does every graph recorded with them.
+    They are never freed, a few bytes a shape: every layer reads them, and so does every graph recorded with them.
     """
     each_B = torch.arange(rows + 1, dtype=torch.int32, device=device)
     return each_B * queries, each_B * positions
@@ -272,6 +272,6 @@ def _repeat(x_BSGd: Tensor, groups: int) -> Tensor:
 
 
 def _within(seen_B: Tensor, positions: int, mask_B1S: Tensor | None) -> Tensor:
-    """Which positions of a cache hold keys that may be seen."""
+    """The mask of the cache's positions whose keys may be seen."""
     written_B1S = torch.arange(positions, device=seen_B.device)[None, None] < seen_B[:, None, None]
     return written_B1S if mask_B1S is None else written_B1S & mask_B1S

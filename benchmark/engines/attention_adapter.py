@@ -25,7 +25,7 @@ def use_kernel(body: PreTrainedModel, kernel: Kernel) -> None:
 
 
 def pinned(kernel: Kernel, *, padded: bool) -> AbstractContextManager[object]:
-    """Where transformers leaves the choice to PyTorch, make it here; a mask may need another than the usual."""
+    """Fix the kernel that PyTorch takes for `sdpa`, which transformers leaves open; a mask may need another kernel."""
     if not isinstance(kernel, Sdpa):
         return nullcontext()
     backends = [kernel.backend]

@@ -1,4 +1,4 @@
-"""Compiled passes over a canvas: tokens go into a fixed position, hidden states come out of another.
+"""Compiled passes over a canvas: tokens go into one fixed buffer, hidden states come out of another.
 
 Dimensions: B rows, R rows of a part, L tokens, M positions, D hidden.
 """
@@ -55,7 +55,7 @@ class CompiledCanvas:
         shape = Shape(rows=part, prompt_tokens=prompt_tokens, output_tokens=output_tokens, padded=padded)
         if self._pass is None or self._shape != shape:
             self._pass = None
-            gc.collect()  # its graph's memory is free before the next takes its own
+            gc.collect()  # frees its graph's memory before the next pass takes its own
             self._pass, self._shape = _Pass(self.body, shape), shape
         return self._pass.captured.seconds
 

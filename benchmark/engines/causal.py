@@ -1,7 +1,7 @@
 """Compiled continuation: one pass that reads the prompts, then the same pass for each new token.
 
-All that changes from token to token lies on the device: the token, how many keys the cache holds, and the
-position of the next token. So the host does nothing between two tokens but to replay the pass.
+All that changes from token to token is on the device: the token, the number of keys in the cache, and the
+position of the next token. So between two tokens the host only replays the pass.
 
 Dimensions: X layers, B rows, R rows of a part, P prompt tokens, N output tokens, S = P + N positions of the
 cache, G key heads, d of a head, D hidden.
@@ -123,7 +123,7 @@ class CompiledCausal:
         self._begun = True
 
     def written(self) -> Tensor:
-        """See CausalPasses. A copy, since the next generation writes in the same position."""
+        """See CausalPasses. A copy, since the next generation writes into the same memory."""
         return self._current.written_BN.clone()
 
     @property

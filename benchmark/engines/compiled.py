@@ -1,10 +1,10 @@
 """Layers compiled once and reused for all, on static shapes; on a GPU, one CUDA graph a pass.
 
-What is read of a canvas has another shape at each step: there the graph ends below the last layer, whose `top` is
-called after it, uncompiled.
+A diffusion step reads another number of positions each time. So the graph of a canvas ends below the last layer; `top`
+computes the last layer after the graph, uncompiled.
 
-A batch is taken in equal parts of whole rows, of about `PART_TOKENS` tokens each: matrix products are as
-fast as on the whole, and activations take the memory of a part.
+A batch is computed in equal parts of whole rows, of about `PART_TOKENS` tokens each: matrix products are as
+fast as on the whole batch, and activations take the memory of one part.
 
 Dimensions: X layers, R rows of a part, B rows, L tokens, D hidden, S positions of a cache, G key heads, d of a head,
 M positions of a row.
@@ -34,13 +34,13 @@ PART_TOKENS = 8192
 """Tokens of one part of a batch: enough for full-speed matrix products, few enough for small activations."""
 
 SHAPES_AT_MOST = 1 << 16
-"""Each shape is compiled on purpose; PyTorch would give up after eight of one function, and 256 of one source."""
+"""Each shape is compiled on purpose; by default PyTorch gives up after 8 shapes of a function, and 256 of a source."""
 
 Work = Callable[[], None]
 
 
 class Underneath(NamedTuple):
-    """What the last layer starts from: hidden states, and the keys and values that it makes of them."""
+    """The input of the last layer: hidden states, and the layer's keys and values of them."""
 
     hidden_RLD: Tensor
     keys_RLGd: Tensor
@@ -158,7 +158,7 @@ class CompiledBody:
 
 
 def _after_attention(attended_BLHd: Tensor, x_BLD: Tensor, weights: LayerWeights, products: Products) -> Tensor:
-    """What remains of a layer; may overwrite its input x."""
+    """The part of a layer after attention; may overwrite its input x."""
     x_BLD = products.added(attended_BLHd.flatten(-2), weights.output, x_BLD)
     gated_BLI = products.gated(x_BLD, weights.post_norm, weights.gate_up)
     return products.added(gated_BLI, weights.down, x_BLD)
@@ -179,7 +179,7 @@ def _rotation_at(rotation: Rotation, positions_RM: Tensor) -> Rotation:
 
 
 def head_size(config: LlamaConfig) -> int:
-    """Size of an attention head, which a config may leave to be worked out."""
+    """Size of an attention head; where the config does not name it, hidden size over heads."""
     return config.head_dim or config.hidden_size // config.num_attention_heads
 
 
@@ -189,7 +189,7 @@ class CompileError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What captured passes are good for."""
+    """The shape that captured passes take."""
 
     rows: int
     prompt_tokens: int
@@ -204,7 +204,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Captured:
-    """Work that is ready to be done again, and the seconds that it took to make it so."""
+    """Captured work: a function that does it again, and the seconds that capturing took."""
 
     replay: Work
     seconds: float
@@ -213,7 +213,7 @@ class Captured:
 def capture(work: Work, device: torch.device, *, before: Work = lambda: None) -> Captured:
     """Compile what `work` calls, and on a GPU record it as one CUDA graph.
 
-    It is run a few times for that, each time after `before`, which sets the state that it changes.
+    `work` runs a few times for that, each time after `before`, which resets the state that `work` changes.
 
     Raises:
         CompileError: when this machine cannot.
@@ -233,13 +233,13 @@ def capture(work: Work, device: torch.device, *, before: Work = lambda: None) ->
 
 
 def _recompiling() -> dict[str, int]:
-    """The compiler's settings that let it meet any number of shapes; PyTorch renamed them in 2.7."""
+    """The compiler's settings that allow any number of shapes; PyTorch renamed them in 2.7."""
     name = "recompile_limit" if hasattr(torch._dynamo.config, "recompile_limit") else "cache_size_limit"  # noqa: SLF001
     return {name: SHAPES_AT_MOST, f"accumulated_{name}": SHAPES_AT_MOST}
 
 
 def _in_a_line(error: Exception) -> str:
-    """The error that the compiler met, which it wraps in one of its own."""
+    """In one line, the error behind the compiler's own error, which wraps it."""
     met = getattr(error, "inner_exception", error)
     return f"{type(met).__name__}: {first_line(met)}"
 
@@ -251,14 +251,14 @@ def _compile_alone(work: Work, before: Work) -> Work:
 
 
 def _record(work: Work, before: Work) -> Work:
-    stream = _beside()
+    stream = _capture_stream()
     stream.wait_stream(torch.cuda.current_stream())
     try:
         with torch.cuda.stream(stream):
             for _ in range(2):
                 before()
                 work()
-    finally:  # also where it fails: its memory is free then, and must not be used before it is done
+    finally:  # also after a failure: the graph's memory is free then, and work on it must have ended
         torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     # the stream is given twice, since a graph that cannot be recorded does not leave its own
@@ -269,7 +269,7 @@ def _record(work: Work, before: Work) -> Work:
 
 
 @cache
-def _beside() -> torch.cuda.Stream:
+def _capture_stream() -> torch.cuda.Stream:
     """The one stream for all captures: cuBLAS keeps a workspace for every stream that it was ever called on."""
     return torch.cuda.Stream()
 

@@ -1,7 +1,7 @@
 """The parts of a Llama decoder layer between its matrix products, as functions of tensors to be compiled.
 
-The same computation as transformers' LlamaDecoderLayer, which tests hold it to, but for rotary embeddings in
-float32, as the published LLaDA and Llama 3 have them; transformers rotates in the type of the weights.
+The computation is that of transformers' LlamaDecoderLayer; tests compare the two. The one difference: rotary embeddings
+are in float32, as in the published LLaDA and Llama 3, and transformers rotates in the type of the weights.
 
 Dimensions: B rows, L tokens of a pass, D hidden, H query heads, G key heads, d of a head, E = (H + 2 G) d,
 I of the MLP, S positions of a cache.
@@ -17,7 +17,7 @@ from torch.nn.functional import silu
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a layer cannot read off its weights."""
+    """Sizes that do not follow from a layer's weights."""
 
     heads: int
     key_heads: int
@@ -54,7 +54,7 @@ def rotate(qkv_BLE: Tensor, rotation: Rotation, sizes: Sizes) -> tuple[Tensor, T
 
 
 def rotate_keys(kv_BLE: Tensor, rotation: Rotation, sizes: Sizes) -> tuple[Tensor, Tensor]:
-    """The same of keys and values alone."""
+    """The same for keys and values alone."""
     k, v = kv_BLE.unflatten(-1, (-1, sizes.head)).chunk(2, dim=2)
     return rotated(k, rotation), v
 

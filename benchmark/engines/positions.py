@@ -1,4 +1,4 @@
-"""Where tokens stand in their rows, and which of them may see which.
+"""Positions of tokens in their rows.
 
 Dimensions: B rows, L tokens.
 """
@@ -7,5 +7,5 @@ from torch import Tensor
 
 
 def rotary_positions(padding_BL: Tensor) -> Tensor:
-    """Position of each token in its own row, padding not counted, as if the row stood alone."""
+    """Position of each token in its own row, without padding, as if the row were alone."""
     return (~padding_BL).cumsum(dim=-1).sub(1).clamp(min=0)

@@ -1,4 +1,4 @@
-"""The matrix products of a decoder layer, each with what surrounds it: the norm before, the gate or residual behind.
+"""The matrix products of a decoder layer, each with the norm before it and the gate or residual after it.
 
 Dimensions: T tokens, K inputs, J outputs of a matrix.
 """
@@ -19,7 +19,7 @@ Function = Callable[..., Any]
 class Products:
     """A layer's products by the library, with norm and gate beside them. Each works on the last dimension.
 
-    Norm and gate are compiled, for each shape anew: numbers of tokens that change all the time had better not be.
+    Norm and gate are compiled anew for each shape. Use `uncompiled` where the number of tokens changes all the time.
     """
 
     def __init__(self, epsilon: float, *, compiles: bool = True) -> None:

@@ -16,7 +16,7 @@ CHUNK_LOGITS = 1 << 26
 """Logits computed at a time: 256 MiB in float32, so that no tensor of all positions by V exists."""
 
 NOISE_SHARE = 8
-"""How many times fewer with noise, which takes four tensors of float64 beside them."""
+"""With noise, the logits at a time are this many times fewer: noise takes four tensors of float64 beside them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Pick(Protocol):
     """Chooses one entry of each row of logits."""
 
     def chunk_logits(self, temperature: float) -> int:
-        """How many logits it takes at a time."""
+        """Number of logits at a time."""
 
     def __call__(
         self, logits_CV: Tensor, cells_C: Tensor, temperature: float, forbidden_id: int | None
@@ -41,7 +41,7 @@ class Pick(Protocol):
 
 @dataclass(frozen=True)
 class TensorPick:
-    """In tensor operations, on any device."""
+    """Picks with tensor operations, on any device."""
 
     def chunk_logits(self, temperature: float) -> int:
         """See Pick."""
@@ -86,8 +86,8 @@ class Head:
     def choose_guided(self, hidden_BMD: Tensor, free_BMD: Tensor, scale: float, cells_BM: Tensor) -> Choice:
         """The same with classifier-free guidance: logits `free + (scale + 1) * (conditional - free)`."""
         pairs = zip(self._chunks(hidden_BMD), self._chunks(free_BMD), strict=True)
-        guided = ((self.linear(with_), self.linear(free)) for with_, free in pairs)
-        return self._choose((free + (scale + 1) * (with_ - free) for with_, free in guided), cells_BM)
+        guided = ((self.linear(conditional), self.linear(free)) for conditional, free in pairs)
+        return self._choose((free + (scale + 1) * (conditional - free) for conditional, free in guided), cells_BM)
 
     def _chunks(self, hidden_BMD: Tensor) -> tuple[Tensor, ...]:
         chunks: tuple[Tensor, ...] = hidden_BMD.flatten(0, 1).split(self._chunk_length())

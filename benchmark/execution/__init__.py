@@ -1,1 +1,1 @@
-"""One run from top to bottom, in whatever process it was given to."""
+"""One run from top to bottom, in any process."""

@@ -18,7 +18,7 @@ from crossover.terminal import say
 
 
 class RunDisplay:
-    """The live line of one run: its place in the sweep, its name, its stage, the samples taken."""
+    """The live line of one run: its number in the sweep, its name, its stage, the samples taken."""
 
     def __init__(self, console: Console, title: str) -> None:
         self._console = console
@@ -54,25 +54,25 @@ class RunDisplay:
 
 
 def title(index: int, size: int, name: str) -> str:
-    """A run's name with its place in the sweep."""
+    """A run's name with its number in the sweep."""
     return f"[{index + 1}/{size}] {name}".replace("[", r"\[", 1) if size > 1 else name
 
 
 def finished(console: Console, heading: str, record: Record) -> None:
-    """One line for a run that has ended, and one for each thing that whoever quotes it must know."""
+    """One line for a run that has ended, and a line for each of its cautions."""
     if record.measurement is None:
         assert record.failure is not None
         console.print(f"{heading}  {record.failure.kind.replace('_', ' ')}", highlight=False)
         return
-    found = metrics(record)
-    judged = f"  perplexity {found['quality/perplexity']:.1f}" if "quality/perplexity" in found else ""
-    latency, rate = found["latency/e2e_s"], found["throughput/tok_per_s"]
+    figures = metrics(record)
+    judged = f"  perplexity {figures['quality/perplexity']:.1f}" if "quality/perplexity" in figures else ""
+    latency, rate = figures["latency/e2e_s"], figures["throughput/tok_per_s"]
     console.print(f"{heading}  {number(latency)} s  {rate:,.0f} tok/s{judged}", highlight=False)
     say(console, *(f"  {line}" for line in cautions(record.measurement)))
 
 
 def cautions(measured: Measurement) -> list[str]:
-    """What was not as the protocol wants it, a line each."""
+    """A line for each fact that a reader must know before quoting the figures."""
     lines = [] if measured.fallback is None else [measured.fallback]
     if measured.watched is not None and measured.watched.verdict is not Verdict.clean:
         lines.append(f"{measured.watched.verdict}: {measured.watched.why}")
@@ -80,6 +80,8 @@ def cautions(measured: Measurement) -> list[str]:
         lines.append(f"the first sample was far slower: {len(measured.warmup_s)} warm-up runs are too few")
     if measured.stopped_by is StoppedBy.budget:
         share = measured.interval_share
-        found = "the median has no 95% interval" if share is None else f"the median's 95% interval is {share:.0%} wide"
-        lines.append(f"time budget spent: {found} after {len(measured.samples)} samples")
+        interval = (
+            "the median has no 95% interval" if share is None else f"the median's 95% interval is {share:.0%} wide"
+        )
+        lines.append(f"time budget spent: {interval} after {len(measured.samples)} samples")
     return lines

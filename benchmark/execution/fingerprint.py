@@ -1,4 +1,4 @@
-"""What else decides a figure: variables that change speed, the weights' hash, the configuration without its secrets."""
+"""The fingerprint of a run: its configuration without secrets, its checkpoint's revision, the hash of its weights."""
 
 import hashlib
 import json
@@ -17,7 +17,10 @@ SMALL_BYTES = 64 << 20
 
 
 def fingerprint(model: Model, config: str | None) -> Fingerprint:
-    """Of one run: its configuration, and its checkpoint's revision and weights as far as they are on this machine."""
+    """The fingerprint of one run.
+
+    Where the checkpoint is not on this machine, the revision is that of the configuration and the hash is None.
+    """
     folder = _on_this_machine(model)
     return Fingerprint(
         config=None if config is None else without_secrets(config),
@@ -39,8 +42,8 @@ def revision(folder: Path) -> str | None:
 def weights_sha256(folder: Path) -> str | None:
     """Hash of the index of sharded weights, of a small file of weights, or of a large one's header.
 
-    Index and header hold names, types, shapes and places. They tell checkpoints of another make apart in no time, and
-    do not look at the values.
+    Index and header hold names, types, shapes and offsets. They tell different checkpoints apart in no time, and do not
+    depend on the values.
     """
     index = folder / "model.safetensors.index.json"
     try:

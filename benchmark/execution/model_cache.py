@@ -24,14 +24,14 @@ class LoadedModel:
 
 
 class ModelCache:
-    """Room for one loaded; asking for another drops the first before the second is loaded."""
+    """Holds one loaded model. A request for another model drops the first before the second is loaded."""
 
     def __init__(self) -> None:
         self._wanted: tuple[object, ...] | None = None
         self._loaded: LoadedModel | None = None
 
     def get(self, run: Run) -> LoadedModel:
-        """The loaded of a run, loaded only if it is not the one that the last call got."""
+        """The run's model; it is loaded only if the last call asked for another."""
         model = run.model
         wanted = (model.checkpoint, model.revision, model.architecture, model.family)
         wanted += (run.weights, run.precision, run.device)  # type: ignore[assignment]
@@ -41,7 +41,7 @@ class ModelCache:
             self._loaded = None
             gc.collect()
             if torch.cuda.is_initialized():
-                torch.cuda.empty_cache()  # the next model in pieces of the last one's memory would hold on to all of it
+                torch.cuda.empty_cache()  # a tensor in a piece of the last model's memory would keep all of that memory
             self._loaded = _load(run)
             self._wanted = wanted
         return self._loaded
@@ -59,4 +59,4 @@ def _load(run: Run) -> LoadedModel:
 
 
 MODEL_CACHE = ModelCache()
-"""This process's."""
+"""The model cache of this process."""

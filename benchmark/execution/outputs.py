@@ -1,4 +1,4 @@
-"""From what a decoder wrote to what the record keeps of it: samples, texts, which prompts were whose."""
+"""Turn a decoder's outputs into the record's: samples, texts, and the prompts of each sample."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -13,12 +13,12 @@ from crossover.records.texts import Generated
 
 
 def batch_rows(prompts: int, batch: int, sample: int) -> tuple[int, ...]:
-    """Which prompts a sample decodes: the next `batch` of them, going round from the last to the first."""
+    """Indices of the prompts that a sample decodes: the next `batch` of them; the first prompt follows the last."""
     return tuple((sample * batch + row) % prompts for row in range(batch))
 
 
 def prompts_digest(prompts: Iterable[Prompt]) -> str:
-    """Hash of the documents behind the prompts, in their order: equal for two models that were asked the same."""
+    """Hash of the documents behind the prompts, in their order: equal for two models that got the same documents."""
     return hashlib.sha256(" ".join(prompt.digest for prompt in prompts).encode()).hexdigest()[:16]
 
 
@@ -28,8 +28,8 @@ def read_back(
     samples: Sequence[Timed],
     tokenizer: PreTrainedTokenizerBase | None,
 ) -> tuple[Generated, ...]:
-    """Each prompt's output, from the first sample that decoded it; not that of prompts that only fill a batch."""
-    if tokenizer is None:  # random weights write nothing that could be read
+    """Each prompt's output, from the first sample that decoded it. Prompts that only fill a batch are left out."""
+    if tokenizer is None:  # random weights have no text
         return ()
     outputs: dict[int, list[int]] = {}
     for row, sample in zip(rows, samples, strict=True):
@@ -54,7 +54,7 @@ def samples_of(
     labels: Sequence[tuple[Label, ...]],
     ends: frozenset[int],
 ) -> tuple[Sample, ...]:
-    """The record's samples: times, prompts, valid tokens, what was wrong with the machine."""
+    """The record's samples: times, prompts, valid tokens, and the state of the machine with its labels."""
     return tuple(_sample(*each, ends) for each in zip(timed, rows, labels, strict=True))
 
 
@@ -73,4 +73,4 @@ def _sample(timed: Timed, row: tuple[int, ...], labels: tuple[Label, ...], ends:
 
 
 def _until_end(tokens: list[int], ends: frozenset[int]) -> int:
-    return next((place for place, token in enumerate(tokens) if token in ends), len(tokens))
+    return next((index for index, token in enumerate(tokens) if token in ends), len(tokens))

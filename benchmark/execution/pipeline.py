@@ -58,7 +58,7 @@ class _Quality:
 
 @dataclass(frozen=True, kw_only=True)
 class _Taken:
-    """What was timed, on what, and where its time went if that was asked."""
+    """The timed generations, the engine that they ran on, and the profile if the run asks for one."""
 
     measured: Measured
     ran: Ran
@@ -67,7 +67,7 @@ class _Taken:
 
 @dataclass(frozen=True, kw_only=True)
 class _Outcome:
-    """How a run ended, what it ran on, and what was to be expected of it; None when it never got so far."""
+    """How a run ended, the engine that it ran on, and its estimate; None for what it did not reach."""
 
     result: Measurement | Failure
     ran: Ran | None = None
@@ -75,7 +75,7 @@ class _Outcome:
 
 
 def execute(run: Run, *, sweep: str, models: ModelCache, report: Report, config: str | None = None) -> Record:
-    """Measure `run`, or say why it could not be measured. `models` keeps a model for the next run.
+    """Measure `run`, or record why it could not be measured. `models` keeps a model for the next run.
 
     `config` is the configuration as composed, for the record.
     """
@@ -137,9 +137,9 @@ def measure_run(run: Run, models: ModelCache, report: Report, estimate: Estimate
 
 
 def _measure(run: Run, loaded: LoadedModel, prompts: list[Prompt], estimate: Estimate | None, report: Report) -> _Taken:
-    """Prepare a decoder, time it, and profile it if asked.
+    """Prepare a decoder, time it, and profile it if the run asks for that.
 
-    It ends here, so that what it holds on the device is free for the judges.
+    The decoder ends with this function, so that the judges can use its memory on the device.
     """
 
     def batch_of(sample: int) -> Batch:
@@ -161,7 +161,7 @@ def _measure(run: Run, loaded: LoadedModel, prompts: list[Prompt], estimate: Est
     profile = None
     if run.profile:
         report(Stage.profile, 0, 1)
-        ran = replace(run, engine=ready.ran.engine)  # another than asked for keeps its cache otherwise
+        ran = replace(run, engine=ready.ran.engine)  # after a fallback the cache is another engine's
         subject = Subject(
             decoder=ready.decoder, model=loaded.model, batch=batch_of(0), run=ran, clock=instruments.clock
         )
@@ -180,7 +180,7 @@ def _instruments(run: Run) -> Instruments:
 
 
 def _prompts(run: Run, loaded: LoadedModel, decoded: int) -> list[Prompt]:
-    """The prompts to decode, and those whose likelihood is asked for."""
+    """The prompts to decode and, where more are needed, those for the likelihood."""
     if loaded.tokenizer is None:
         return random_prompts(
             vocabulary=loaded.model.vocabulary,
@@ -201,11 +201,11 @@ def _prompts(run: Run, loaded: LoadedModel, decoded: int) -> list[Prompt]:
 
 
 def _check(run: Run) -> None:
-    """Refuse what is known before anything is loaded.
+    """Refuse a run that cannot succeed, before anything is loaded.
 
     Raises:
         InfeasibleError: when no machine can run it.
-        UserError: when this one is not what the run demands.
+        UserError: when this machine is not the one that the run demands.
     """
     if run.infeasible:
         raise InfeasibleError(run.infeasible)
@@ -230,7 +230,7 @@ def _attempt(run: Run, models: ModelCache, report: Report) -> _Outcome:
         failure = Failure(kind=stop.kind, message=str(stop))
     except KeyboardInterrupt:
         failure = Failure(kind=FailureKind.interrupted, message="interrupted from the keyboard")
-    except Exception as error:  # whatever it is, it belongs in the record, and the sweep goes on
+    except Exception as error:  # any error belongs in the record, and the sweep goes on
         log.exception("%s failed", run.name)
         kind = FailureKind.out_of_memory if is_out_of_memory(error) else FailureKind.error
         failure = Failure(kind=kind, message=f"{type(error).__name__}: {error}")
@@ -238,7 +238,7 @@ def _attempt(run: Run, models: ModelCache, report: Report) -> _Outcome:
 
 
 def _environment(run: Run, ran: Ran | None) -> Environment | None:
-    """Where this is; None when a broken device does not even say what it is."""
+    """The facts of this machine; None when a broken device does not answer."""
     engine, attention = (run.engine, run.attention) if ran is None else (ran.engine, ran.attention)
     try:
         on_gpu = run.device is Device.cuda and torch.cuda.is_available()
@@ -255,7 +255,7 @@ def _batch(prompts: list[Prompt], rows: tuple[int, ...], seed: int, device: torc
 
 
 def _score(run: Run, generated: tuple[Generated, ...], ends: frozenset[int], report: Report) -> _Quality:
-    """Score what was timed. A judge that fails takes its own figures along, not the measurement."""
+    """Score the timed texts. When a judge fails, its figures are missing and the measurement stays."""
     try:
         scores = score(generated, ends, load_scorers(run.judge, run.encoder, run.device), report)
         return _Quality(scores=scores, failure=None)

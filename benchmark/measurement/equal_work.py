@@ -19,7 +19,7 @@ def check_equal_work(
     """Look at every output of a run, those of the memory pass among them.
 
     Raises:
-        BrokenProtocolError: saying what was expected and what was found.
+        BrokenProtocolError: when an output is not as agreed; the message says what was expected and what was there.
     """
     outputs = [(rows[0], measured.untimed), *zip(rows, (timed.generation for timed in measured.samples), strict=True)]
     for row, generation in outputs:
@@ -33,9 +33,9 @@ def check_equal_work(
 
 
 def _check_size(run: Run, generation: Generation) -> None:
-    found, expected = tuple(generation.tokens_BN.shape), (run.batch, run.output_tokens)
-    if found != expected:
-        raise BrokenProtocolError(f"the output has {found[0]} x {found[1]} tokens, not {expected[0]} x {expected[1]}")
+    shape, expected = tuple(generation.tokens_BN.shape), (run.batch, run.output_tokens)
+    if shape != expected:
+        raise BrokenProtocolError(f"the output has {shape[0]} x {shape[1]} tokens, not {expected[0]} x {expected[1]}")
     passes = expected_forward_passes(run)
     if generation.forward_passes != passes:
         raise BrokenProtocolError(
@@ -44,14 +44,15 @@ def _check_size(run: Run, generation: Generation) -> None:
 
 
 def _check_steps(run: Run, timing: Timing) -> None:
-    """What the clock saw end: a prefill and a step for each other token, or a step for each pass, two with guidance."""
+    """Check the timed phases: a prefill and a step a further token; with diffusion, a step a pass or guided pair."""
     guided = run.diffusion is not None and run.diffusion.guidance_scale > 0
     prefills = 0 if run.diffusion else 1
     expected = expected_forward_passes(run) // (2 if guided else 1) - prefills
-    found_prefills, found = int(timing.prefill_s is not None), len(timing.step_s)
-    if (found_prefills, found) != (prefills, expected):
+    timed_prefills, timed_steps = int(timing.prefill_s is not None), len(timing.step_s)
+    if (timed_prefills, timed_steps) != (prefills, expected):
         raise BrokenProtocolError(
-            f"{found_prefills} prefills and {found} steps were timed where the schedule has {prefills} and {expected}"
+            f"{timed_prefills} prefills and {timed_steps} steps were timed "
+            f"where the schedule has {prefills} and {expected}"
         )
 
 
@@ -70,7 +71,7 @@ def _check_prompts(generation: Generation, expected: list[list[int]]) -> None:
 
 
 def _check_repeats(outputs: Sequence[tuple[tuple[int, ...], Generation]]) -> None:
-    """The same prompts give the same tokens; noise too is that of the prompt, not of the repeat."""
+    """Check that the same prompts gave the same tokens; noise depends on the prompt and not on the repeat."""
     first: dict[tuple[int, ...], Generation] = {}
     for row, generation in outputs:
         other = first.setdefault(row, generation)

@@ -32,7 +32,7 @@ class Timing:
 
 @dataclass(frozen=True, kw_only=True)
 class Timed:
-    """A generation with its timing, and what was read of the machine around it."""
+    """A generation with its timing, and the state of the machine around it."""
 
     generation: Generation
     timing: Timing
@@ -52,7 +52,7 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Instruments:
-    """What a run is measured with: a clock, a way to find peaks of memory, and one to watch the machine."""
+    """What a run is measured with: a clock, a reader of memory peaks, and a monitor of the machine."""
 
     clock: Clock
     peaks: Callable[[], AbstractContextManager[Peaks]]

@@ -1,4 +1,4 @@
-"""Peak memory of a stretch of work, so reset that nothing from before it shows through."""
+"""Peak memory of a piece of work. Each peak is reset first, so that earlier work does not show in it."""
 
 import contextlib
 import ctypes
@@ -18,7 +18,7 @@ SAMPLING_INTERVAL_S = 0.002
 
 @dataclass(kw_only=True)
 class Peaks:
-    """Filled when the watched stretch ends. What the device does not have stays None."""
+    """The peaks of a piece of work, set when it ends. A peak that the device does not have stays None."""
 
     reserved_bytes: int | None = None
     allocated_bytes: int | None = None
@@ -27,7 +27,7 @@ class Peaks:
 
 @contextmanager
 def cuda_peaks() -> Iterator[Peaks]:
-    """Peaks of PyTorch's allocator on the current GPU; what it had cached is given back before."""
+    """Peaks of PyTorch's allocator on the current GPU. Its cache is emptied before."""
     peaks = Peaks()
     gc.collect()
     torch.cuda.synchronize()
@@ -41,7 +41,7 @@ def cuda_peaks() -> Iterator[Peaks]:
 
 @contextmanager
 def host_peaks() -> Iterator[Peaks]:
-    """Peak resident set of this process: the kernel's own mark where it can be reset, else sampled."""
+    """Peak resident set of this process: the kernel's own high-water mark where it can be reset, else sampled."""
     peaks = Peaks()
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):  # neither musl nor macOS has malloc_trim
@@ -52,7 +52,7 @@ def host_peaks() -> Iterator[Peaks]:
 
 
 def _reset_kernel_mark() -> bool:
-    """Reset VmHWM, see proc(5); False where there is no such thing, or not for us."""
+    """Reset VmHWM, see proc(5); False where the system has no such file or does not let us write to it."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
@@ -63,9 +63,9 @@ def _reset_kernel_mark() -> bool:
 @contextmanager
 def _kernel_mark() -> Iterator[Callable[[], int]]:
     def peak() -> int:
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
-        assert found is not None
-        return int(found[1]) * 1024
+        match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
+        assert match is not None
+        return int(match[1]) * 1024
 
     yield peak
 

@@ -1,10 +1,11 @@
-"""Where time, memory and energy go: passes of their own after the timed ones, which they leave untouched.
+"""Where time, memory and energy go: further generations after the timed samples, which stay as they are.
 
 Time: one generation under torch.profiler. On a GPU the sum of kernels' durations by kind, and the time in which no
-kernel ran; on a CPU the operators' own times by kind, and the time between operators, which is Python's. The head is
-what runs inside its module, and kernels that choose a token by their names; inside a CUDA graph its products cannot
-be told from other products and count as matrix. Memory: one more generation, read at the end of each phase; nothing
-waits for the device. Energy: generations one after another until the GPU's counter has something to count.
+kernel ran; on a CPU the operators' own times by kind, and the time between operators, which is Python's. Head time is
+that of everything inside the head's module, and of the kernels that choose a token, which are known by their names.
+Inside a CUDA graph the head's products cannot be told from other products and count as matrix. Memory: one more
+generation, read at the end of each phase; nothing waits for the device. Energy: generations one after another, for at
+least `LEAST_ENERGY_S`.
 """
 
 import logging
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 
 HEAD = "crossover.head"
 LEAST_ENERGY_S = 5.0
-"""The counter moves every few tens of milliseconds: over so long that is less than 1%."""
+"""The counter moves every few tens of milliseconds, which is less than 1% of this time."""
 NANO = 1e-9
 MICRO = 1e-6
 
@@ -49,14 +50,14 @@ KINDS = {
         r"gemm|gemv|cutlass|nvjet|xmma|cublas|splitk|matmul|aten::(mm|addmm|bmm|linear)\b|mkldnn", re.IGNORECASE
     ),
 }
-"""The first whose words a kernel's or an operator's name has; else it is `other`."""
+"""A kernel or an operator has the first kind whose pattern its name matches, else it is `other`."""
 WAITS = re.compile(r"(Context|Stream|Event) Sync\b|Stream Wait Event|Event Record")
-"""What some versions of the profiler list among the device's activities: waits and marks, in which nothing runs."""
+"""Waits and marks, in which nothing runs; some versions of the profiler list them among the device's activities."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Something that ran from one moment to another, in nanoseconds."""
+    """A kernel, a copy or a range, with its start and its end in nanoseconds."""
 
     name: str
     start_ns: int
@@ -65,7 +66,7 @@ class Span:
 
 @contextmanager
 def marked(head: nn.Module) -> Iterator[None]:
-    """Mark what runs inside the head, for whoever profiles."""
+    """Mark everything that runs inside the head with a range that the profiler records."""
     ranges: list[record_function] = []
 
     def enter(*_: object) -> None:
@@ -109,21 +110,21 @@ def kernel_times(subject: Subject) -> tuple[float, tuple[KernelTime, ...]]:
     """Latency of one generation under the profiler, and the time of each kind in it."""
     on_gpu = subject.model.device.type == "cuda"
     activities = [ProfilerActivity.CPU, ProfilerActivity.CUDA] if on_gpu else [ProfilerActivity.CPU]
-    with _silent(), marked(subject.model.head), profile(activities=activities) as found:
+    with _silent(), marked(subject.model.head), profile(activities=activities) as trace:
         timed = time_once(subject.decoder, subject.batch, subject.run.output_tokens, subject.clock)
     if not on_gpu:
-        return timed.timing.latency_s, operators(found, timed.timing.latency_s)
-    kernels, heads = device_spans(found)
+        return timed.timing.latency_s, operators(trace, timed.timing.latency_s)
+    kernels, heads = device_spans(trace)
     if not kernels:
         log.warning("the profiler saw nothing run on the GPU: its driver may not let users trace it (see CUPTI)")
         return timed.timing.latency_s, ()
     return timed.timing.latency_s, by_kind(kernels, heads, timed.timing.latency_s)
 
 
-def device_spans(found: profile) -> tuple[list[Span], list[Span]]:
-    """What ran on the GPU: kernels, copies and fills; and, apart from them, the head's ranges there."""
+def device_spans(trace: profile) -> tuple[list[Span], list[Span]]:
+    """The kernels, copies and fills that ran on the GPU; and, in a list of their own, the head's ranges there."""
     spans, heads = [], []
-    for event in found.profiler.kineto_results.events():  # type: ignore[union-attr]
+    for event in trace.profiler.kineto_results.events():  # type: ignore[union-attr]
         if event.device_type() != DeviceType.CUDA:
             continue
         span = Span(event.name(), event.start_ns(), event.start_ns() + event.duration_ns())
@@ -135,18 +136,18 @@ def device_spans(found: profile) -> tuple[list[Span], list[Span]]:
 
 
 def by_kind(spans: Sequence[Span], heads: Sequence[Span], latency_s: float) -> tuple[KernelTime, ...]:
-    """Seconds and calls of each kind; what lies in a range of the head's is the head's.
+    """Seconds and calls of each kind; a span inside one of the head's ranges belongs to the head.
 
-    Idle is the part of the latency in which nothing ran, before the first kernel and after the last one too.
+    Idle is the part of the latency in which nothing ran, also before the first kernel and after the last one.
     """
     seconds: dict[str, float] = defaultdict(float)
     calls: dict[str, int] = defaultdict(int)
     ranges = sorted(heads, key=lambda span: span.start_ns)
-    place = 0
+    index = 0
     for span in sorted(spans, key=lambda span: span.start_ns):
-        while place < len(ranges) and ranges[place].end_ns <= span.start_ns:
-            place += 1
-        inside = place < len(ranges) and ranges[place].start_ns <= span.start_ns
+        while index < len(ranges) and ranges[index].end_ns <= span.start_ns:
+            index += 1
+        inside = index < len(ranges) and ranges[index].start_ns <= span.start_ns
         kind = "head" if inside else kind_of(span.name)
         seconds[kind] += (span.end_ns - span.start_ns) * NANO
         calls[kind] += 1
@@ -159,11 +160,11 @@ def kind_of(name: str) -> str:
     return next((kind for kind, words in KINDS.items() if words.search(name)), "other")
 
 
-def operators(found: profile, latency_s: float) -> tuple[KernelTime, ...]:
+def operators(trace: profile, latency_s: float) -> tuple[KernelTime, ...]:
     """The operators' own times on a CPU, by kind."""
     seconds: dict[str, float] = defaultdict(float)
     calls: dict[str, int] = defaultdict(int)
-    for event in found.events() or ():
+    for event in trace.events() or ():
         if event.name == HEAD or event.name.startswith("aten::"):
             kind = "head" if _in_head(event) else kind_of(event.name)
             seconds[kind] += event.self_cpu_time_total * MICRO

@@ -15,22 +15,22 @@ OUTLIER_SCORE = 3.5
 NORMAL_MAD = 0.6745
 """Median absolute deviation of a standard normal variable."""
 LEAST_OTHERS = 4
-"""As many later samples as a spread needs; a run of 5 has them."""
+"""The number of later samples that a spread needs; a run of 5 samples has them."""
 LEAST_EXCESS = 0.03
-"""A first sample that is slower by less does no harm, however quiet the others are."""
+"""A first sample that is slower by a smaller share does no harm, however little the others vary."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """At least so many samples; then until the precision or the budget of `stopping`, if there is one."""
+    """When to stop: after `least` samples, and with `stopping` not before its precision or its budget is reached."""
 
     least: int
     stopping: Stopping | None
 
     def verdict(self, latencies_s: Sequence[float], spent_s: float) -> StoppedBy | None:
-        """Why to stop after these samples, which took `spent_s` together; None to go on.
+        """The reason to stop after these samples, which took `spent_s` together; None to go on.
 
-        The interval is looked at after every sample, so it is somewhat narrower than one of a fixed number would be.
+        The interval is checked after every sample, so it is somewhat narrower than that of a number fixed beforehand.
         """
         if len(latencies_s) < self.least:
             return None
@@ -43,16 +43,16 @@ class Rule:
 
 
 def interval_share(latencies_s: Sequence[float]) -> float | None:
-    """Width of the median's 95% interval over the median; None under 6 samples, whose range covers less than that."""
-    found = median_interval(latencies_s)
-    return None if found is None else (found[1] - found[0]) / median(latencies_s)
+    """Width of the median's 95% interval over the median; None under 6 samples, whose range covers less than 95%."""
+    interval = median_interval(latencies_s)
+    return None if interval is None else (interval[1] - interval[0]) / median(latencies_s)
 
 
 def median_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float] | None:
-    """Two order statistics that hold the median with at least `level`, whatever the distribution.
+    """Two order statistics that contain the median with at least `level`, whatever the distribution.
 
-    The number of values below the median is binomial (n, 1/2): the k-th value from either end will do for the largest
-    k with 2 P(X < k) <= 1 - level. None where not even the smallest and the largest value are far enough apart.
+    The number X of values below the median is binomial (n, 1/2). The interval runs between the k-th values from either
+    end, with the largest k that has 2 P(X < k) <= 1 - level. None where even the whole range covers less than `level`.
     """
     samples = len(values)
     rank = 0

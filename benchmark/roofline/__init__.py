@@ -1,1 +1,1 @@
-"""FLOPs, bytes and memory from a shape, the device's ceilings, and what follows before a run."""
+"""FLOPs, bytes and memory from a shape, the device's ceilings, and the prediction made from them before a run."""

@@ -2,8 +2,8 @@
 
 Copying counts bytes read and bytes written. Buffers are far larger than any cache. Each figure is the median of
 repeats, by CUDA events on a GPU and by the monotonic clock on a CPU. A product is dense, square, in the run's type,
-with random operands: zeros draw less power and show a rate that no real work reaches. What was measured beside another
-process on the GPU, or while it was throttled, is used but not kept.
+with random operands: zeros draw less power and show a rate that no real work reaches. A figure that was measured beside
+another process on the GPU, or while the GPU was throttled, is used but not kept.
 """
 
 import contextlib
@@ -32,14 +32,14 @@ GPU_COPY_BYTES, GPU_MATRIX, GPU_REPEATS = 2 << 30, 8192, 20
 CPU_COPY_BYTES, CPU_MATRIX, CPU_REPEATS = 256 << 20, 768, 7
 WARMUP = 3
 SPOILING = {Label.foreign_process, Label.throttled}
-"""Labels of a measurement that says less than the device can do."""
+"""Labels of a measurement whose figures may be lower than what the device can do."""
 
 
 @cache
 def ceilings(device: torch.device, dtype: torch.dtype) -> Ceilings:
-    """The device's ceilings for `dtype`: those kept from an earlier measurement of this very device, else measured.
+    """The device's ceilings for `dtype`: those kept from an earlier measurement of the same device, else measured.
 
-    What identifies a device: a GPU's UUID, driver and PyTorch's version; a CPU's name, threads and PyTorch's version.
+    UUID, driver and PyTorch's version identify a GPU; name, threads and PyTorch's version identify a CPU.
     """
     from benchmark.hardware.environment import watch
 
@@ -47,13 +47,13 @@ def ceilings(device: torch.device, dtype: torch.dtype) -> Ceilings:
     if (known := kept(identity)) is not None:
         return known
     with watch(on_gpu=device.type == "cuda")() as seen:
-        found = measure_ceilings(device, dtype)
+        measured = measure_ceilings(device, dtype)
     spoilt = SPOILING.intersection(*labels([seen.conditions], os.cpu_count() or 1))
     if not spoilt:
-        return keep(identity, found)
+        return keep(identity, measured)
     why = ", ".join(sorted(WORDS[label] for label in spoilt))
     log.warning("the device's ceilings were measured while it was disturbed (%s): used for now, not kept", why)
-    return found
+    return measured
 
 
 def measure_ceilings(device: torch.device, dtype: torch.dtype) -> Ceilings:
@@ -66,29 +66,29 @@ def measure_ceilings(device: torch.device, dtype: torch.dtype) -> Ceilings:
     # A first product, for which cuBLAS takes a workspace that it keeps: later it would take it out of freed gigabytes,
     # which could then not be given back.
     torch.mm(*torch.ones(2, 16, 16, device=device, dtype=dtype))
-    found = Ceilings(
+    measured = Ceilings(
         copy_bytes_per_s=2 * copied / _copy_s(copied, device, clock, repeats),
         matrix_flop_per_s=2 * size**3 / _product_s(size, device, dtype, clock, repeats),
     )
     if on_gpu:
-        torch.cuda.empty_cache()  # gigabytes that whatever comes next may need in another size
-    return found
+        torch.cuda.empty_cache()  # gigabytes that the next tensors may need in other sizes
+    return measured
 
 
 def kept(identity: str) -> Ceilings | None:
-    """What was measured before; None where nothing was, or the file is not ours to read."""
+    """The ceilings that were measured before; None where there are none, or the file cannot be read."""
     with contextlib.suppress(KeyError, TypeError):
         return Ceilings(**_known()[identity])
     return None
 
 
-def keep(identity: str, found: Ceilings) -> Ceilings:
-    """Write what was measured beside what is there already. A cache that cannot be written costs a second next time."""
+def keep(identity: str, measured: Ceilings) -> Ceilings:
+    """Add the measured ceilings to the file. If it cannot be written, the next run measures again, in a second."""
     file = cache_file()
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, json.dumps(_known() | {identity: asdict(found)}, indent=1))
-    return found
+        replace_file(file, json.dumps(_known() | {identity: asdict(measured)}, indent=1))
+    return measured
 
 
 def cache_file() -> Path:

@@ -1,4 +1,4 @@
-"""What can be said of a run before it starts: its shape, its device's ceilings, and what follows from both."""
+"""The estimate of a run before it starts: its shape, its device's ceilings, and the prediction from both."""
 
 import logging
 from dataclasses import dataclass
@@ -29,15 +29,15 @@ class Estimate:
 
 
 def estimate_run(run: Run) -> Estimate | None:
-    """The estimate on this machine; None where shape or device do not say enough. It never fails a run."""
+    """The estimate on this machine; None where the shape or the ceilings are not known. It never raises."""
     try:
         shape = shape_of_run(run)
-        found = ceilings(torch.device(run.device.value), DTYPES[run.precision])
-        prediction = predict(run, shape, found, gpu_memory_bytes(run.device))
-    except (UserError, KeyError, RuntimeError, OSError, ValueError) as error:  # the run itself will say it better
+        device_ceilings = ceilings(torch.device(run.device.value), DTYPES[run.precision])
+        prediction = predict(run, shape, device_ceilings, gpu_memory_bytes(run.device))
+    except (UserError, KeyError, RuntimeError, OSError, ValueError) as error:  # the run says it better
         log.info("no estimate on %s: %s", run.name, error)
         return None
-    return Estimate(shape=shape, ceilings=found, prediction=prediction)
+    return Estimate(shape=shape, ceilings=device_ceilings, prediction=prediction)
 
 
 def gpu_memory_bytes(device: Device) -> int | None:
@@ -48,10 +48,10 @@ def gpu_memory_bytes(device: Device) -> int | None:
 
 
 def shape_of_run(run: Run) -> Shape:
-    """The shape by the checkpoint's config.json, or by that of the known architecture where it is not on this machine.
+    """The shape from the checkpoint's config.json, or from that of its architecture if the checkpoint is elsewhere.
 
     Raises:
-        UserError: when neither is there.
+        UserError: when neither file is there.
     """
     known = run.model.architecture
     stands_in = known is not None and (run.weights is Weights.random or is_remote(run.model.checkpoint))
@@ -61,19 +61,19 @@ def shape_of_run(run: Run) -> Shape:
 
 
 def limits(run: Run, estimate: Estimate | None, latency_s: float) -> Limits | None:
-    """The run held against its device; None where that is not known."""
+    """The run's speed against its device's ceilings; None without an estimate."""
     if estimate is None:
         return None
     works = list(passes(run, estimate.shape))
-    work, found = total(works), estimate.ceilings
-    least_s = floor_s(works, found)
+    work, device_ceilings = total(works), estimate.ceilings
+    least_s = floor_s(works, device_ceilings)
     return Limits(
-        copy_bytes_per_s=found.copy_bytes_per_s,
-        matrix_flop_per_s=found.matrix_flop_per_s,
+        copy_bytes_per_s=device_ceilings.copy_bytes_per_s,
+        matrix_flop_per_s=device_ceilings.matrix_flop_per_s,
         flop=work.flop,
         bytes=work.bytes,
         floor_s=least_s,
         floor_share=least_s / latency_s,
-        matrix_share=work.flop / latency_s / found.matrix_flop_per_s,
-        copy_share=work.bytes / latency_s / found.copy_bytes_per_s,
+        matrix_share=work.flop / latency_s / device_ceilings.matrix_flop_per_s,
+        copy_share=work.bytes / latency_s / device_ceilings.copy_bytes_per_s,
     )

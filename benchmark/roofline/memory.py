@@ -1,12 +1,13 @@
-"""Memory of a run, counted from its shape and from what each engine has alive at once.
+"""Memory of a run, counted from its shape and from the tensors that each engine holds at once.
 
-What is alive at the peak is needed on any device. PyTorch's allocator on a GPU keeps more: memory of tensors that are
-gone stays reserved in pieces that later tensors do not always fit, until the device is full; then it is given back.
+The tensors that are alive at the peak need memory on any device. PyTorch's allocator on a GPU keeps more: memory of
+tensors that are gone stays reserved, in pieces that later tensors do not always fit. It is given back when the device
+is full.
 
 A layer is widest in its MLP: gate, up and their product of I each, and a few tensors of D (I intermediate, D hidden).
-The published loop and the plain modules run the whole batch at once, the compiled engine a part of it, in memory
-that its CUDA graph holds on to; where kernels/swiglu.py runs, which never writes gate and up, up to 0.5 GiB less than
-this says. Leftover out: quality, likelihood, and on a CPU the interpreter and its libraries.
+The published loop and the plain modules run the whole batch at once. The compiled engine runs a part of it, in memory
+that its CUDA graph keeps; where kernels/swiglu.py runs, which never writes gate and up, the engine needs up to 0.5 GiB
+less than is counted here. Not counted: quality, likelihood, and on a CPU the interpreter and its libraries.
 """
 
 from dataclasses import dataclass
@@ -17,16 +18,16 @@ from crossover.records.run import Run
 from crossover.records.settings import Attention, Device, Diffusion, Engine, Remasking
 
 ALIVE_HIDDEN, KEPT_HIDDEN = 4, 11
-"""Tensors of D beside the MLP's three of I: alive, and kept. The second is what the order of a layer's allocations
-leaves behind in PyTorch's allocator: 20.5 D together for LLaDA-8B, 21 for Llama-3-8B, whose I are 3 and 3.5 D."""
+"""Tensors of D beside the MLP's three of I: those alive, and those kept. PyTorch's allocator keeps more because of the
+order of a layer's allocations: 20.5 D together for LLaDA-8B, 21 for Llama-3-8B, whose I are 3 and 3.5 D."""
 CAPTURED_HIDDEN = 7
 """The same in a compiled layer, whose norms and rotations make no temporaries."""
 PART_TOKENS = 8192
 """Tokens that the compiled engine takes at a time, see engines/compiled.py."""
 CHUNK_LOGITS, NOISE_SHARE = 1 << 26, 8
-"""Logits chosen from at a time in tensor operations, and how many times fewer with noise: engines/choice.py."""
+"""Logits that tensor operations read at a time, and how many times fewer with noise: engines/sampling.py."""
 KERNEL_CHUNK_LOGITS = 1 << 28
-"""The same for the compiled engine's kernel, which writes nothing as large as them: engines/kernels/pick.py."""
+"""Logits that the compiled engine's kernel reads at a time, without a copy of them: engines/kernels/pick.py."""
 WORKSPACE_BYTES = 64 << 20
 """What cuBLAS takes on a recent GPU: 32 MiB for each stream that it is called on, of which there are two."""
 FLOAT32, FLOAT64 = 4, 8
@@ -40,7 +41,7 @@ class Footprint:
     kept_bytes: int
 
     def peak_bytes(self, memory_bytes: int | None) -> int:
-        """What is to be seen on a device of so much memory; None where nothing is kept, as on a CPU."""
+        """The peak on a GPU of `memory_bytes`; None stands for a CPU, where no allocator keeps memory."""
         if memory_bytes is None:
             return self.needed_bytes
         return max(self.needed_bytes, min(self.kept_bytes, memory_bytes))
@@ -77,7 +78,7 @@ def _activations(run: Run, shape: Shape) -> tuple[int, int]:
 
 
 def _with_cache(run: Run, shape: Shape, alive: int, kept: int) -> tuple[int, int]:
-    """The same with keys and values: of every token from the start, or grown by a copy of a layer's at each token."""
+    """The same with the cache: whole from the start, or grown at each token by copying one layer after another."""
     whole = run.batch * run.length * shape.cache_bytes_per_token
     if run.engine is Engine.compiled:
         return whole + alive, whole + kept

@@ -1,8 +1,8 @@
 """A run's time and memory, predicted from its shape before it starts. Plain arithmetic; kept beside what is measured.
 
 Time: each forward pass takes its floor on this device (see work.py) divided by the share of it that an engine reaches,
-or what the host needs to launch its kernels, whichever is longer. Memory: see footprint.py. Both leave out quality and
-likelihood.
+or the time that the host needs to launch its kernels, whichever is longer. Memory: see memory.py. Both leave out
+quality and likelihood.
 """
 
 from benchmark.roofline.memory import footprint
@@ -27,16 +27,16 @@ JOB_START_S = 30.0
 
 
 def predict(run: Run, shape: Shape, ceilings: Ceilings, memory_bytes: int | None = None) -> Prediction:
-    """Latency of one generation, and peak memory on a GPU of so many bytes; None on a CPU, see Footprint."""
+    """Latency of one generation, and peak memory on a GPU of `memory_bytes`; None stands for a CPU, see Footprint."""
     return Prediction(
         latency_s=_latency_s(run, shape, ceilings), peak_bytes=footprint(run, shape).peak_bytes(memory_bytes)
     )
 
 
 def cost_s(run: Run, shape: Shape, prediction: Prediction, *, loads: bool, starts: bool) -> float:
-    """Seconds of a whole run with its least number of samples; `loads` where the model is not there from the last run.
+    """Seconds of a whole run with its least number of samples.
 
-    `starts` where it is a job of its own.
+    `loads` says that the run loads its model, since the last run had another; `starts` that it is a job of its own.
     """
     generations = run.warmup + 1 + run.samples
     loading = shape.weights_bytes / LOAD_BYTES_PER_S if loads and run.weights is Weights.checkpoint else 0.0

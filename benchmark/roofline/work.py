@@ -1,7 +1,7 @@
 """Arithmetic and memory traffic of a run, counted from its shape, and the least time a chip needs for them.
 
-Counted are matrix products (2 operations a multiply-add) and what has to come from memory however well kernels are
-fused: the weights once a forward pass, the key-value cache as it is read and written. Not counted: norms, rotations,
+Counted are matrix products (2 operations a multiply-add), and the bytes that come from memory even with the best fused
+kernels: the weights once a forward pass, the key-value cache as it is read and written. Not counted: norms, rotations,
 softmax and sampling; activations and logits, which can stay on the chip; the embedding, which is a look-up. So the
 floor is low rather than high, and no run can beat it.
 
@@ -41,7 +41,7 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A Llama-like transformer: what its arithmetic and its memory depend on."""
+    """The sizes of a Llama-like transformer that its arithmetic and its memory depend on."""
 
     layers: int
     hidden: int
@@ -62,7 +62,7 @@ class Shape:
 
     @property
     def key_value_products(self) -> int:
-        """Those among them that make keys and values."""
+        """Weights of one layer's matrices that make keys and values."""
         return 2 * self.hidden * self.kv_heads * self.head_dim
 
     @property
@@ -132,8 +132,8 @@ def prefill_pass(shape: Shape, *, batch: int, prompt_tokens: int) -> Work:
     Read at the last position alone. Bytes: as above, and the prompt's keys and values, written once.
     """
     pairs = prompt_tokens * (prompt_tokens + 1) // 2
-    found = _pass(shape, rows=batch, tokens=prompt_tokens, pairs=pairs, read=1, last_pairs=prompt_tokens)
-    return found + _cached(shape, batch * prompt_tokens)
+    uncached = _pass(shape, rows=batch, tokens=prompt_tokens, pairs=pairs, read=1, last_pairs=prompt_tokens)
+    return uncached + _cached(shape, batch * prompt_tokens)
 
 
 def token_pass(shape: Shape, *, batch: int, context: int) -> Work:
@@ -141,8 +141,8 @@ def token_pass(shape: Shape, *, batch: int, context: int) -> Work:
 
     Bytes: as above; the keys and values of the context, all but the new token's read and that one's written.
     """
-    found = _pass(shape, rows=batch, tokens=1, pairs=context, read=1, last_pairs=context)
-    return found + _cached(shape, batch * context)
+    uncached = _pass(shape, rows=batch, tokens=1, pairs=context, read=1, last_pairs=context)
+    return uncached + _cached(shape, batch * context)
 
 
 def passes(run: Run, shape: Shape) -> Iterator[Work]:

@@ -1,4 +1,4 @@
-"""The bound of the K-step sampler on held-out text against steps: a quality of the model that needs no judge."""
+"""The bound of the K-step sampler on held-out text against steps: a measure of the model that needs no judge."""
 
 from collections.abc import Sequence
 

@@ -27,9 +27,9 @@ from analysis.report.words import answer, steps_to_parity
 from analysis.statistics.intervals import Interval
 
 SHORT = 20
-"""Letters of a title that leave room beside it."""
+"""A title of up to this many letters leaves room beside it."""
 INTERVAL_HEIGHT = 0.035
-"""Where the crossing lies, as a share of the panel's height."""
+"""Height of the crossing's marks, as a share of the panel's height."""
 
 
 def draw_curves(every: Sequence[Panel]) -> Drawing | None:
@@ -103,7 +103,7 @@ def _curve(
 
 
 def _mark(axes: Axes, parity: Parity, title: str) -> None:
-    """A ring where parity is reached first, the crossing at the foot; and the answer beside the title, or below it."""
+    """Draw a ring at S_parity and the crossing at the foot; write the answer beside the title, or below it."""
     first = parity.first_steps
     text = f"parity: K {steps_to_parity(parity)}" if first is None else f"parity: K = {steps_to_parity(parity)}"
     text = text.replace("= ≤", "≤")
@@ -120,14 +120,14 @@ def _mark(axes: Axes, parity: Parity, title: str) -> None:
 
 
 def _crossing(axes: Axes, parity: Parity) -> None:
-    """Where the curves cross, at the foot, with its interval. Nothing when all of it lies beyond the ladder."""
-    found, edges, foot = parity.crossing, axes.get_xlim(), axes.get_xaxis_transform()
-    if found.low == found.high:
+    """Draw the crossing with its interval at the foot; draw nothing when all of it lies beyond the ladder."""
+    crossing, edges, foot = parity.crossing, axes.get_xlim(), axes.get_xaxis_transform()
+    if crossing.low == crossing.high:
         return
-    ends = [min(max(end, edges[0]), edges[1]) for end in (found.low, found.high)]
+    ends = [min(max(end, edges[0]), edges[1]) for end in (crossing.low, crossing.high)]
     axes.plot(ends, [INTERVAL_HEIGHT] * 2, transform=foot, color=MARK, lw=3, solid_capstyle="butt")
-    for end, place, beyond in zip((found.low, found.high), ends, "<>", strict=True):
-        marker = "|" if end == place else beyond
-        axes.plot([place], [INTERVAL_HEIGHT], marker, transform=foot, color=MARK, ms=7, mew=1.5, clip_on=False)
-    if found.is_inside:
-        axes.plot([found.steps], [INTERVAL_HEIGHT], "D", transform=foot, color=INK, ms=5)
+    for end, position, beyond in zip((crossing.low, crossing.high), ends, "<>", strict=True):
+        marker = "|" if end == position else beyond
+        axes.plot([position], [INTERVAL_HEIGHT], marker, transform=foot, color=MARK, ms=7, mew=1.5, clip_on=False)
+    if crossing.is_inside:
+        axes.plot([crossing.steps], [INTERVAL_HEIGHT], "D", transform=foot, color=INK, ms=5)

@@ -24,7 +24,7 @@ from analysis.report.figures.style import (
 )
 from analysis.statistics.intervals import Interval
 
-Place = tuple[float, float]
+LatencyAndQuality = tuple[float, float]
 """Latency and quality."""
 
 
@@ -50,24 +50,24 @@ def draw_front(every: Sequence[Panel]) -> Drawing | None:
     )
 
 
-def front(places: Sequence[Place], *, higher_is_better: bool) -> list[Place]:
-    """The places that no other beats in latency and quality, by latency."""
+def front(points: Sequence[LatencyAndQuality], *, higher_is_better: bool) -> list[LatencyAndQuality]:
+    """The points that no other beats in latency and quality, by latency."""
     sign = 1 if higher_is_better else -1
-    kept: list[Place] = []
-    for place in sorted(places, key=lambda each: (each[0], -sign * each[1])):
-        if not kept or sign * place[1] > sign * kept[-1][1]:
-            kept.append(place)
+    kept: list[LatencyAndQuality] = []
+    for point in sorted(points, key=lambda each: (each[0], -sign * each[1])):
+        if not kept or sign * point[1] > sign * kept[-1][1]:
+            kept.append(point)
     return kept
 
 
 def _panel(axes: Axes, panel: Panel) -> None:
     parity = panel.parity
     latencies, qualities = (*parity.latency_s, parity.baseline_latency_s), (*parity.quality, parity.baseline)
-    best = front(_places(latencies, qualities), higher_is_better=METRICS[parity.metric].higher_is_better)
+    best = front(_points(latencies, qualities), higher_is_better=METRICS[parity.metric].higher_is_better)
     axes.plot(*zip(*best, strict=True), color=GREY, lw=5, alpha=0.25, zorder=1, label="Pareto front")
     _cloud(axes, parity.latency_s, parity.quality, DIFFUSION, "o", "-", parity.diffusion)
     _cloud(axes, [parity.baseline_latency_s], [parity.baseline], BASELINE, "s", "", parity.baseline_model)
-    for steps, (x, y) in zip(parity.steps, _places(parity.latency_s, parity.quality), strict=True):
+    for steps, (x, y) in zip(parity.steps, _points(parity.latency_s, parity.quality), strict=True):
         axes.annotate(f"{steps}", (x, y), (5, 5), textcoords="offset points", color=INK, fontsize=8)
     bounds = [bound for each in latencies for bound in (each.low, each.high)]
     plain_log(axes, "x", max(bounds) / min(bounds))
@@ -100,7 +100,7 @@ def _cloud(
     )
 
 
-def _places(latencies: Sequence[Interval], qualities: Sequence[Interval]) -> list[Place]:
+def _points(latencies: Sequence[Interval], qualities: Sequence[Interval]) -> list[LatencyAndQuality]:
     return [(x.estimate, y.estimate) for x, y in zip(latencies, qualities, strict=True)]
 
 

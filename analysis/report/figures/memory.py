@@ -29,7 +29,7 @@ MOST_PANELS = 9
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """What the points of a panel differ in, and what its panels do."""
+    """The setting along the x axis of a panel, and the setting that differs from panel to panel."""
 
     words: str
     label: str
@@ -89,8 +89,8 @@ def _ceiling(points: Sequence[Point]) -> float | None:
         for point in points
         if point.ran_out_of_memory and point.record.environment is not None
     }
-    found = [size for size in sizes if size is not None]
-    return max(found) / GIB if found else None
+    known = [size for size in sizes if size is not None]
+    return max(known) / GIB if known else None
 
 
 def _panel(axes: Axes, points: Sequence[Point], known: Sequence[Point], axis: Axis, ceiling: float | None) -> None:
@@ -116,14 +116,14 @@ def _panel(axes: Axes, points: Sequence[Point], known: Sequence[Point], axis: Ax
 def _line(axes: Axes, points: Sequence[Point], axis: Axis, color: str, *, label: str) -> None:
     if not points:
         return
-    places = sorted({axis.value(point) for point in points})
-    peaks = [[point.values[PEAK] / GIB for point in points if axis.value(point) == place] for place in places]
+    values = sorted({axis.value(point) for point in points})
+    peaks = [[point.values[PEAK] / GIB for point in points if axis.value(point) == value] for value in values]
     means = [sum(each) / len(each) for each in peaks]
     below = [mean - min(each) for mean, each in zip(means, peaks, strict=True)]
     above = [max(each) - mean for mean, each in zip(means, peaks, strict=True)]
     marker, style = ("o", "-") if points[0].diffuses else ("s", "--")
     axes.errorbar(
-        places, means, yerr=[below, above], color=color, marker=marker, linestyle=style, capsize=2, label=label
+        values, means, yerr=[below, above], color=color, marker=marker, linestyle=style, capsize=2, label=label
     )
 
 

@@ -1,4 +1,4 @@
-"""What one (B, N) contributes to the figures of quality."""
+"""The data of one (B, N) for the figures of quality."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class Entropy:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One metric's parity at one (B, N). `setting` names what else tells panels apart, or is empty."""
+    """One metric's parity at one (B, N). `setting` names other settings that tell panels apart, or is empty."""
 
     parity: Parity
     setting: str
@@ -29,7 +29,7 @@ class Panel:
 
     @property
     def title(self) -> str:
-        """Where in the grid."""
+        """Batch, length and setting."""
         return f"B = {self.parity.batch}, N = {self.parity.length}" + (f", {self.setting}" if self.setting else "")
 
 
@@ -39,6 +39,6 @@ def axis_label(parity: Parity) -> str:
     return f"{metric.label}, {metric.unit}" if metric.unit else metric.label
 
 
-def triple(found: Interval) -> tuple[float, float, float]:
+def triple(interval: Interval) -> tuple[float, float, float]:
     """Estimate, low, high."""
-    return found.estimate, found.low, found.high
+    return interval.estimate, interval.low, interval.high

@@ -30,7 +30,7 @@ Spread = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """What shares a label and a look: a baseline, or a diffusion model at one number of steps."""
+    """The points of one line: a baseline, or a diffusion model at one number of steps."""
 
     model: str
     steps: int | None
@@ -38,7 +38,7 @@ class Line:
 
     @property
     def label(self) -> str:
-        """As the legend has it."""
+        """Label in the legend."""
         return self.model if self.steps is None else f"{self.model} K={self.steps}"
 
     def through(self, points: Sequence[Point]) -> list[Point]:
@@ -94,8 +94,8 @@ def lines_of(points: Sequence[Point]) -> list[Line]:
 
 def latency(point: Point) -> Spread:
     """Median and quartiles, in s."""
-    found = point.values
-    return found["latency/e2e_s"], found["latency/e2e_p25_s"], found["latency/e2e_p75_s"]
+    values = point.values
+    return values["latency/e2e_s"], values["latency/e2e_p25_s"], values["latency/e2e_p75_s"]
 
 
 def throughput(point: Point) -> Spread:

@@ -1,4 +1,4 @@
-"""One look for all figures: quiet axes, Okabe and Ito's colours, and a marker or dash for whoever sees grey."""
+"""One style for all figures: thin axes, Okabe and Ito's colours, and a marker or dash for readers in grey."""
 
 import io
 from base64 import b64encode
@@ -93,7 +93,7 @@ class Drawing:
         text = io.StringIO()
         with look():
             self.figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Title": self.title})
-            self.figure.set_layout_engine("none")  # it is laid out, and stays so
+            self.figure.set_layout_engine("none")  # the layout is made, and stays as it is
             self.figure.savefig(folder / f"{self.name}.png", dpi=RASTER_DPI, metadata={"Software": None})
         (folder / f"{self.name}.svg").write_text(text.getvalue(), encoding="utf-8")
         return Picture(
@@ -108,7 +108,7 @@ class Drawing:
 
 @contextmanager
 def look() -> Iterator[None]:
-    """What is drawn inside has the look of the house."""
+    """Figures that are drawn inside have this style."""
     with mpl.rc_context(LOOK):
         yield
 
@@ -120,7 +120,7 @@ def panels(number: int, columns: int, *, size: tuple[float, float] = (3.3, 2.6))
 
 
 def grid(number: int, columns: int, *, size: tuple[float, float]) -> tuple[Figure, list[Any]]:
-    """A figure with the places of `number` panels, to be filled or divided further."""
+    """A figure with the cells of `number` panels, to be filled or divided further."""
     columns = max(1, min(columns, number))
     rows = ceil(number / columns)
     least_width = 4.6  # for the legend above a single panel
@@ -165,12 +165,12 @@ def plain_log(axes: Axes, which: str, ratio: float) -> None:
 
 def legend(figure: Figure, axes: Sequence[Axes], *, columns: int = 4) -> None:
     """One legend above all panels, each label once."""
-    found: dict[str, Any] = {}
+    handles: dict[str, Any] = {}
     for each in axes:
         for handle, label in zip(*each.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    width = max(1, min(columns, int(figure.get_figwidth() / 1.5), len(found)))
-    figure.legend([*found.values()], [*found], loc="outside upper left", ncols=width, handlelength=2.6)
+            handles.setdefault(label, handle)
+    width = max(1, min(columns, int(figure.get_figwidth() / 1.5), len(handles)))
+    figure.legend([*handles.values()], [*handles], loc="outside upper left", ncols=width, handlelength=2.6)
 
 
 def error_bars(values: Sequence[tuple[float, float, float]]) -> list[list[float]]:
@@ -179,5 +179,5 @@ def error_bars(values: Sequence[tuple[float, float, float]]) -> list[list[float]
 
 
 def shown_of(shown: int, total: int) -> str:
-    """A sentence for a figure that leaves panels out."""
+    """The sentence for a figure that leaves panels out."""
     return "" if shown == total else f" Shown: {shown} of {total} panels; the tables hold all."

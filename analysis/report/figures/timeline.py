@@ -46,15 +46,15 @@ def _panel(axes: Axes, points: Sequence[Point], batches: Sequence[int], title: s
     for point in points:
         rank = batches.index(point.batch)
         lows, middles, highs = zip(*(_spread(times) for times in _times(point)), strict=True)
-        places = range(1 if point.diffuses else 2, len(middles) + (1 if point.diffuses else 2))
+        numbers = range(1 if point.diffuses else 2, len(middles) + (1 if point.diffuses else 2))
         style: dict[str, Any] = {
             "color": shades[rank],
             "marker": MARKERS[rank],
             "markevery": max(1, len(middles) // 8),
             "ms": 4,
         }
-        axes.plot(places, middles, label=f"B={point.batch}", lw=1.2, **style)
-        axes.fill_between(places, lows, highs, color=shades[rank], alpha=0.18, lw=0)
+        axes.plot(numbers, middles, label=f"B={point.batch}", lw=1.2, **style)
+        axes.fill_between(numbers, lows, highs, color=shades[rank], alpha=0.18, lw=0)
         extremes += [min(middles), max(middles)]
     if not points:
         axes.text(0.5, 0.5, "none measured", transform=axes.transAxes, ha="center")
@@ -65,7 +65,7 @@ def _panel(axes: Axes, points: Sequence[Point], batches: Sequence[int], title: s
 
 
 def _finest(points: Sequence[Point]) -> list[Point]:
-    """Of each batch, the diffusion run with the most steps."""
+    """For each batch, the diffusion run with the most steps."""
     best: dict[int, Point] = {}
     for point in points:
         if point.diffuses and (point.steps or 0) >= (best[point.batch].steps or 0 if point.batch in best else 0):
@@ -74,7 +74,7 @@ def _finest(points: Sequence[Point]) -> list[Point]:
 
 
 def _times(point: Point) -> list[tuple[float, ...]]:
-    """Of each step or token, its times in all samples, in ms."""
+    """For each step or token, its times in all samples, in ms."""
     assert point.record.measurement is not None
     by_step = zip(*(sample.step_s for sample in point.record.measurement.samples), strict=True)
     return [tuple(time * MS for time in times) for times in by_step]

@@ -1,8 +1,8 @@
-"""Products of a matrix with one token, which take the time of reading the matrix.
+"""Products of a matrix with one token. They take as long as reading the matrix.
 
-A program reads one row of the matrix; those of the next product are under way before the last one has ended.
-The norm before a product, the gate behind it and the residual are part of it: each would be a kernel of its own
-that takes longer to start than to run.
+A program reads one row of the matrix; programs of the next product start before the last product has ended. The norm
+before a product, the gate behind it and the residual are part of the product's kernel: a kernel of its own for each
+would take longer to start than to run.
 
 Dimensions: K inputs, J outputs of a matrix.
 """
@@ -17,7 +17,7 @@ from benchmark.engines.kernels.norm import normed
 
 SHORT_ROW = 4096
 LONG_BLOCK = 2048
-"""Rows of up to so many inputs are read at once, longer ones in blocks: the best of a trial on an H100."""
+"""A row of up to this many inputs is read at once, a longer one in blocks: the best of a trial on an H100."""
 
 INPUTS_A_WARP = 512
 
@@ -38,7 +38,7 @@ def _gemv(
     inputs: tl.constexpr, block: tl.constexpr,
     has_norm: tl.constexpr, is_gated: tl.constexpr, has_residual: tl.constexpr, dependent: tl.constexpr,
 ):  # fmt: skip
-    """Only weights may be loaded before the wait. With a norm, `block` must hold a whole row."""
+    """Load only weights before the wait. With a norm, `block` must hold a whole row."""
     row = tl.program_id(0).to(tl.int64)
     column = tl.arange(0, block)
     within = column < inputs

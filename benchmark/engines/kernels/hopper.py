@@ -1,10 +1,10 @@
-"""What GPUs of the generation Hopper have that kernels here use.
+"""The feature of Hopper GPUs that the kernels here use: programmatic dependent launch.
 
-Programmatic dependent launch: the next kernel starts while the last one drains, and waits before it reads.
+With it the next kernel starts while the last one drains, and waits before it reads.
 
-What a kernel loads before `gdc_wait` must be nothing that another kernel writes: weights. Every program of a kernel
-waits, and writes after that alone: so the end of one kernel means the end of all before it, and memory that they
-have read may be used again. NVIDIA has it since compute capability 9.0, Triton since 3.4.
+Before `gdc_wait` a kernel may load only data that no other kernel writes: weights. Every program of a kernel waits, and
+writes only after the wait. So when a kernel has ended, all kernels before it have ended too, and the memory that they
+read may be used again. NVIDIA has this launch since compute capability 9.0, Triton since 3.4.
 """
 
 from functools import cache
@@ -27,6 +27,6 @@ def is_hopper() -> bool:
 
 @cache
 def dependent_launch() -> dict[str, bool]:
-    """What a launch needs for it: the kernel's own switch, and Triton's where there is one."""
+    """The arguments of such a launch: the kernel's own switch, and Triton's where there is one."""
     possible = gdc_wait is not None and torch.cuda.get_device_capability() >= (9, 0)
     return {"dependent": True, "launch_pdl": True} if possible else {"dependent": False}

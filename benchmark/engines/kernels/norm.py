@@ -31,7 +31,7 @@ def _rms_norm(x, norm, out, epsilon, inputs: tl.constexpr, block: tl.constexpr, 
 
 
 def rms_norm(x_TK: Tensor, norm_K: Tensor, epsilon: float) -> Tensor:
-    """What layer.rms_norm computes, [T, K], in a kernel that the next one need not wait for to start."""
+    """layer.rms_norm, [T, K], in a kernel during which the next one may already start."""
     x_TK = x_TK.contiguous()
     inputs, out_TK = x_TK.shape[1], x_TK.new_empty(x_TK.shape)
     _rms_norm[(len(x_TK),)](

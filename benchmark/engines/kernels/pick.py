@@ -1,6 +1,6 @@
-"""The choice of tokens as a Triton kernel: one read of the logits, nothing as large as them written.
+"""The choice of tokens as a Triton kernel: it reads the logits once and writes no tensor of their size.
 
-Each row of logits is read in parts, by a program each, which keep the sum of exponentials (the online
+Each row of logits is read in parts, one program a part. A program keeps the sum of exponentials (the online
 softmax of Milakov and Gimelshein, arXiv 1805.02867), the best score and its entry; a second kernel joins the
 parts. Among equal scores the lower entry wins, in every block and between parts. Noise is that of noise.py,
 bit for bit up to the logarithm of the device.
@@ -22,7 +22,7 @@ CHUNK_LOGITS = 1 << 28
 
 BLOCK = 4096
 PROGRAMS = 264
-"""As many programs as keep a GPU's multiprocessors busy; few rows are cut into more parts."""
+"""The number of programs that keeps a GPU's multiprocessors busy; few rows are cut into more parts."""
 
 LARGEST_PARTS = 16
 
@@ -108,7 +108,7 @@ def _join_parts(part_maximum, part_total, part_score, part_entry, part_logit, to
 
 @dataclass(frozen=True)
 class KernelPick:
-    """See Pick. On a GPU."""
+    """See Pick. Runs on a GPU."""
 
     def chunk_logits(self, temperature: float) -> int:
         """See Pick; noise takes no memory here."""

@@ -13,7 +13,7 @@ from benchmark.engines.products import Products
 
 
 class KernelProducts(Products):
-    """See Products. The library computes what no kernel here is made for."""
+    """See Products. The library computes the products that no kernel here is made for."""
 
     def norm(self, x: Tensor, norm_K: Tensor) -> Tensor:
         """See Products."""
@@ -59,6 +59,6 @@ class KernelProducts(Products):
 
 
 def _as(x: Tensor, out_TJ: Tensor) -> Tensor:
-    """The outputs for tokens that lie as those of x."""
+    """The outputs in the shape of the tokens of x."""
     out: Tensor = out_TJ.unflatten(0, x.shape[:-1])
     return out

@@ -1,4 +1,4 @@
-"""Products of a matrix with a few tokens: its rows are the rows of the tensor cores' tiles, the tokens their columns.
+"""Products of a matrix with a few tokens: rows of a tensor core's tile are rows of the matrix, its columns are tokens.
 
 A program computes some outputs of all tokens, so the matrix is read once and in long rows.
 
@@ -15,13 +15,13 @@ from benchmark.engines.kernels.hopper import dependent_launch, gdc_launch_depend
 
 MOST_TOKENS = 64
 LEAST_COLUMNS = 16
-"""Of a tile: fewer tokens are filled up."""
+"""Columns of a tile; fewer tokens are filled up."""
 
 OUTPUTS = 64
 INPUTS = 128
 STAGES = 6
 GATED_STAGES = 4
-"""Of a tile, and how many are on their way at once: the best of a trial on an H100."""
+"""Sizes of a tile, and the number of tiles that are loaded at once: the best of a trial on an H100."""
 
 
 @triton.jit(do_not_specialize=["tokens"])
@@ -58,7 +58,7 @@ def _skinny_gemm(
 
 
 def fits_skinny(x_TK: Tensor, weight_JK: Tensor, *, is_gated: bool = False) -> bool:
-    """Whether `skinny` can compute this product, and was found to be faster than the library there."""
+    """Whether `skinny` can compute this product, and was faster than the library in a trial."""
     outputs, inputs = weight_JK.shape
     whole = outputs % (2 * OUTPUTS if is_gated else OUTPUTS) == 0 and inputs % INPUTS == 0
     return whole and 1 < len(x_TK) <= MOST_TOKENS and x_TK.dtype == torch.bfloat16 and is_hopper()

@@ -1,8 +1,8 @@
-"""The gated product of many tokens, so that gate and up are never written: SiLU(x @ gate.T) * (x @ up.T).
+"""The gated product of many tokens, which never writes gate and up: SiLU(x @ gate.T) * (x @ up.T).
 
 Each tile is computed twice side by side, once with the gate's weights and once with up's, which lie below them;
-tiles come and go through the tensor memory accelerator. What it saves is the library's output, twice the size of
-its own, written and read again: up to a tenth of a layer.
+tiles are loaded and stored by the tensor memory accelerator. The library would write an output of twice the size and
+read it again; the kernel saves that time, up to a tenth of a layer.
 
 Dimensions: T tokens, K inputs, I outputs.
 """
@@ -66,7 +66,7 @@ def _swiglu_gemm(
 
 
 def fits_swiglu(x_TK: Tensor, weight_2IK: Tensor) -> bool:
-    """Whether `swiglu` can compute this product, and was found to be faster than the library there."""
+    """Whether `swiglu` can compute this product, and was faster than the library in a trial."""
     outputs, inputs = len(weight_2IK) // 2, weight_2IK.shape[1]
     tile = _tile(len(x_TK))
     whole = outputs % tile.outputs == 0 and inputs % tile.inputs == 0

@@ -12,14 +12,14 @@ from tests.studies import a_parity, not_reached
 def test_the_answer_names_the_steps_and_the_speed_with_their_intervals() -> None:
     assert answer(a_parity()) == (
         "At B=1, N=16 small reaches causal's generative perplexity from K=4 (at least 95% sure: 4 to 8)"
-        " and is there 1.30 times as fast [1.20, 1.40]."
+        " and is 1.30 times as fast [1.20, 1.40] there."
         " Between the measured K the curves cross at 3.60 [2.90, 4.70],"
         " where it would be 1.40 [1.10, 1.70] times as fast."
     )
 
 
 def test_a_speed_whose_interval_contains_one_is_called_neither() -> None:
-    assert "is there about as fast, 0.98 times as fast [0.90, 1.07]" in answer(
+    assert "is about as fast there, 0.98 times as fast [0.90, 1.07]" in answer(
         a_parity(speedup=Interval(0.98, 0.9, 1.07))
     )
     assert "and may be faster or slower there, 4.31 times as fast [0.25, 4.46]" in answer(

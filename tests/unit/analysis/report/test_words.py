@@ -25,7 +25,7 @@ def test_a_speed_whose_interval_contains_one_is_called_neither() -> None:
     assert "and may be faster or slower there, 4.31 times as fast [0.25, 4.46]" in answer(
         a_parity(speedup=Interval(4.31, 0.25, 4.46))
     )
-    assert "slower, 0.50 times as fast [0.40, 0.60]" in answer(a_parity(speedup=Interval(0.5, 0.4, 0.6)))
+    assert "slower there, 0.50 times as fast [0.40, 0.60]" in answer(a_parity(speedup=Interval(0.5, 0.4, 0.6)))
 
 
 def test_parity_that_is_not_reached_is_an_answer() -> None:

@@ -259,7 +259,7 @@ def test_work_that_fails_beside_is_waited_for(monkeypatch: pytest.MonkeyPatch) -
     }
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: streams["ours"])
     monkeypatch.setattr(torch.cuda, "stream", nullcontext)
-    monkeypatch.setattr(compiled, "_beside", lambda: streams["beside"])
+    monkeypatch.setattr(compiled, "_capture_stream", lambda: streams["beside"])
     with pytest.raises(CompileError, match="division by zero"):
         capture(lambda: print(1 / 0), torch.device("cuda"))
     assert waits == ["beside", "ours"]

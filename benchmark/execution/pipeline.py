@@ -11,6 +11,7 @@ from benchmark.decoders.factory import Ran, ready_decoder
 from benchmark.decoders.interface import Batch, make_batch
 from benchmark.decoders.prompts import Prompt, random_prompts, read_prompts
 from benchmark.execution.fingerprint import fingerprint
+from benchmark.execution.identity import require_contents
 from benchmark.execution.model_cache import LoadedModel, ModelCache
 from benchmark.execution.outputs import batch_rows, prompts_digest, read_back, samples_of
 from benchmark.hardware.clock import CudaClock, HostClock
@@ -209,6 +210,8 @@ def _check(run: Run) -> None:
     """
     if run.infeasible:
         raise InfeasibleError(run.infeasible)
+    if run.model.content is not None:
+        require_contents(run)
     if run.gpu is not None:
         require_device(run.device)
         require_gpu(run.gpu)

@@ -8,22 +8,19 @@ another process on the GPU, or while the GPU was throttled, is used but not kept
 
 import contextlib
 import itertools
-import json
 import logging
 import os
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
-from pathlib import Path
 from statistics import median
-from typing import Any
 
 import torch
 
 from benchmark.hardware.clock import Clock, CudaClock, HostClock
 from benchmark.hardware.verdict import WORDS, labels
 from benchmark.roofline.work import Ceilings
-from benchmark.util.files import replace_file
+from benchmark.util.cache import extend_cache, read_cache
 from crossover.records.machine import Label
 
 log = logging.getLogger(__name__)
@@ -31,6 +28,8 @@ log = logging.getLogger(__name__)
 GPU_COPY_BYTES, GPU_MATRIX, GPU_REPEATS = 2 << 30, 8192, 20
 CPU_COPY_BYTES, CPU_MATRIX, CPU_REPEATS = 256 << 20, 768, 7
 WARMUP = 3
+CACHE = "ceilings.json"
+"""Where ceilings are kept in the user's cache folder."""
 SPOILING = {Label.foreign_process, Label.throttled}
 """Labels of a measurement whose figures may be lower than what the device can do."""
 
@@ -78,30 +77,14 @@ def measure_ceilings(device: torch.device, dtype: torch.dtype) -> Ceilings:
 def kept(identity: str) -> Ceilings | None:
     """The ceilings that were measured before; None where there are none, or the file cannot be read."""
     with contextlib.suppress(KeyError, TypeError):
-        return Ceilings(**_known()[identity])
+        return Ceilings(**read_cache(CACHE)[identity])
     return None
 
 
 def keep(identity: str, measured: Ceilings) -> Ceilings:
     """Add the measured ceilings to the file. If it cannot be written, the next run measures again, in a second."""
-    file = cache_file()
-    with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, json.dumps(_known() | {identity: asdict(measured)}, indent=1))
+    extend_cache(CACHE, {identity: asdict(measured)})
     return measured
-
-
-def cache_file() -> Path:
-    """Where ceilings are kept: in the user's cache folder."""
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(home).expanduser() / "crossover" / "ceilings.json"
-
-
-def _known() -> dict[str, Any]:
-    with contextlib.suppress(OSError, ValueError):
-        known = json.loads(cache_file().read_text(encoding="utf-8"))
-        return known if isinstance(known, dict) else {}
-    return {}
 
 
 def _identity(device: torch.device, dtype: torch.dtype) -> str:

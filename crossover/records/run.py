@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from crossover.errors import UserError
 from crossover.records.settings import (
@@ -101,16 +101,19 @@ class Run:
     def key(self) -> str:
         """Hash of everything that changes the result, stable across machines and versions of Python.
 
-        Who scores, and on what, changes the result; where a judge or an encoder lives does not, nor what
-        a run demands of its machine. What came after the first records counts only where it is set, so
-        that those keep their keys.
+        The contents of checkpoints and prompts change the result, and so does who scores. Where a judge or an
+        encoder lives does not, nor what a run demands of its machine. What came after the first records counts
+        only where it is set, so that those keep their keys.
         """
         identity = asdict(self)
-        del identity["model"]["name"], identity["gpu"], identity["strict"]
+        del identity["model"]["name"], identity["model"]["variant"], identity["gpu"], identity["strict"]
         del identity["model"]["architecture"]
         for scorer in (identity["judge"], identity["encoder"]):
             if scorer is not None:
                 del scorer["device"]
+        for read in (identity["model"], identity["prompts"], identity["judge"], identity["encoder"]):
+            if read is not None and read["content"] is None:
+                del read["content"]
         for later, unset in _UNSET.items():
             if identity[later] == unset:
                 del identity[later]
@@ -120,13 +123,24 @@ class Run:
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
+    def without_contents(self) -> "Run":
+        """The run as a command line describes it, before the files that it names were read."""
+        return replace(
+            self,
+            model=replace(self.model, content=None),
+            prompts=replace(self.prompts, content=None),
+            judge=self.judge and replace(self.judge, content=None),
+            encoder=self.encoder and replace(self.encoder, content=None),
+        )
+
+    @property
     def name(self) -> str:
         """Short label that begins with what a sweep varies, e.g. `tiny_llada K=16 B=8 N=128 T=1`.
 
         Settings that are at their usual values are left out.
         """
         steps = "" if self.diffusion is None else f" K={self.diffusion.steps}"
-        return " ".join([f"{self.model.name}{steps} B={self.batch} N={self.length}", *self._unusual()])
+        return " ".join([f"{self.model.label}{steps} B={self.batch} N={self.length}", *self._unusual()])
 
     def _check_attention(self) -> None:
         if self.attention is not Attention.flash2:

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from crossover.errors import UserError
 
+LABEL_DIGITS = 6
+"""Digits of a content's hash that a label shows."""
+
 
 class Family(StrEnum):
     """How a model generates."""
@@ -67,9 +70,12 @@ class Weights(StrEnum):
 class Model:
     """A model to measure.
 
-    `checkpoint` is a hub id, a folder in the official layout, or `builtin:NAME`; `architecture` a
-    folder whose config.json stands in for the checkpoint's where weights are random; `context` is the
-    largest number of prompt and output tokens together.
+    Attributes:
+        checkpoint: a hub id, a folder in the official layout, or `builtin:NAME`.
+        context: the largest number of prompt and output tokens together.
+        architecture: a folder whose config.json stands in for the checkpoint's where weights are random.
+        variant: what tells the checkpoint from the usual one of this name; null for the usual one.
+        content: hash of what the checkpoint holds; null where that was not read, as in older records.
     """
 
     name: str
@@ -78,6 +84,15 @@ class Model:
     revision: str | None
     context: int
     architecture: str | None = None
+    variant: str | None = None
+    content: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The name to show: that of the model, and of its checkpoint where it is not the usual one."""
+        if self.variant is None:
+            return self.name
+        return f"{self.name} ({' '.join([self.variant, *([self.content[:LABEL_DIGITS]] if self.content else [])])})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,30 +117,39 @@ class Diffusion:
 
 @dataclass(frozen=True, kw_only=True)
 class Prompts:
-    """Where prompts come from: a path or `builtin:NAME`, and how many of them every run must decode."""
+    """Where prompts come from: a path or `builtin:NAME`, and how many of them every run must decode.
+
+    `content` is the hash of what the source holds; null where it was not read, as in older records.
+    """
 
     source: str
     count: int
+    content: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judge:
-    """The causal model that scores the generated text; without a device it lives on the run's."""
+    """The causal model that scores the generated text; without a device it lives on the run's.
+
+    `content` is the hash of what its checkpoint holds; null where it was not read, as in older records.
+    """
 
     checkpoint: str
     revision: str | None
     precision: Precision
     device: Device | None = None
+    content: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Encoder:
-    """The model behind BERTScore, and the layer, counted from 1, whose states it compares; devices as for Judge."""
+    """The model behind BERTScore, and the layer, counted from 1, whose states it compares; the rest as for Judge."""
 
     checkpoint: str
     revision: str | None
     layer: int
     device: Device | None = None
+    content: str | None = None
 
     def __post_init__(self) -> None:
         """Reject a layer that no model has.

@@ -8,8 +8,9 @@ import torch
 from benchmark.hardware import environment
 from benchmark.hardware.monitor import Seen
 from benchmark.roofline import ceilings as module
-from benchmark.roofline.ceilings import cache_file, ceilings, keep, kept, measure_ceilings
+from benchmark.roofline.ceilings import CACHE, ceilings, keep, kept, measure_ceilings
 from benchmark.roofline.work import Ceilings
+from benchmark.util.cache import cache_file
 from crossover.records.machine import Conditions
 from tests.checkpoints import CPU
 
@@ -77,7 +78,7 @@ def test_devices_lie_side_by_side(cache: Path) -> None:
     keep("one", FOUND)
     keep("two", Ceilings(copy_bytes_per_s=2.0, matrix_flop_per_s=3.0))
     assert kept("one") == FOUND
-    assert cache_file() == cache
+    assert cache_file(CACHE) == cache
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"one": 3}', '{"one": {"speed": 1}}'])

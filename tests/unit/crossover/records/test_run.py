@@ -220,3 +220,23 @@ def test_what_a_run_demands_of_its_machine_is_no_part_of_its_key() -> None:
 def test_a_run_that_stops_by_precision_or_is_profiled_is_another_one() -> None:
     precise = a_run(stopping=Stopping(interval=0.03, budget_s=30.0))
     assert len({a_run().key, precise.key, a_run(profile=True).key}) == 3
+
+
+def test_contents_are_part_of_the_key_and_a_run_without_them_keeps_its_own() -> None:
+    run = a_run()
+    other = replace(run, model=replace(run.model, content="a" * 16))
+    assert len({run.key, other.key, replace(other, model=replace(other.model, content="b" * 16)).key}) == 3
+    assert other.without_contents.key == run.key
+    prompts = replace(run, prompts=replace(run.prompts, content="a" * 16))
+    assert run.judge is not None
+    judge = replace(run, judge=replace(run.judge, content="a" * 16))
+    assert len({run.key, prompts.key, judge.key}) == 3
+    assert prompts.without_contents == judge.without_contents == run
+
+
+def test_a_checkpoint_that_is_not_the_usual_one_shows_in_the_name_and_not_twice_in_the_key() -> None:
+    run = a_run()
+    variant = replace(run, model=replace(run.model, variant="tuned", content="abcdef0123456789"))
+    assert variant.name.startswith("small (tuned abcdef) K=")
+    assert replace(variant, model=replace(variant.model, variant=None)).key == variant.key
+    assert replace(variant.model, content=None).label == "small (tuned)"

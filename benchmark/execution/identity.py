@@ -1,0 +1,61 @@
+"""A run's identity is what it reads, not what that is called: hashes of its checkpoints and its prompts."""
+
+from dataclasses import replace
+
+from benchmark.decoders.prompts import locate
+from benchmark.models.checkpoint import architecture_folder, resolve
+from benchmark.models.content import checkpoint_content, file_content
+from benchmark.quality import bertscore
+from crossover.errors import UserError
+from crossover.records.run import Run
+from crossover.records.settings import Encoder, Judge, Model, Prompts, Weights
+
+
+def with_contents(run: Run) -> Run:
+    """The run with the hash of everything that it reads.
+
+    Raises:
+        UserError: when something is not there or cannot be read.
+    """
+    return replace(
+        run,
+        model=replace(run.model, content=_of_model(run.model, run.weights)),
+        prompts=run.prompts if run.weights is Weights.random else _read_prompts(run.prompts),
+        judge=None if run.judge is None else _read_judge(run.judge),
+        encoder=None if run.encoder is None else _read_encoder(run.encoder),
+    )
+
+
+def require_contents(run: Run) -> None:
+    """Make sure that a run still reads what its key says.
+
+    Raises:
+        UserError: naming what has changed since the sweep began.
+    """
+    now = with_contents(run)
+    for name, before, after in (
+        (f"the checkpoint {run.model.checkpoint}", run.model, now.model),
+        (f"prompts.source={run.prompts.source}", run.prompts, now.prompts),
+        ("the judge's checkpoint", run.judge, now.judge),
+        ("the encoder's checkpoint", run.encoder, now.encoder),
+    ):
+        if before != after:
+            raise UserError(f"{name} has changed since this sweep began: give the command again, as a new sweep")
+
+
+def _of_model(model: Model, weights: Weights) -> str:
+    if weights is Weights.random:
+        return file_content(architecture_folder(model.architecture, model.checkpoint, model.revision) / "config.json")
+    return checkpoint_content(resolve(model.checkpoint, model.revision))
+
+
+def _read_prompts(prompts: Prompts) -> Prompts:
+    return replace(prompts, content=file_content(locate(prompts.source)))
+
+
+def _read_judge(judge: Judge) -> Judge:
+    return replace(judge, content=checkpoint_content(resolve(judge.checkpoint, judge.revision)))
+
+
+def _read_encoder(encoder: Encoder) -> Encoder:
+    return replace(encoder, content=checkpoint_content(bertscore.locate(encoder)))

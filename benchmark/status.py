@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,11 +16,13 @@ from rich.text import Text
 
 from analysis.report.terminal_table import failures
 from benchmark.cli.messages import complaint
-from benchmark.dispatch.ledger import Sweep, read_sweeps, sweeps_folder
-from benchmark.dispatch.reconcile import JobStatus, PointStatus, reconcile
+from benchmark.dispatch.ledger import Sweep, SweepReader, sweeps_folder
+from benchmark.dispatch.point_status import JobStatus, PointStatus
+from benchmark.dispatch.reconcile import reconcile
 from benchmark.dispatch.resume import resume_policy
 from benchmark.slurm.client import Slurm
 from benchmark.store.journal import Journal
+from benchmark.store.record_index import RecordIndex
 from crossover.errors import UserError
 from crossover.records.record import Record
 from crossover.terminal import ending_in_one_line, make_console
@@ -53,7 +56,7 @@ class Progress:
 
     @property
     def is_left(self) -> bool:
-        """Whether points were left behind, rather than dominated_failure by a search."""
+        """Whether points were left behind, rather than spared by a search."""
         return bool(self.untried) and not self.is_live and not self.sweep.search
 
     @property
@@ -87,40 +90,53 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _follow(options: argparse.Namespace, console: Console) -> None:
+    survey = Survey(options.output_dir)
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            found = survey(options.output_dir)
-            live.update(_table(found, options, console.width), refresh=True)
-            if not any(each.is_live for each in found):
+            sweeps = survey.look()
+            live.update(_table(sweeps, options, console.width), refresh=True)
+            if not any(each.is_live for each in sweeps):
                 return
             time.sleep(LOOK_S)
 
 
-def survey(output_dir: Path) -> list[Progress]:
-    """The progress of every sweep, oldest first; jobs that are gone without a record get theirs."""
-    slurm = Slurm()
-    return [progress(sweep, [] if sweep.is_closed else reconcile(sweep, slurm)) for sweep in read_sweeps(output_dir)]
+class Survey:
+    """Looks at the sweeps of an output folder, as often as asked; each ledger and each record is read once."""
+
+    def __init__(self, output_dir: Path) -> None:
+        self._slurm = Slurm()
+        self._sweeps = SweepReader(output_dir)
+        self._records = RecordIndex(Journal(output_dir=output_dir.absolute()))
+
+    def look(self) -> list[Progress]:
+        """The progress of every sweep, oldest first; jobs that are gone without a record get theirs."""
+        return [self._progress(sweep) for sweep in self._sweeps.all()]
+
+    def _progress(self, sweep: Sweep) -> Progress:
+        statuses = [] if sweep.is_closed else reconcile(sweep, self._slurm, self._records)
+        keys = {point.key for point in sweep.entries}
+        self._records.refresh(keys)
+        return progress(sweep, statuses, self._records.of(keys))
 
 
-def progress(sweep: Sweep, found: Sequence[PointStatus]) -> Progress:
-    """The progress of one sweep, from its records and where its points stand."""
-    records = Journal(output_dir=Path(sweep.output_dir)).of({entry.key for entry in sweep.entries}).records
+def progress(sweep: Sweep, statuses: Sequence[PointStatus], records: Sequence[Record]) -> Progress:
+    """The progress of one sweep, from the status of its points and their records, oldest first."""
     done = resume_policy(sweep).done(records)
     latest = {each.key: each for each in records if _counts(each, sweep)} | done
-    live = {each.entry.key: each.status for each in found if each.is_live and each.entry.key not in done}
+    live = {each.point.key: each.job_status for each in statuses if each.is_live and each.point.key not in done}
     failed = [record for key, record in latest.items() if key not in done and key not in live]
     measured = [record for record in done.values() if record.failure is None]
-    stands = list(live.values())
+    by_status = Counter(live.values())
     return Progress(
         sweep=sweep,
         done=len(measured),
         results=len(done) - len(measured),
         failed=tuple(failed),
-        running=stands.count(JobStatus.running),
-        queued=stands.count(JobStatus.queued),
-        unknown=stands.count(JobStatus.unknown),
+        running=by_status[JobStatus.running],
+        queued=by_status[JobStatus.queued],
+        unknown=by_status[JobStatus.unknown],
         untried=len(sweep.entries) - len(done) - len(failed) - len(live),
-        ends_at=expected_end(measured, len(stands), stands.count(JobStatus.running)),
+        ends_at=expected_end(measured, len(live), by_status[JobStatus.running]),
     )
 
 
@@ -139,11 +155,12 @@ def _counts(record: Record, sweep: Sweep) -> bool:
 
 
 def _shown(options: argparse.Namespace, width: int) -> RenderableType:
-    return _table(survey(options.output_dir), options, width)
+    return _table(Survey(options.output_dir).look(), options, width)
 
 
-def _table(found: Sequence[Progress], options: argparse.Namespace, width: int) -> RenderableType:
-    shown = [each for index, each in enumerate(found) if options.all or each.is_live or index >= len(found) - SHOWN]
+def _table(sweeps: Sequence[Progress], options: argparse.Namespace, width: int) -> RenderableType:
+    latest = len(sweeps) - SHOWN
+    shown = [each for index, each in enumerate(sweeps) if options.all or each.is_live or index >= latest]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading == "sweep" else "right", no_wrap=heading != "sweep")

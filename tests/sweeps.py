@@ -6,8 +6,9 @@ from typing import Any
 
 from benchmark.config.settings import Rerun
 from benchmark.dispatch.claims import Owner
-from benchmark.dispatch.ledger import Entry, ExpectedEnvironment, Sweep
+from benchmark.dispatch.ledger import ExpectedEnvironment, Sweep, grid_point
 from benchmark.store.journal import Journal
+from benchmark.store.record_index import RecordIndex
 from crossover.records.run import Run
 from tests.factories import STARTED, a_run
 
@@ -26,12 +27,17 @@ def a_sweep(folder: Path, runs: tuple[Run, ...] = RUNS, **changes: Any) -> Sweep
         rerun=Rerun.none,
         skip_dominated=False,
         conditions=ExpectedEnvironment(),
-        entries=tuple(Entry(key=run.key, name=run.name, run=run, overrides=("a=b",)) for run in runs),
+        entries=tuple(grid_point(run, ["a=b"]) for run in runs),
     )
     sweep = replace(sweep, **changes)
     Journal(output_dir=folder).prepare()
     sweep.write()
     return sweep
+
+
+def records_of(sweep: Sweep) -> RecordIndex:
+    """The sweep's journal, of which nothing was read so far."""
+    return RecordIndex(Journal(output_dir=Path(sweep.output_dir)))
 
 
 def an_owner(**changes: Any) -> Owner:

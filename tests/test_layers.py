@@ -137,13 +137,13 @@ def test_hydra_stops_at_the_edge() -> None:
         "benchmark.cli.main",
         "benchmark.cli.messages",
         "benchmark.sweep.prepare",
-        "benchmark.sweep.driver",
         "benchmark.config.convert",
         "benchmark.config.schema",
         "hydra_plugins.crossover.choosing",
         "hydra_plugins.crossover.composing",
         "hydra_plugins.crossover.grid_sweeper",
         "hydra_plugins.crossover.launchers",
+        "hydra_plugins.crossover.launching",
         "hydra_plugins.crossover.parity_sweeper",
     }
 

@@ -127,11 +127,9 @@ class StoppingConfig:
 
 @dataclass
 class SweepConfig:
-    """The sweep's name, and what the sweeper tells each of its jobs."""
+    """The sweep's name."""
 
     name: str = key("the sweep's name, with which its id begins", "run", "letters, digits, '.', '_' and '-'")
-    id: str | None = key("set by the program for each job", None)
-    index: int = key("set by the program for each job", 0)
 
 
 @dataclass

@@ -17,13 +17,12 @@ class Rerun(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a run does not depend on: where its record goes, and its place in a sweep."""
+    """What a run does not depend on: where its record goes, and how its sweep is run."""
 
     output_dir: Path
     tracking_uri: str | None
     experiment: str
     sweep: str
-    index: int
     remote: bool
     dry_run: bool = False
     gpu: str | None = None

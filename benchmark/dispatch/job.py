@@ -1,4 +1,4 @@
-"""A job on its node, or a process of its own on this machine: `python -m benchmark.dispatch.job PART [TASK]`.
+"""A job on its node, or a process of its own on this machine: `python -m benchmark.dispatch.job BATCH [TASK]`.
 
 The batch says which points of which sweep are whose; a task of a SLURM array knows its number.
 """
@@ -10,11 +10,13 @@ import sys
 import time
 from pathlib import Path
 
+from benchmark.dispatch.batches import PointBatch, read_batch
 from benchmark.dispatch.claims import Owner, this_process
-from benchmark.dispatch.ledger import read_batch, read_sweep
-from benchmark.dispatch.worker import Outcome, Worker
+from benchmark.dispatch.context import sweep_context
+from benchmark.dispatch.ledger import read_sweep
+from benchmark.dispatch.worker import run_points
 from benchmark.slurm.signals import Stopped, told_to_stop
-from crossover.records.record import FailureKind
+from crossover.records.record import FailureKind, Record
 from crossover.terminal import INTERRUPTED, make_console
 
 
@@ -28,20 +30,28 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.task is None:
         parser.error("which task is neither given nor in SLURM_ARRAY_TASK_ID")
-    file, task = options.batch, options.task
-    batch = read_batch(file)
-    sweep = read_sweep(file.parents[2], file.parent.name)
+    batch = read_batch(options.batch)
     with told_to_stop():
-        worker = Worker(sweep, _owner(sweep.id) if batch.slurm else this_process(sweep.id), make_console())
         try:
-            outcomes = [worker.perform(index) for index in batch.tasks[task]]
+            records = run_task(options.batch, batch, options.task)
         except Stopped as stop:
             if stop.kind is FailureKind.preempted and batch.slurm:
                 _start_again()
             return INTERRUPTED
         except KeyboardInterrupt:
             return INTERRUPTED
-    return int(any(_failed(outcome) for outcome in outcomes))
+    return int(any(record is not None and _failed(record) for record in records))
+
+
+def run_task(file: Path, batch: PointBatch, task: int) -> list[Record | None]:
+    """Run the points of a task of the batch in `file`; the record of each, None where another process is at it.
+
+    Raises:
+        KeyboardInterrupt: when the process was told to stop.
+    """
+    sweep = read_sweep(file.parents[2], file.parent.name)
+    owner = _owner(sweep.id) if batch.slurm else this_process(sweep.id)
+    return run_points(sweep_context(sweep, make_console()), batch.tasks[task], owner)
 
 
 KILL_S = 60.0
@@ -55,8 +65,8 @@ def _start_again() -> None:
         time.sleep(KILL_S)
 
 
-def _failed(outcome: Outcome) -> bool:
-    return outcome.kind is not None and not outcome.kind.is_result
+def _failed(record: Record) -> bool:
+    return record.failure is not None and not record.failure.kind.is_result
 
 
 def _owner(sweep: str) -> Owner:

@@ -1,24 +1,25 @@
-"""The ledger of a sweep: its grid points, and which job was given which of them, on disk before any job starts.
+"""The ledger of a sweep: its grid points, on disk before any job starts, in `sweeps/ID/sweep.json`.
 
-`sweeps/ID/sweep.json` holds the points; `sweeps/ID/part-N.json` what was handed out together. Whoever comes
-later, a job on its node, a second driver, `python -m benchmark.status`, reads there what the first driver knew.
+The sweep's driver writes the file once, and nobody changes it. A job on its node, a second driver and `python -m
+benchmark.status` read there what the first driver knew. Which job was given which points is in `batches.py`.
 """
 
 import json
-import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import orjson
-import psutil
 
 from benchmark.config.settings import Rerun
 from benchmark.util.files import replace_file
 from crossover.errors import UserError
 from crossover.records.run import Run
 from crossover.records.structure import build
+
+CLOSED = "closed"
+"""The file that says that no point of a sweep is under way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +41,19 @@ class ExpectedEnvironment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
-    """A grid point of a sweep; `config` is its configuration as composed, as JSON."""
+class GridPoint:
+    """A point of a sweep: its run, the overrides that describe it on a command line, its configuration as JSON."""
 
     key: str
     name: str
     run: Run
     overrides: tuple[str, ...]
     config: str | None = None
+
+
+def grid_point(run: Run, overrides: Sequence[str], config: str | None = None) -> GridPoint:
+    """The point of a run, which says its key and its name."""
+    return GridPoint(key=run.key, name=run.name, run=run, overrides=tuple(overrides), config=config)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +69,7 @@ class Sweep:
     rerun: Rerun
     skip_dominated: bool
     conditions: ExpectedEnvironment
-    entries: tuple[Entry, ...]
+    entries: tuple[GridPoint, ...]
     search: bool = False
 
     @property
@@ -90,78 +96,18 @@ class Sweep:
         self.logs.mkdir(parents=True, exist_ok=True)
         replace_file(self.folder / "sweep.json", json.dumps(asdict(self)))
 
-    def batches(self) -> "list[tuple[Path, PointBatch]]":
-        """All that has been handed out, in order."""
-        files = sorted(self.folder.glob("part-*.json"), key=lambda file: int(file.stem.removeprefix("part-")))
-        return [(file, read_batch(file)) for file in files]
-
-    def add(self, batch: "PointBatch") -> Path:
-        """Note what is about to be handed out."""
-        file = self.folder / f"part-{sum(1 for _ in self.folder.glob('part-*.json'))}.json"
-        replace_file(file, json.dumps(asdict(batch)))
-        return file
-
     @property
     def is_closed(self) -> bool:
         """Whether every point that was handed out has come to its end."""
-        return (self.folder / "closed").exists()
+        return (self.folder / CLOSED).exists()
 
     def close(self) -> None:
         """Note that nothing of this sweep is under way."""
-        (self.folder / "closed").touch()
+        (self.folder / CLOSED).touch()
 
     def reopen(self) -> None:
         """Note that something is."""
-        (self.folder / "closed").unlink(missing_ok=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PointBatch:
-    """Points that were handed out together: to an array of SLURM jobs, or to processes of this machine.
-
-    Attributes:
-        at: when, UTC, ISO 8601.
-        tasks: the indices of the points that each task of the array runs, or each process.
-        slurm: whether SLURM runs them; `job` is the array's id, null until SLURM has said it.
-        host, pid, created: the driver.
-    """
-
-    at: str
-    tasks: tuple[tuple[int, ...], ...]
-    slurm: bool
-    host: str
-    pid: int
-    created: float
-    job: str | None = None
-
-    def of_task(self, task: int) -> str | None:
-        """The SLURM job of a task."""
-        return None if self.job is None else f"{self.job}_{task}"
-
-
-def new_batch(tasks: Sequence[Sequence[int]], at: str, *, slurm: bool) -> PointBatch:
-    """A batch that this process hands out."""
-    process = psutil.Process()
-    return PointBatch(
-        at=at,
-        tasks=tuple(tuple(task) for task in tasks),
-        slurm=slurm,
-        host=socket.gethostname(),
-        pid=process.pid,
-        created=process.create_time(),
-    )
-
-
-def submitted(file: Path, job: str) -> PointBatch:
-    """Note the id that SLURM gave a batch."""
-    batch = replace(read_batch(file), job=job)
-    replace_file(file, json.dumps(asdict(batch)))
-    return batch
-
-
-def read_batch(file: Path) -> PointBatch:
-    """The batch in a file."""
-    return build(PointBatch, orjson.loads(file.read_bytes()))
+        (self.folder / CLOSED).unlink(missing_ok=True)
 
 
 def read_sweep(output_dir: Path, name: str) -> Sweep:
@@ -178,13 +124,37 @@ def read_sweep(output_dir: Path, name: str) -> Sweep:
     return replace(sweep, output_dir=str(output_dir.absolute()))
 
 
-def read_sweeps(output_dir: Path) -> Iterator[Sweep]:
-    """All sweeps of an output folder, oldest first; what is of another version is left out."""
-    for file in sorted(sweeps_folder(output_dir).glob("*/sweep.json"), key=lambda file: file.stat().st_mtime):
-        try:
-            yield read_sweep(output_dir, file.parent.name)
-        except UserError:
-            continue
+class SweepReader:
+    """The sweeps of an output folder. Each sweep.json is read once, since it never changes."""
+
+    def __init__(self, output_dir: Path) -> None:
+        self._output_dir = output_dir
+        self._read: dict[str, Sweep | None] = {}
+
+    def all(self) -> list[Sweep]:
+        """All sweeps, oldest first; what is of another version is left out."""
+        sweeps = (self._sweep(folder) for folder in self._folders())
+        return [sweep for sweep in sweeps if sweep is not None]
+
+    def open(self, *, besides: str) -> list[Sweep]:
+        """The sweeps that may have points under way, but for the one with the id `besides`."""
+        folders = [each for each in self._folders() if each.name != besides and not (each / CLOSED).exists()]
+        sweeps = (self._sweep(folder) for folder in folders)
+        return [sweep for sweep in sweeps if sweep is not None]
+
+    def _folders(self) -> list[Path]:
+        files = sweeps_folder(self._output_dir).glob("*/sweep.json")
+        return [file.parent for file in sorted(files, key=lambda file: file.stat().st_mtime)]
+
+    def _sweep(self, folder: Path) -> Sweep | None:
+        if folder.name not in self._read:
+            try:
+                self._read[folder.name] = read_sweep(self._output_dir, folder.name)
+            except UserError as error:
+                if isinstance(error.__cause__, OSError):  # a network file system may recover
+                    return None
+                self._read[folder.name] = None
+        return self._read[folder.name]
 
 
 def sweeps_folder(output_dir: Path) -> Path:

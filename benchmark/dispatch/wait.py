@@ -3,20 +3,21 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
+from datetime import datetime, timedelta
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from benchmark.dispatch.ledger import Sweep
-from benchmark.dispatch.reconcile import JobStatus, PointStatus, point_statuses, reconcile
+from benchmark.dispatch.context import SweepContext
+from benchmark.dispatch.point_status import JobStatus, PointStatus, point_statuses
+from benchmark.dispatch.reconcile import reconcile
 from benchmark.dispatch.resume import resume_policy
-from benchmark.execution.display import finished, title
+from benchmark.execution.display import finished
 from benchmark.slurm.client import Slurm
-from benchmark.store.journal import Journal
 from crossover.records.record import Record
 
+CLOCK_DIFFERENCE = timedelta(hours=1)
+"""How far the clocks of two machines of a cluster may be apart."""
 FIRST_LOOK_S = 1.0
 LONGEST_S = 10.0
 SLOWER = 1.3
@@ -28,66 +29,71 @@ QUIET_S = 60.0
 
 
 class JobWaiter:
-    """Waits for points of one sweep; `each` is called after every look."""
+    """Waits for points of one sweep; `after_look` is called after every look."""
 
-    def __init__(self, sweep: Sweep, console: Console, slurm: Slurm, each: Callable[[], None] = lambda: None) -> None:
-        self._sweep = sweep
-        self._console = console
+    def __init__(self, context: SweepContext, slurm: Slurm, after_look: Callable[[], None] = lambda: None) -> None:
+        self._context = context
+        self._sweep = context.sweep
         self._slurm = slurm
-        self._each = each
-        self._policy = resume_policy(sweep)
+        self._after_look = after_look
+        self._policy = resume_policy(context.sweep)
         self._seen: dict[str, Record] = {}
         self._printed = time.monotonic()
 
     def wait(self, indices: Collection[int]) -> None:
         """Return when no job of these points is left, and each has its record."""
         delay = FIRST_LOOK_S
-        with Live(console=self._console, auto_refresh=False, transient=True) as live:
+        with Live(console=self._context.console, auto_refresh=False, transient=True) as live:
             while True:
-                found = [each for each in point_statuses(self._sweep, self._slurm) if each.index in indices]
+                statuses = [each for each in point_statuses(self._sweep, self._slurm) if each.index in indices]
                 self._show_finished(indices)
-                self._show_counts(found, live)
-                if all(self._is_over(each) for each in found):
+                self._show_counts(statuses, live)
+                if all(self._is_over(each) for each in statuses):
                     break
                 time.sleep(delay)
                 delay = min(delay * SLOWER, LONGEST_S)
-                self._each()
+                self._after_look()
         self.finish(indices)
 
     def finish(self, indices: Collection[int]) -> None:
         """Give the last records a moment, then write those that are missing."""
         if any(each.failure is not None for each in point_statuses(self._sweep, self._slurm)):
             time.sleep(SETTLE_S)
-        reconcile(self._sweep, self._slurm)
+        reconcile(self._sweep, self._slurm, self._context.records)
         self._show_finished(indices)
 
     def _is_over(self, status: PointStatus) -> bool:
         """A job that is over; or, while the scheduler does not answer, a point that has its record."""
-        if status.status is JobStatus.unknown:
-            return status.entry.key in self._seen
+        if status.job_status is JobStatus.unknown:
+            return status.point.key in self._seen
         return not status.is_live
 
     def _show_finished(self, indices: Collection[int]) -> None:
-        keys = {self._sweep.entries[index].key for index in indices}
-        journal = Journal(output_dir=Path(self._sweep.output_dir))
-        for record in journal.fresh(keys, self._sweep.began, set(self._seen)):
-            if record.sweep == self._sweep.id or self._policy.is_done(record):  # also what another sweep measured
+        keys = {self._sweep.entries[index].key for index in indices} - self._seen.keys()
+        self._context.records.refresh(keys)
+        for record in self._context.records.of(keys):
+            if self._is_news(record):
                 self._seen[record.key] = record
-                heading = title(self._sweep.indices[record.key], len(self._sweep.entries), record.name)
-                finished(self._console, heading, record)
+                finished(self._context.console, self._context.heading(self._sweep.indices[record.key]), record)
 
-    def _show_counts(self, found: Collection[PointStatus], live: Live) -> None:
-        line = counts(found, self._seen)
-        if self._console.is_terminal:
+    def _is_news(self, record: Record) -> bool:
+        """Whether a record is of this sweep, or of another that measured the point since this one began."""
+        earliest = datetime.fromisoformat(self._sweep.began) - CLOCK_DIFFERENCE
+        is_recent = datetime.fromisoformat(record.started_at) >= earliest
+        return is_recent and (record.sweep == self._sweep.id or self._policy.is_done(record))
+
+    def _show_counts(self, statuses: Collection[PointStatus], live: Live) -> None:
+        line = counts(statuses, self._seen)
+        if self._context.console.is_terminal:
             live.update(Text(line), refresh=True)
         elif time.monotonic() - self._printed > QUIET_S:
             self._printed = time.monotonic()
-            self._console.print(line, highlight=False)
+            self._context.say(line)
 
 
-def counts(found: Collection[PointStatus], records: Mapping[str, Record]) -> str:
+def counts(statuses: Collection[PointStatus], records: Mapping[str, Record]) -> str:
     """How many points are done, failed, running, queued."""
-    number = Counter(str(each.status) for each in found if each.is_live and each.entry.key not in records)
+    number = Counter(str(each.job_status) for each in statuses if each.is_live and each.point.key not in records)
     done = sum(record.failure is None for record in records.values())
     number |= Counter({"done": done, "failed": len(records) - done})
     return ", ".join(

@@ -4,20 +4,16 @@ import tempfile
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmark.util.files import make_file
 from crossover.errors import UserError
-from crossover.records.load import Loaded, load
 from crossover.records.record import Record
 
 STAMP = "%Y%m%dT%H%M%S.%f"
 BROKEN = ".json.broken"
 """How the name of a file ends that was to be a record and cannot be read."""
-
-CLOCK_DIFFERENCE = timedelta(hours=1)
-"""How far the clocks of two machines of a cluster may be apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,29 +57,10 @@ class Journal:
         make_file(path, record.to_json())
         return path
 
-    def of(self, keys: Collection[str]) -> Loaded:
-        """All records of these runs, from one look at the folder; what cannot be read is named."""
+    def files(self, keys: Collection[str]) -> dict[str, Path]:
+        """The files of these runs' records by name, from one look at the folder."""
         self._look_afresh()
-        files = [file for file in self.folder.glob("*.json") if file.name.partition("-")[0] in keys]
-        return load(files, keep_texts=False)
-
-    def set_aside(self, keys: Collection[str]) -> list[str]:
-        """Rename the files of these runs that cannot be read, so that they are in nobody's way; a line for each."""
-        lines = []
-        for file in self.folder.glob("*.json"):
-            if file.name.partition("-")[0] in keys and (rejected := load([file], keep_texts=False).rejected):
-                with suppress(FileNotFoundError):  # somebody else was faster
-                    file.rename(file.with_name(file.name + BROKEN.removeprefix(".json")))
-                lines.append(f"set aside, since it cannot be read, and run again: {rejected[0]}")
-        return lines
-
-    def fresh(self, keys: Collection[str], since: str, besides: Collection[str]) -> list[Record]:
-        """The records of these runs that began after `since`, save those of the keys in `besides`."""
-        self._look_afresh()
-        earliest = datetime.fromisoformat(since) - CLOCK_DIFFERENCE
-        wanted = set(keys) - set(besides)
-        files = [file for file in self.folder.glob("*.json") if file.name.partition("-")[0] in wanted]
-        return list(load(file for file in files if started(file) >= earliest).records)
+        return {file.name: file for file in self.folder.glob("*.json") if file.name.partition("-")[0] in keys}
 
     def _look_afresh(self) -> None:
         """Change the folder, so that a network file system lists what other machines have put there."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from benchmark.config.settings import Settings
 from benchmark.store.journal import Journal
@@ -14,19 +15,21 @@ MIRROR_S = 30.0
 
 def make_tracker(settings: Settings) -> Tracker | None:
     """The tracking store of these settings, if there is one."""
-    if settings.tracking_uri is None:
-        return None
-    return Tracker(settings.tracking_uri, settings.experiment, settings.output_dir / "artifacts")
+    return _tracker(settings.tracking_uri, settings.experiment, settings.output_dir)
 
 
-def job_tracker(settings: Settings) -> Tracker | None:
+def job_tracker(uri: str | None, experiment: str, output_dir: Path, *, remote: bool) -> Tracker | None:
     """The store that a job logs to itself.
 
     None for a database file of jobs on other machines: a network file system is no place for many writers, so
     whoever dispatched them logs their records (`benchmark.sync`).
     """
-    tracker = make_tracker(settings)
-    return None if tracker is not None and tracker.is_local and settings.remote else tracker
+    tracker = _tracker(uri, experiment, output_dir)
+    return None if tracker is not None and tracker.is_local and remote else tracker
+
+
+def _tracker(uri: str | None, experiment: str, output_dir: Path) -> Tracker | None:
+    return None if uri is None else Tracker(uri, experiment, output_dir / "artifacts")
 
 
 def mirroring(settings: Settings) -> Callable[[], None]:

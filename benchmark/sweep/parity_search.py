@@ -8,10 +8,10 @@ from analysis.parity.evidence import UnscoredError
 from analysis.parity.quality import METRICS, Metric
 from analysis.parity.steps_to_parity import check_margin, find_parity
 from analysis.report.words import inside
+from benchmark.dispatch.ledger import GridPoint
 from benchmark.sweep.bisection import Finding, conclude_search, next_rung
-from benchmark.sweep.driver import Launch, SweepDriver
-from benchmark.sweep.plan import Point
-from benchmark.sweep.prepare import Compose, Grid, begin
+from benchmark.sweep.driver import HandOut, SweepDriver
+from benchmark.sweep.prepare import Compose, Grid, prepare
 from crossover.errors import UserError
 from crossover.records.record import Record
 
@@ -28,7 +28,7 @@ class Goal:
 class Ladder:
     """The points of one diffusion model that differ in steps alone, by their steps, ascending."""
 
-    rungs: Mapping[int, Point]
+    rungs: Mapping[int, GridPoint]
 
     @property
     def title(self) -> str:
@@ -38,11 +38,11 @@ class Ladder:
 
     def verdicts(self, by_key: Mapping[str, bool]) -> dict[int, bool]:
         """Whether each compared rung reaches its baseline, by its steps."""
-        keys = {steps: point.run.key for steps, point in self.rungs.items()}
+        keys = {steps: point.key for steps, point in self.rungs.items()}
         return {steps: by_key[key] for steps, key in keys.items() if key in by_key}
 
 
-def search_parity(grid: Grid, *, compose: Compose, launch: Launch, metric: str, margin: float) -> None:
+def search_parity(grid: Grid, *, compose: Compose, hand_out: HandOut, metric: str, margin: float) -> None:
     """Find the fewest steps of parity for each diffusion model, B and N of a grid with its baselines.
 
     Raises:
@@ -53,9 +53,9 @@ def search_parity(grid: Grid, *, compose: Compose, launch: Launch, metric: str, 
         raise UserError(f"hydra.sweeper.metric={metric} is not known: choose one of {', '.join(METRICS)}")
     check_margin(margin)
     goal = Goal(metric=METRICS[metric], margin=margin)
-    driver = begin(grid, compose=compose, launch=launch, search=True)
-    if driver.settings.detach:
-        raise UserError("detach=true cannot be used here: a search decides what to run next by what was measured")
+    driver = prepare(grid, compose=compose, hand_out=hand_out, search=True)
+    if driver is None:
+        return
     search = Search(driver=driver, ladders=find_ladders(driver.plan.dispatched), goal=goal)
     interrupted = False
     try:
@@ -66,7 +66,7 @@ def search_parity(grid: Grid, *, compose: Compose, launch: Launch, metric: str, 
     driver.finish([*search.known(), *driver.plan.infeasible], interrupted=interrupted)
 
 
-def find_ladders(points: Sequence[Point]) -> list[Ladder]:
+def find_ladders(points: Sequence[GridPoint]) -> list[Ladder]:
     """The ladders that the diffusion points of a grid make.
 
     Raises:
@@ -74,7 +74,7 @@ def find_ladders(points: Sequence[Point]) -> list[Ladder]:
     """
     if not any(point.run.diffusion for point in points) or all(point.run.diffusion for point in points):
         raise UserError("a search for parity needs both arms: give model=BASELINE,DIFFUSION and steps=K,K,...")
-    ladders: dict[str, dict[int, Point]] = {}
+    ladders: dict[str, dict[int, GridPoint]] = {}
     for point in points:
         if point.run.diffusion is not None:
             alike = replace(point.run, diffusion=replace(point.run.diffusion, steps=1)).key
@@ -89,7 +89,7 @@ class Search:
         self._driver = driver
         self._ladders = ladders
         self._goal = goal
-        self.launched: list[Point] = []
+        self.launched: list[GridPoint] = []
 
     def run(self) -> None:
         """Launch baselines and the first rung of each ladder, then whichever rung is in question.
@@ -104,33 +104,33 @@ class Search:
             self.launched += wanted
             wanted = self._in_question() if went_through else []
 
-    def known(self) -> list[Point]:
+    def known(self) -> list[GridPoint]:
         """The points that the answer rests on: those launched, and those that had their records before."""
-        records = self._driver.records()
+        records = self._driver.outcomes(self._driver.plan.points)
         points = self._driver.plan.dispatched
-        return [point for point in points if point in self.launched or point.run.key in records]
+        return [point for point in points if point in self.launched or point.key in records]
 
     def say_findings(self) -> None:
         """A line for each ladder, and how much of the grid it took."""
-        records = self._driver.records()
+        records = self._driver.outcomes(self._driver.plan.points)
         verdicts = reached(records.values(), self._goal)
         for ladder in self._ladders:
             finding = conclude_search(tuple(ladder.rungs), ladder.verdicts(verdicts))
-            self._driver.say(f"{ladder.title}: {in_words(finding, inside(self._goal.metric.label))}")
+            self._driver.context.say(f"{ladder.title}: {in_words(finding, inside(self._goal.metric.label))}")
         whole = len(self._driver.plan.dispatched)
-        self._driver.say(f"{len(self.launched)} runs in place of the {whole} of the whole grid")
+        self._driver.context.say(f"{len(self.launched)} runs in place of the {whole} of the whole grid")
 
-    def _in_question(self) -> list[Point]:
-        records = self._driver.records() if self.launched else {}
+    def _in_question(self) -> list[GridPoint]:
+        records = self._driver.outcomes(self._driver.plan.points) if self.launched else {}
         verdicts = reached(records.values(), self._goal)
         points = (self._next(ladder, records, verdicts) for ladder in self._ladders)
         return [point for point in points if point is not None]
 
-    def _next(self, ladder: Ladder, records: Mapping[str, Record], verdicts: Mapping[str, bool]) -> Point | None:
+    def _next(self, ladder: Ladder, records: Mapping[str, Record], verdicts: Mapping[str, bool]) -> GridPoint | None:
         """The ladder's next point. One that failed is passed over; without a comparable baseline there is none."""
         tried = {steps for steps, point in ladder.rungs.items() if point in self.launched}
         compared = ladder.verdicts(verdicts)
-        measured = {steps for steps in tried if _is_measured(records.get(ladder.rungs[steps].run.key))}
+        measured = {steps for steps in tried if _is_measured(records.get(ladder.rungs[steps].key))}
         if measured - compared.keys():
             return None
         steps = next_rung([steps for steps in ladder.rungs if steps not in tried - measured], compared)

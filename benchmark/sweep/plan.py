@@ -3,44 +3,35 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from benchmark.dispatch.ledger import GridPoint
 from crossover.records.record import FailureKind, Record
-from crossover.records.run import Run
 from crossover.terminal import INTERRUPTED
-
-
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """A grid point: its run, the overrides that describe it on a command line, and its configuration as JSON."""
-
-    run: Run
-    overrides: tuple[str, ...]
-    config: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """The distinct points of a sweep, each to be run once, and how many it had before repetitions went."""
 
-    points: tuple[Point, ...]
+    points: tuple[GridPoint, ...]
     total: int
 
     @property
-    def dispatched(self) -> tuple[Point, ...]:
+    def dispatched(self) -> tuple[GridPoint, ...]:
         """The points to run."""
         return tuple(point for point in self.points if not point.run.infeasible)
 
     @property
-    def infeasible(self) -> tuple[Point, ...]:
+    def infeasible(self) -> tuple[GridPoint, ...]:
         """The points that no machine can run."""
         return tuple(point for point in self.points if point.run.infeasible)
 
 
-def plan(points: Sequence[Point]) -> Plan:
+def plan(points: Sequence[GridPoint]) -> Plan:
     """Drop repeated points, and bring those of one model together.
 
     Points that differ only in what their model ignores have one key, and the first of them stands for all.
     """
-    unique = list({point.run.key: point for point in reversed(points)}.values())[::-1]
+    unique = list({point.key: point for point in reversed(points)}.values())[::-1]
     models = list(dict.fromkeys(point.run.model.name for point in unique))
     unique.sort(key=lambda point: models.index(point.run.model.name))
     return Plan(points=tuple(unique), total=len(points))
@@ -49,7 +40,7 @@ def plan(points: Sequence[Point]) -> Plan:
 def exit_code(records: Iterable[Record], *, expected: int) -> int:
     """0 when every point came to its end and something was measured; 130 when interrupted; else 1.
 
-    Running out of memory, being infeasible and being dominated_failure are results.
+    Running out of memory, being infeasible and being dominated are results.
     """
     records = list(records)
     kinds = {record.failure.kind for record in records if record.failure is not None}

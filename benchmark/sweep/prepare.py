@@ -1,128 +1,103 @@
-"""Conduct a sweep: compose and check every point, skip what is done, launch the rest, show them all."""
+"""Prepare a sweep: compose its points, plan them, check what they need, and put the sweep's ledger on disk."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 from omegaconf import DictConfig
 from rich.console import Console
 
-from benchmark.config.convert import to_config, to_run, to_settings
+from benchmark.config.convert import to_config, to_run
 from benchmark.config.schema import Config
 from benchmark.config.settings import Settings
-from benchmark.dispatch.ledger import Entry, Sweep
+from benchmark.dispatch.context import sweep_context
+from benchmark.dispatch.ledger import GridPoint, Sweep, grid_point
 from benchmark.execution.fingerprint import as_json, without_secrets
 from benchmark.hardware.environment import gpu_count
+from benchmark.store.mlflow_tracker import Tracker
+from benchmark.sweep.common_settings import common_settings
 from benchmark.sweep.display import announce
-from benchmark.sweep.driver import Launch, SweepDriver
+from benchmark.sweep.driver import HandOut, SweepDriver
 from benchmark.sweep.expected_environment import expected_environment
-from benchmark.sweep.plan import Plan, Point, plan
+from benchmark.sweep.plan import Plan, plan
 from benchmark.sweep.preflight import preflight
 from crossover.errors import UserError
 from crossover.terminal import make_console, say
 
-Compose = Callable[[Sequence[str]], DictConfig]
 Grid = Sequence[Sequence[str]]
+"""The overrides of each point."""
+Compose = Callable[[Sequence[str]], DictConfig]
+"""What makes a point's configuration of its overrides."""
 
 
-def id_of(overrides: Sequence[str]) -> str:
-    """The sweep that a job belongs to, which its overrides name."""
-    return next(each.removeprefix("sweep.id=") for each in overrides if each.startswith("sweep.id="))
+@dataclass(frozen=True, kw_only=True)
+class CheckedSweep:
+    """A sweep whose points are allowed and have what they need; `tracker` is None without a store, and in a dry run."""
+
+    plan: Plan
+    settings: Settings
+    tracker: Tracker | None
 
 
-def run_grid(grid: Grid, *, compose: Compose, launch: Launch) -> None:
-    """Run a grid of overrides, one job a point.
-
-    Raises:
-        UserError: when a point is not allowed; nothing has been started then.
-        SystemExit: with the sweep's exit code, unless it is 0.
-    """
-    driver = begin(grid, compose=compose, launch=launch)
-    interrupted = False
-    try:
-        driver.launch(driver.plan.dispatched)
-    except KeyboardInterrupt:
-        interrupted = True
-    driver.finish(driver.plan.points, interrupted=interrupted)
-
-
-def dry_run(console: Console, planned: Plan, *, remote: bool) -> None:
-    """Show what the points would take, and start none of them."""
-    from benchmark.sweep.dry_run import forecast, show_forecast  # torch, which planning does without
-
-    runs = [point.run for point in planned.dispatched]
-    show_forecast(console, forecast(runs, remote=remote), remote=remote, infeasible=len(planned.infeasible))
-
-
-def begin(grid: Grid, *, compose: Compose, launch: Launch, search: bool = False) -> SweepDriver:
-    """Compose and check every point, say what is to be done, and record what cannot be.
+def prepare(grid: Grid, *, compose: Compose, hand_out: HandOut, search: bool = False) -> SweepDriver | None:
+    """The driver of a sweep whose ledger is on disk; None after a dry run, which needs none.
 
     Raises:
-        UserError: when a point is not allowed.
+        UserError: when a point is not allowed, or lacks something; nothing has been started then.
     """
     console = make_console()
     with console.status("checking grid points, checkpoints and the tracking store"):
-        configs = [to_config(compose(overrides)) for overrides in grid]
-        runs = [to_run(config, gpu_count) for config in configs]
-        planned = plan(
-            [
-                Point(run=run, overrides=tuple(point), config=as_json(asdict(config)))
-                for run, point, config in zip(runs, grid, configs, strict=True)
-            ]
-        )
-        settings = common_settings(configs)
-        if settings.dry_run:
-            dry_run(console, planned, remote=settings.remote)
-            raise SystemExit(0)
+        checked = _check(console, [compose(overrides) for overrides in grid], grid)
+    if checked.settings.dry_run:
+        _dry_run(console, checked)
+        return None
+    if search and checked.settings.detach:
+        raise UserError("detach=true cannot be used here: a search decides what to run next by what was measured")
+    return _driver(console, checked, hand_out, search=search)
+
+
+def _check(console: Console, composed: Sequence[DictConfig], grid: Grid) -> CheckedSweep:
+    """Plan the points, and look for everything that those to be run need, unless this is a dry run."""
+    configs = [to_config(each) for each in composed]
+    planned = plan([_point(config, overrides) for config, overrides in zip(configs, grid, strict=True)])
+    settings = common_settings(configs)
+    tracker = None
+    if not settings.dry_run:
         tracker = preflight([point.run for point in planned.dispatched], settings, partial(say, console))
+    return CheckedSweep(plan=planned, settings=settings, tracker=tracker)
+
+
+def _point(config: Config, overrides: Sequence[str]) -> GridPoint:
+    return grid_point(to_run(config, gpu_count), overrides, without_secrets(as_json(asdict(config))))
+
+
+def _dry_run(console: Console, checked: CheckedSweep) -> None:
+    """Show what the points would take, and start none of them."""
+    from benchmark.sweep.dry_run import forecast, show_forecast  # torch, which planning does without
+
+    remote = checked.settings.remote
+    with console.status("predicting grid points"):
+        forecasts = forecast([point.run for point in checked.plan.dispatched], remote=remote)
+    show_forecast(console, forecasts, remote=remote, infeasible=len(checked.plan.infeasible))
+
+
+def _driver(console: Console, checked: CheckedSweep, hand_out: HandOut, *, search: bool) -> SweepDriver:
+    """Say what is to be done, put the ledger on disk, and record what no machine can run."""
+    sweep = make_sweep(checked.plan, checked.settings, search=search)
     driver = SweepDriver(
-        console=console,
-        plan=planned,
-        settings=settings,
-        sweep=make_sweep(planned, settings, search=search),
-        launcher=launch,
-        tracker=tracker,
+        context=sweep_context(sweep, console),
+        plan=checked.plan,
+        settings=checked.settings,
+        hand_out=hand_out,
+        tracker=checked.tracker,
     )
-    for line in driver.journal.set_aside({point.run.key for point in planned.points}):
-        driver.say(line)
-    announce(console, planned, driver.done(planned.dispatched), at_most=search)
-    driver.sweep.write()
+    driver.read_records()
+    driver.set_aside_broken()
+    announce(console, checked.plan, driver.done(checked.plan.dispatched), at_most=search)
+    sweep.write()
     driver.record_infeasible()
     return driver
-
-
-SETTING_KEYS = {
-    "tracking_uri": "tracking.uri",
-    "experiment": "tracking.experiment",
-    "sweep": "sweep.name",
-    "remote": "hardware.remote",
-    "gpu": "hardware.gpu",
-}
-"""What settings are called on the command line, where that is another name."""
-
-
-def common_settings(configs: Sequence[Config]) -> Settings:
-    """The settings that all points of a sweep share.
-
-    Raises:
-        UserError: naming one that varies, which would be ignored for all points but the first.
-    """
-    first, *others = (to_settings(config) for config in configs)
-    for other in others:
-        if other != first:
-            found = vars(other)
-            name, value = next((name, value) for name, value in vars(first).items() if found[name] != value)
-            raise UserError(
-                f"{SETTING_KEYS.get(name, name)} is {_as_written(value)} for one point of this sweep and"
-                f" {_as_written(found[name])} for another: a sweep has one, so give a command for each"
-            )
-    return first
-
-
-def _as_written(value: object) -> str:
-    """A setting as a command line says it."""
-    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def make_sweep(planned: Plan, settings: Settings, *, search: bool = False) -> Sweep:
@@ -139,14 +114,5 @@ def make_sweep(planned: Plan, settings: Settings, *, search: bool = False) -> Sw
         skip_dominated=settings.skip_dominated,
         conditions=expected_environment(planned.points[0].run, settings),
         search=search,
-        entries=tuple(
-            Entry(
-                key=point.run.key,
-                name=point.run.name,
-                run=point.run,
-                overrides=point.overrides,
-                config=None if point.config is None else without_secrets(point.config),
-            )
-            for point in planned.points
-        ),
+        entries=planned.points,
     )

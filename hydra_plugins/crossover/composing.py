@@ -7,11 +7,11 @@ reads depends on the groups alone. So points that differ in values share what wa
 import copy
 from collections.abc import Callable, Sequence
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 
 class Composer:
@@ -20,7 +20,6 @@ class Composer:
     def __init__(
         self, loader: ConfigLoader, config: DictConfig, see: Callable[[DictConfig], None] = lambda _: None
     ) -> None:
-        assert isinstance(loader, ConfigLoaderImpl)
         self._see = see
         self._loader = loader
         self._config = config
@@ -30,23 +29,35 @@ class Composer:
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
         """The configuration of a point; what is wrong with it is raised as Hydra raises it."""
         parsed = self._parser.parse_overrides(list(overrides))
-        groups = tuple(each.input_line or "" for each in parsed if self._chooses(each))
         values = [each for each in parsed if not self._chooses(each)]
+        if not all(map(_replaces_value, values)):
+            return self._compose(overrides)
+        groups = tuple(each.input_line or "" for each in parsed if self._chooses(each))
         if groups not in self._composed:
             self._composed[groups] = self._compose(groups)
         composed = copy.deepcopy(self._composed[groups])
-        self._loader._apply_overrides_to_config(values, composed)  # noqa: SLF001 (as Hydra does it)
+        try:
+            for each in values:
+                OmegaConf.update(composed, each.key_or_group, each.value(), merge=True)
+        except OmegaConfBaseException:  # Hydra has words of its own for it
+            return self._compose(overrides)
         return composed
 
     def _chooses(self, override: Override) -> bool:
         """Whether an override decides which files are read; so does whatever is about Hydra itself."""
         key = override.key_or_group
-        is_value = isinstance(override.value(), dict) or not self._loader.repository.group_exists(key)
+        is_value = isinstance(override.value(), dict) or not self._loader.get_group_options(key)
         return not is_value or key.startswith("hydra")
 
-    def _compose(self, groups: Sequence[str]) -> DictConfig:
-        composed = self._loader.load_sweep_config(self._config, list(groups))
+    def _compose(self, overrides: Sequence[str]) -> DictConfig:
+        composed = self._loader.load_sweep_config(self._config, list(overrides))
         self._see(composed.hydra)
         with open_dict(composed):
             composed.pop("hydra", None)
         return composed
+
+
+def _replaces_value(override: Override) -> bool:
+    """Whether an override is KEY=VALUE: without `+` or `~`, and without a package, which a group has."""
+    changes_keys = override.is_add() or override.is_force_add() or override.is_delete()
+    return not changes_keys and override.package is None

@@ -1,15 +1,22 @@
-"""Hydra's basic sweeper, with points planned and checked before any is dispatched."""
+"""A sweeper that plans and checks the points of a grid before any of them is dispatched."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
-from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from benchmark.config.settings import Settings
+    from benchmark.dispatch.context import SweepContext
+    from benchmark.sweep.driver import HandOut
 
 
 @dataclass
@@ -20,56 +27,69 @@ class GridSweeperConf:
     params: dict[str, str] | None = field(default_factory=dict)
 
 
-class GridSweeper(BasicSweeper):
+class GridSweeper(Sweeper):
     """Runs each distinct, feasible grid point once and ends with the table of all."""
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
-        super().__init__(max_batch_size=None, params=params)
+        self._params = params or {}
+        self._context: HydraContext | None = None
+        self._config: DictConfig | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Hydra's way to say what is swept. Its launcher is chosen later, by the points."""
-        self.hydra_context, self.config, self._task_function = hydra_context, config, task_function
+        """Hydra's way to say what is swept. The points choose the launcher, which has a task of ours to run."""
+        del task_function
+        self._context, self._config = hydra_context, config
 
     def sweep(self, arguments: list[str]) -> None:
-        """Conduct the grid that the arguments span.
+        """Run the grid that the arguments span.
 
         Raises:
             UserError: when its points have different launchers.
         """
         from hydra_plugins.crossover.choosing import OneLauncher
         from hydra_plugins.crossover.composing import Composer
+        from hydra_plugins.crossover.launching import launch
 
-        context, config = self.hydra_context, self.config
-        assert context is not None
+        hydra_context, config = self._context, self._config
+        assert hydra_context is not None
         assert config is not None
         chosen = OneLauncher()
 
-        def launch(jobs: Sequence[Sequence[str]], index: int) -> Sequence[JobReturn]:
-            launcher = Plugins.instance().instantiate_launcher(context, self._task_function, chosen.configured(config))
-            return launcher.launch(jobs, initial_job_idx=index)
+        def hand_out(context: "SweepContext", indices: Sequence[int], settings: "Settings") -> None:
+            launch(hydra_context, chosen.configured(config), context, indices, settings)
 
-        compose = Composer(context.config_loader, config, chosen.see)
-        self.run_grid(self.grid(arguments), compose=compose, launch=launch)
+        parser = OverridesParser.create(config_loader=hydra_context.config_loader)
+        preset = [f"{key}={value}" for key, value in self._params.items()]
+        grid = spanned_by(parser.parse_overrides([*preset, *arguments]))
+        self.run_grid(grid, Composer(hydra_context.config_loader, config, chosen.see), hand_out)
 
     def run_grid(
-        self,
-        grid: list[list[str]],
-        compose: Callable[[Sequence[str]], DictConfig],
-        launch: Callable[..., Any],
+        self, grid: list[list[str]], compose: Callable[[Sequence[str]], DictConfig], hand_out: "HandOut"
     ) -> None:
         """Plan the grid, launch it, and show what became of it."""
-        from benchmark.sweep.prepare import run_grid
+        from benchmark.sweep.run_grid import run_grid
 
-        run_grid(grid, compose=compose, launch=launch)
+        run_grid(grid, compose=compose, hand_out=hand_out)
 
-    def grid(self, arguments: list[str]) -> list[list[str]]:
-        """The overrides of each grid point."""
-        from hydra.core.override_parser.overrides_parser import OverridesParser
 
-        assert self.hydra_context is not None
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
-        return [point for batch in self.split_arguments(overrides, None) for point in batch]
+def spanned_by(overrides: Sequence[Override]) -> list[list[str]]:
+    """The overrides of each point of a grid. Of two for one key the later counts; the last key varies fastest."""
+    by_key = {override.get_key_element(): _values(override) for override in overrides}
+    return [list(point) for point in itertools.product(*by_key.values())]
+
+
+def _values(override: Override) -> list[str]:
+    """An override for each value that one of the command line gives.
+
+    Raises:
+        HydraException: when it gives an interval, which has no end of values.
+    """
+    key = override.get_key_element()
+    if not override.is_sweep_override():
+        return [f"{key}={override.get_value_element_as_str()}"]
+    if not override.is_discrete_sweep():
+        raise HydraException(f"{override.input_line} is no list of values: a grid needs KEY=A,B or KEY=range(A,B)")
+    return [f"{key}={value}" for value in override.sweep_string_iterator()]
 
 
 ConfigStore.instance().store(group="hydra/sweeper", name="grid", node=GridSweeperConf, provider="crossover")

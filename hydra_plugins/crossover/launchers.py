@@ -1,7 +1,7 @@
-"""Launchers that hand out points of a sweep's ledger, and read back from the journal what became of them.
+"""Launchers that hand out points of a sweep's ledger.
 
-They take of the overrides that a sweeper gives them the sweep and the points' indices in it alone: what a
-point is stands in the ledger, so nothing is composed, pickled or guessed twice.
+Our sweepers give them the sweep and the points' indices. What a point is stands in the ledger, so nothing is composed
+or pickled for a job.
 """
 
 from abc import abstractmethod
@@ -10,88 +10,76 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_submitit_launcher.config import SlurmQueueConf
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from benchmark.config.settings import Settings
-    from benchmark.dispatch.ledger import Sweep
-    from crossover.records.record import Record
+    from benchmark.dispatch.context import SweepContext
 
 
 class LedgerLauncher(Launcher):
-    """What our launchers share: from overrides to indices in the ledger, from records to what Hydra is told."""
+    """What our launchers share: they take points of a ledger from our sweepers, and no overrides from others."""
 
     def __init__(self, **parameters: object) -> None:
         self._parameters = {
             name: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
             for name, value in parameters.items()
         }
-        self._config: DictConfig | None = None
-        self._context: HydraContext | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Hydra's way to say what is launched; the task function stays in this process."""
-        del task_function
-        self._context, self._config = hydra_context, config
+        """Hydra's way to say what is launched: nothing of it is needed here."""
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Hand out points and wait for them. No failure of a point is raised: each is the return of its own job."""
-        del initial_job_idx  # a point is known by its index in the ledger
-        from benchmark.config.convert import to_config, to_settings
-        from benchmark.dispatch.ledger import read_sweep
-        from crossover.terminal import make_console
+        """Refuse overrides, which a sweeper that is not ours gives.
 
-        assert self._context is not None
-        assert self._config is not None
-        composed = self._context.config_loader.load_sweep_config(self._config, list(job_overrides[0]))
-        settings = to_settings(to_config(composed))
-        sweep = read_sweep(settings.output_dir, settings.sweep)
-        indices = [index_of(overrides) for overrides in job_overrides]
-        self.hand_out(sweep, indices, settings, make_console())
-        return _returns(sweep, job_overrides)
+        Raises:
+            UserError: always.
+        """
+        from crossover.errors import UserError
+
+        del job_overrides, initial_job_idx
+        raise UserError("hydra/sweeper= names a sweeper that is not Crossover's: give hydra/sweeper=grid or parity")
 
     @abstractmethod
-    def hand_out(self, sweep: "Sweep", indices: Sequence[int], settings: "Settings", console: "Console") -> None:
-        """Run points, each to its record."""
+    def hand_out(self, context: "SweepContext", indices: Sequence[int], settings: "Settings") -> None:
+        """Run points, each to its record, and wait for them. A failure of a point is in its record, never raised."""
 
 
 class InlineLauncher(LedgerLauncher):
     """In this process, one after another."""
 
-    def hand_out(self, sweep: "Sweep", indices: Sequence[int], settings: "Settings", console: "Console") -> None:
+    def hand_out(self, context: "SweepContext", indices: Sequence[int], settings: "Settings") -> None:
         """Run points, each to its record."""
         del settings
         from benchmark.dispatch.backends import inline
 
-        inline(sweep, indices, console)
+        inline(context, indices)
 
 
 class IsolatedLauncher(LedgerLauncher):
     """In processes of their own on this machine, one after another."""
 
-    def hand_out(self, sweep: "Sweep", indices: Sequence[int], settings: "Settings", console: "Console") -> None:
+    def hand_out(self, context: "SweepContext", indices: Sequence[int], settings: "Settings") -> None:
         """Run points, each to its record."""
         from benchmark.dispatch.backends import isolated
 
-        isolated(sweep, indices, console, pack=settings.pack)
+        isolated(context, indices, pack=settings.pack)
 
 
 class SlurmLauncher(LedgerLauncher):
     """As an array of SLURM jobs."""
 
-    def hand_out(self, sweep: "Sweep", indices: Sequence[int], settings: "Settings", console: "Console") -> None:
+    def hand_out(self, context: "SweepContext", indices: Sequence[int], settings: "Settings") -> None:
         """Submit points; wait for their records unless the sweep is detached.
 
         Raises:
             UserError: when the points are meant for this machine.
         """
-        from benchmark.dispatch.backends import SlurmArray
+        from benchmark.dispatch.slurm_array import SlurmArray
         from benchmark.store.open import mirroring
         from crossover.errors import UserError
 
@@ -100,7 +88,7 @@ class SlurmLauncher(LedgerLauncher):
                 "hydra/launcher=crossover_slurm sends jobs to other machines, and hardware.remote is false: choose"
                 " hardware=a100 or slurm_cpu instead, which name the launcher, or give hardware.remote=true"
             )
-        array = SlurmArray(sweep, console, each=mirroring(settings))
+        array = SlurmArray(context, after_look=mirroring(settings))
         parameters = {name: value for name, value in self._parameters.items() if name not in NOT_SUBMITTED}
         array.submit(indices, parameters, pack=settings.pack)
         if not settings.detach:
@@ -130,31 +118,6 @@ class SlurmConf(SlurmQueueConf):  # type: ignore[misc]  # the stock launcher is 
     """`hydra.launcher` of a SLURM cluster: the stock launcher's settings."""
 
     _target_: str = "hydra_plugins.crossover.launchers.SlurmLauncher"
-
-
-def index_of(overrides: Sequence[str]) -> int:
-    """A point's index in the ledger, which the sweeper put among its overrides."""
-    return next(int(each.removeprefix("sweep.index=")) for each in overrides if each.startswith("sweep.index="))
-
-
-def _returns(sweep: "Sweep", jobs: Sequence[Sequence[str]]) -> list[JobReturn]:
-    """What became of each job; a point that has no record of this sweep was somebody else's."""
-    from pathlib import Path
-
-    from benchmark.store.journal import Journal
-
-    keys = [sweep.entries[index_of(overrides)].key for overrides in jobs]
-    records = Journal(output_dir=Path(sweep.output_dir)).of(set(keys)).records
-    found = {record.key: record for record in records if record.sweep == sweep.id}
-    return [_return(found.get(key), overrides) for key, overrides in zip(keys, jobs, strict=True)]
-
-
-def _return(record: "Record | None", overrides: Sequence[str]) -> JobReturn:
-    result = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
-    if record is not None and record.failure is not None:
-        result.status = JobStatus.FAILED
-        result.return_value = RuntimeError(record.failure.message)
-    return result
 
 
 for name, node in {"inline": InlineConf, "isolated": IsolatedConf, "crossover_slurm": SlurmConf}.items():

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
 
 from hydra_plugins.crossover.grid_sweeper import GridSweeper
+
+if TYPE_CHECKING:
+    from benchmark.sweep.driver import HandOut
 
 
 @dataclass
@@ -29,15 +32,12 @@ class ParitySweeper(GridSweeper):
         self.margin = margin
 
     def run_grid(
-        self,
-        grid: list[list[str]],
-        compose: Callable[[Sequence[str]], DictConfig],
-        launch: Callable[..., Any],
+        self, grid: list[list[str]], compose: Callable[[Sequence[str]], DictConfig], hand_out: "HandOut"
     ) -> None:
         """Search the grid and say at which steps parity is reached."""
         from benchmark.sweep.parity_search import search_parity
 
-        search_parity(grid, compose=compose, launch=launch, metric=self.metric, margin=self.margin)
+        search_parity(grid, compose=compose, hand_out=hand_out, metric=self.metric, margin=self.margin)
 
 
 ConfigStore.instance().store(group="hydra/sweeper", name="parity", node=ParitySweeperConf, provider="crossover")

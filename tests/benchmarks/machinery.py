@@ -46,9 +46,12 @@ from benchmark.config.settings import Rerun
 from benchmark.dispatch.ledger import ExpectedEnvironment
 from benchmark.dispatch.resume import ResumePolicy
 from benchmark.store.journal import Journal
+from benchmark.store.record_index import RecordIndex
 keys = set(Path(sys.argv[2]).read_text().split())
 began = time.perf_counter()
-records = Journal(output_dir=Path(sys.argv[1])).of(keys).records
+index = RecordIndex(Journal(output_dir=Path(sys.argv[1])))
+index.refresh(keys)
+records = index.of(keys)
 policy = ResumePolicy(sweep="x", began="2999", rerun=Rerun.none, skip_dominated=False, conditions=ExpectedEnvironment())
 assert len(policy.done(records)) == len(keys)
 print("TOOK", time.perf_counter() - began)

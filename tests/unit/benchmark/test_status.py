@@ -1,22 +1,31 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from benchmark import status as status_of
+from benchmark.dispatch.batches import add_batch, new_batch
 from benchmark.dispatch.claims import this_process
-from benchmark.dispatch.ledger import Sweep, new_batch
-from benchmark.dispatch.reconcile import JobStatus, PointStatus
-from benchmark.status import expected_end, main, progress
+from benchmark.dispatch.ledger import Sweep
+from benchmark.dispatch.point_status import JobStatus, PointStatus
+from benchmark.status import Progress, expected_end, main
 from benchmark.store.journal import Journal
 from crossover.records.record import FailureKind
 from tests.factories import STARTED, a_failed_record, a_record
-from tests.sweeps import RUNS, a_sweep
+from tests.sweeps import RUNS, a_sweep, records_of
 
 
 def status(sweep: Sweep, index: int, job_status: JobStatus) -> PointStatus:
     return PointStatus(
-        index=index, entry=sweep.entries[index], at=STARTED, who="SLURM job 8_0", status=job_status, job="8_0"
+        index=index, point=sweep.entries[index], at=STARTED, who="SLURM job 8_0", job_status=job_status, job="8_0"
     )
+
+
+def progress(sweep: Sweep, statuses: Sequence[PointStatus]) -> Progress:
+    index, keys = records_of(sweep), {point.key for point in sweep.entries}
+    index.refresh(keys)
+    return status_of.progress(sweep, statuses, index.of(keys))
 
 
 def test_points_are_counted_by_what_has_become_of_them(tmp_path: Path) -> None:
@@ -61,7 +70,7 @@ def test_the_end_is_expected_at_the_pace_so_far() -> None:
 def test_it_shows_a_table_and_why_points_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sweep = a_sweep(tmp_path)
     part = new_batch([[0], [1], [2]], STARTED, slurm=False)
-    sweep.add(part)
+    add_batch(sweep, part)
     assert part.pid == this_process("").pid
     journal = Journal(output_dir=tmp_path)
     journal.write(a_record(RUNS[0]))

@@ -193,12 +193,10 @@ def test_without_tracking_there_is_no_store() -> None:
     assert to_settings(config("tracking=none")).tracking_uri is None
 
 
-def test_a_sweep_is_called_by_its_preset_until_it_has_an_id() -> None:
+def test_a_sweep_is_called_by_its_preset() -> None:
     demo = config("sweep=demo")
     assert (to_settings(demo).sweep, demo.temperature, demo.prompts.count) == ("demo", 1.0, 24)
     assert config("sweep=demo", "temperature=0.5").temperature == 0.5
-    told = to_settings(config("sweep=demo", "sweep.id=demo-1", "sweep.index=2"))
-    assert (told.sweep, told.index) == ("demo-1", 2)
 
 
 def test_a_cluster_job_has_one_a100_to_itself_and_is_launched_by_submitit() -> None:

@@ -2,9 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.dispatch.ledger import new_batch, read_batch, read_sweep, read_sweeps, submitted
+from benchmark.dispatch.ledger import SweepReader, read_sweep
 from crossover.errors import UserError
-from tests.factories import STARTED
 from tests.sweeps import RUNS, a_sweep
 
 
@@ -18,18 +17,9 @@ def test_a_sweep_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_a_sweep_whose_folder_was_moved_lies_where_it_is_found(tmp_path: Path) -> None:
     a_sweep(tmp_path / "before")
     (tmp_path / "before").rename(tmp_path / "after")
-    (sweep,) = read_sweeps(tmp_path / "after")
+    (sweep,) = SweepReader(tmp_path / "after").all()
     sweep.close()
     assert (tmp_path / "after" / "sweeps" / "sweep-1" / "closed").exists()
-
-
-def test_parts_keep_their_order_and_learn_the_id_that_the_scheduler_gave(tmp_path: Path) -> None:
-    sweep = a_sweep(tmp_path)
-    files = [sweep.add(new_batch([[index]], STARTED, slurm=True)) for index in range(12)]
-    submitted(files[11], "77")
-    assert [batch.tasks for _, batch in sweep.batches()] == [((index,),) for index in range(12)]
-    assert read_batch(files[11]).of_task(0) == "77_0"
-    assert read_batch(files[0]).of_task(0) is None
 
 
 def test_a_sweep_of_another_version_is_left_out_and_said_to_be_none(tmp_path: Path) -> None:
@@ -37,14 +27,17 @@ def test_a_sweep_of_another_version_is_left_out_and_said_to_be_none(tmp_path: Pa
     broken = tmp_path / "sweeps" / "broken"
     broken.mkdir()
     (broken / "sweep.json").write_text('{"id": 1}')
-    assert [sweep.id for sweep in read_sweeps(tmp_path)] == ["sweep-1"]
+    assert [sweep.id for sweep in SweepReader(tmp_path).all()] == ["sweep-1"]
     with pytest.raises(UserError, match="no sweep of this version"):
         read_sweep(tmp_path, "broken")
 
 
-def test_a_closed_sweep_opens_again_when_more_is_handed_out(tmp_path: Path) -> None:
+def test_each_ledger_is_read_once_and_a_closed_one_is_not_open(tmp_path: Path) -> None:
     sweep = a_sweep(tmp_path)
+    sweeps = SweepReader(tmp_path)
+    assert sweeps.open(besides="another") == [sweep]
+    (sweep.folder / "sweep.json").write_text("changed by nobody")
+    assert sweeps.all() == sweeps.open(besides="another") == [sweep]
+    assert sweeps.open(besides=sweep.id) == []
     sweep.close()
-    assert sweep.is_closed
-    sweep.reopen()
-    assert not sweep.is_closed
+    assert sweeps.open(besides="another") == []

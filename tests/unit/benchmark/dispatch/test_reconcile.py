@@ -4,22 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.dispatch.batches import PointBatch, add_batch, new_batch, note_job_id
 from benchmark.dispatch.claims import Claim, Claims, this_process
-from benchmark.dispatch.ledger import PointBatch, Sweep, new_batch, submitted
-from benchmark.dispatch.reconcile import (
-    JobStatus,
-    Leftover,
-    point_statuses,
-    reconcile,
-    reconcile_all,
-    reconcile_process,
-)
+from benchmark.dispatch.ledger import Sweep, SweepReader
+from benchmark.dispatch.point_status import JobStatus, point_statuses
+from benchmark.dispatch.reconcile import Leftover, reconcile, reconcile_all, reconcile_process
 from benchmark.slurm.client import JobState, SchedulerDownError, Slurm
 from benchmark.store.journal import Journal
 from crossover.records.load import load
 from crossover.records.record import Failure, FailureKind, Record
 from tests.factories import STARTED, a_record
-from tests.sweeps import RUNS, a_sweep, an_owner
+from tests.sweeps import RUNS, a_sweep, an_owner, records_of
 
 
 class FakeSlurm(Slurm):
@@ -36,8 +31,8 @@ class FakeSlurm(Slurm):
 
 def in_an_array(folder: Path, tasks: tuple[tuple[int, ...], ...] = ((0,), (1,), (2,))) -> Sweep:
     sweep = a_sweep(folder)
-    file = sweep.add(new_batch(tasks, STARTED, slurm=True))
-    submitted(file, "8")
+    file = add_batch(sweep, new_batch(tasks, STARTED, slurm=True))
+    note_job_id(file, "8")
     return sweep
 
 
@@ -53,7 +48,7 @@ def kinds(folder: Path) -> dict[int, FailureKind | None]:
 def test_points_stand_where_the_scheduler_says_their_jobs_do(tmp_path: Path) -> None:
     sweep = in_an_array(tmp_path)
     slurm = FakeSlurm({"8_0": "COMPLETED", "8_1": "RUNNING", "8_2": "PENDING"})
-    assert [each.status for each in point_statuses(sweep, slurm)] == [
+    assert [each.job_status for each in point_statuses(sweep, slurm)] == [
         JobStatus.over,
         JobStatus.running,
         JobStatus.queued,
@@ -62,7 +57,7 @@ def test_points_stand_where_the_scheduler_says_their_jobs_do(tmp_path: Path) -> 
 
 def test_a_scheduler_that_does_not_answer_condemns_nobody(tmp_path: Path) -> None:
     sweep = in_an_array(tmp_path)
-    assert {each.status for each in reconcile(sweep, FakeSlurm(None))} == {JobStatus.unknown}
+    assert {each.job_status for each in reconcile(sweep, FakeSlurm(None), records_of(sweep))} == {JobStatus.unknown}
     assert not written(tmp_path)
     assert not sweep.is_closed
 
@@ -70,7 +65,7 @@ def test_a_scheduler_that_does_not_answer_condemns_nobody(tmp_path: Path) -> Non
 def test_a_job_that_ended_badly_without_a_record_gets_one(tmp_path: Path) -> None:
     sweep = in_an_array(tmp_path)
     (sweep.logs / "8_0_0_log.out").write_text("loading\nKilled\n")
-    reconcile(sweep, FakeSlurm({"8_0": "OUT_OF_MEMORY", "8_1": "NODE_FAIL", "8_2": "RUNNING"}))
+    reconcile(sweep, FakeSlurm({"8_0": "OUT_OF_MEMORY", "8_1": "NODE_FAIL", "8_2": "RUNNING"}), records_of(sweep))
     assert kinds(tmp_path) == {1: FailureKind.out_of_memory, 2: FailureKind.node_lost}
     failure = written(tmp_path)[1].failure
     assert failure is not None
@@ -81,9 +76,9 @@ def test_a_job_that_ended_badly_without_a_record_gets_one(tmp_path: Path) -> Non
 def test_settling_again_writes_nothing_more(tmp_path: Path) -> None:
     sweep = in_an_array(tmp_path)
     slurm = FakeSlurm({"8_0": "TIMEOUT", "8_1": "TIMEOUT", "8_2": "TIMEOUT"})
-    reconcile(sweep, slurm)
+    reconcile(sweep, slurm, records_of(sweep))
     before = sorted(tmp_path.glob("records/*"))
-    reconcile(sweep, slurm)
+    reconcile(sweep, slurm, records_of(sweep))
     assert sorted(tmp_path.glob("records/*")) == before
     assert len(before) == 3
     assert sweep.is_closed
@@ -92,14 +87,14 @@ def test_settling_again_writes_nothing_more(tmp_path: Path) -> None:
 def test_a_job_that_wrote_its_own_record_keeps_it(tmp_path: Path) -> None:
     sweep = in_an_array(tmp_path)
     Journal(output_dir=tmp_path).write(a_record(RUNS[0]))
-    reconcile(sweep, FakeSlurm({"8_0": "FAILED", "8_1": "COMPLETED", "8_2": "COMPLETED"}))
+    reconcile(sweep, FakeSlurm({"8_0": "FAILED", "8_1": "COMPLETED", "8_2": "COMPLETED"}), records_of(sweep))
     assert kinds(tmp_path) == {1: None}
 
 
 def test_every_point_of_a_packed_job_that_died_gets_a_record(tmp_path: Path) -> None:
     sweep = in_an_array(tmp_path, tasks=((0, 1, 2),))
     Journal(output_dir=tmp_path).write(a_record(RUNS[0]))
-    reconcile(sweep, FakeSlurm({"8_0": "PREEMPTED"}))
+    reconcile(sweep, FakeSlurm({"8_0": "PREEMPTED"}), records_of(sweep))
     assert kinds(tmp_path) == {1: None, 2: FailureKind.preempted, 4: FailureKind.preempted}
 
 
@@ -107,14 +102,14 @@ def test_the_log_of_a_step_that_the_kernel_ended_for_memory_says_more_than_its_s
     sweep = in_an_array(tmp_path, tasks=((0,),))
     log = "slurmstepd: error: Detected 1 oom-kill event(s) in StepId=36.0.\nsrun: error: n1: task 0: Out Of Memory\n"
     (sweep.logs / "8_0_0_log.out").write_text(log)
-    reconcile(sweep, FakeSlurm({"8_0": "FAILED"}))
+    reconcile(sweep, FakeSlurm({"8_0": "FAILED"}), records_of(sweep))
     assert kinds(tmp_path) == {1: FailureKind.out_of_memory}
 
 
 def test_a_forgotten_job_that_left_no_log_was_cancelled_before_it_began(tmp_path: Path) -> None:
     sweep = in_an_array(tmp_path)
     (sweep.logs / "8_0_0_log.out").write_text("began")
-    reconcile(sweep, FakeSlurm({}))
+    reconcile(sweep, FakeSlurm({}), records_of(sweep))
     assert kinds(tmp_path) == {1: FailureKind.lost, 2: FailureKind.cancelled, 4: FailureKind.cancelled}
 
 
@@ -122,7 +117,7 @@ def test_a_forgotten_job_that_left_no_log_was_cancelled_before_it_began(tmp_path
 def local(tmp_path: Path) -> Sweep:
     sweep = a_sweep(tmp_path)
     batch = new_batch([[0], [1], [2]], STARTED, slurm=False)
-    sweep.add(replace(batch, created=batch.created - 1000))  # its driver is dead
+    add_batch(sweep, replace(batch, created=batch.created - 1000))  # its driver is dead
     return sweep
 
 
@@ -139,14 +134,14 @@ def test_of_a_dead_driver_the_point_that_had_begun_was_killed_and_the_others_are
     claim(local, 0).release()
     Journal(output_dir=tmp_path).write(a_record(RUNS[0]))
     claim(local, 1, created=0.0)
-    reconcile(local, FakeSlurm({}))
+    reconcile(local, FakeSlurm({}), records_of(local))
     assert kinds(tmp_path) == {1: None, 2: FailureKind.killed}
     assert local.is_closed
 
 
 def test_a_point_whose_process_outlives_its_driver_is_running(local: Sweep) -> None:
     claim(local, 1)
-    assert [each.status for each in point_statuses(local, FakeSlurm({}))] == [
+    assert [each.job_status for each in point_statuses(local, FakeSlurm({}))] == [
         JobStatus.over,
         JobStatus.running,
         JobStatus.over,
@@ -155,25 +150,25 @@ def test_a_point_whose_process_outlives_its_driver_is_running(local: Sweep) -> N
 
 def test_what_a_living_driver_has_not_begun_is_queued(tmp_path: Path) -> None:
     sweep = a_sweep(tmp_path)
-    sweep.add(new_batch([[0], [1], [2]], STARTED, slurm=False))
-    assert {each.status for each in point_statuses(sweep, FakeSlurm({}))} == {JobStatus.queued}
+    add_batch(sweep, new_batch([[0], [1], [2]], STARTED, slurm=False))
+    assert {each.job_status for each in point_statuses(sweep, FakeSlurm({}))} == {JobStatus.queued}
 
 
 def test_other_sweeps_are_settled_and_their_living_points_known_by_key(tmp_path: Path) -> None:
     sweep = in_an_array(tmp_path)
     slurm = FakeSlurm({"8_0": "NODE_FAIL", "8_1": "RUNNING", "8_2": "COMPLETED"})
-    live = reconcile_all(tmp_path, slurm, besides="another")
-    assert list(live) == [sweep.entries[1].key]
-    assert live[sweep.entries[1].key].who == "SLURM job 8_1"
-    assert reconcile_all(tmp_path, slurm, besides=sweep.id) == {}
+    sweeps, index = SweepReader(tmp_path), records_of(sweep)
+    (live,) = reconcile_all(sweeps, slurm, index, besides="another")
+    assert (live.point, live.who) == (sweep.entries[1], "SLURM job 8_1")
+    assert reconcile_all(sweeps, slurm, index, besides=sweep.id) == []
 
 
 def test_an_array_whose_id_was_never_noted_is_known_by_the_claims_of_its_jobs(tmp_path: Path) -> None:
     sweep = a_sweep(tmp_path)
     batch: PointBatch = new_batch([[0], [1]], STARTED, slurm=True)
-    sweep.add(replace(batch, created=0.0))
+    add_batch(sweep, replace(batch, created=0.0))
     Claims(tmp_path).take(sweep.entries[0].key, an_owner(host="elsewhere"))
-    assert [each.status for each in point_statuses(sweep, FakeSlurm({}))] == [JobStatus.running, JobStatus.over]
+    assert [each.job_status for each in point_statuses(sweep, FakeSlurm({}))] == [JobStatus.running, JobStatus.over]
 
 
 SIGKILL = JobState(name="FAILED", exit_status=0, signal=9, nodes="here")
@@ -183,7 +178,7 @@ def in_a_process(folder: Path) -> tuple[Sweep, PointBatch]:
     """A sweep whose three points were given to one process of this machine."""
     sweep = a_sweep(folder)
     batch = new_batch([[0, 1, 2]], STARTED, slurm=False)
-    sweep.add(batch)
+    add_batch(sweep, batch)
     return sweep, batch
 
 
@@ -192,15 +187,15 @@ def test_a_process_that_died_before_it_came_to_its_points_leaves_a_record_of_eac
     log = tmp_path / "log"
     log.write_text("Traceback\nImportError: no such library\n")
     state = JobState(name="FAILED", exit_status=1, nodes="here")
-    assert reconcile_process(sweep, batch, 0, state, log) == Leftover(recorded=[0, 1, 2], untried=[])
+    assert reconcile_process(sweep, batch, 0, state, log, records_of(sweep)) == Leftover(recorded=[0, 1, 2], untried=[])
     before = sorted(tmp_path.glob("records/*"))
     assert kinds(tmp_path) == dict.fromkeys((1, 2, 4), FailureKind.error)
     failure = written(tmp_path)[1].failure
     assert failure is not None
     assert failure.message == "the job ended with exit status 1 before it wrote a record"
     assert failure.log_tail == "Traceback\nImportError: no such library"
-    assert reconcile_process(sweep, batch, 0, state, log) == Leftover(recorded=[], untried=[])
-    reconcile(sweep, FakeSlurm({}))
+    assert reconcile_process(sweep, batch, 0, state, log, records_of(sweep)) == Leftover(recorded=[], untried=[])
+    reconcile(sweep, FakeSlurm({}), records_of(sweep))
     assert sorted(tmp_path.glob("records/*")) == before
 
 
@@ -208,8 +203,10 @@ def test_a_process_that_died_at_a_point_leaves_one_of_it_and_those_after_it_untr
     sweep, batch = in_a_process(tmp_path)
     Journal(output_dir=tmp_path).write(a_record(RUNS[0]))
     claim(sweep, 1, created=0.0)
-    assert reconcile_process(sweep, batch, 0, SIGKILL, tmp_path / "none") == Leftover(recorded=[1], untried=[2])
-    reconcile(sweep, FakeSlurm({}))
+    assert reconcile_process(sweep, batch, 0, SIGKILL, tmp_path / "none", records_of(sweep)) == Leftover(
+        recorded=[1], untried=[2]
+    )
+    reconcile(sweep, FakeSlurm({}), records_of(sweep))
     assert kinds(tmp_path) == {1: None, 2: FailureKind.killed}
     assert len(list(tmp_path.glob("records/*"))) == 2
 
@@ -221,7 +218,9 @@ def test_a_process_that_was_told_to_stop_wrote_its_record_and_leaves_the_rest_un
         a_record(RUNS[0], sweep=sweep.id, measurement=None, failure=Failure(kind=FailureKind.killed, message="told"))
     )
     state = JobState(name="FAILED", exit_status=130, nodes="here")
-    assert reconcile_process(sweep, batch, 0, state, tmp_path / "none") == Leftover(recorded=[], untried=[1, 2])
+    assert reconcile_process(sweep, batch, 0, state, tmp_path / "none", records_of(sweep)) == Leftover(
+        recorded=[], untried=[1, 2]
+    )
 
 
 def test_what_somebody_else_measures_or_has_measured_is_not_the_dead_process_s_to_lose(tmp_path: Path) -> None:
@@ -229,5 +228,5 @@ def test_what_somebody_else_measures_or_has_measured_is_not_the_dead_process_s_t
     other = replace(sweep, id="another")
     claim(other, 0)
     Journal(output_dir=tmp_path).write(a_record(RUNS[1], sweep="another"))
-    reconcile_process(sweep, batch, 0, SIGKILL, tmp_path / "none")
+    reconcile_process(sweep, batch, 0, SIGKILL, tmp_path / "none", records_of(sweep))
     assert kinds(tmp_path) == {2: None, 4: FailureKind.killed}

@@ -10,12 +10,13 @@ import pytest
 
 from benchmark.config.settings import Rerun
 from benchmark.dispatch.claims import Claim, Claims, this_process
-from benchmark.dispatch.ledger import Entry, ExpectedEnvironment, Sweep
-from benchmark.dispatch.worker import Ending, Outcome, Worker
+from benchmark.dispatch.context import sweep_context
+from benchmark.dispatch.ledger import ExpectedEnvironment, GridPoint, Sweep
+from benchmark.dispatch.worker import Worker, run_points
 from benchmark.execution import pipeline
 from benchmark.store.journal import Journal
 from crossover.records.load import load
-from crossover.records.record import FailureKind, Record
+from crossover.records.record import Failure, FailureKind, Record
 from crossover.records.run import Run
 from crossover.records.settings import Family, Model, Prompts
 from crossover.terminal import make_console
@@ -43,8 +44,14 @@ def log_as_before() -> Iterator[None]:
     assert logging.getLogger().handlers == before
 
 
-def perform(sweep: Sweep, index: int = 0) -> Outcome:
-    return Worker(sweep, this_process(sweep.id), make_console()).perform(index)
+def run_point(sweep: Sweep, index: int = 0) -> Record | None:
+    (record,) = run_points(sweep_context(sweep, make_console()), [index], this_process(sweep.id))
+    return record
+
+
+def failure_of(record: Record | None) -> Failure | None:
+    assert record is not None
+    return record.failure
 
 
 def records(folder: Path) -> tuple[Record, ...]:
@@ -53,10 +60,11 @@ def records(folder: Path) -> tuple[Record, ...]:
 
 def test_a_point_is_claimed_measured_and_recorded(tmp_path: Path, run: Run) -> None:
     sweep = a_sweep(tmp_path, (run,))
-    outcome = perform(sweep)
-    assert (outcome.ending, outcome.kind) == (Ending.recorded, None)
+    returned = run_point(sweep)
     (record,) = records(tmp_path)
     assert record.measurement is not None
+    assert returned is not None
+    assert returned.started_at == record.started_at
     assert record.sweep == "sweep-1"
     last = Claims(tmp_path).last(run.key)
     assert last is not None
@@ -64,22 +72,24 @@ def test_a_point_is_claimed_measured_and_recorded(tmp_path: Path, run: Run) -> N
 
 
 def test_a_point_that_was_measured_meanwhile_is_not_measured_again(tmp_path: Path, run: Run) -> None:
-    perform(a_sweep(tmp_path, (run,)))
-    assert perform(a_sweep(tmp_path, (run,), id="sweep-2")).ending is Ending.done_before
-    assert len(records(tmp_path)) == 1
+    run_point(a_sweep(tmp_path, (run,)))
+    returned = run_point(a_sweep(tmp_path, (run,), id="sweep-2"))
+    (record,) = records(tmp_path)
+    assert returned is not None
+    assert returned.started_at == record.started_at
 
 
 def test_rerun_all_measures_it_again(tmp_path: Path, run: Run) -> None:
-    perform(a_sweep(tmp_path, (run,)))
+    run_point(a_sweep(tmp_path, (run,)))
     later = a_sweep(tmp_path, (run,), id="sweep-2", rerun=Rerun.all, began="2999-01-01T00:00:00+00:00")
-    assert perform(later).ending is Ending.recorded
+    assert run_point(later) is not None
     assert len(records(tmp_path)) == 2
 
 
 def test_what_another_sweep_is_at_is_left_to_it(tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     sweep = a_sweep(tmp_path, (run,))
     assert isinstance(Claims(tmp_path).take(run.key, this_process("another")), Claim)
-    assert perform(sweep).ending is Ending.elsewhere
+    assert run_point(sweep) is None
     assert not records(tmp_path)
     assert "is being measured by another sweep" in capsys.readouterr().out
 
@@ -93,26 +103,26 @@ def test_the_result_of_a_job_that_was_given_up_for_lost_is_dropped(
     class Usurped(Worker):
         """A job whose claim somebody takes over while it measures."""
 
-        def _run(self, entry: Entry, index: int, claim: Claim) -> Record:
-            record = super()._run(entry, index, claim)
+        def _run(self, point: GridPoint, index: int, claim: Claim) -> Record:
+            record = super()._run(point, index, claim)
             other = Claims(tmp_path, lambda _, __: False).take(run.key, this_process("another"))
             assert isinstance(other, Claim)
             taken.append(other)
             return record
 
-    outcome = Usurped(sweep, this_process(sweep.id), make_console()).perform(0)
-    assert outcome.ending is Ending.superseded
+    worker = Usurped(sweep_context(sweep, make_console()), this_process(sweep.id))
+    assert worker.run_point(0) is None
     assert not records(tmp_path)
     assert taken[0].holds
     assert "this result is dropped" in capsys.readouterr().out
 
 
 def test_what_the_user_can_mend_is_recorded_in_its_words(tmp_path: Path, run: Run) -> None:
-    outcome = perform(a_sweep(tmp_path, (replace(run, prompts=Prompts(source=str(tmp_path / "none.txt"), count=1)),)))
-    assert outcome.record is not None
-    assert outcome.record.failure is not None
-    assert outcome.record.failure.kind is FailureKind.error
-    assert "there is no such file" in outcome.record.failure.message
+    without_prompts = replace(run, prompts=Prompts(source=str(tmp_path / "none.txt"), count=1))
+    failure = failure_of(run_point(a_sweep(tmp_path, (without_prompts,))))
+    assert failure is not None
+    assert failure.kind is FailureKind.error
+    assert "there is no such file" in failure.message
 
 
 def test_an_error_of_ours_is_recorded_with_the_end_of_its_log(
@@ -122,11 +132,10 @@ def test_an_error_of_ours_is_recorded_with_the_end_of_its_log(
         raise RuntimeError("broken")
 
     monkeypatch.setattr(pipeline, "measure_run", broken)
-    outcome = perform(a_sweep(tmp_path, (run,)))
-    assert outcome.record is not None
-    assert outcome.record.failure is not None
-    assert outcome.record.failure.message == "RuntimeError: broken"
-    assert "Traceback" in str(outcome.record.failure.log_tail)
+    failure = failure_of(run_point(a_sweep(tmp_path, (run,))))
+    assert failure is not None
+    assert failure.message == "RuntimeError: broken"
+    assert "Traceback" in str(failure.log_tail)
 
 
 def test_a_figure_that_is_no_number_makes_a_failure_that_names_it(
@@ -134,9 +143,10 @@ def test_a_figure_that_is_no_number_makes_a_failure_that_names_it(
 ) -> None:
     measured = a_record(run, measurement=a_measurement(samples=(a_sample(latency_s=math.nan),)))
     monkeypatch.setattr(pipeline, "execute", lambda *_, **__: measured)
-    assert perform(a_sweep(tmp_path, (run,))).kind is FailureKind.error
+    run_point(a_sweep(tmp_path, (run,)))
     (record,) = records(tmp_path)
     assert record.failure is not None
+    assert record.failure.kind is FailureKind.error
     assert "measurement.samples.0.latency_s is not a finite number" in record.failure.message
 
 
@@ -147,15 +157,17 @@ def test_a_point_larger_than_one_that_ran_out_of_memory_is_spared_when_asked(
     larger = replace(run, batch=2)
     sweep = a_sweep(tmp_path, (run, larger), skip_dominated=skip)
     Journal(output_dir=tmp_path).write(replace(a_failed_record(run), environment=None, started_at=EARLIER))
-    outcome = perform(sweep, 1)
-    assert outcome.kind is (FailureKind.dominated if skip else None)
-    if skip:
-        assert outcome.record is not None
-        assert outcome.record.failure is not None
-        assert f"{run.name} ran out of memory" in outcome.record.failure.message
+    failure = failure_of(run_point(sweep, 1))
+    if not skip:
+        assert failure is None
+        return
+    assert failure is not None
+    assert failure.kind is FailureKind.dominated
+    assert f"{run.name} ran out of memory" in failure.message
 
 
 def test_a_record_of_other_software_does_not_stand_in(tmp_path: Path, run: Run) -> None:
-    perform(a_sweep(tmp_path, (run,)))
+    run_point(a_sweep(tmp_path, (run,)))
     sweep = a_sweep(tmp_path, (run,), id="sweep-2", conditions=ExpectedEnvironment(torch="1.0"))
-    assert perform(sweep).ending is Ending.recorded
+    assert run_point(sweep) is not None
+    assert len(records(tmp_path)) == 2

@@ -1,4 +1,3 @@
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -6,9 +5,7 @@ import pytest
 from benchmark.store.journal import Journal
 from crossover.errors import UserError
 from crossover.records.load import load
-from tests.factories import STARTED, a_measurement, a_record, a_run, a_sample
-
-BEGAN = datetime.fromisoformat(STARTED)
+from tests.factories import a_measurement, a_record, a_run, a_sample
 
 
 @pytest.fixture
@@ -50,30 +47,14 @@ def test_a_file_that_is_still_being_written_is_not_read(journal: Journal) -> Non
     (journal.folder / ".abc.partial").write_text(text[: len(text) // 2])
     journal.write(a_record())
     assert load(journal.folder.glob("*.json")).records == (a_record(),)
-    assert len(journal.of({a_run().key}).records) == 1
-
-
-def test_only_the_records_of_the_runs_in_question_are_read_in_the_order_of_their_start(journal: Journal) -> None:
-    late = a_record(started_at="2026-03-01T13:00:00+00:00")
-    for record in (late, a_record(a_run(batch=1)), a_record(a_run(batch=4))):
-        journal.write(record)
-    keys = {a_run().key, a_run(batch=4).key}
-    assert journal.fresh(keys, STARTED, ()) == [a_record(a_run(batch=4)), late]
-    assert journal.fresh(keys, STARTED, {a_run(batch=4).key}) == [late]
-
-
-def test_records_from_long_before_the_sweep_are_not_opened(journal: Journal) -> None:
-    journal.write(a_record())
-    keys = {a_run().key}
-    assert journal.fresh(keys, (BEGAN + timedelta(hours=2)).isoformat(), ()) == []
-    assert journal.fresh(keys, (BEGAN + timedelta(minutes=30)).isoformat(), ()) == [a_record()]  # clocks differ
+    assert len(journal.files({a_run().key})) == 1
 
 
 def test_a_strangers_file_disturbs_nothing(journal: Journal) -> None:
     (journal.folder / "notes.json").write_text("{}")
     (journal.folder / "a-b.json").write_text("no json")
     journal.write(a_record())
-    assert len(journal.of({a_run().key}).records) == 1
+    assert len(journal.files({a_run().key})) == 1
 
 
 def test_preparing_twice_changes_nothing(journal: Journal) -> None:

@@ -3,30 +3,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hydra.core.utils import JobReturn
 
 from benchmark.config.convert import config_of
 from benchmark.config.settings import Settings
+from benchmark.dispatch.context import SweepContext, sweep_context
+from benchmark.dispatch.ledger import grid_point
 from benchmark.store.journal import Journal
-from benchmark.sweep.driver import Launch, SweepDriver
-from benchmark.sweep.plan import Plan, Point
-from benchmark.sweep.prepare import common_settings, make_sweep
+from benchmark.sweep.common_settings import common_settings
+from benchmark.sweep.driver import HandOut, SweepDriver
+from benchmark.sweep.plan import Plan
+from benchmark.sweep.prepare import make_sweep
 from crossover.errors import UserError
 from crossover.terminal import make_console
 from tests.factories import a_record, a_run
 
-POINTS = tuple(Point(run=a_run(batch=batch), overrides=(f"batch={batch}",)) for batch in (1, 2))
+POINTS = tuple(grid_point(a_run(batch=batch), [f"batch={batch}"]) for batch in (1, 2))
 
 
-def driver(folder: Path, launch: Launch) -> SweepDriver:
+def driver(folder: Path, hand_out: HandOut) -> SweepDriver:
     Journal(output_dir=folder).prepare()
-    settings = Settings(output_dir=folder, tracking_uri=None, experiment="", sweep="grid", index=0, remote=False)
+    settings = Settings(output_dir=folder, tracking_uri=None, experiment="", sweep="grid", remote=False)
     planned = Plan(points=POINTS, total=len(POINTS))
     sweep = make_sweep(planned, settings)
     sweep.write()
-    return SweepDriver(
-        console=make_console(), plan=planned, settings=settings, sweep=sweep, launcher=launch, tracker=None
-    )
+    context = sweep_context(sweep, make_console())
+    return SweepDriver(context=context, plan=planned, settings=settings, hand_out=hand_out, tracker=None)
 
 
 def test_a_launcher_that_stops_is_told_once_with_its_log_and_not_tried_again(
@@ -34,11 +35,11 @@ def test_a_launcher_that_stops_is_told_once_with_its_log_and_not_tried_again(
 ) -> None:
     launched = []
 
-    def launch(jobs: Sequence[Sequence[str]], _: int) -> list[JobReturn]:
-        launched.append(len(jobs))
+    def hand_out(_: SweepContext, indices: Sequence[int], __: Settings) -> None:
+        launched.append(len(indices))
         raise RuntimeError("no such\nqueue")
 
-    conducted = driver(tmp_path, launch)
+    conducted = driver(tmp_path, hand_out)
     assert not conducted.launch(POINTS)
     with pytest.raises(SystemExit) as ended:
         conducted.finish(POINTS, interrupted=False)
@@ -51,20 +52,18 @@ def test_a_launcher_that_stops_is_told_once_with_its_log_and_not_tried_again(
 
 
 def test_what_the_launcher_left_without_a_record_is_launched_once_more(tmp_path: Path) -> None:
-    launched: list[list[str]] = []
+    launched: list[list[int]] = []
 
-    def launch(jobs: Sequence[Sequence[str]], _: int) -> list[JobReturn]:
-        launched.append([job[0] for job in jobs])
+    def hand_out(context: SweepContext, indices: Sequence[int], _: Settings) -> None:
+        launched.append(list(indices))
         now = datetime.now(UTC).isoformat()
-        first = next(point.run for point in POINTS if point.overrides[0] == jobs[0][0])
-        Journal(output_dir=tmp_path).write(
-            a_record(first, sweep=conducted.sweep.id, environment=None, started_at=now, finished_at=now)
+        first = context.sweep.entries[indices[0]].run
+        context.records.journal.write(
+            a_record(first, sweep=context.sweep.id, environment=None, started_at=now, finished_at=now)
         )
-        return []
 
-    conducted = driver(tmp_path, launch)
-    assert conducted.launch(POINTS)
-    assert launched == [["batch=1", "batch=2"], ["batch=2"]]
+    assert driver(tmp_path, hand_out).launch(POINTS)
+    assert launched == [[0, 1], [1]]
 
 
 @pytest.mark.parametrize(

@@ -103,9 +103,7 @@ def test_a_dry_run_runs_nothing_and_ends_well(
 ) -> None:
     words = ["-m", "model=tiny_llama,tiny_llada", "steps=4,8,100", "dry_run=true", f"output_dir={tmp_path}"]
     monkeypatch.setattr("sys.argv", ["benchmark", *words])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 0
+    main()
     shown = capsys.readouterr().out
     assert "3 jobs, one after another" in shown
     assert "1 more cannot be run on any machine" in shown

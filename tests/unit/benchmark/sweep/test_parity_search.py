@@ -4,15 +4,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hydra.core.utils import JobReturn, JobStatus
 
 from analysis.parity.quality import PERPLEXITY
 from benchmark.config.settings import Settings
+from benchmark.dispatch.context import SweepContext, sweep_context
+from benchmark.dispatch.ledger import GridPoint, grid_point
 from benchmark.store.journal import Journal
 from benchmark.sweep.bisection import conclude_search
 from benchmark.sweep.driver import SweepDriver
 from benchmark.sweep.parity_search import Goal, Search, find_ladders, in_words
-from benchmark.sweep.plan import Plan, Point
+from benchmark.sweep.plan import Plan
 from benchmark.sweep.prepare import make_sweep
 from crossover.errors import UserError
 from crossover.records.record import Record
@@ -21,8 +22,8 @@ from crossover.terminal import make_console
 from tests.factories import a_diffusion, a_failed_record, a_measurement, a_record, a_run, a_score, an_autoregressive_run
 
 LADDER = (1, 2, 4, 8)
-BASELINE = Point(run=an_autoregressive_run(), overrides=("baseline",))
-RUNGS = tuple(Point(run=a_run(diffusion=a_diffusion(steps=steps)), overrides=(str(steps),)) for steps in LADDER)
+BASELINE = grid_point(an_autoregressive_run(), ["baseline"])
+RUNGS = tuple(grid_point(a_run(diffusion=a_diffusion(steps=steps)), [str(steps)]) for steps in LADDER)
 
 
 def judged(run: Run, nats: float) -> Record:
@@ -36,28 +37,25 @@ def search(folder: Path, record: Callable[[Run], Record]) -> Search:
     journal = Journal(output_dir=folder)
     journal.prepare()
     points = (BASELINE, *RUNGS)
-    runs = {point.overrides[0]: point.run for point in points}
 
-    def launch(jobs: Sequence[Sequence[str]], _: int) -> list[JobReturn]:
-        for job in jobs:
+    def hand_out(context: SweepContext, indices: Sequence[int], _: Settings) -> None:
+        for index in indices:
             now = datetime.now(UTC).isoformat()
-            journal.write(
-                replace(record(runs[job[0]]), sweep=sweep.id, environment=None, started_at=now, finished_at=now)
-            )
-        return [JobReturn(status=JobStatus.COMPLETED) for _ in jobs]
+            made = record(context.sweep.entries[index].run)
+            journal.write(replace(made, sweep=context.sweep.id, environment=None, started_at=now, finished_at=now))
 
-    settings = Settings(output_dir=folder, tracking_uri=None, experiment="", sweep="sought", index=0, remote=False)
+    settings = Settings(output_dir=folder, tracking_uri=None, experiment="", sweep="sought", remote=False)
     planned = Plan(points=points, total=len(points))
     sweep = make_sweep(planned, settings)
     sweep.write()
     driver = SweepDriver(
-        console=make_console(),
+        context=sweep_context(sweep, make_console()),
         plan=planned,
         settings=settings,
-        sweep=sweep,
-        launcher=launch,
+        hand_out=hand_out,
         tracker=None,
     )
+    driver.read_records()
     return Search(driver=driver, ladders=find_ladders(points), goal=Goal(metric=PERPLEXITY, margin=0.0))
 
 
@@ -105,7 +103,7 @@ def test_without_its_baseline_a_ladder_is_left_after_one_rung(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("points", [RUNGS, (BASELINE,)], ids=["no baseline", "no diffusion"])
-def test_a_search_needs_both_arms(points: tuple[Point, ...]) -> None:
+def test_a_search_needs_both_arms(points: tuple[GridPoint, ...]) -> None:
     with pytest.raises(UserError, match="both arms"):
         find_ladders(points)
 

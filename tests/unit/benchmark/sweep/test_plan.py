@@ -1,6 +1,7 @@
 import pytest
 
-from benchmark.sweep.plan import Point, exit_code, plan
+from benchmark.dispatch.ledger import GridPoint, grid_point
+from benchmark.sweep.plan import exit_code, plan
 from crossover.records.record import FailureKind, Record
 from crossover.records.run import Run
 from tests.factories import a_diffusion, a_failed_record, a_record, a_run, an_autoregressive_run
@@ -8,26 +9,26 @@ from tests.factories import a_diffusion, a_failed_record, a_record, a_run, an_au
 INFEASIBLE = a_run(diffusion=a_diffusion(steps=9))
 
 
-def point(run: Run, *overrides: str) -> Point:
-    return Point(run=run, overrides=overrides)
+def point(run: Run, *overrides: str) -> GridPoint:
+    return grid_point(run, overrides)
 
 
 def test_points_that_differ_in_what_their_model_ignores_are_run_once() -> None:
     planned = plan([point(an_autoregressive_run(), f"steps={steps}") for steps in (16, 32, 64)])
-    assert [found.overrides for found in planned.points] == [("steps=16",)]
+    assert [each.overrides for each in planned.points] == [("steps=16",)]
     assert planned.total == 3
 
 
 def test_points_of_one_model_come_together_in_the_order_given() -> None:
     runs = [a_run(batch=1), an_autoregressive_run(batch=1), a_run(batch=8), an_autoregressive_run(batch=8)]
-    names = [found.run.name for found in plan([point(run) for run in runs]).points]
+    names = [each.name for each in plan([point(run) for run in runs]).points]
     assert names == ["small K=4 B=1 N=16", "small K=4 B=8 N=16", "causal B=1 N=16", "causal B=8 N=16"]
 
 
 def test_infeasible_points_are_kept_and_not_dispatched() -> None:
     planned = plan([point(INFEASIBLE), point(a_run())])
-    assert [found.run for found in planned.dispatched] == [a_run()]
-    assert [found.run for found in planned.infeasible] == [INFEASIBLE]
+    assert [each.run for each in planned.dispatched] == [a_run()]
+    assert [each.run for each in planned.infeasible] == [INFEASIBLE]
     assert len(planned.points) == 2
 
 

@@ -33,7 +33,7 @@ VALUES = [
     ["block_length=null", "block_length=8"],
     ["output_dir='a b'", "output_dir=x"],
     ["hydra.launcher.partition=gpu"],
-    ["sweep.id=abc-1"],
+    ["sweep.name=abc-1"],
 ]
 
 

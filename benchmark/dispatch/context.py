@@ -1,0 +1,35 @@
+"""A sweep as a process works on it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmark.dispatch.ledger import Sweep
+from benchmark.execution.display import title
+from benchmark.store.journal import Journal
+from benchmark.store.record_index import RecordIndex
+from crossover.terminal import say
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepContext:
+    """A sweep as a process works on it: its ledger, the records that the process has read, where it prints."""
+
+    sweep: Sweep
+    records: RecordIndex
+    console: Console
+
+    def heading(self, index: int) -> str:
+        """What a point is called on the screen."""
+        return title(index, len(self.sweep.entries), self.sweep.entries[index].name)
+
+    def say(self, line: str) -> None:
+        """Print a line as it is."""
+        say(self.console, line)
+
+
+def sweep_context(sweep: Sweep, console: Console) -> SweepContext:
+    """The context of a process that has read no record so far."""
+    records = RecordIndex(Journal(output_dir=Path(sweep.output_dir)))
+    return SweepContext(sweep=sweep, records=records, console=console)

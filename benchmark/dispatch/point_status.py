@@ -1,0 +1,118 @@
+"""Where each point of a sweep is that was handed out: its job waits, runs or is over, and how it ended."""
+
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from benchmark.dispatch.batches import PointBatch, read_batches
+from benchmark.dispatch.claims import Claims, Owner, process_is_alive
+from benchmark.dispatch.ledger import GridPoint, Sweep
+from benchmark.slurm.client import UNKNOWN, JobState, SchedulerDownError, Slurm
+from benchmark.util.logs import tail
+from crossover.records.record import Failure, FailureKind
+
+OUT_OF_MEMORY = re.compile(r"oom[-_]kill event|task \d+: Out Of Memory|exceeded( job)? memory limit", re.IGNORECASE)
+"""What SLURM's daemon writes into a job's log when the kernel ended one of its processes for memory."""
+
+
+class JobStatus(StrEnum):
+    """Whether a point's job waits, runs, or is over."""
+
+    queued = "queued"
+    running = "running"
+    over = "over"
+    unknown = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointStatus:
+    """A point that was handed out: to whom, when, and where that stands.
+
+    Attributes:
+        failure: why a job that is over ended, unless it ended well; what it means for a point is that of its record.
+    """
+
+    index: int
+    point: GridPoint
+    at: str
+    who: str
+    job_status: JobStatus
+    failure: Failure | None = None
+    job: str | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its record may still come."""
+        return self.job_status is not JobStatus.over
+
+
+def point_statuses(sweep: Sweep, slurm: Slurm) -> list[PointStatus]:
+    """The status of all points that were handed out, by index; unknown in SLURM while the scheduler is down."""
+    batches = read_batches(sweep)
+    claims = Claims(Path(sweep.output_dir))
+    jobs = [str(batch.of_task(task)) for batch in batches if batch.job for task in range(len(batch.tasks))]
+    try:
+        states: Mapping[str, JobState] | None = slurm.states(jobs)
+    except SchedulerDownError:
+        states = None
+    statuses = {}
+    for batch in batches:
+        for task, indices in enumerate(batch.tasks):
+            for index in indices:
+                statuses[index] = _point_status(sweep, index, batch, batch.of_task(task), states, claims)
+    return [statuses[index] for index in sorted(statuses)]
+
+
+def last_owner(sweep: Sweep, point: GridPoint, claims: Claims) -> Owner | None:
+    """Who of a sweep claimed a point, where nobody of another did since."""
+    last = claims.last(point.key)
+    return last if last is not None and last.sweep == sweep.id else None
+
+
+def _point_status(
+    sweep: Sweep, index: int, batch: PointBatch, job: str | None, states: Mapping[str, JobState] | None, claims: Claims
+) -> PointStatus:
+    point = sweep.entries[index]
+    if batch.slurm and job is not None:
+        job_status, failure = _in_slurm(None if states is None else states[job], job_log(sweep, job))
+        who = f"SLURM job {job}"
+    else:
+        job_status, failure = _here(sweep, point, batch, claims)
+        who = f"process {batch.pid} on {batch.host}"
+    return PointStatus(index=index, point=point, at=batch.at, who=who, job_status=job_status, failure=failure, job=job)
+
+
+def _in_slurm(state: JobState | None, log: Path) -> tuple[JobStatus, Failure | None]:
+    if state is None:
+        return JobStatus.unknown, None
+    if not state.is_over:
+        return (JobStatus.queued if state.is_waiting else JobStatus.running), None
+    if state.went_through:
+        return JobStatus.over, None
+    if state.name == UNKNOWN and not log.exists():  # a task that is cancelled while it waits leaves no trace at all
+        return JobStatus.over, Failure(kind=FailureKind.cancelled, message="the job was cancelled before it began")
+    if OUT_OF_MEMORY.search(tail(log) or ""):  # of which the job's own state may know nothing: it was a step's
+        state = JobState(name="OUT_OF_MEMORY")
+    kind, words = state.failure
+    return JobStatus.over, Failure(kind=kind, message=words)
+
+
+def _here(sweep: Sweep, point: GridPoint, batch: PointBatch, claims: Claims) -> tuple[JobStatus, Failure | None]:
+    """A point of processes on some machine: what was begun is claimed, what was not waits for the driver."""
+    last = last_owner(sweep, point, claims)
+    if last is not None:
+        if last.released:
+            return JobStatus.over, None
+        if claims.holder(point.key) is not None:
+            return JobStatus.running, None
+        return JobStatus.over, Failure(kind=FailureKind.killed, message=f"{last} ended before it wrote a record")
+    driver_lives = batch.host == socket.gethostname() and process_is_alive(batch.pid, batch.created)
+    return (JobStatus.queued if driver_lives else JobStatus.over), None
+
+
+def job_log(sweep: Sweep, job: str | None) -> Path:
+    """What a job of SLURM printed, its setup lines included; submitit names it."""
+    return sweep.logs / f"{job}_0_log.out"

@@ -1,0 +1,69 @@
+"""Hand points of a sweep to the launcher that the configuration names.
+
+Our own launchers take the sweep and the points' indices. Any other launcher of Hydra's, such as submitit's, takes
+overrides: it composes them once more, in its job, and calls a task there. The task carries the path of the batch that
+its points are noted in; which task of the batch it is, it knows by `hydra.job.num`.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext
+from hydra.utils import get_class
+from omegaconf import DictConfig
+
+from hydra_plugins.crossover.launchers import LedgerLauncher
+
+if TYPE_CHECKING:
+    from benchmark.config.settings import Settings
+    from benchmark.dispatch.context import SweepContext
+
+
+def launch(
+    hydra_context: HydraContext,
+    config: DictConfig,
+    context: "SweepContext",
+    indices: Sequence[int],
+    settings: "Settings",
+) -> None:
+    """Run points to their records, by the launcher in `config`.
+
+    Raises:
+        Exception: what the launcher raises; of a launcher that is not ours, also what a job raises.
+    """
+    if not issubclass(get_class(config.hydra.launcher._target_), LedgerLauncher):
+        _launch_stock(hydra_context, config, context, indices)
+        return
+    launcher = Plugins.instance().instantiate_launcher(hydra_context, _no_task, config)
+    assert isinstance(launcher, LedgerLauncher)
+    launcher.hand_out(context, indices, settings)
+
+
+def _launch_stock(
+    hydra_context: HydraContext, config: DictConfig, context: "SweepContext", indices: Sequence[int]
+) -> None:
+    from benchmark.dispatch.batches import add_tasks
+
+    file = add_tasks(context.sweep, [[index] for index in indices], slurm=False)
+    first = indices[0]  # Hydra numbers the jobs' folders by it
+    launcher = Plugins.instance().instantiate_launcher(hydra_context, partial(run_job, file, first), config)
+    overrides = [list(context.sweep.entries[index].overrides) for index in indices]
+    for job in launcher.launch(overrides, initial_job_idx=first):
+        _ = job.return_value  # which raises what the job raised
+
+
+def run_job(file: Path, first: int, composed: DictConfig) -> None:
+    """Run the points of this job of a stock launcher, whose jobs are numbered from `first` on."""
+    del composed  # the ledger says what the point is
+    from benchmark.dispatch.batches import read_batch
+    from benchmark.dispatch.job import run_task
+
+    run_task(file, read_batch(file), HydraConfig.get().job.num - first)
+
+
+def _no_task(_: DictConfig) -> None:
+    """Do nothing: our launchers never call the task that Hydra gives them."""

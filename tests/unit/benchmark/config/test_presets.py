@@ -6,7 +6,8 @@ from itertools import product
 import pytest
 
 from benchmark.config.convert import to_run
-from benchmark.sweep.plan import Plan, Point, plan
+from benchmark.dispatch.ledger import grid_point
+from benchmark.sweep.plan import Plan, plan
 from tests.composition import composed, config
 
 REPORT = {"model": "llama,llada", "batch": "1,8,32", "length": "512,1024,2048", "steps": "32,64,128"}
@@ -18,10 +19,7 @@ def planned(grid: dict[str, str], *overrides: str) -> Plan:
     numbers = [[int(level) for level in grid[key].split(",")] for key in ("batch", "length", "steps")]
     return plan(
         [
-            Point(
-                run=to_run(replace(made, batch=batch, length=length, steps=steps), lambda: 0),
-                overrides=(),
-            )
+            grid_point(to_run(replace(made, batch=batch, length=length, steps=steps), lambda: 0), [])
             for made in (config(f"model={model}", *overrides) for model in grid["model"].split(","))
             for batch, length, steps in product(*numbers)
         ]

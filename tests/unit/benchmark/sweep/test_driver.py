@@ -72,7 +72,7 @@ def test_what_the_launcher_left_without_a_record_is_launched_once_more(tmp_path:
         ("output_dir=/b", "output_dir is .*/outputs for one point of this sweep and /b for another"),
         ("tracking=none", r"tracking\.uri is sqlite:.* for one point of this sweep and none for another"),
         ("pack=2", "pack is 1 for one point of this sweep and 2 for another"),
-        ("detach=true", "detach is false for one point of this sweep and true for another"),
+        ("skip_dominated=true", "skip_dominated is false for one point of this sweep and true for another"),
         ("rerun=all", "rerun is none for one point of this sweep and all for another"),
     ],
 )

@@ -22,7 +22,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.quick and options.output is None:
         parser.error(
-            "--quick makes models of no use in place of the trained ones: give another folder, --output FOLDER"
+            "--quick trains models that are of no use, and they would replace the trained ones: give --output FOLDER"
         )
     options.output = options.output or ASSETS
     return options

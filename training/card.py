@@ -19,7 +19,7 @@ SAMPLES = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What one run of the recipe found; `prompts` are the beginnings that the samples continue."""
+    """The results of one run of the recipe; `prompts` are the beginnings that the samples continue."""
 
     recipe: Recipe
     curves: dict[str, list[Point]]
@@ -58,7 +58,7 @@ def model_row(model: Model, folder: Path) -> list[str]:
 
 
 def schedule_row(model: Model, curve: list[Point]) -> list[str]:
-    """How the model was trained, and how that ended."""
+    """The model's training settings, and the last point of its loss curve."""
     schedule, last = model.schedule, curve[-1]
     return [
         f"`{model.name}`",
@@ -86,7 +86,7 @@ def likelihood_row(model: Model, likelihood: Likelihood) -> list[str]:
 
 
 def judged_table(recipe: Recipe, judged: list[Judged]) -> str:
-    """Judged perplexity and entropy: a row for each temperature, a column for each way of writing."""
+    """Judged perplexity and entropy: a row for each temperature, a column for each sampler."""
     cells = {(result.temperature, result.label): f"{result.perplexity:.1f} ({result.entropy:.2f})" for result in judged}
     labels = ["causal", *(f"K={steps}" for steps in recipe.steps)]
     rows = [[f"{t:g}", *(cells[t, label] for label in labels)] for t in recipe.temperatures]
@@ -109,7 +109,7 @@ def samples(report: Report) -> str:
 
 
 def write_card(folder: Path, report: Report) -> None:
-    """Write `MODEL_CARD.md` beside the models, which must be there already."""
+    """Write `MODEL_CARD.md` beside the models, which must exist already."""
     recipe = report.recipe
     human = next(result for result in report.judged if result.temperature is None)
     text = TEMPLATE.substitute(

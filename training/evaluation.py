@@ -1,4 +1,4 @@
-"""What the model card reports: held-out likelihoods, and text of both arms before the judge.
+"""The figures of the model card: held-out likelihoods, and the judge's scores of both arms' texts.
 
 Dimensions: B batch, P prompt, N output, V vocabulary.
 """
@@ -23,20 +23,20 @@ SAMPLING_SEED = 7
 
 @dataclass(frozen=True, kw_only=True)
 class Likelihood:
-    """Of the held-out novel, in windows of 512 tokens; a bound for the diffusion model."""
+    """Likelihood of the held-out novel, in windows of 512 tokens; for the diffusion model a bound."""
 
     nats_per_token: float
     bits_per_byte: float
 
     @property
     def perplexity(self) -> float:
-        """Per token of the model's own tokenizer."""
+        """Perplexity per token of the model's own tokenizer."""
         return math.exp(self.nats_per_token)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """Continuations of one way of writing; `entropy` is of an output's token counts, in nats, meaned."""
+    """Continuations of one sampler. `entropy` is that of an output's token counts in nats, averaged over outputs."""
 
     label: str
     temperature: float | None
@@ -63,7 +63,7 @@ def held_out_likelihood(
 
 
 def output_entropy(output_BN: Tensor) -> float:
-    """Entropy of the tokens of each output by their counts, in nats, meaned over outputs; at most log N."""
+    """Entropy of the tokens of each output by their counts, in nats, averaged over outputs; at most log N."""
     entropies: list[float] = []
     for output_N in output_BN:
         share_V = torch.unique(output_N, return_counts=True)[1] / len(output_N)
@@ -80,9 +80,9 @@ class Judge:
 
     @torch.no_grad()
     def perplexity(self, prompts: list[str], continuations: list[str]) -> float:
-        """Of all continuations together, each given its prompt, a judge's token being the unit.
+        """Perplexity of all continuations together, each given its prompt, per token of the judge.
 
-        A judge's token that straddles the border belongs to the continuation.
+        A judge's token that is partly prompt and partly continuation counts as continuation.
         """
         texts = [prompt + continuation for prompt, continuation in zip(prompts, continuations, strict=True)]
         encoded = self.tokenizer(texts, return_offsets_mapping=True, padding=True, return_tensors="pt")
@@ -112,7 +112,7 @@ class Arena:
         return torch.tensor(ids, device=self.causal.device)
 
     def judged(self, label: str, temperature: float | None, output_BN: Tensor) -> Judged:
-        """Decode the outputs and have them judged."""
+        """Decode the outputs and judge them."""
         prompts = self.tokenizer.batch_decode(self.tokens(0, PROMPT_TOKENS))
         texts = self.tokenizer.batch_decode(output_BN)
         return Judged(
@@ -136,7 +136,7 @@ class Arena:
         return results
 
     def samplers(self) -> dict[str, Callable[[Tensor, float, torch.Generator], Tensor]]:
-        """The ways of writing by label: the causal arm, and the diffusion arm for each step count."""
+        """The samplers by label: that of the causal arm, and that of the diffusion arm at each number of steps."""
 
         def causal(prompt_BP: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
             return sample_causal(self.causal, prompt_BP, OUTPUT_TOKENS, temperature, generator)

@@ -31,7 +31,7 @@ def stratified_times(batch: int, generator: torch.Generator) -> Tensor:
 
 
 def prompt_lengths(batch: int, length: int, generator: torch.Generator) -> Tensor:
-    """How many leading tokens stay clean: none for half the rows, else up to half the window; shape [B]."""
+    """Number of leading tokens that are never masked: 0 for half the rows, else up to half the window; shape [B]."""
     device = generator.device
     lengths_B = torch.randint(1, length // 2 + 1, (batch,), generator=generator, device=device)
     has_prompt_B = torch.rand(batch, generator=generator, device=device) < PROMPTED_SHARE
@@ -42,7 +42,7 @@ def corrupt(clean_BL: Tensor, time_B: Tensor, prompt_B: Tensor, mask_id: int, ge
     """Mask each token after the prompt with probability t.
 
     The weights make the summed cross-entropy LLaDA's bound in nats a token: 1 / t for each masked token,
-    over the tokens that could have been masked (equations 3 and 5 of arXiv 2502.09992), meaned over rows.
+    over the tokens that could have been masked (equations 3 and 5 of arXiv 2502.09992), averaged over rows.
     """
     batch, length = clean_BL.shape
     uniform_BL = torch.rand(clean_BL.shape, generator=generator, device=clean_BL.device)

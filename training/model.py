@@ -1,4 +1,4 @@
-"""Llama modules of transformers, causal or looking both ways, and their LLaDA names on disk."""
+"""Llama modules of transformers, causal or with attention in both directions, and their LLaDA names on disk."""
 
 import json
 from pathlib import Path

@@ -28,10 +28,10 @@ def orthogonalise(matrix_NRC: Tensor) -> Tensor:
 
 
 class Muon:
-    """Momentum, orthogonalised; all matrices of one shape take their step together."""
+    """Orthogonalised momentum. All matrices of one shape take their step together."""
 
     def __init__(self, parameters: list[nn.Parameter], weight_decay: float, momentum: float = 0.95) -> None:
-        """Take matrices alone; decay is decoupled, as in AdamW."""
+        """Take only matrices. Weight decay is decoupled, as in AdamW."""
         groups: dict[torch.Size, list[Tensor]] = defaultdict(list)
         for parameter in parameters:
             groups[parameter.shape].append(parameter)
@@ -58,7 +58,7 @@ class Optimizer:
     """Both optimisers of one model, driven by the step's number."""
 
     def __init__(self, model: nn.Module, schedule: Schedule) -> None:
-        """Divide the parameters: matrices of the layers here, embeddings, head and norms there."""
+        """Divide the parameters: matrices of the layers go to Muon, embeddings, head and norms to AdamW."""
         matrices = {
             name: p for name, p in model.named_parameters() if ".layers." in name and name.endswith("_proj.weight")
         }

@@ -19,8 +19,8 @@ PARAGRAPH_BREAK = "\n\n"
 class Corpus:
     """Chapters by use; a chapter is its paragraphs without the heading.
 
-    `validation` is the last chapter of each training novel and steers training; `held_out` is a whole
-    novel, looked at once the models are final.
+    `validation` is the last chapter of each training novel and steers training. `held_out` is a whole
+    novel, which is read only when the models are final.
     """
 
     training: tuple[str, ...]

@@ -62,7 +62,7 @@ def summarise(latencies_s: Sequence[float]) -> Latency:
     """The median of positive `latencies_s` on the logarithmic scale."""
     middle_1, below_1, above_1 = _reaches(np.log(np.asarray([latencies_s], dtype=np.float64)))
     log_median = math.log(median(latencies_s))
-    shift = log_median - float(middle_1[0])  # of an even number the middle two are meaned before the logarithm
+    shift = log_median - float(middle_1[0])  # an even number: average the middle two, then the logarithm
     return Latency(
         samples=len(latencies_s),
         log_median=log_median,

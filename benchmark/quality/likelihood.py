@@ -110,7 +110,7 @@ def monte_carlo_bound(model: LanguageModel, document: Document, samples: int, ge
 def k_step_bound(
     model: LanguageModel, document: Document, diffusion: Diffusion, orders: int, generator: torch.Generator
 ) -> Estimate:
-    """The bound of the sampler in K steps, meaned over random orders; decoder blocks keep their order."""
+    """The bound of the sampler in K steps, averaged over random orders; decoder blocks keep their order."""
     size = len(document.answer)
     decoder_blocks = size // diffusion.block_length
     ranks_ON = _ranks(orders * decoder_blocks, diffusion.block_length, generator).view(orders, -1)

@@ -1,4 +1,4 @@
-"""What SLURM says of jobs: one question for many of them, and no answer is never taken for a bad one.
+"""The states of jobs, asked of SLURM in one question for many. An unreachable scheduler is never a job failure.
 
 The controller knows a job for some minutes after its end (MinJobAge), the accounting for months; clusters
 without accounting, or whose accounting is down, are asked the first way alone.

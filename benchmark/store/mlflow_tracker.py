@@ -1,4 +1,4 @@
-"""The tracking sink: each record becomes one flat MLflow run, tagged with its file's name and its sweep.
+"""The MLflow store: each record becomes one flat MLflow run, tagged with its file's name and its sweep.
 
 A store that is slow, full or gone delays a run by seconds and never fails it: the record is on disk, and
 `benchmark.sync` brings it there later. A run is FINISHED or FAILED only when all of it has arrived.

@@ -52,7 +52,7 @@ class DocumentLikelihood:
         text_bytes: UTF-8 bytes of the continuation.
         nats: -log p(continuation | prompt); for diffusion the estimate of its upper bound.
         nats_se: standard error of that estimate; null where the value is exact.
-        k_step_nats: diffusion: bound of the sampler in the run's K steps, meaned over random orders.
+        k_step_nats: diffusion: bound of the sampler in the run's K steps, averaged over random orders.
         k_step_nats_se: its standard error over the orders; null with one.
     """
 

@@ -1,0 +1,85 @@
+"""Names and sentences are plain: no metaphor that was a module's name once, no riddle that was mended."""
+
+import re
+
+import pytest
+
+from benchmark.roofline.prediction import REACH
+from crossover.records.settings import Engine
+from tests.paths import ROOT
+
+FOLDERS = ("crossover", "analysis", "benchmark", "hydra_plugins", "training", "conf", "docs")
+ENDINGS = {".py", ".md", ".yaml", ".html"}
+WRITTEN = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(file for folder in FOLDERS for file in (ROOT / folder).rglob("*") if file.suffix in ENDINGS),
+    ]
+)
+BANNED = {
+    r"shel(f|ves)": "a cache",
+    r"outlook": "an estimate",
+    r"aftermath": "reconciling",
+    r"conductor": "a driver",
+    r"workshop": "a factory",
+    r"sinks?": "a store, or MLflow",
+    r"meaned": "averaged",
+    r"in \S+ (\S+ )?stead": "name who writes what",
+    r"stands? in (the|its) place of": "replaces",
+    r"no answer is never taken": "say what an unreachable scheduler means",
+}
+"""Words that a reader must guess the meaning of, and what to write for them."""
+GLOSSARY = ROOT / "docs" / "glossary.md"
+
+
+def definitions() -> dict[str, str]:
+    """Each term of the glossary with its definition."""
+    parts = re.split(r"^### (.+)$", GLOSSARY.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    bodies = (body.split("\n## ")[0].strip() for body in parts[1::2])
+    return dict(zip(parts[::2], bodies, strict=True))
+
+
+@pytest.mark.parametrize("words", BANNED)
+def test_no_file_has_words_that_hide_their_meaning(words: str) -> None:
+    pattern = re.compile(rf"\b{words}\b", re.IGNORECASE)
+    lines = [
+        f"{file.relative_to(ROOT)}:{number}: {line.strip()}"
+        for file in WRITTEN
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        if pattern.search(line)
+    ]
+    assert not lines, f"write {BANNED[words]} for: " + "; ".join(lines)
+
+
+def test_the_glossary_defines_each_term_once_and_in_a_few_sentences() -> None:
+    terms = re.findall(r"^### (.+)$", GLOSSARY.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(terms) == len({term.lower() for term in terms})
+    too_long = {
+        term: text for term, text in definitions().items() if not 1 <= len(re.findall(r"[.)]\s|\.$", text)) <= 5
+    }
+    assert not too_long
+
+
+def test_the_glossary_has_the_terms_that_every_page_uses() -> None:
+    needed = (
+        "arm, grid point, run, sweep, ladder, rung, parity, steps to parity, break-even, clean and disturbed, canvas,"
+    )
+    needed += (
+        " forward pass, policy, replicate, baseline, record, journal, claim, point batch, judge, encoder, crossing,"
+    )
+    needed += " interval, control, key, engine, lossy"
+    assert set(needed.split(", ")) <= {term.lower() for term in definitions()}
+
+
+def test_every_page_of_the_docs_links_the_glossary() -> None:
+    written_by_hand = {
+        page for page in (ROOT / "docs").glob("*.md") if page not in {GLOSSARY, ROOT / "docs" / "keys.md"}
+    }
+    assert not [page.name for page in written_by_hand if "glossary.md" not in page.read_text(encoding="utf-8")]
+    assert "docs/glossary.md" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("engine", Engine)
+def test_the_protocol_names_the_share_of_the_floor_that_predictions_use(engine: Engine) -> None:
+    page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    assert f"{REACH[engine]} {engine}" in page

@@ -1,44 +1,58 @@
 """LLaDA's masked-diffusion sampling: the published tokens, without the work that changes none of them.
 
-Published algorithm: Nie et al., Large Language Diffusion Models, arXiv 2502.09992, algorithms 4 and 5.
-What is left out here, with the same tokens: logits where no token can be written, steps that write
-nothing, softmax tensors, and every synchronisation with the host, since all shapes are known in advance.
+Published algorithm: Nie et al., Large Language Diffusion Models, arXiv 2502.09992, algorithms 4 and 5. Which positions
+a forward pass writes is its policy's to say (folder `policies`), which positions it computes its cache's (schedule.py).
+What is left out here, with the same tokens: logits where no token can be written, steps that write nothing, softmax
+tensors, and, where the policy tells beforehand how many positions it writes, every synchronisation with the host. Where
+it does not, each forward pass asks the device how many are left.
 
 Three things differ on purpose. The mask token is never written. A mask token inside the prompt stays
-there and takes no step's quota. Among equal confidences the lower position is written first.
+there and takes no step's quota. Among equal scores the lower position is written first.
 
-Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, M masked positions of the block,
-K positions written at a step, D hidden.
+Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, M open positions of the block,
+D hidden.
 """
 
-from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from benchmark.decoders.interface import Batch, Generation, Phase, Phases
-from benchmark.decoders.schedule import Step, writing_steps
+from benchmark.decoders.interface import Batch, Forward, Generation, Phase, Phases
+from benchmark.decoders.open_positions import OpenPositions, whole_block
+from benchmark.decoders.policies.interface import Policy
+from benchmark.decoders.schedule import blocks_of, computed_positions, window_widths
 from benchmark.engines.interface import CanvasPasses
 from benchmark.engines.noise import cells, uniform
 from benchmark.engines.sampling import Choice, Head
-from crossover.records.settings import Remasking
+from benchmark.engines.scores import Score
+from crossover.records.policies import Cache
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Canvas:
-    """The sequence being written, and what does not change while it is."""
+    """The sequence being written, what does not change while it is, and what was done to it."""
 
     tokens_BL: Tensor
+    written_at_BL: Tensor
     padding_BL: Tensor | None
     prompt_tokens: int
     streams_B: Tensor
+    forwards: list[Forward] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """A forward pass of a block: its number in the block and, for its noise, in the whole generation."""
+
+    forward: int
+    number: int
+    computed: range
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskedDiffusionDecoder:
-    """Writes the masked positions of one block after another, `steps` forward passes in all.
+    """Writes the masked positions of one block after another. A row that is done with its block waits for the others.
 
     With `guidance_scale` above 0 each step makes a second pass with the prompt masked.
     """
@@ -46,37 +60,34 @@ class MaskedDiffusionDecoder:
     passes: CanvasPasses
     head: Head
     mask_id: int
-    steps: int
+    policy: Policy
     block_length: int
-    remasking: Remasking
-    guidance_scale: float
+    cache: Cache | None = None
+    guidance_scale: float = 0.0
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
         """See Decoder."""
         rows, prompt_tokens = batch.tokens_BP.shape
-        return self.passes.prepare(rows, prompt_tokens, output_tokens, padded=batch.padding_BP is not None)
+        blocks = blocks_of(prompt_tokens, output_tokens, self.block_length)
+        widths = window_widths(self.cache, prompt_tokens + output_tokens, blocks)
+        padded = batch.padding_BP is not None
+        return self.passes.prepare(rows, prompt_tokens, output_tokens, padded=padded, widths=widths)
 
     @torch.inference_mode()
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
-        """Generate exactly `output_tokens` tokens a row.
-
-        `block_length` must divide `output_tokens`, and the number of blocks must divide `steps`.
-        """
+        """Generate exactly `output_tokens` tokens a row; `block_length` must divide them."""
         assert output_tokens % self.block_length == 0
         self.prepare(batch, output_tokens)
         canvas = self._canvas(batch, output_tokens)
-        evaluations = 0
-        schedule = writing_steps(output_tokens, self.block_length, self.steps)
-        for block, steps in groupby(schedule, key=attrgetter("block")):
-            masked_BM = self._block(canvas, block)
-            for step in steps:
-                masked_BM = self._write(canvas, masked_BM, step)
-                evaluations += 2 if self.guidance_scale else 1
-                phases.mark(Phase.step)
+        for index, block in enumerate(blocks_of(canvas.prompt_tokens, output_tokens, self.block_length)):
+            self._fill(canvas, block, index * self.policy.most_forwards, phases)
+        prompt_tokens = canvas.prompt_tokens
         return Generation(
-            tokens_BN=canvas.tokens_BL[:, canvas.prompt_tokens :],
-            forward_passes=evaluations,
-            prompts_BP=canvas.tokens_BL[:, : canvas.prompt_tokens],
+            tokens_BN=canvas.tokens_BL[:, prompt_tokens:],
+            forward_passes=len(canvas.forwards),
+            prompts_BP=canvas.tokens_BL[:, :prompt_tokens],
+            forwards=tuple(canvas.forwards),
+            written_at_BN=canvas.written_at_BL[:, prompt_tokens:],
         )
 
     def _canvas(self, batch: Batch, output_tokens: int) -> _Canvas:
@@ -84,48 +95,69 @@ class MaskedDiffusionDecoder:
         padding_BL = None
         if batch.padding_BP is not None:
             padding_BL = torch.nn.functional.pad(batch.padding_BP, (0, output_tokens))
+        tokens_BL = torch.cat([batch.tokens_BP, masks_BN], dim=1)
         return _Canvas(
-            tokens_BL=torch.cat([batch.tokens_BP, masks_BN], dim=1),
+            tokens_BL=tokens_BL,
+            written_at_BL=torch.zeros_like(tokens_BL),
             padding_BL=padding_BL,
             prompt_tokens=batch.tokens_BP.shape[1],
             streams_B=batch.streams_B,
         )
 
-    def _block(self, canvas: _Canvas, block: int) -> Tensor:
-        """The positions of a block, all of them masked."""
-        first = canvas.prompt_tokens + block * self.block_length
-        positions_M = torch.arange(first, first + self.block_length, device=canvas.tokens_BL.device)
-        return positions_M.expand(len(canvas.tokens_BL), -1)
+    def _fill(self, canvas: _Canvas, block: range, number: int, phases: Phases) -> None:
+        """Write all of a block, whose first forward pass has this number."""
+        rows, length = canvas.tokens_BL.shape
+        masked, forward = whole_block(block, rows, canvas.tokens_BL.device), 0
+        while masked.most:
+            computed = computed_positions(self.cache, length, block, forward)
+            masked = self._write(canvas, masked, _Step(forward=forward, number=number + forward, computed=computed))
+            phases.mark(Phase.step)
+            forward += 1
 
-    def _write(self, canvas: _Canvas, masked_BM: Tensor, step: Step) -> Tensor:
-        """Write as many of the masked positions as the step does, and return the others, in ascending order."""
-        outputs_BN = masked_BM - canvas.prompt_tokens  # noise goes with the output's position, not the prompt's length
-        cells_BM = cells(canvas.streams_B, step.number, outputs_BN)
-        if self.remasking is Remasking.random:
-            order_BM = _descending(uniform(cells_BM))
-            chosen_BK = order_BM[:, : step.writes]
-            tokens_BK = self._predict(canvas, masked_BM.gather(1, chosen_BK), cells_BM.gather(1, chosen_BK)).tokens_BM
-        else:
-            choice = self._predict(canvas, masked_BM, cells_BM)
-            order_BM = _descending(choice.confidence_BM)
-            chosen_BK = order_BM[:, : step.writes]
-            tokens_BK = choice.tokens_BM.gather(1, chosen_BK)
-        canvas.tokens_BL.scatter_(1, masked_BM.gather(1, chosen_BK), tokens_BK)
-        return masked_BM.gather(1, order_BM[:, step.writes :].sort(dim=1).values)
+    def _write(self, canvas: _Canvas, masked: OpenPositions, step: _Step) -> OpenPositions:
+        """One forward pass: choose tokens, let the policy choose positions, write there; returns what is left."""
+        if self.policy.score is Score.chance:
+            return self._write_anywhere(canvas, masked, step)
+        choice = self._predict(canvas, masked, step)
+        written_BM = masked.only(self.policy.choose(masked.closed(choice.scores_BM), step.forward))
+        self._put(canvas, masked, choice.tokens_BM, written_BM)
+        return masked.without(written_BM, self.policy.planned(step.forward))
 
-    def _predict(self, canvas: _Canvas, positions_BM: Tensor, cells_BM: Tensor) -> Choice:
-        hidden_BMD = self._hidden(canvas, canvas.tokens_BL, positions_BM)
+    def _write_anywhere(self, canvas: _Canvas, masked: OpenPositions, step: _Step) -> OpenPositions:
+        """The same where positions are chosen without logits: those of others are never computed."""
+        planned = self.policy.planned(step.forward)
+        assert planned is not None
+        written_BM = self.policy.choose(uniform(_cells(canvas, masked, step)), step.forward)
+        chosen = OpenPositions(positions_BM=masked.first(written_BM, planned))
+        tokens_BM = self._predict(canvas, chosen, step).tokens_BM
+        self._put(canvas, chosen, tokens_BM, torch.ones_like(tokens_BM, dtype=torch.bool))
+        return masked.without(written_BM, planned)
+
+    def _put(self, canvas: _Canvas, masked: OpenPositions, tokens_BM: Tensor, written_BM: Tensor) -> None:
+        """Write tokens where they are to be written, and the number of the step that did."""
+        step = len(canvas.forwards) // (2 if self.guidance_scale else 1)
+        for target_BL, new_BM in (
+            (canvas.tokens_BL, tokens_BM),
+            (canvas.written_at_BL, torch.full_like(tokens_BM, step)),
+        ):
+            old_BM = target_BL.gather(1, masked.positions_BM)
+            target_BL.scatter_(1, masked.positions_BM, new_BM.where(written_BM, old_BM))
+
+    def _predict(self, canvas: _Canvas, masked: OpenPositions, step: _Step) -> Choice:
+        cells_BM = _cells(canvas, masked, step)
+        hidden_BMD = self._hidden(canvas, canvas.tokens_BL, masked, step)
         if not self.guidance_scale:
             return self.head.choose(hidden_BMD, cells_BM)
         free_BL = canvas.tokens_BL.clone()
         free_BL[:, : canvas.prompt_tokens] = self.mask_id
-        free_BMD = self._hidden(canvas, free_BL, positions_BM)
+        free_BMD = self._hidden(canvas, free_BL, masked, step)
         return self.head.choose_guided(hidden_BMD, free_BMD, self.guidance_scale, cells_BM)
 
-    def _hidden(self, canvas: _Canvas, tokens_BL: Tensor, positions_BM: Tensor) -> Tensor:
-        return self.passes.hidden(tokens_BL, canvas.padding_BL, positions_BM)
+    def _hidden(self, canvas: _Canvas, tokens_BL: Tensor, masked: OpenPositions, step: _Step) -> Tensor:
+        canvas.forwards.append(Forward(rows=len(tokens_BL), computed=len(step.computed), read=masked.most))
+        return self.passes.hidden(tokens_BL, canvas.padding_BL, masked.positions_BM, step.computed)
 
 
-def _descending(confidence_BM: Tensor) -> Tensor:
-    """Order of the positions by confidence; equals keep their order, so the lower position comes first."""
-    return confidence_BM.sort(dim=1, descending=True, stable=True).indices
+def _cells(canvas: _Canvas, masked: OpenPositions, step: _Step) -> Tensor:
+    """Noise of each position; it goes with the output's position, not with the prompt's length."""
+    return cells(canvas.streams_B, step.number, masked.positions_BM - canvas.prompt_tokens)

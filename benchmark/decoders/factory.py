@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from benchmark.decoders.autoregressive import AutoregressiveDecoder
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Decoder
+from benchmark.decoders.policies.factory import make_policy
 from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
 from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import use_kernel
@@ -64,17 +65,18 @@ def make_decoder(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:
     if run.engine is Engine.published:
         use_kernel(factory.model.llama.model, kernel)
         return _published(run, factory, kernel)
-    head = factory.head(run.engine, run.temperature)
     if run.diffusion is None:
+        head = factory.head(run.engine, run.temperature)
         return AutoregressiveDecoder(passes=factory.causal(run.engine, kernel, head))
     assert factory.model.mask_id is not None
+    policy = make_policy(run.diffusion, run.output_tokens)
     return MaskedDiffusionDecoder(
         passes=factory.canvas(run.engine, kernel),
-        head=head,
+        head=factory.head(run.engine, run.temperature, policy.score),
         mask_id=factory.model.mask_id,
-        steps=run.diffusion.steps,
+        policy=policy,
         block_length=run.diffusion.block_length,
-        remasking=run.diffusion.remasking,
+        cache=run.diffusion.cache,
         guidance_scale=run.diffusion.guidance_scale,
     )
 

@@ -5,7 +5,7 @@ Dimensions: B rows of a batch, P prompt tokens, N output tokens.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -48,16 +48,29 @@ class Batch:
     streams_B: Tensor
 
 
+class Forward(NamedTuple):
+    """One forward pass over a canvas: rows, positions of each computed, and those of them whose logits were read."""
+
+    rows: int
+    computed: int
+    read: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Generation:
     """Exactly N new tokens a row, and the number of evaluations of the model's body that they took.
 
-    `prompts_BP` is the part of the canvas before them after the last step, padding included; a check reads it.
+    Attributes:
+        prompts_BP: the part of the canvas before the tokens after the last step, padding included; a check reads it.
+        forwards: each of the evaluations, where they are of a canvas.
+        written_at_BN: the step after which each token was written, from 1; None where a decoder does not tell.
     """
 
     tokens_BN: Tensor
     forward_passes: int
     prompts_BP: Tensor | None = None
+    forwards: tuple[Forward, ...] = ()
+    written_at_BN: Tensor | None = None
 
 
 class Decoder(Protocol):

@@ -1,7 +1,9 @@
 """Which steps a diffusion run takes, and how many tokens each writes. Plain arithmetic."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from crossover.records.policies import Cache, CacheName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,3 +39,24 @@ def writing_steps(output_tokens: int, block_length: int, steps: int) -> Iterator
                 number = block * (steps // blocks) + offset
                 yield Step(number=number, block=block, masked=masked, writes=writes)
             masked -= writes
+
+
+def computed_positions(cache: Cache | None, length: int, block: range, forward: int) -> range:
+    """Positions of a canvas that forward pass `forward` of a block computes; it reads the others as they were kept."""
+    if cache is None or forward % (cache.refresh or length) == 0:
+        return range(length)
+    return block if cache.name is CacheName.dual else range(block.start, length)
+
+
+def window_widths(cache: Cache | None, length: int, blocks: Sequence[range]) -> tuple[int, ...]:
+    """How many positions a forward pass with kept keys and values computes, each number once, falling."""
+    if cache is None or cache.refresh == 1:
+        return ()
+    widths = {len(computed_positions(cache, length, block, 1)) for block in blocks if len(block) > 1}
+    return tuple(sorted(widths, reverse=True))
+
+
+def blocks_of(prompt_tokens: int, output_tokens: int, block_length: int) -> tuple[range, ...]:
+    """The blocks of the output, as positions of the canvas."""
+    firsts = range(prompt_tokens, prompt_tokens + output_tokens, block_length)
+    return tuple(range(first, first + block_length) for first in firsts)

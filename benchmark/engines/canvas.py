@@ -1,71 +1,148 @@
 """Compiled passes over a canvas: tokens go into one fixed buffer, hidden states come out of another.
 
-Dimensions: B rows, R rows of a part, L tokens, M positions, D hidden.
+Without kept keys and values one captured pass serves all parts of a batch. With them each part has its own, since a
+part's keys and values have places of their own; all share one memory for what is gone after a pass. A pass over a
+window is captured once for each width: where the window lies is on the device, so that every block has the same pass.
+
+Dimensions: B rows, R rows of a part, L tokens of a canvas, W of a window, M positions, D hidden.
 """
 
 import gc
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from benchmark.engines.compiled import Captured, CompiledBody, Shape, Underneath, capture, part_rows
+from benchmark.engines.compiled import (
+    Captured,
+    CompiledBody,
+    GraphPool,
+    Kept,
+    Shape,
+    Underneath,
+    capture,
+    graph_pool,
+    part_rows,
+)
 from benchmark.engines.positions import rotary_positions
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Rows of a batch that pass together, the positions of each that do, and where their keys and values are kept."""
+
+    rows: int
+    width: int
+    length: int
+    padded: bool
+    kept: Kept | None
 
 
 class _Pass:
     """One captured pass over a part of a batch, up to the last layer, which is read at the positions asked for."""
 
-    def __init__(self, body: CompiledBody, shape: Shape) -> None:
+    def __init__(self, body: CompiledBody, part: _Part, pool: GraphPool | None) -> None:
         device = body.model.device
-        self.tokens_RL = torch.zeros(shape.rows, shape.length, dtype=torch.long, device=device)
-        self.padding_RL = torch.zeros_like(self.tokens_RL, dtype=torch.bool) if shape.padded else None
+        self.part = part
+        self._tokens_RW = torch.zeros(part.rows, part.width, dtype=torch.long, device=device)
+        self._padding_RL = self._tokens_RW.new_zeros(part.rows, part.length).bool() if part.padded else None
+        self._positions_W = torch.arange(part.width, device=device)
         self._body = body
-        self._rotation = body.rotation(torch.arange(shape.length, device=device)[None])
+        self._canvas_rotation = body.rotation(torch.arange(part.length, device=device)[None])
+        self._rotation = self._canvas_rotation
         self._mask_R1L: Tensor | None = None
         self._under: Underneath
-        self.captured: Captured = capture(self._work, device)
+        self.captured: Captured = capture(self._work, device, pool=pool)
 
     def _work(self) -> None:
-        if self.padding_RL is not None:
-            self._rotation = self._body.rotation(rotary_positions(self.padding_RL))
-            self._mask_R1L = (~self.padding_RL)[:, None]
-        self._under = self._body.canvas(self.tokens_RL, self._rotation, self._mask_R1L)
+        if self._padding_RL is not None:
+            self._canvas_rotation = self._body.rotation(rotary_positions(self._padding_RL))
+            self._mask_R1L = (~self._padding_RL)[:, None]
+        if self.part.kept is None:
+            self._rotation = self._canvas_rotation
+            self._under = self._body.canvas(self._tokens_RW, self._rotation, self._mask_R1L)
+            return
+        cos, sin = (table.index_select(1, self._positions_W) for table in self._canvas_rotation)
+        self._rotation = (cos, sin)
+        self._under = self._body.window(
+            self._tokens_RW, self._rotation, self._mask_R1L, self.part.kept, self._positions_W
+        )
 
-    def hidden(self, tokens_RL: Tensor, padding_RL: Tensor | None, positions_RM: Tensor) -> Tensor:
-        """Hidden states at some positions, [R, M, D]."""
-        self.tokens_RL.copy_(tokens_RL)
-        if self.padding_RL is not None and padding_RL is not None:
-            self.padding_RL.copy_(padding_RL)
+    def hidden(self, tokens_RL: Tensor, padding_RL: Tensor | None, positions_RM: Tensor, window: range) -> Tensor:
+        """Hidden states at some positions of the window, [R, M, D]."""
+        self._tokens_RW.copy_(tokens_RL[:, window.start : window.stop])
+        if self.part.width < self.part.length:
+            torch.arange(window.start, window.stop, out=self._positions_W)
+        if self._padding_RL is not None and padding_RL is not None:
+            self._padding_RL.copy_(padding_RL)
         self.captured.replay()
-        return self._body.top(self._under, positions_RM, self._rotation, self._mask_R1L)
+        return self._body.top(self._under, positions_RM - window.start, self._rotation, self._mask_R1L)
+
+
+class _Passes:
+    """The captured passes of a shape: by the width of what they compute, one for each part of the batch."""
+
+    def __init__(self, body: CompiledBody, shape: Shape, widths: Sequence[int]) -> None:
+        pool = graph_pool(body.model.device) if widths else None
+        kept = body.kept(shape.rows, shape.length) if widths else None
+        self.by_width: dict[int, list[_Pass]] = {}
+        for width in (shape.length, *widths):
+            rows = part_rows(shape.rows, width)
+            places = [slice(first, first + rows) for first in range(0, shape.rows, rows)]
+            self.by_width[width] = [
+                _Pass(
+                    body,
+                    _Part(
+                        rows=rows,
+                        width=width,
+                        length=shape.length,
+                        padded=shape.padded,
+                        kept=None if kept is None else kept.of_rows(place),
+                    ),
+                    pool,
+                )
+                for place in (places if widths else places[:1])
+            ]
+
+    @property
+    def seconds(self) -> float:
+        """What all of them took to make."""
+        return sum(each.captured.seconds for passes in self.by_width.values() for each in passes)
 
 
 class CompiledCanvas:
-    """See CanvasPasses. The pass of the last shape is kept; what was compiled for others stays compiled."""
+    """See CanvasPasses. The passes of the last shape are kept; what was compiled for others stays compiled."""
 
     def __init__(self, body: CompiledBody) -> None:
         self.body = body
-        self._shape: Shape | None = None
-        self._pass: _Pass | None = None
+        self._made: tuple[Shape, Sequence[int]] | None = None
+        self._passes: _Passes | None = None
 
     @torch.inference_mode()
-    def prepare(self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool) -> float:
+    def prepare(
+        self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool, widths: Sequence[int] = ()
+    ) -> float:
         """See CanvasPasses."""
-        part = part_rows(rows, prompt_tokens + output_tokens)
-        shape = Shape(rows=part, prompt_tokens=prompt_tokens, output_tokens=output_tokens, padded=padded)
-        if self._pass is None or self._shape != shape:
-            self._pass = None
-            gc.collect()  # frees its graph's memory before the next pass takes its own
-            self._pass, self._shape = _Pass(self.body, shape), shape
-        return self._pass.captured.seconds
+        shape = Shape(rows=rows, prompt_tokens=prompt_tokens, output_tokens=output_tokens, padded=padded)
+        if self._passes is None or self._made != (shape, widths):
+            self._passes = None
+            gc.collect()  # frees its graphs' memory before the next passes take their own
+            self._passes, self._made = _Passes(self.body, shape, widths), (shape, widths)
+        return self._passes.seconds
 
-    def hidden(self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor) -> Tensor:
+    def hidden(
+        self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor, computed: range | None = None
+    ) -> Tensor:
         """See CanvasPasses."""
-        assert self._pass is not None
-        each = len(self._pass.tokens_RL)
-        parts = [slice(first, first + each) for first in range(0, len(tokens_BL), each)]
-        hidden = [
-            self._pass.hidden(tokens_BL[rows], None if padding_BL is None else padding_BL[rows], positions_BM[rows])
-            for rows in parts
-        ]
+        assert self._passes is not None
+        window = computed or range(tokens_BL.shape[1])
+        passes = self._passes.by_width[len(window)]
+        each = passes[0].part.rows
+        hidden = []
+        for index, first in enumerate(range(0, len(tokens_BL), each)):
+            rows = slice(first, first + each)
+            padding_RL = None if padding_BL is None else padding_BL[rows]
+            taken = passes[index % len(passes)]
+            hidden.append(taken.hidden(tokens_BL[rows], padding_RL, positions_BM[rows], window))
         return hidden[0] if len(hidden) == 1 else torch.cat(hidden)

@@ -7,7 +7,7 @@ A batch is computed in equal parts of whole rows, of about `PART_TOKENS` tokens 
 fast as on the whole batch, and activations take the memory of one part.
 
 Dimensions: X layers, R rows of a part, B rows, L tokens, D hidden, S positions of a cache, G key heads, d of a head,
-M positions of a row.
+M positions of a row, W of a window.
 """
 
 import time
@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from torch.nn.functional import embedding
 from transformers import LlamaConfig
 
 from benchmark.engines.attention import Kernel
-from benchmark.engines.layer import Rotation, Sizes, rotate, rotate_into, rotate_keys, rotated
+from benchmark.engines.layer import Cache, Rotation, Sizes, as_they_are, rotate, rotate_into, rotate_keys, rotated
 from benchmark.engines.packing import LayerWeights
 from benchmark.engines.products import Products, compiled
 from benchmark.hardware.device import is_out_of_memory
@@ -38,6 +38,9 @@ SHAPES_AT_MOST = 1 << 16
 
 Work = Callable[[], None]
 
+GraphPool = Any
+"""Memory of CUDA graphs, as PyTorch names it."""
+
 
 class Underneath(NamedTuple):
     """The input of the last layer: hidden states, and the layer's keys and values of them."""
@@ -45,6 +48,23 @@ class Underneath(NamedTuple):
     hidden_RLD: Tensor
     keys_RLGd: Tensor
     values_RLGd: Tensor
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Keys and values of whole canvases, in all layers, where passes leave them for later ones."""
+
+    keys_XRLGd: Tensor
+    values_XRLGd: Tensor
+
+    def of_rows(self, rows: slice) -> "Kept":
+        """Those of some rows, in the same memory."""
+        return Kept(self.keys_XRLGd[:, rows], self.values_XRLGd[:, rows])
+
+    @property
+    def by_layer(self) -> list[Cache]:
+        """Keys and values of each layer."""
+        return list(zip(self.keys_XRLGd, self.values_XRLGd, strict=True))
 
 
 class CompiledBody:
@@ -65,6 +85,7 @@ class CompiledBody:
         self._rotate = compiled(partial(rotate, sizes=self.sizes))
         self._rotate_keys = compiled(partial(rotate_keys, sizes=self.sizes))
         self._rotate_into = compiled(partial(rotate_into, sizes=self.sizes, arranged=kernel.arranged))
+        self._rotate_among = compiled(partial(rotate_into, sizes=self.sizes, arranged=as_they_are))
 
     def canvas(self, tokens_RL: Tensor, rotation: Rotation, mask_R1L: Tensor | None) -> Underneath:
         """All layers but the last, with attention in both directions, and the last one's keys and values."""
@@ -78,6 +99,34 @@ class CompiledBody:
 
             x_RLD = self._layer(x_RLD, weights, attend)
         return self._underneath(x_RLD, rotation)
+
+    def window(
+        self, tokens_RW: Tensor, rotation: Rotation, mask_R1L: Tensor | None, kept: Kept, positions_W: Tensor
+    ) -> Underneath:
+        """The same of the tokens at some positions of the canvas, which attend to the kept keys and values of all.
+
+        Their own take their places there first. Positions lie on the device, so that one pass serves every block.
+        """
+        x_RWD = self._embed(tokens_RW)
+        mask_RWL = None if mask_R1L is None else mask_R1L.expand(-1, tokens_RW.shape[1], -1)
+        *below, (last_keys_RLGd, last_values_RLGd) = kept.by_layer
+        for weights, kept_RLGd in zip(self.layers[:-1], below, strict=True):
+
+            def attend(qkv_RWE: Tensor, kept_RLGd: Cache = kept_RLGd) -> Tensor:
+                q_RWHd = self._rotate_among(qkv_RWE, rotation, kept_RLGd, positions_W)
+                return self.kernel.full(q_RWHd, *kept_RLGd, mask_RWL, causal=False)
+
+            x_RWD = self._layer(x_RWD, weights, attend)
+        under = self._underneath(x_RWD, rotation)
+        last_keys_RLGd.index_copy_(1, positions_W, under.keys_RLGd)
+        last_values_RLGd.index_copy_(1, positions_W, under.values_RLGd)
+        return Underneath(x_RWD, last_keys_RLGd, last_values_RLGd)
+
+    def kept(self, rows: int, length: int) -> Kept:
+        """Memory for the keys and values of whole canvases."""
+        shape = (len(self.layers), rows, length, self.sizes.key_heads, self.sizes.head)
+        weight = self.model.llama.lm_head.weight
+        return Kept(weight.new_zeros(shape), weight.new_zeros(shape))
 
     def top(self, under: Underneath, positions_RM: Tensor, rotation: Rotation, mask_R1L: Tensor | None) -> Tensor:
         """The last layer and norm at some positions alone, [R, M, D]. How many may change from call to call."""
@@ -210,10 +259,13 @@ class Captured:
     seconds: float
 
 
-def capture(work: Work, device: torch.device, *, before: Work = lambda: None) -> Captured:
+def capture(
+    work: Work, device: torch.device, *, before: Work = lambda: None, pool: GraphPool | None = None
+) -> Captured:
     """Compile what `work` calls, and on a GPU record it as one CUDA graph.
 
-    `work` runs a few times for that, each time after `before`, which resets the state that `work` changes.
+    `work` runs a few times for that, each time after `before`, which resets the state that `work` changes. Graphs of
+    one pool use the same memory, one after another: the results of a graph last until another of them is replayed.
 
     Raises:
         CompileError: when this machine cannot.
@@ -222,7 +274,7 @@ def capture(work: Work, device: torch.device, *, before: Work = lambda: None) ->
     try:
         with torch._dynamo.config.patch(_recompiling()), warnings.catch_warnings():  # noqa: SLF001
             warnings.simplefilter("ignore")  # the compiler's, of its own use of PyTorch
-            replay = _record(work, before) if device.type == "cuda" else _compile_alone(work, before)
+            replay = _record(work, before, pool) if device.type == "cuda" else _compile_alone(work, before)
     except UserError:
         raise
     except Exception as error:  # the compiler's errors have no common ancestor
@@ -250,7 +302,7 @@ def _compile_alone(work: Work, before: Work) -> Work:
     return work
 
 
-def _record(work: Work, before: Work) -> Work:
+def _record(work: Work, before: Work, pool: GraphPool | None) -> Work:
     stream = _capture_stream()
     stream.wait_stream(torch.cuda.current_stream())
     try:
@@ -262,10 +314,15 @@ def _record(work: Work, before: Work) -> Work:
         torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     # the stream is given twice, since a graph that cannot be recorded does not leave its own
-    with torch.cuda.stream(stream), torch.cuda.graph(graph, stream=stream):
+    with torch.cuda.stream(stream), torch.cuda.graph(graph, stream=stream, pool=pool):
         work()
     torch.cuda.synchronize()
     return graph.replay
+
+
+def graph_pool(device: torch.device) -> GraphPool | None:
+    """Memory for graphs that are never needed at once; None where there are no graphs."""
+    return torch.cuda.graph_pool_handle() if device.type == "cuda" else None
 
 
 @cache

@@ -1,9 +1,12 @@
 """The plain modules of transformers, called one after another.
 
-Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, M positions of a canvas, D hidden.
+Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, M positions of a canvas, W of a window,
+D hidden.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,31 +14,46 @@ from transformers import DynamicCache
 
 from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import pinned
+from benchmark.engines.kept_keys import KeptKeys
 from benchmark.engines.noise import cells
 from benchmark.engines.positions import rotary_positions
 from benchmark.engines.sampling import Head
 from benchmark.models.loading import LanguageModel
 
 
-@dataclass(frozen=True)
+@dataclass
 class EagerCanvas:
     """See CanvasPasses."""
 
     model: LanguageModel
     kernel: Kernel
+    _kept: KeptKeys | None = field(default=None, init=False)
 
-    def prepare(self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool) -> float:
-        """See CanvasPasses: there is nothing to do."""
+    def prepare(
+        self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool, widths: Sequence[int] = ()
+    ) -> float:
+        """See CanvasPasses."""
+        self._kept = None
+        if widths:
+            self._kept = KeptKeys(self.model.llama.config.num_hidden_layers, prompt_tokens + output_tokens)
         return 0.0
 
-    def hidden(self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor) -> Tensor:
+    def hidden(
+        self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor, computed: range | None = None
+    ) -> Tensor:
         """See CanvasPasses."""
-        unpadded = {}
+        window = computed or range(tokens_BL.shape[1])
+        inputs: dict[str, Any] = {"input_ids": tokens_BL[:, window.start : window.stop], "use_cache": False}
+        if self._kept is not None:
+            self._kept.window = window
+            inputs |= {"past_key_values": self._kept, "position_ids": _positions(window, tokens_BL.device)}
         if padding_BL is not None:
-            unpadded = {"attention_mask": (~padding_BL).long(), "position_ids": rotary_positions(padding_BL)}
+            positions_BL = rotary_positions(padding_BL)[:, window.start : window.stop]
+            inputs |= {"attention_mask": (~padding_BL).long(), "position_ids": positions_BL}
         with pinned(self.kernel, padded=padding_BL is not None):
-            hidden_BLD: Tensor = self.model.body(input_ids=tokens_BL, use_cache=False, **unpadded).last_hidden_state
-        return hidden_BLD.gather(1, positions_BM[..., None].expand(-1, -1, hidden_BLD.shape[-1]))
+            hidden_BWD: Tensor = self.model.body(**inputs).last_hidden_state
+        places_BM = positions_BM - window.start
+        return hidden_BWD.gather(1, places_BM[..., None].expand(-1, -1, hidden_BWD.shape[-1]))
 
 
 @dataclass
@@ -84,3 +102,7 @@ class EagerCausal:
             output = self.model.body(input_ids=self._inputs, past_key_values=self._cache, use_cache=True, **unpadded)
         hidden_B1D: Tensor = output.last_hidden_state[:, -1:]
         return hidden_B1D
+
+
+def _positions(window: range, device: torch.device) -> Tensor:
+    return torch.arange(window.start, window.stop, device=device)[None]

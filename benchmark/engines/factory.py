@@ -15,6 +15,7 @@ from benchmark.engines.interface import CanvasPasses, CausalPasses
 from benchmark.engines.packing import LayerWeights, pack
 from benchmark.engines.products import Products, Projection
 from benchmark.engines.sampling import Head, Pick, TensorPick
+from benchmark.engines.scores import Score, pick_of
 from benchmark.models.loading import LanguageModel
 from crossover.records.settings import Attention, Engine
 
@@ -57,8 +58,8 @@ class PassFactory:
         use_kernel(self.model.llama.model, kernel)
         return EagerCausal(self.model, kernel, head)
 
-    def head(self, engine: Engine, temperature: float) -> Head:
-        """The model's output head, which never writes a diffusion model's mask."""
+    def head(self, engine: Engine, temperature: float, score: Score = Score.confidence) -> Head:
+        """The model's output head, which never writes a diffusion model's mask, with a score for each position."""
         linear: nn.Module = self.model.head
         if engine is Engine.compiled:
             linear = Projection(self.model.llama.lm_head.weight, self._products)
@@ -66,7 +67,7 @@ class PassFactory:
             linear=linear,
             temperature=temperature,
             forbidden_id=self.model.mask_id,
-            pick=_pick(engine, self.model.device),
+            pick=pick_of(score, _pick(engine, self.model.device)),
         )
 
     @cached_property

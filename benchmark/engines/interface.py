@@ -3,19 +3,31 @@
 Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, M positions of a canvas, D hidden.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from torch import Tensor
 
 
 class CanvasPasses(Protocol):
-    """Forward passes over a whole sequence with attention in both directions."""
+    """Forward passes over a whole sequence with attention in both directions, or over a window of it."""
 
-    def prepare(self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool) -> float:
-        """Do what a shape needs once: compile, capture. Returns the seconds that it took."""
+    def prepare(
+        self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool, widths: Sequence[int] = ()
+    ) -> float:
+        """Do what a shape needs once: compile, capture. Returns the seconds that it took.
 
-    def hidden(self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor) -> Tensor:
-        """Hidden states at some positions of the output, [B, M, D], after the last norm, in the shape prepared."""
+        Where windows are to be computed, `widths` are the numbers of their positions; keys and values are then kept.
+        """
+
+    def hidden(
+        self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor, computed: range | None = None
+    ) -> Tensor:
+        """Hidden states at some positions of the output, [B, M, D], after the last norm, in the shape prepared.
+
+        `computed` is the window, which holds the positions: its keys and values are made anew, and stand among those
+        of all others as an earlier pass left them. None is the whole canvas, which every generation begins with.
+        """
 
 
 class CausalPasses(Protocol):

@@ -60,13 +60,19 @@ def rotate_keys(kv_BLE: Tensor, rotation: Rotation, sizes: Sizes) -> tuple[Tenso
 
 
 def rotate_into(
-    qkv_B1E: Tensor, rotation: Rotation, cache: Cache, position_1: Tensor, sizes: Sizes, arranged: Arranged
+    qkv_BLE: Tensor, rotation: Rotation, cache: Cache, positions_L: Tensor, sizes: Sizes, arranged: Arranged
 ) -> Tensor:
-    """The same for one new token, whose key and value go to `position_1` of the cache; returns the arranged queries."""
-    q, k, v = rotate(qkv_B1E, rotation, sizes)
-    cache[0].index_copy_(1, position_1, k)
-    cache[1].index_copy_(1, position_1, v)
+    """The same with keys and values that go to their positions of the cache; returns the arranged queries."""
+    q, k, v = rotate(qkv_BLE, rotation, sizes)
+    cache[0].index_copy_(1, positions_L, k)
+    cache[1].index_copy_(1, positions_L, v)
     return arranged(q, sizes.key_heads)
+
+
+def as_they_are(q_BLHd: Tensor, key_heads: int) -> Tensor:
+    """Queries as `Kernel.full` takes them."""
+    del key_heads
+    return q_BLHd
 
 
 def gate(gate_up_BLI: Tensor) -> Tensor:

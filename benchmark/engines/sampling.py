@@ -21,10 +21,13 @@ NOISE_SHARE = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The chosen token at each position, and its softmax probability in float32, both [B, M]."""
+    """The chosen token at each position, and the position's score in float32, both [B, M].
+
+    The score is the token's softmax probability unless the head's pick finds another.
+    """
 
     tokens_BM: Tensor
-    confidence_BM: Tensor
+    scores_BM: Tensor
 
 
 class Pick(Protocol):
@@ -36,7 +39,7 @@ class Pick(Protocol):
     def __call__(
         self, logits_CV: Tensor, cells_C: Tensor, temperature: float, forbidden_id: int | None
     ) -> tuple[Tensor, Tensor]:
-        """The chosen entries [C], and their softmax probabilities in float32 [C]. May overwrite the logits."""
+        """The chosen entries [C], and the positions' scores in float32 [C]. May overwrite the logits."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,13 @@ class TensorPick:
         total_C = logits_CV.logsumexp(dim=-1)
         if forbidden_id is not None:
             logits_CV[:, forbidden_id] = -torch.inf
-        tokens_C = _noisy(logits_CV, cells_C, temperature).argmax(dim=-1)
+        tokens_C = noisy(logits_CV, cells_C, temperature).argmax(dim=-1)
         best_C = logits_CV.gather(-1, tokens_C[:, None]).squeeze(-1)
         return tokens_C, (best_C - total_C).exp()
 
 
-def _noisy(logits_CV: Tensor, cells_C: Tensor, temperature: float) -> Tensor:
+def noisy(logits_CV: Tensor, cells_C: Tensor, temperature: float) -> Tensor:
+    """Logits with Gumbel noise of the positions' cells; as they are at temperature 0."""
     if temperature == 0:
         return logits_CV
     return gumbel(cells_C, logits_CV.shape[-1]).mul_(temperature).add_(logits_CV)
@@ -102,5 +106,5 @@ class Head:
             self.pick(logits_CV, cells_C, self.temperature, self.forbidden_id)
             for logits_CV, cells_C in zip(logits_chunks, cells_chunks, strict=True)
         ]
-        tokens, confidence = (torch.cat(parts).view(cells_BM.shape) for parts in zip(*chosen, strict=True))
-        return Choice(tokens_BM=tokens, confidence_BM=confidence)
+        tokens, scores = (torch.cat(parts).view(cells_BM.shape) for parts in zip(*chosen, strict=True))
+        return Choice(tokens_BM=tokens, scores_BM=scores)

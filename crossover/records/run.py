@@ -4,8 +4,10 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from crossover.errors import UserError
+from crossover.records.policies import QUOTA, Rows
 from crossover.records.settings import (
     Attention,
     Device,
@@ -114,9 +116,9 @@ class Run:
         for read in (identity["model"], identity["prompts"], identity["judge"], identity["encoder"]):
             if read is not None and read["content"] is None:
                 del read["content"]
-        for later, unset in _UNSET.items():
-            if identity[later] == unset:
-                del identity[later]
+        _leave_out(identity, _UNSET)
+        if identity["diffusion"] is not None:
+            _leave_out(identity["diffusion"], _UNSET_OF_DIFFUSION)
         if not self.is_random and self.likelihood is None:
             del identity["seed"]
         canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
@@ -137,9 +139,10 @@ class Run:
     def name(self) -> str:
         """Short label that begins with what a sweep varies, e.g. `tiny_llada K=16 B=8 N=128 T=1`.
 
-        Settings that are at their usual values are left out.
+        Settings that are at their usual values are left out. A cache that is an approximation is called lossy.
         """
-        steps = "" if self.diffusion is None else f" K={self.diffusion.steps}"
+        is_scheduled = self.diffusion is not None and not self.diffusion.policy.is_self_paced
+        steps = f" K={self.diffusion.steps}" if self.diffusion is not None and is_scheduled else ""
         return " ".join([f"{self.model.label}{steps} B={self.batch} N={self.length}", *self._unusual()])
 
     def _check_attention(self) -> None:
@@ -181,6 +184,9 @@ class Run:
             (settings.block_length != self.output_tokens, f"block={settings.block_length}"),
             (settings.remasking is not Remasking.low_confidence, str(settings.remasking)),
             (settings.guidance_scale != 0, f"guidance={settings.guidance_scale:g}"),
+            (settings.policy != QUOTA, settings.policy.label),
+            (settings.cache is not None, f"cache={settings.cache and settings.cache.label}"),
+            (settings.rows is not Rows.together, f"rows={settings.rows}"),
         )
         return tuple(text for differs, text in texts if differs)
 
@@ -196,7 +202,7 @@ class Run:
             return f"length={self.length} is more than the context of {self.model.name}, {self.model.context} tokens"
         if self.diffusion is None:
             return None
-        return _schedule_problem(self.diffusion.steps, self.diffusion.block_length, self.output_tokens)
+        return _schedule_problem(self.diffusion, self.output_tokens)
 
 
 _UNSET = {
@@ -209,6 +215,15 @@ _UNSET = {
     "profile": False,
 }
 """What came after the first records, at the values that those were measured with."""
+_UNSET_OF_DIFFUSION = {"policy": asdict(QUOTA), "cache": None, "rows": Rows.together}
+"""The same of the settings of diffusion."""
+
+
+def _leave_out(identity: dict[str, Any], unset: dict[str, Any]) -> None:
+    """Take out what is at the value that it has where nobody set it."""
+    for name, value in unset.items():
+        if identity[name] == value:
+            del identity[name]
 
 
 def split_length(length: int, prompt_fraction: float) -> tuple[int, int]:
@@ -229,7 +244,8 @@ def split_length(length: int, prompt_fraction: float) -> tuple[int, int]:
     return prompt_tokens, length - prompt_tokens
 
 
-def _schedule_problem(steps: int, block_length: int, output_tokens: int) -> str | None:
+def _schedule_problem(diffusion: Diffusion, output_tokens: int) -> str | None:
+    steps, block_length = diffusion.steps, diffusion.block_length
     if output_tokens % block_length:
         return f"block_length={block_length} does not divide the output of {output_tokens} tokens"
     blocks = output_tokens // block_length

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from crossover.errors import UserError
+from crossover.records.policies import QUOTA, Cache, Policy, Rows
 
 LABEL_DIGITS = 6
 """Digits of a content's hash that a label shows."""
@@ -97,12 +98,19 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True)
 class Diffusion:
-    """The settings of masked-diffusion sampling, which an autoregressive run does not have."""
+    """The settings of masked-diffusion sampling, which an autoregressive run does not have.
+
+    Under a policy that decides by itself how many positions to write, `steps` is the most that it may take: one for
+    each output token.
+    """
 
     steps: int
     block_length: int
     remasking: Remasking
     guidance_scale: float
+    policy: Policy = QUOTA
+    cache: Cache | None = None
+    rows: Rows = Rows.together
 
     def __post_init__(self) -> None:
         """Reject values that no schedule could have.
@@ -113,6 +121,13 @@ class Diffusion:
         at_least("steps", self.steps, 1)
         at_least("block_length", self.block_length, 1)
         at_least("model.guidance_scale", self.guidance_scale, 0)
+        if self.policy != QUOTA and self.remasking is Remasking.random:
+            raise UserError(f"model.remasking=random is a policy of its own: leave policy={self.policy.name} out")
+        if self.cache is not None and self.guidance_scale:
+            raise UserError(
+                f"model.guidance_scale={self.guidance_scale:g} makes a second pass, which has no kept keys and values:"
+                " use cache=none"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Phase, Unmarked, make_batch
+from benchmark.decoders.policies.factory import make_policy
 from benchmark.decoders.schedule import transfers
 from benchmark.engines import sampling as choice
 from benchmark.engines.attention import Plain
@@ -17,6 +18,7 @@ from benchmark.models.loading import LanguageModel, load_model
 from crossover.records.settings import Family, Remasking
 from tests import reference
 from tests.checkpoints import CPU, MASK_ID, VOCABULARY, random_model
+from tests.factories import a_diffusion
 from tests.fakes import FakeModel, Marked
 from tests.paths import KNOWN_ANSWERS
 from tests.reference import Sampling
@@ -33,13 +35,13 @@ def published() -> LanguageModel:
 
 def decoder(model: LanguageModel, sampling: Sampling) -> MaskedDiffusionDecoder:
     assert model.mask_id is not None
+    settings = a_diffusion(steps=sampling.steps, block_length=sampling.block_length, remasking=sampling.remasking)
     return MaskedDiffusionDecoder(
         passes=EagerCanvas(model, Plain()),
         head=Head(linear=model.head, temperature=sampling.temperature, forbidden_id=model.mask_id),
         mask_id=model.mask_id,
-        steps=sampling.steps,
+        policy=make_policy(settings, sampling.output_tokens),
         block_length=sampling.block_length,
-        remasking=sampling.remasking,
         guidance_scale=sampling.guidance_scale,
     )
 

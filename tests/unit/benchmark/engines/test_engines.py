@@ -16,6 +16,7 @@ from benchmark.decoders.autoregressive import AutoregressiveDecoder
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.factory import make_decoder, ready_decoder
 from benchmark.decoders.interface import Decoder, Unmarked, make_batch
+from benchmark.decoders.policies.quota import Quota
 from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
 from benchmark.engines import attention, compiled
 from benchmark.engines.attention import Flash2Package, Flash2Torch, Kernel, Plain, Sdpa, choose_kernel
@@ -72,7 +73,8 @@ def test_every_engine_writes_the_published_tokens(engine: Engine, case: dict[str
         steps=case["steps"], block_length=case["block_length"], guidance_scale=case.get("cfg_scale", 0.0)
     )
     rows = case["prompt_ids"] if batched else [case["prompt_ids"]]
-    made = make_decoder(a_run(engine=engine, diffusion=settings), published(), published().kernel(Attention.sdpa))
+    run = a_run(engine=engine, diffusion=settings, length=2 * case["gen_length"])
+    made = make_decoder(run, published(), published().kernel(Attention.sdpa))
     assert tokens_of(made, rows, case["gen_length"]) == (case["output_ids"] if batched else [case["output_ids"]])
 
 
@@ -126,6 +128,23 @@ def test_a_batch_in_parts_gives_the_tokens_of_the_whole(monkeypatch: pytest.Monk
 )
 def test_parts_are_equal_and_as_large_as_allowed(rows: int, tokens: int, expected: int) -> None:
     assert part_rows(rows, tokens) == expected
+
+
+@torch.inference_mode()
+def test_a_compiled_window_is_the_same_pass_for_every_block() -> None:
+    made = factory(Family.diffusion)
+    kernel = made.kernel(Attention.sdpa)
+    plain, passes = (made.canvas(engine, kernel) for engine in (Engine.eager, Engine.compiled))
+    tokens = torch.arange(24).view(2, 12) % made.model.vocabulary
+    for each in (plain, passes):
+        each.prepare(2, 4, 8, padded=False, widths=(4,))
+        each.hidden(tokens, None, torch.tensor([[4, 5], [6, 7]]))
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for window in (range(4, 8), range(8, 12)):
+            positions = torch.tensor([[window.start], [window.stop - 1]])
+            changed = tokens.index_fill(1, positions[:, 0], 3)
+            found, expected = (each.hidden(changed, None, positions, window) for each in (passes, plain))
+            assert torch.allclose(found, expected, atol=1e-5)
 
 
 @torch.inference_mode()
@@ -199,7 +218,8 @@ def test_the_runs_settings_reach_the_decoder() -> None:
     settings = a_diffusion(steps=2, block_length=4, guidance_scale=0.5)
     made = decoder(a_run(diffusion=settings, temperature=0.3))
     assert isinstance(made, MaskedDiffusionDecoder)
-    assert (made.steps, made.block_length, made.guidance_scale, made.head.temperature) == (2, 4, 0.5, 0.3)
+    assert made.policy == Quota(steps=1, block_length=4)
+    assert (made.block_length, made.guidance_scale, made.head.temperature) == (4, 0.5, 0.3)
     assert made.head.forbidden_id == made.mask_id
 
 

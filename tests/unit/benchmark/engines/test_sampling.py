@@ -33,7 +33,7 @@ def test_at_temperature_0_the_largest_logit_wins_with_its_softmax_probability() 
     logits = linear()(HIDDEN_BMD)
     chosen = head().choose(HIDDEN_BMD, CELLS_BM)
     assert torch.equal(chosen.tokens_BM, logits.argmax(dim=-1))
-    torch.testing.assert_close(chosen.confidence_BM, probability(logits, chosen))
+    torch.testing.assert_close(chosen.scores_BM, probability(logits, chosen))
 
 
 def test_a_forbidden_token_is_never_chosen_and_keeps_its_probability() -> None:
@@ -42,7 +42,7 @@ def test_a_forbidden_token_is_never_chosen_and_keeps_its_probability() -> None:
     chosen = head(forbidden_id=favourite).choose(HIDDEN_BMD, CELLS_BM)
     assert favourite in logits.argmax(dim=-1)
     assert favourite not in chosen.tokens_BM
-    torch.testing.assert_close(chosen.confidence_BM, probability(logits, chosen))
+    torch.testing.assert_close(chosen.scores_BM, probability(logits, chosen))
 
 
 def test_a_forbidden_token_stays_forbidden_at_high_temperature() -> None:
@@ -55,7 +55,7 @@ def test_a_sampled_token_has_the_confidence_of_the_logits_without_noise() -> Non
     logits = linear()(HIDDEN_BMD)
     chosen = head(temperature=2.0).choose(HIDDEN_BMD, CELLS_BM)
     assert not torch.equal(chosen.tokens_BM, logits.argmax(dim=-1))
-    torch.testing.assert_close(chosen.confidence_BM, probability(logits, chosen))
+    torch.testing.assert_close(chosen.scores_BM, probability(logits, chosen))
 
 
 def test_the_temperature_divides_the_logits_of_the_distribution_sampled_from() -> None:
@@ -73,7 +73,7 @@ def test_guidance_moves_the_logits_away_from_the_free_ones(scale: float) -> None
     guided = free + (scale + 1) * (with_prompt - free)
     chosen = head().choose_guided(HIDDEN_BMD, FREE_BMD, scale, CELLS_BM)
     assert torch.equal(chosen.tokens_BM, guided.argmax(dim=-1))
-    torch.testing.assert_close(chosen.confidence_BM, probability(guided, chosen))
+    torch.testing.assert_close(chosen.scores_BM, probability(guided, chosen))
 
 
 @pytest.mark.parametrize("logits", [1, 7, 21, 22, 104])
@@ -82,7 +82,7 @@ def test_chunks_of_any_size_choose_the_same(monkeypatch: pytest.MonkeyPatch, log
     monkeypatch.setattr(choice, "CHUNK_LOGITS", logits)
     chunked = head(temperature=1.0).choose(HIDDEN_BMD, CELLS_BM)
     assert torch.equal(chunked.tokens_BM, whole.tokens_BM)
-    torch.testing.assert_close(chunked.confidence_BM, whole.confidence_BM)
+    torch.testing.assert_close(chunked.scores_BM, whole.scores_BM)
 
 
 def test_no_more_logits_exist_at_a_time_than_a_chunk_holds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,16 +104,16 @@ def test_confidences_of_a_bfloat16_head_are_computed_in_float32() -> None:
     model = linear(torch.bfloat16)
     hidden = HIDDEN_BMD.bfloat16()
     chosen = Head(linear=model, temperature=0.0, forbidden_id=None).choose(hidden, CELLS_BM)
-    assert chosen.confidence_BM.dtype is torch.float32
-    torch.testing.assert_close(chosen.confidence_BM, probability(model(hidden).float(), chosen))
+    assert chosen.scores_BM.dtype is torch.float32
+    torch.testing.assert_close(chosen.scores_BM, probability(model(hidden).float(), chosen))
 
 
 def test_a_certain_choice_has_confidence_one_and_an_even_one_its_share() -> None:
     even = nn.Linear(4, 8, bias=False).requires_grad_(requires_grad=False)
     even.weight.zero_()
     chosen = Head(linear=even, temperature=0.0, forbidden_id=None).choose(HIDDEN_BMD, CELLS_BM)
-    assert chosen.confidence_BM.flatten().tolist() == pytest.approx([1 / 8] * 15)
+    assert chosen.scores_BM.flatten().tolist() == pytest.approx([1 / 8] * 15)
     even.weight[3] = 1000.0
     sure = Head(linear=even, temperature=0.0, forbidden_id=None).choose(HIDDEN_BMD.abs(), CELLS_BM)
-    assert sure.confidence_BM.min().item() == pytest.approx(1.0)
-    assert not math.isnan(sure.confidence_BM.sum().item())
+    assert sure.scores_BM.min().item() == pytest.approx(1.0)
+    assert not math.isnan(sure.scores_BM.sum().item())

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 from crossover.errors import UserError, first_line
-from crossover.mlflow_settings import set_mlflow_defaults
+from crossover.mlflow_settings import SQLITE, database_file, database_uri, set_mlflow_defaults
 from crossover.records.load import Source
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ARTIFACT = "record.json"
-DATABASE = "sqlite:///"
 PAGE = 1000
 """Runs that one request asks for."""
 
@@ -29,10 +28,12 @@ def experiment_sources(experiment: str, uri: str) -> list[Source]:
     Raises:
         UserError: when the store does not answer, or has no such experiment, or no run in it.
     """
-    if uri.startswith(DATABASE) and not Path(uri.removeprefix(DATABASE)).is_file():
-        raise UserError(
-            f"--tracking-uri {uri}: there is no such file: give sqlite:///OUTPUT_DIR/mlflow.db, or a server"
-        )
+    if uri.startswith(SQLITE):
+        uri = database_uri(uri)
+        if not database_file(uri).is_file():
+            raise UserError(
+                f"--tracking-uri {uri}: there is no such file: give sqlite:///OUTPUT_DIR/mlflow.db, or a server"
+            )
     try:
         runs = list(_runs(experiment, uri))
     except UserError:

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from analysis.statistics.metrics import metrics, series
+from benchmark.store.mlflow_database import follow_artifacts, ready_database
 from benchmark.store.mlflow_fields import VIEW, VIEW_TAG, as_markdown, labels, parameters, view
 from benchmark.util.deadline import Deadline, alone_with, within
 from crossover.errors import UserError, first_line
-from crossover.mlflow_settings import set_mlflow_defaults
+from crossover.mlflow_settings import SQLITE, database_file, set_mlflow_defaults
 from crossover.records.record import Record
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ PATIENCE_S = 10.0
 
 SCHEMA_S = 120.0
 """The longest that the schema of a new database file may take on a slow disk."""
+
+SCHEMA_MB = 2
+"""What an empty database takes, and room to work."""
 
 REST_S = 60.0
 """How long a store that used up a run's patience is left alone by the runs after it."""
@@ -72,7 +76,7 @@ class Tracker:
     @property
     def is_local(self) -> bool:
         """Whether the store is a database file rather than a server."""
-        return self.uri.startswith("sqlite:///")
+        return self.uri.startswith(SQLITE)
 
     @property
     def page(self) -> str:
@@ -92,9 +96,15 @@ class Tracker:
             with FileLock(self.artifacts.with_suffix(".lock")) if self.is_local else nullcontext():
                 within(deadline, lambda: self._experiment_id)
         except Exception as error:  # the store's client raises its transport's and its database's errors too
-            raise UserError(
-                f"tracking.uri={self.uri}: the MLflow store does not answer ({reason(error)}): start it"
-            ) from error
+            raise UserError(f"tracking.uri={self.uri}: {self._unusable(reason(error))}") from error
+
+    def _unusable(self, why: str) -> str:
+        if not self.is_local:
+            return f"the MLflow store does not answer ({why}): start it, or give tracking=none and benchmark.sync later"
+        return (
+            f"the MLflow database cannot be used ({why}): it needs a folder that can be written to and"
+            f" {SCHEMA_MB} MB of free disk; give another, tracking.uri=sqlite:///FILE, or tracking=none"
+        )
 
     def log(self, record: Record, file: Path) -> str | None:
         """Log the record that lies in `file`; the reason, when the store did not take it in time."""
@@ -185,18 +195,24 @@ class Tracker:
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # what it tries again is not news
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # we say in a line what it says in twenty
 
+        if self.is_local:
+            ready_database(database_file(self.uri))
         return MlflowClient(tracking_uri=self.uri)
 
     @cached_property
     def _experiment_id(self) -> str:
-        found = self._client.get_experiment_by_name(self.experiment)
-        if found is None:
+        experiment = self._client.get_experiment_by_name(self.experiment)
+        if experiment is None:
             location = self.artifacts.as_uri() if self.is_local else None
             made = self._client.create_experiment(self.experiment, artifact_location=location, tags={VIEW_TAG: view()})
             return str(made)
-        if VIEW_TAG not in found.tags:
-            self._client.set_experiment_tag(found.experiment_id, VIEW_TAG, view())
-        return str(found.experiment_id)
+        if experiment.lifecycle_stage == "deleted":  # in MLflow's pages; until it is restored no run can be logged
+            self._client.restore_experiment(experiment.experiment_id)
+        if self.is_local:
+            follow_artifacts(database_file(self.uri), self.experiment, self.artifacts)
+        if VIEW_TAG not in experiment.tags:
+            self._client.set_experiment_tag(experiment.experiment_id, VIEW_TAG, view())
+        return str(experiment.experiment_id)
 
 
 def reason(error: BaseException) -> str:

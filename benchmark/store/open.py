@@ -8,6 +8,7 @@ from benchmark.config.settings import Settings
 from benchmark.store.journal import Journal
 from benchmark.store.mlflow_sync import sync
 from benchmark.store.mlflow_tracker import Tracker
+from crossover.mlflow_settings import SQLITE, database_uri
 
 MIRROR_S = 30.0
 """Least time between two rounds of logging records of jobs that run elsewhere."""
@@ -29,7 +30,10 @@ def job_tracker(uri: str | None, experiment: str, output_dir: Path, *, remote: b
 
 
 def _tracker(uri: str | None, experiment: str, output_dir: Path) -> Tracker | None:
-    return None if uri is None else Tracker(uri, experiment, output_dir / "artifacts")
+    if uri is None:
+        return None
+    spelled = database_uri(uri) if uri.startswith(SQLITE) else uri
+    return Tracker(spelled, experiment, output_dir / "artifacts")
 
 
 def mirroring(settings: Settings) -> Callable[[], None]:

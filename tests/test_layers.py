@@ -139,6 +139,7 @@ def test_hydra_stops_at_the_edge() -> None:
         "benchmark.sweep.prepare",
         "benchmark.config.convert",
         "benchmark.config.schema",
+        "benchmark.config.variant",
         "hydra_plugins.crossover.choosing",
         "hydra_plugins.crossover.composing",
         "hydra_plugins.crossover.grid_sweeper",

@@ -22,6 +22,7 @@ from benchmark.config.schema import (
     register,
 )
 from benchmark.config.settings import Settings, require_folder
+from benchmark.config.variant import variant_of
 from benchmark.models.checkpoint import is_remote
 from crossover.errors import UserError
 from crossover.records.run import Run, split_length
@@ -104,6 +105,7 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
             revision=config.model.revision,
             context=config.model.context,
             architecture=config.model.architecture,
+            variant=variant_of(config.model.name, config.model.checkpoint, config.model.revision),
         ),
         diffusion=diffusion if config.model.family is Family.diffusion else None,
         batch=config.batch,

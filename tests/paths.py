@@ -4,3 +4,4 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 KNOWN_ANSWERS = ROOT / "tests" / "known_answers"
+DATA = ROOT / "tests" / "data"

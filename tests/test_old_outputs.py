@@ -1,0 +1,152 @@
+"""Outputs of an earlier version, kept in tests/data, are read, analysed and resumed as that version did."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from analysis.cli.main import main as analyse
+from benchmark import __version__
+from benchmark.config.settings import Rerun
+from benchmark.dispatch.claims import Claims
+from benchmark.dispatch.ledger import ExpectedEnvironment, read_sweeps
+from benchmark.dispatch.resume import ResumePolicy
+from benchmark.hardware.environment import cpu_name
+from benchmark.status import main as show_status
+from crossover.records.load import find, load
+from crossover.records.record import Record
+from tests.paths import DATA, ROOT
+
+DEMO = DATA / "demo_before_storeys"
+POINTS = 12
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(DEMO / "outputs", tmp_path / "outputs"))
+
+
+@pytest.fixture(scope="module")
+def records() -> tuple[Record, ...]:
+    loaded = load(find(DEMO / "outputs"))
+    assert not loaded.rejected
+    return loaded.records
+
+
+def environment_of(record: Record) -> ExpectedEnvironment:
+    environment = record.environment
+    assert environment is not None
+    return ExpectedEnvironment(
+        python=environment.python,
+        torch=environment.torch,
+        transformers=environment.transformers,
+        crossover=environment.crossover,
+        cpu=environment.cpu,
+        cpu_threads=environment.cpu_threads,
+    )
+
+
+def as_if_made_here(record: Record) -> Record:
+    """The record with the software and the processor of this machine."""
+    assert record.environment is not None
+    here = replace(
+        record.environment,
+        python=platform.python_version(),
+        torch=version("torch"),
+        transformers=version("transformers"),
+        crossover=__version__,
+        cpu=cpu_name(),
+        cpu_threads=1,
+    )
+    return replace(record, environment=here)
+
+
+def resume_policy(environment: ExpectedEnvironment) -> ResumePolicy:
+    return ResumePolicy(
+        sweep="another",
+        began="2027-01-01T00:00:00+00:00",
+        rerun=Rerun.none,
+        skip_dominated=False,
+        conditions=environment,
+    )
+
+
+def test_every_record_loads_and_its_run_still_has_the_key_it_was_stored_under(records: Sequence[Record]) -> None:
+    assert len(records) == POINTS
+    assert all(record.run.key == record.key for record in records)
+    assert all(record.measurement is not None and record.measurement.generated for record in records)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("table", "outputs"), "table.txt"),
+        (("parity", "outputs"), "parity.txt"),
+        (("compare", "outputs", "outputs"), "compare.txt"),
+    ],
+)
+def test_the_analysis_prints_the_lines_that_it_printed_then(
+    arguments: Sequence[str], expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(DEMO)
+    analyse(arguments)
+    assert capsys.readouterr().out.splitlines() == (DEMO / expected).read_text(encoding="utf-8").splitlines()
+
+
+def test_the_report_is_written_with_the_figures_of_then_in_its_tables(tmp_path: Path) -> None:
+    analyse(["report", str(DEMO / "outputs"), "--output", str(tmp_path)])
+    assert "tiny_llada" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    for name in ("grid.csv", "parity.csv"):
+        assert (tmp_path / name).read_text(encoding="utf-8") == (DEMO / name).read_text(encoding="utf-8")
+
+
+def test_the_status_shows_the_sweep(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    show_status([str(outputs)])
+    assert capsys.readouterr().out.splitlines() == (DEMO / "status.txt").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_ledger_and_the_claims_are_read(outputs: Path, records: Sequence[Record]) -> None:
+    (sweep,) = read_sweeps(outputs)
+    assert sweep.is_closed
+    assert {entry.run.key for entry in sweep.entries} == {entry.key for entry in sweep.entries}
+    assert {entry.key for entry in sweep.entries} == {record.key for record in records}
+    ((_, batch),) = sweep.batches()
+    assert [index for task in batch.tasks for index in task] == list(range(POINTS))
+    claims = Claims(outputs)
+    for entry in sweep.entries:
+        last = claims.last(entry.key)
+        assert last is not None
+        assert last.sweep == sweep.id
+        assert claims.holder(entry.key) is None
+
+
+def test_a_sweep_in_the_records_environment_takes_all_of_them_for_done(records: Sequence[Record]) -> None:
+    environment = environment_of(records[0])
+    assert len(resume_policy(environment).done(records)) == POINTS
+    assert not resume_policy(replace(environment, torch="1.0")).done(records)
+
+
+@pytest.mark.process
+def test_the_demo_again_runs_none_of_its_points(outputs: Path, tmp_path: Path) -> None:
+    for file in find(outputs):
+        (record,) = load([file]).records
+        file.write_text(as_if_made_here(record).to_json(), encoding="utf-8")
+    again = subprocess.run(
+        [sys.executable, "-m", "benchmark", "sweep=demo", "hardware=cpu", "tracking=none"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert again.returncode == 0, again.stderr
+    assert "20 grid points: 0 to run, 12 done before, skipped" in again.stdout
+    assert len(find(outputs)) == POINTS

@@ -1,17 +1,20 @@
 """The checks: `nox` runs all, `nox -s tests` one, `nox -R -s tests -- -k diffusion` part of one again."""
 
+import os
 import shutil
 from pathlib import Path
 
 import nox
 
-nox.needs_version = ">=2024.10"
-nox.options.sessions = ["lint", "types", "tests", "smoke", "slurm"]
+nox.needs_version = ">=2025.5.1"
+nox.options.sessions = ["lint", "types", "tests", "recipe", "smoke", "slurm"]
 nox.options.error_on_missing_interpreters = True
 
 CONSTRAINTS = ("-c", "constraints.txt")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 """Threads that wait for each other make small models many times slower while the machine does something else too."""
+CHECKOUT = Path(".nox/checkout").absolute()
+"""The environment of all sessions that check the checkout itself: PyTorch and MLflow are installed once."""
 CODE = ("crossover", "benchmark", "analysis", "hydra_plugins", "training", "tests", "noxfile.py")
 
 
@@ -23,18 +26,29 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", *CODE)
 
 
-@nox.session
+@nox.session(default=False)
+def checkout(session: nox.Session) -> None:
+    """Install the checkout and all that its checks need; the sessions that need it run it first."""
+    session.install(*CONSTRAINTS, "-e", ".[dev,server,training]")
+
+
+@nox.session(venv_backend="none", requires=["checkout"])
 def types(session: nox.Session) -> None:
     """Types, strictly."""
-    session.install(*CONSTRAINTS, "-e", ".[dev,training]")
-    session.run("mypy")
+    run_in_checkout(session, "mypy")
 
 
-@nox.session
+@nox.session(venv_backend="none", requires=["checkout"])
 def tests(session: nox.Session) -> None:
-    """Unit tests, and the program as a user starts it."""
-    session.install(*CONSTRAINTS, "-e", ".[dev,training]")
-    session.run("pytest", "-m", "not gpu and not slurm", *session.posargs, env=ONE_THREAD)
+    """Unit tests, and the program as a user starts it; `-- -n 0` has no workers, for a debugger."""
+    where = ("-m", "not gpu and not slurm and not recipe", "-n", "2", "--dist", "worksteal")
+    run_in_checkout(session, "pytest", *where, *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["checkout"])
+def recipe(session: nox.Session) -> None:
+    """The recipe of the tiny models from text to card, with two layers and two steps each."""
+    run_in_checkout(session, "pytest", "-m", "recipe", *session.posargs)
 
 
 @nox.session
@@ -56,15 +70,20 @@ def smoke(session: nox.Session) -> None:
         session.run("python", str(check), "outputs")
 
 
-@nox.session
+@nox.session(venv_backend="none", requires=["checkout"])
 def slurm(session: nox.Session) -> None:
     """Faults in the middle of sweeps, on a SLURM of its own; passed by where none is installed, but not by .ci/run."""
-    session.install(*CONSTRAINTS, "-e", ".[dev,server]")
-    session.run("pytest", "-m", "slurm", "tests/slurm", "--durations=0", *session.posargs, env=ONE_THREAD)
+    run_in_checkout(session, "pytest", "-m", "slurm", "tests/slurm", "--durations=0", *session.posargs)
 
 
-@nox.session
+@nox.session(venv_backend="none", requires=["checkout"])
 def gpu(session: nox.Session) -> None:
     """Tests that need a CUDA GPU; `nox -s gpu` on a machine that has one."""
-    session.install(*CONSTRAINTS, "-e", ".[dev,training]")
-    session.run("pytest", "-m", "gpu", *session.posargs)
+    run_in_checkout(session, "pytest", "-m", "gpu", *session.posargs, threads={})
+
+
+def run_in_checkout(session: nox.Session, program: str, *arguments: str, threads: dict[str, str] = ONE_THREAD) -> None:
+    """Run a program of the environment that the session `checkout` has made."""
+    programs = CHECKOUT / "bin"
+    activated = {"VIRTUAL_ENV": str(CHECKOUT), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    session.run(str(programs / program), *arguments, env=activated | threads, external=True)

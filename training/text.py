@@ -29,7 +29,7 @@ class Corpus:
 
     def excerpt(self) -> "Corpus":
         """A small part of each text, for a quick test."""
-        return Corpus(training=self.training[:40], validation=self.validation[:1], held_out=self.held_out[:4])
+        return Corpus(training=self.training[:40], validation=self.validation[:1], held_out=self.held_out[:2])
 
 
 def read_chapters(novel: str) -> tuple[str, ...]:

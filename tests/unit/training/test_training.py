@@ -15,7 +15,7 @@ from training.losses import causal_loss, corrupt, diffusion_loss, prompt_lengths
 from training.model import build_model, load_model, save_model
 from training.optimizer import orthogonalise, rate_factor
 from training.sampling import sample_causal, sample_diffusion
-from training.settings import FULL, Architecture, Objective
+from training.settings import FULL, Architecture, Objective, shorten
 from training.text import cut_documents, read_corpus
 from training.tokenizer import END_OF_TEXT_ID, MASK_ID, encode_stream, train_tokenizer
 
@@ -155,14 +155,16 @@ def test_chapters_end_in_end_of_text() -> None:
     assert tokenizer.decode(stream, skip_special_tokens=True) == "one twothree"
 
 
+@pytest.mark.recipe
 def test_quick_run_makes_everything(tmp_path: Path) -> None:
     """Prompts, curves, card, and three models with tokenizers that transformers loads."""
     main(["--quick", "--device", "cpu", "--output", str(tmp_path)])
     for name in ("MODEL_CARD.md", "loss_curves.csv", "loss_curves.png", "prompts/austen.jsonl"):
         assert (tmp_path / name).stat().st_size > 0
-    for model in FULL.models:
+    recipe = shorten(FULL)
+    for model in recipe.models:
         tokenizer = AutoTokenizer.from_pretrained(tmp_path / model.name)
         assert len(tokenizer) == model.architecture.vocabulary
         assert (tokenizer.eos_token_id, tokenizer.mask_token_id) == (END_OF_TEXT_ID, MASK_ID)
-    judge = LlamaForCausalLM.from_pretrained(tmp_path / FULL.judge.name)
-    assert judge.config.num_hidden_layers == FULL.judge.architecture.layers
+    judge = LlamaForCausalLM.from_pretrained(tmp_path / recipe.judge.name)
+    assert judge.config.num_hidden_layers == recipe.judge.architecture.layers

@@ -202,3 +202,9 @@ def test_limits_energy_and_predictions_are_metrics_where_they_are_known() -> Non
     }
     assert expected.items() <= metrics(record).items()
     assert not expected.keys() & metrics(diffusion()).keys()
+
+
+def test_valid_tokens_a_second_are_those_of_a_mean_sample() -> None:
+    """14 and 6 valid tokens, 2 s each: 10 in 2 s."""
+    samples = (a_sample(latency_s=2.0, valid_tokens=(8, 6)), a_sample(latency_s=2.0, valid_tokens=(4, 2)))
+    assert metrics(diffusion(samples=samples))["throughput/valid_tok_per_s"] == 5.0

@@ -77,3 +77,9 @@ def test_a_first_sample_that_is_far_slower_says_that_warm_up_was_too_short(
     latencies: list[float], *, expected: bool | None
 ) -> None:
     assert first_is_outlier(latencies) is expected
+
+
+@pytest.mark.parametrize(("first", "expected"), [(1.077, False), (1.08, True)])
+def test_an_outlier_has_a_modified_score_above_three_and_a_half(first: float, *, expected: bool) -> None:
+    """The others deviate by a median of 0.015, so that the score is 0.6745 (first - 1) / 0.015: 3.46 or 3.60."""
+    assert first_is_outlier([first, 0.98, 0.99, 1.01, 1.02]) is expected

@@ -14,7 +14,7 @@ from benchmark.roofline.work import Ceilings, Shape
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Device, Engine, Family, Model, Precision, Remasking
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
-from tests.unit.benchmark.roofline.test_work import LLADA, LLAMA
+from tests.unit.benchmark.roofline.test_work import LLADA, LLAMA, SMALL
 
 GIB = 1 << 30
 H100_BYTES = 85_029_158_912
@@ -138,3 +138,49 @@ def test_the_chunks_and_parts_are_the_engines() -> None:
     assert module.PART_TOKENS == compiled.PART_TOKENS
     source = (Path(compiled.__file__).with_name("kernels") / "pick.py").read_text(encoding="utf-8")  # imports Triton
     assert f"\nCHUNK_LOGITS = 1 << {module.KERNEL_CHUNK_LOGITS.bit_length() - 1}\n" in source
+
+
+def needed(run: Run) -> int:
+    """Beside the weights of a shape that is small enough to count by hand."""
+    return footprint(run, SMALL).needed_bytes - SMALL.weights_bytes
+
+
+def kept(run: Run) -> int:
+    return footprint(run, SMALL).kept_bytes - SMALL.weights_bytes
+
+
+HIDDEN, MLP = 2 * 16 * 8 * 4, 2 * 16 * 3 * 12 * 4
+"""2 rows of 16 tokens in float32: one tensor of the hidden size, 8, and three of the intermediate size, 12."""
+HEAD = 2 * 8 * 8 * 4 + 2 * 8 * 10 * (4 + 2 * 4)
+"""8 hidden states a row, and 10 logits each: in the model's type, and two tensors of float32 made of them."""
+
+
+def test_the_plain_modules_need_four_tensors_of_the_hidden_size_beside_the_mlp() -> None:
+    run = a_run(engine=Engine.eager)
+    assert needed(run) == 4 * HIDDEN + MLP
+    assert kept(run) == 11 * HIDDEN + MLP + HEAD
+
+
+def test_a_compiled_layer_keeps_seven_tensors_of_the_hidden_size_and_lets_nothing_go() -> None:
+    """The compiled engine has its hidden states twice: in parts, and all of them."""
+    run = a_run(engine=Engine.compiled)
+    assert needed(run) == kept(run) == 7 * HIDDEN + MLP + HEAD + 2 * 8 * 8 * 4
+
+
+def test_a_gpu_needs_cublas_s_workspace_of_64_mebibytes() -> None:
+    run = a_run(engine=Engine.eager)
+    on_gpu = replace(run, device=Device.cuda)
+    assert needed(on_gpu) - needed(run) == kept(on_gpu) - kept(run) == 64 << 20
+
+
+def test_a_cache_that_grows_is_copied_a_layer_s_keys_or_values_at_a_time() -> None:
+    """2 rows of 16 tokens, 64 bytes each in 2 layers: of keys and values, one layer's keys are a quarter."""
+    run = an_autoregressive_run(engine=Engine.eager, prompt_fraction=1 / 16)
+    logits = 2 * 10 * (4 + 2 * 4)
+    assert needed(run) == kept(run) == 2048 + 512 + logits
+
+
+def test_a_cache_of_the_compiled_engine_is_whole_from_the_start() -> None:
+    """The prompt has 1 token: its tensors are a sixteenth of a canvas's."""
+    run = an_autoregressive_run(engine=Engine.compiled, prompt_fraction=1 / 16)
+    assert needed(run) == 2048 + 7 * HIDDEN // 16 + MLP // 16 + 2 * 10 * (4 + 2 * 4)

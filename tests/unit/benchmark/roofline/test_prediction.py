@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 
 from benchmark.roofline.prediction import COMPILE_S, JOB_START_S, REACH, cost_s, predict
-from benchmark.roofline.work import Ceilings, diffusion_pass, floor_s
+from benchmark.roofline.work import Ceilings, diffusion_pass, floor_s, passes
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Device, Engine, Precision, Weights
-from tests.factories import a_diffusion, a_run
-from tests.unit.benchmark.roofline.test_work import LLADA
+from tests.factories import a_diffusion, a_run, an_autoregressive_run
+from tests.unit.benchmark.roofline.test_work import LLADA, SMALL
 
 H100 = Ceilings(copy_bytes_per_s=2.99e12, matrix_flop_per_s=750e12)
 
@@ -60,3 +60,33 @@ def test_a_run_costs_its_generations_and_what_comes_before_them() -> None:
     plain = replace(on_gpu(1, 512, engine=Engine.eager), weights=Weights.checkpoint)
     loading = cost_s(plain, LLADA, prediction, loads=True, starts=False)
     assert loading - cost_s(plain, LLADA, prediction, loads=False, starts=False) == pytest.approx(16.0, rel=0.01)
+
+
+FAST = Ceilings(copy_bytes_per_s=1e18, matrix_flop_per_s=1e18)
+"""A device on which nothing takes time but launching."""
+SLOW = Ceilings(copy_bytes_per_s=1e3, matrix_flop_per_s=1e3)
+"""One on which launching takes none."""
+
+
+@pytest.mark.parametrize(
+    ("device", "engine", "launch_s"),
+    [
+        (Device.cpu, Engine.eager, 0.25e-3),
+        (Device.cuda, Engine.eager, 0.75e-3),
+        (Device.cuda, Engine.published, 0.75e-3),
+    ],
+)
+def test_a_pass_takes_at_least_the_launching_of_its_layers(device: Device, engine: Engine, launch_s: float) -> None:
+    """8 tokens, so 8 passes of 2 layers."""
+    run = an_autoregressive_run(device=device, engine=engine)
+    assert predict(run, SMALL, FAST).latency_s == pytest.approx(8 * 2 * launch_s)
+
+
+def test_a_cuda_graph_needs_no_launching() -> None:
+    run = an_autoregressive_run(device=Device.cuda, engine=Engine.compiled)
+    assert predict(run, SMALL, FAST).latency_s < 1e-9
+
+
+def test_a_cpu_reaches_half_of_its_ceilings() -> None:
+    run = an_autoregressive_run()
+    assert predict(run, SMALL, SLOW).latency_s == pytest.approx(2 * floor_s(passes(run, SMALL), SLOW))

@@ -1,0 +1,73 @@
+"""What decides whether a point is run again: whether its holder lives, and whether its job wrote a record itself."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmark.dispatch import claims
+from benchmark.dispatch.claims import LEASE_S, process_is_alive
+from benchmark.dispatch.ledger import new_batch, submitted
+from benchmark.dispatch.reconcile import reconcile
+from benchmark.slurm.client import JobState, SchedulerDownError, Slurm
+from benchmark.store.journal import Journal
+from crossover.records.record import FailureKind
+from tests.factories import STARTED, a_failed_record
+from tests.sweeps import RUNS, a_sweep, an_owner
+
+
+class SilentSlurm(Slurm):
+    """A scheduler that does not answer."""
+
+    def states(self, jobs: Collection[str]) -> dict[str, JobState]:
+        raise SchedulerDownError(f"no answer about {jobs}")
+
+
+class FailedSlurm(Slurm):
+    """A scheduler whose jobs have all failed."""
+
+    def states(self, jobs: Collection[str]) -> dict[str, JobState]:
+        return {job: JobState(name="FAILED") for job in jobs}
+
+
+@pytest.mark.parametrize(("silence_s", "lives"), [(0.9 * LEASE_S, True), (1.1 * LEASE_S, False)])
+def test_while_the_scheduler_is_silent_a_job_lives_for_its_lease_and_no_longer(
+    silence_s: float, *, lives: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "is_here", lambda: True)
+    monkeypatch.setattr(claims, "Slurm", SilentSlurm)
+    assert claims.alive(an_owner(job="7_1"), silence_s) is lives
+
+
+def test_a_job_that_the_scheduler_calls_over_is_gone_however_lately_it_was_heard_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(claims, "is_here", lambda: True)
+    monkeypatch.setattr(claims, "Slurm", FailedSlurm)
+    assert not claims.alive(an_owner(job="7_1"), silence_s=0.0)
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="it takes a wait that leaves the zombie there")
+def test_a_process_that_has_ended_is_gone_although_nobody_has_waited_for_it() -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", ""]) as child:
+        created = psutil.Process(child.pid).create_time()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE
+        assert not process_is_alive(child.pid, created)
+
+
+def test_a_job_that_wrote_its_own_failure_gets_no_second_one(tmp_path: Path) -> None:
+    """It began a while after it was handed out, so that a second record would be a file of its own."""
+    sweep = a_sweep(tmp_path)
+    submitted(sweep.add(new_batch([[0]], STARTED, slurm=True)), "8")
+    began = (datetime.fromisoformat(STARTED) + timedelta(minutes=5)).isoformat()
+    own = a_failed_record(RUNS[0], FailureKind.error, sweep=sweep.id, started_at=began, finished_at=began)
+    Journal(output_dir=tmp_path).write(own)
+    reconcile(sweep, FailedSlurm())
+    assert Journal(output_dir=tmp_path).of({RUNS[0].key}).records == (own,)

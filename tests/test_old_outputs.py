@@ -15,8 +15,9 @@ import pytest
 from analysis.cli.main import main as analyse
 from benchmark import __version__
 from benchmark.config.settings import Rerun
+from benchmark.dispatch.batches import read_batches
 from benchmark.dispatch.claims import Claims
-from benchmark.dispatch.ledger import ExpectedEnvironment, read_sweeps
+from benchmark.dispatch.ledger import ExpectedEnvironment, SweepReader
 from benchmark.dispatch.resume import ResumePolicy
 from benchmark.hardware.environment import cpu_name
 from benchmark.status import main as show_status
@@ -113,11 +114,11 @@ def test_the_status_shows_the_sweep(outputs: Path, capsys: pytest.CaptureFixture
 
 
 def test_the_ledger_and_the_claims_are_read(outputs: Path, records: Sequence[Record]) -> None:
-    (sweep,) = read_sweeps(outputs)
+    (sweep,) = SweepReader(outputs).all()
     assert sweep.is_closed
     assert {entry.run.key for entry in sweep.entries} == {entry.key for entry in sweep.entries}
     assert {entry.key for entry in sweep.entries} == {record.key for record in records}
-    ((_, batch),) = sweep.batches()
+    (batch,) = read_batches(sweep)
     assert [index for task in batch.tasks for index in task] == list(range(POINTS))
     claims = Claims(outputs)
     for entry in sweep.entries:

@@ -11,14 +11,15 @@ import psutil
 import pytest
 
 from benchmark.dispatch import claims
+from benchmark.dispatch.batches import add_batch, new_batch, note_job_id
 from benchmark.dispatch.claims import LEASE_S, process_is_alive
-from benchmark.dispatch.ledger import new_batch, submitted
 from benchmark.dispatch.reconcile import reconcile
 from benchmark.slurm.client import JobState, SchedulerDownError, Slurm
 from benchmark.store.journal import Journal
+from crossover.records.load import find, load
 from crossover.records.record import FailureKind
 from tests.factories import STARTED, a_failed_record
-from tests.sweeps import RUNS, a_sweep, an_owner
+from tests.sweeps import RUNS, a_sweep, an_owner, records_of
 
 
 class SilentSlurm(Slurm):
@@ -65,9 +66,9 @@ def test_a_process_that_has_ended_is_gone_although_nobody_has_waited_for_it() ->
 def test_a_job_that_wrote_its_own_failure_gets_no_second_one(tmp_path: Path) -> None:
     """It began a while after it was handed out, so that a second record would be a file of its own."""
     sweep = a_sweep(tmp_path)
-    submitted(sweep.add(new_batch([[0]], STARTED, slurm=True)), "8")
+    note_job_id(add_batch(sweep, new_batch([[0]], STARTED, slurm=True)), "8")
     began = (datetime.fromisoformat(STARTED) + timedelta(minutes=5)).isoformat()
     own = a_failed_record(RUNS[0], FailureKind.error, sweep=sweep.id, started_at=began, finished_at=began)
     Journal(output_dir=tmp_path).write(own)
-    reconcile(sweep, FailedSlurm())
-    assert Journal(output_dir=tmp_path).of({RUNS[0].key}).records == (own,)
+    reconcile(sweep, FailedSlurm(), records_of(sweep))
+    assert load(find(tmp_path)).records == (own,)

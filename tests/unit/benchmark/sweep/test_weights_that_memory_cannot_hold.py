@@ -19,11 +19,10 @@ Memory = namedtuple("Memory", "available")
 
 
 @pytest.fixture
-def run(llada: Path, tmp_path: Path) -> Run:
-    (tmp_path / "prompts.jsonl").write_text('{"id": "a", "text": "a"}\n')
+def run(llada: Path) -> Run:
     run = a_run(judge=None)
-    source = replace(run.prompts, source=str(tmp_path / "prompts.jsonl"))
-    return replace(run, model=replace(run.model, checkpoint=str(llada)), prompts=source)
+    prompts = replace(run.prompts, source="builtin:prompts/austen.jsonl")
+    return replace(run, model=replace(run.model, checkpoint=str(llada)), prompts=prompts)
 
 
 @pytest.fixture
@@ -33,25 +32,23 @@ def stored_bytes(llada: Path) -> int:
 
 
 def settings(folder: Path, *, remote: bool = False) -> Settings:
-    return Settings(
-        output_dir=folder / "outputs", tracking_uri=None, experiment="", sweep="grid", index=0, remote=remote
-    )
+    return Settings(output_dir=folder / "outputs", tracking_uri=None, experiment="", sweep="grid", remote=remote)
 
 
 def test_weights_need_twice_their_size_on_disk_since_a_cpu_computes_in_float32(
     run: Run, stored_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(2 * stored_bytes))
-    assert preflight([run], settings(tmp_path)) is None
+    assert preflight([run], settings(tmp_path), print) is None
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(2 * stored_bytes - 1))
     with pytest.raises(UserError, match=r"in float32 and .* of memory are free"):
-        preflight([run], settings(tmp_path))
+        preflight([run], settings(tmp_path), print)
 
 
 def test_of_another_machine_or_a_gpu_this_machines_memory_says_nothing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(0))
-    preflight([run], settings(tmp_path, remote=True))
+    preflight([run], settings(tmp_path, remote=True), print)
     monkeypatch.setattr(module, "gpu_count", lambda: 1)
-    preflight([replace(run, device=Device.cuda)], settings(tmp_path))
+    preflight([replace(run, device=Device.cuda)], settings(tmp_path), print)

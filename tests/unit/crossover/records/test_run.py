@@ -222,7 +222,6 @@ def test_a_run_that_stops_by_precision_or_is_profiled_is_another_one() -> None:
     assert len({a_run().key, precise.key, a_run(profile=True).key}) == 3
 
 
-<<<<<<< HEAD
 def test_contents_are_part_of_the_key_and_a_run_without_them_keeps_its_own() -> None:
     run = a_run()
     other = replace(run, model=replace(run.model, content="a" * 16))
@@ -241,8 +240,8 @@ def test_a_checkpoint_that_is_not_the_usual_one_shows_in_the_name_and_not_twice_
     assert variant.name.startswith("small (tuned abcdef) K=")
     assert replace(variant, model=replace(variant.model, variant=None)).key == variant.key
     assert replace(variant.model, content=None).label == "small (tuned)"
-=======
+
+
 def test_the_seed_of_a_likelihood_that_is_drawn_makes_another_run() -> None:
     held_out = HeldOut(documents=2, samples=4, orders=1)
     assert a_run(likelihood=held_out, seed=1).key != a_run(likelihood=held_out).key
->>>>>>> a45b964 (Fail a test for fourteen faults that the suite let pass; run the recipe in a session of its own, and share one environment among the sessions)

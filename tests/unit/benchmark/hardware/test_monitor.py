@@ -178,11 +178,13 @@ def test_a_sample_that_fails_stops_the_thread_and_hands_its_error_on() -> None:
     assert len(gpu.asked) == asked
 
 
+CpuTimes = namedtuple("CpuTimes", "user nice system idle iowait irq softirq steal guest guest_nice")
+
+
 def test_time_that_guests_take_is_counted_once_and_idling_and_waiting_not_at_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Linux counts a guest's time in user, and again in guest."""
-    names = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice")
-    times = namedtuple("times", names)(100.0, 10.0, 20.0, 5000.0, 700.0, 1.0, 2.0, 3.0, 40.0, 5.0)
+    times = CpuTimes(100.0, 10.0, 20.0, 5000.0, 700.0, 1.0, 2.0, 3.0, 40.0, 5.0)
     monkeypatch.setattr(psutil, "cpu_times", lambda: times)
     assert module._busy_s() == 100 + 10 + 20 + 1 + 2 + 3

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import LlamaModel
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
-from crossover.errors import UserError
+from benchmark.models.configuration import check_compiled
 
 
 class LayerWeights(NamedTuple):
@@ -28,10 +28,9 @@ def pack(body: LlamaModel) -> tuple[LayerWeights, ...]:
     """The weights of every layer, fused one layer at a time so that no second copy of the model exists.
 
     Raises:
-        UserError: when the projections have biases, which neither LLaDA's nor Llama 3's have.
+        UserError: when the projections have biases or another activation, which neither LLaDA's nor Llama 3's have.
     """
-    if body.config.attention_bias or body.config.mlp_bias:
-        raise UserError("engine=compiled knows no biases, and this checkpoint has some: use engine=eager")
+    check_compiled(body.config.to_dict(), "this checkpoint")
     return tuple(_pack(layer) for layer in body.layers if isinstance(layer, LlamaDecoderLayer))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ from crossover.errors import UserError, first_line
 
 ASSETS = Path(__file__).parents[1] / "assets"
 BUILTIN = "builtin:"
+NOT_THE_MODELS = ("consolidated", "adapter", "optimizer", "original")
+"""How files begin that lie beside a model and are not its weights in this layout."""
+
+SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.safetensors")
 FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
 
 
@@ -36,6 +41,10 @@ def find(checkpoint: str, revision: str | None = None, files: Sequence[str] = FI
         folder = Path(checkpoint).expanduser()
     else:
         folder = _from_hub(checkpoint, revision, files)
+    if folder.is_file():
+        raise UserError(
+            f"checkpoint {checkpoint!r}: this is a file: give the folder that holds config.json and weights"
+        )
     if not folder.is_dir():
         raise UserError(
             f"checkpoint {checkpoint!r}: there is no such folder; give a folder that holds"
@@ -67,33 +76,66 @@ def read_config(folder: Path) -> dict[str, Any]:
         UserError: when it is no JSON object.
     """
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"checkpoint {folder}: config.json cannot be read ({error})") from error
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"checkpoint {folder}: config.json cannot be read ({error}); {advice(folder)}") from error
     if not isinstance(config, dict):
-        raise UserError(f"checkpoint {folder}: config.json holds no object")
+        raise UserError(f"checkpoint {folder}: config.json holds no object; {advice(folder)}")
     return config
 
 
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a checkpoint: the shards that its index names, or the one file.
 
+    Beside them may lie files of another layout or an adapter's, which do not belong to the model.
+
     Raises:
         UserError: when a shard is missing, or the folder has no weights.
     """
     index = folder / "model.safetensors.index.json"
-    if index.exists():
-        try:
-            names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"checkpoint {folder}: {index.name} is not an index of weights ({error})") from error
-        files = [folder / name for name in names]
-    else:
-        files = sorted(folder.glob("*.safetensors"))
+    files = _shards(folder, index) if index.exists() else _unindexed(folder)
     missing = [file.name for file in files if not file.is_file()]
-    if missing or not files:
-        what = f"the shard {missing[0]} is missing" if missing else "it holds no *.safetensors"
-        raise UserError(f"checkpoint {folder}: {what}; download the checkpoint again, whole")
+    if missing:
+        raise UserError(f"checkpoint {folder}: the shard {missing[0]} is missing; {advice(folder)}")
+    if not files:
+        others = sorted(file.name for file in folder.glob("*") if file.suffix in {".safetensors", ".bin", ".pth"})
+        found = f" but {others[0]}, which is of another layout" if others else ""
+        raise UserError(f"checkpoint {folder}: it holds no *.safetensors of the model{found}; {advice(folder)}")
+    return files
+
+
+def advice(folder: Path) -> str:
+    """What to do about a checkpoint whose files are not whole, by where they came from."""
+    if folder.is_relative_to(ASSETS):
+        return "install the package again"
+    if folder.parent.name == "snapshots" and folder.parents[1].name.startswith("models--"):
+        name = folder.parents[1].name.removeprefix("models--").replace("--", "/")
+        return f"download it again with `hf download {name} --force-download`"
+    return "copy or save the checkpoint to this folder again, whole"
+
+
+def _shards(folder: Path, index: Path) -> list[Path]:
+    try:
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        strange = [name for name in names if Path(name).name != name]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(
+            f"checkpoint {folder}: {index.name} is not an index of weights ({error}); {advice(folder)}"
+        ) from error
+    if strange:
+        raise UserError(f"checkpoint {folder}: {index.name} names {strange[0]!r}, which is not a file of this folder")
+    return [folder / name for name in names]
+
+
+def _unindexed(folder: Path) -> list[Path]:
+    """`model.safetensors` where there is one; else what is not known to be of something else."""
+    if (one := folder / "model.safetensors").is_file():
+        return [one]
+    files = [file for file in sorted(folder.glob("*.safetensors")) if not file.name.startswith(NOT_THE_MODELS)]
+    numbered = [match for file in files if (match := SHARD.fullmatch(file.name))]
+    if numbered:
+        count = int(numbered[0][3])
+        return [folder / f"{numbered[0][1]}-{number:05}-of-{count:05}.safetensors" for number in range(1, count + 1)]
     return files
 
 
@@ -130,15 +172,37 @@ def _from_hub(checkpoint: str, revision: str | None, files: Sequence[str]) -> Pa
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import snapshot_download  # heavy, and not needed for local checkpoints
 
+    cached = None
     try:
-        return Path(snapshot_download(checkpoint, revision=revision, allow_patterns=list(files), local_files_only=True))
+        cached = Path(
+            snapshot_download(checkpoint, revision=revision, allow_patterns=list(files), local_files_only=True)
+        )
     except (OSError, ValueError):
-        pass  # not in the cache, or not whole: ask the hub
+        lacks = "is not on this machine"
+    else:
+        if not (lack := _lack(cached, files)):
+            return cached
+        lacks = f"is on this machine without {lack}"
     try:
         return Path(snapshot_download(checkpoint, revision=revision, allow_patterns=list(files), etag_timeout=5))
     except Exception as error:  # the hub's client raises its transport's own errors too
         raise UserError(
-            f"checkpoint {checkpoint!r} is not on this machine and the hub did not give it ({first_line(error)}):"
+            f"checkpoint {checkpoint!r} {lacks} and the hub did not give it ({first_line(error)}):"
             f" run `hf download {checkpoint}` where there is a network (gated models need `hf auth login`),"
             " or give its folder with model.checkpoint=FOLDER"
         ) from error
+
+
+def _lack(folder: Path, files: Sequence[str]) -> str | None:
+    """What a snapshot in the hub's cache lacks of what is wanted of it: someone may have asked for less before."""
+    if not (folder / "config.json").is_file():
+        return "its config.json"
+    if "*.safetensors" not in files:
+        return None
+    if not any(any(folder.glob(pattern)) for pattern in ("tokenizer*", "vocab*", "*.model", "spiece*")):
+        return "its tokenizer"
+    index = folder / "model.safetensors.index.json"
+    missing = [file.name for file in _shards(folder, index) if not file.is_file()] if index.exists() else []
+    if missing:
+        return f"its {missing[0]}"
+    return None if any(file.suffix in {".safetensors", ".bin"} for file in folder.iterdir()) else "its weights"

@@ -12,8 +12,10 @@ from transformers import LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from benchmark.models.architecture import check_family, llama_config, llama_name
-from benchmark.models.checkpoint import read_config, require_tokenizer, weight_files
-from crossover.errors import UserError
+from benchmark.models.checkpoint import advice, read_config, require_tokenizer
+from benchmark.models.weights import check_checkpoint, filled
+from benchmark.models.weights import tensors as tensors_of
+from crossover.errors import BrokenProtocolError, UserError, first_line
 from crossover.records.settings import Family
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 ATTENTION = "sdpa"
 """transformers' own, until an engine chooses; judges and likelihood are read with it."""
 
+PROBE_TOKENS = 8
 INITIAL_SEED = 0
 """Random weights are the same every time."""
 
@@ -57,16 +60,21 @@ def load_model(folder: Path, family: Family, *, dtype: torch.dtype, device: torc
 
     Raises:
         UserError: when the folder holds another architecture, or a weight is missing, extra or misshapen.
+        BrokenProtocolError: when weights or logits are not finite.
     """
+    check_checkpoint(folder, family, str(folder))
     model, settings = _empty(folder, family)
     config = model.config
     tensors = dict(_read(folder, family, dtype, device))
-    _check(folder, model, tensors, tied=config.tie_word_embeddings)
+    for name, shape in filled(config.to_dict()).items():
+        tensors[name] = torch.zeros(shape, dtype=dtype, device=device)
     model.load_state_dict(tensors, strict=False, assign=True)
     model.tie_weights()
     with device:
         model.model.rotary_emb = LlamaRotaryEmbedding(config)  # its buffers are in no checkpoint
-    return _finish(model, settings, device)
+    loaded = _finish(model, settings, device)
+    _check_logits(folder, loaded)
+    return loaded
 
 
 def random_model(folder: Path, family: Family, *, dtype: torch.dtype, device: torch.device) -> LanguageModel:
@@ -91,8 +99,11 @@ def _empty(folder: Path, family: Family) -> tuple[LlamaForCausalLM, dict[str, An
     settings = read_config(folder)
     check_family(settings, family, str(folder))
     config = llama_config(settings, family, str(folder), attention=ATTENTION)
-    with torch.device("meta"):
-        return LlamaForCausalLM(config), settings
+    try:
+        with torch.device("meta"):
+            return LlamaForCausalLM(config), settings
+    except (KeyError, ValueError, TypeError, AssertionError, RuntimeError, ZeroDivisionError) as error:
+        raise UserError(f"checkpoint {folder}: config.json makes no model ({first_line(error)}): correct it") from error
 
 
 def _finish(model: LlamaForCausalLM, settings: dict[str, Any], device: torch.device) -> LanguageModel:
@@ -118,7 +129,14 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     from transformers import PreTrainedTokenizerFast
 
     require_tokenizer(folder)
-    return PreTrainedTokenizerFast.from_pretrained(str(folder))  # type: ignore[no-any-return]
+    try:
+        return PreTrainedTokenizerFast.from_pretrained(  # type: ignore[no-any-return]
+            str(folder), trust_remote_code=False, local_files_only=True
+        )
+    except Exception as error:  # the tokenizers library raises Exception itself
+        raise UserError(
+            f"checkpoint {folder}: its tokenizer cannot be read ({first_line(error)}); {advice(folder)}"
+        ) from error
 
 
 def end_ids(tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
@@ -128,29 +146,36 @@ def end_ids(tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
 
 
 def _read(folder: Path, family: Family, dtype: torch.dtype, device: torch.device) -> Iterator[tuple[str, Tensor]]:
-    for file in weight_files(folder):
+    by_file: dict[Path, list[str]] = {}
+    for info in tensors_of(folder):
+        by_file.setdefault(info.file, []).append(info.name)
+    for file, names in by_file.items():
         try:
             with safe_open(file, framework="pt", device=str(device)) as tensors:
-                for name in tensors.keys():  # noqa: SIM118 (a safetensors file is no mapping)
-                    yield llama_name(name, family), tensors.get_tensor(name).to(dtype)
+                for name in names:
+                    tensor = tensors.get_tensor(name).to(dtype)
+                    _check_finite(folder, file, name, tensor)
+                    yield llama_name(name, family), tensor
         except (SafetensorError, OSError) as error:
-            raise UserError(f"checkpoint {folder}: {file.name} cannot be read ({error}); download it again") from error
+            raise UserError(f"checkpoint {folder}: {file.name} cannot be read ({error}); {advice(folder)}") from error
 
 
-def _check(folder: Path, model: nn.Module, tensors: dict[str, Tensor], *, tied: bool) -> None:
-    expected: dict[str, Any] = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    if tied:
-        del expected["lm_head.weight"]
-        tensors.pop("lm_head.weight", None)
-    _refuse(folder, "missing", sorted(expected.keys() - tensors.keys()))
-    _refuse(folder, "not known to this architecture", sorted(tensors.keys() - expected.keys()))
-    for name, shape in expected.items():
-        found = tuple(tensors[name].shape)
-        if found != shape:
-            raise UserError(f"checkpoint {folder}: {name} has the shape {found}, config.json asks for {shape}")
+def _check_finite(folder: Path, file: Path, name: str, tensor: Tensor) -> None:
+    """One sum over a tensor, where it is: a sum of finite numbers in float32 is finite but for rare overflow."""
+    if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
+        raise BrokenProtocolError(
+            f"checkpoint {folder}: {file.name} holds numbers that are not finite (NaN or infinity) in {name}:"
+            " give a sound checkpoint"
+        )
 
 
-def _refuse(folder: Path, what: str, names: list[str]) -> None:
-    if names:
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        raise UserError(f"checkpoint {folder}: the weight {names[0]}{more} is {what}; download the checkpoint again")
+def _check_logits(folder: Path, model: LanguageModel) -> None:
+    """One pass over a few tokens: finite weights can still overflow on the way."""
+    tokens_1L = torch.arange(min(PROBE_TOKENS, model.vocabulary), device=model.device)[None]
+    with torch.inference_mode():
+        hidden_1LD = model.body(input_ids=tokens_1L, use_cache=False).last_hidden_state
+        if not torch.isfinite(model.head(hidden_1LD)).all():
+            raise BrokenProtocolError(
+                f"checkpoint {folder}: its logits are not finite (NaN or infinity) in {model.head.weight.dtype}:"
+                " give a sound checkpoint, or try precision=float32"
+            )

@@ -9,8 +9,9 @@ from benchmark.config.settings import Settings
 from benchmark.decoders.prompts import locate
 from benchmark.decoders.prompts_check import check_prompts
 from benchmark.hardware.environment import gpu_count
-from benchmark.models.architecture import check_family
+from benchmark.models.architecture import check_family, llama_settings
 from benchmark.models.checkpoint import architecture_folder, read_config, require_tokenizer, resolve, weight_files
+from benchmark.models.weights import check_checkpoint
 from benchmark.quality import bertscore
 from benchmark.store.journal import Journal
 from benchmark.store.mlflow_tracker import Tracker
@@ -18,7 +19,7 @@ from benchmark.store.open import make_tracker
 from benchmark.util.importing import importing
 from crossover.errors import UserError
 from crossover.records.run import Run
-from crossover.records.settings import Device, Family, Model, Weights
+from crossover.records.settings import Device, Engine, Family, Model, Weights
 
 GB = 1e9
 FLOAT32_PER_STORED = 2
@@ -43,17 +44,19 @@ def preflight(runs: Iterable[Run], settings: Settings, tell: Callable[[str], Non
         locate(source)
     _check_architectures(run.model for run in runs if run.weights is Weights.random)
     arms = [
-        (run.model.checkpoint, run.model.revision, run.model.family)
+        (run.model.checkpoint, run.model.revision, run.model.family, run.engine is Engine.compiled)
         for run in runs
         if run.weights is Weights.checkpoint
     ]
     judges = [
-        (run.judge.checkpoint, run.judge.revision, Family.autoregressive) for run in runs if run.judge is not None
+        (run.judge.checkpoint, run.judge.revision, Family.autoregressive, False)
+        for run in runs
+        if run.judge is not None
     ]
-    for checkpoint, revision, family in dict.fromkeys(arms + judges):
+    for checkpoint, revision, family, compiled in dict.fromkeys(arms + judges):
         folder = resolve(checkpoint, revision)
         _check_memory(folder, runs, settings)
-        check_family(read_config(folder), family, checkpoint)
+        check_checkpoint(folder, family, checkpoint, compiled=compiled)
         require_tokenizer(folder)
     for remark in check_prompts(runs):
         tell(f"note: {remark}")
@@ -71,6 +74,7 @@ def _check_architectures(models: Iterable[Model]) -> None:
     for model in dict.fromkeys(models):
         folder = architecture_folder(model.architecture, model.checkpoint, model.revision)
         check_family(read_config(folder), model.family, str(folder))
+        llama_settings(read_config(folder), model.family, str(folder))
 
 
 def _check_memory(folder: Path, runs: list[Run], settings: Settings) -> None:

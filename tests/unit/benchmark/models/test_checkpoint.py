@@ -59,7 +59,7 @@ def test_a_folder_without_a_config_is_no_checkpoint(tmp_path: Path) -> None:
 
 def test_a_folder_without_weights_is_no_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(UserError, match=r"it holds no \*\.safetensors; download the checkpoint again"):
+    with pytest.raises(UserError, match=r"it holds no \*\.safetensors of the model; copy or save"):
         resolve(str(tmp_path))
 
 
@@ -115,7 +115,7 @@ def test_the_shards_are_those_that_the_index_names(tmp_path: Path) -> None:
 def test_a_shard_that_is_missing_is_named(tmp_path: Path) -> None:
     folder = write_llama(tmp_path, shards=2)
     (folder / "model-00002-of-00002.safetensors").unlink()
-    with pytest.raises(UserError, match=r"the shard model-00002-of-00002\.safetensors is missing; download"):
+    with pytest.raises(UserError, match=r"the shard model-00002-of-00002\.safetensors is missing; copy or save"):
         weight_files(folder)
 
 

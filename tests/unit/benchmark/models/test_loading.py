@@ -97,7 +97,7 @@ def test_a_tied_diffusion_checkpoint_uses_its_embeddings_as_its_head(tmp_path: P
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({SHORT: None}, f"the weight {SHORT} is missing; download the checkpoint again"),
+        ({SHORT: None}, f"the weight {SHORT} is missing; copy or save the checkpoint"),
         ({SHORT: None, "model.norm.weight": None}, f"the weight {SHORT} and 1 more is missing"),
         ({"model.extra.weight": torch.ones(1)}, "the weight model.extra.weight is not known to this architecture"),
         ({SHORT: torch.ones(2, 3)}, rf"{SHORT} has the shape \(2, 3\), config.json asks for \(24, 16\)"),
@@ -115,7 +115,9 @@ def test_a_weight_that_is_missing_extra_or_misshapen_is_named(
 def test_a_file_that_was_cut_short_is_named(tmp_path: Path) -> None:
     file = write_llama(tmp_path) / "model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(UserError, match=r"model\.safetensors cannot be read .*; download it again"):
+    with pytest.raises(
+        UserError, match=r"model\.safetensors cannot be read .*; copy or save the checkpoint to this folder again"
+    ):
         load(tmp_path, Family.autoregressive)
 
 

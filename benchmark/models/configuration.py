@@ -1,0 +1,230 @@
+"""Keys of config.json that change what a model computes: which are honoured, and which values are refused.
+
+docs/inputs.md shows the same table. A key that is not listed there is not read.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crossover.errors import UserError
+from crossover.records.settings import Family
+
+ACTIVATIONS = ("silu", "swish", "gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "quick_gelu", "relu", "relu2")
+SILU = ("silu", "swish")
+ROPE_TYPES = ("default", "linear", "llama3", "yarn")
+"""Those whose frequencies do not depend on the length of a text."""
+
+BOTH: dict[str, tuple[object, ...]] = {
+    "quantization_config": (),
+    "alibi": (False,),
+    "clip_qkv": (),
+    "partial_rotary_factor": (1,),
+    "sliding_window": (),
+    "qk_norm": (False,),
+    "use_qk_norm": (False,),
+    "qk_layernorm": (False,),
+    "num_experts": (0, 1),
+    "num_local_experts": (0, 1),
+}
+
+ALLOWED: dict[Family, dict[str, tuple[object, ...]]] = {
+    Family.diffusion: BOTH
+    | {
+        "activation_type": ("silu",),
+        "attention_layer_norm": (False,),
+        "bias_for_layer_norm": (False,),
+        "block_group_size": (1,),
+        "block_type": ("llama",),
+        "hidden_act": SILU,
+        "include_bias": (False,),
+        "input_emb_norm": (False,),
+        "layer_norm_type": ("rms",),
+        "layer_norm_with_affine": (True,),
+        "rope": (True,),
+        "rope_full_precision": (True,),
+        "rope_scaling": (),
+        "scale_logits": (False,),
+    },
+    Family.autoregressive: BOTH
+    | {
+        "attention_chunk_size": (),
+        "attention_multiplier": (),
+        "attn_logit_softcapping": (),
+        "embedding_multiplier": (1,),
+        "final_logit_softcapping": (),
+        "hidden_act": ACTIVATIONS,
+        "is_causal": (True,),
+        "logit_scale": (1,),
+        "logits_scaling": (1,),
+        "query_pre_attn_scalar": (),
+        "residual_multiplier": (1,),
+        "use_bidirectional_attention": (False,),
+        "use_sliding_window": (False,),
+    },
+}
+"""The values that each key may have, besides null and being absent."""
+
+SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "mask_token_id")
+
+
+def check_computation(config: Mapping[str, Any], family: Family, where: str) -> None:
+    """Refuse a config.json that asks for a computation that no engine here does.
+
+    Raises:
+        UserError: naming the key, its value, and what it may be.
+    """
+    for key, allowed in ALLOWED[family].items():
+        value = config.get(key)
+        if value is not None and not any(value == each for each in allowed):
+            raise _refusal(where, key, value, allowed)
+    if family is Family.autoregressive:
+        _check_rope(config, where)
+
+
+def check_compiled(config: Mapping[str, Any], where: str) -> None:
+    """Refuse what only transformers' own modules compute.
+
+    Raises:
+        UserError: naming the key and the engine to use.
+    """
+    for key, allowed in (("attention_bias", (False,)), ("mlp_bias", (False,)), ("hidden_act", SILU)):
+        value = config.get(key)
+        if value is not None and value not in allowed:
+            what = "knows no biases" if key.endswith("bias") else "knows silu alone"
+            raise UserError(f"{where} has {key}={_shown(value)}, and engine=compiled {what}: use engine=eager")
+
+
+def check_sizes(settings: Mapping[str, Any], where: str) -> None:
+    """Refuse sizes that make no model, and ids of special tokens without an embedding; in the names of LlamaConfig.
+
+    Raises:
+        UserError: naming the key and its value.
+    """
+    for key in SIZES:
+        if key not in settings:
+            raise UserError(f"checkpoint {where}: config.json has no {key!r}: add it, or copy the checkpoint's own")
+    for key in (*SIZES, "num_key_value_heads", "max_position_embeddings", "head_dim"):
+        value = settings.get(key, 1)
+        if value is not None and not (isinstance(value, int) and value >= 1):
+            raise _unusable(where, key, value, "a whole number from 1")
+    heads, key_heads = settings["num_attention_heads"], settings.get("num_key_value_heads")
+    if settings.get("head_dim") is None and settings["hidden_size"] % heads:
+        raise _unusable(where, "num_attention_heads", heads, f"a divisor of the hidden size {settings['hidden_size']}")
+    if key_heads is not None and heads % key_heads:
+        raise _unusable(where, "num_key_value_heads", key_heads, f"a divisor of the {heads} heads")
+    _check_ids(settings, where)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensors:
+    """What decides which weights a checkpoint has, in the names of transformers' Llama."""
+
+    layers: int
+    hidden: int
+    intermediate: int
+    heads: int
+    key_heads: int
+    head: int
+    vocabulary: int
+    tied: bool
+    attention_bias: bool
+    mlp_bias: bool
+
+    @staticmethod
+    def of(settings: Mapping[str, Any]) -> "Tensors":
+        """From a config.json that was checked, in the names of LlamaConfig."""
+        heads = settings["num_attention_heads"]
+        return Tensors(
+            layers=settings["num_hidden_layers"],
+            hidden=settings["hidden_size"],
+            intermediate=settings["intermediate_size"],
+            heads=heads,
+            key_heads=settings.get("num_key_value_heads") or heads,
+            head=settings.get("head_dim") or settings["hidden_size"] // heads,
+            vocabulary=settings["vocab_size"],
+            tied=bool(settings.get("tie_word_embeddings")),
+            attention_bias=bool(settings.get("attention_bias")),
+            mlp_bias=bool(settings.get("mlp_bias")),
+        )
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The name and shape of every weight."""
+        shapes: dict[str, tuple[int, ...]] = {
+            "model.embed_tokens.weight": (self.vocabulary, self.hidden),
+            "model.norm.weight": (self.hidden,),
+        }
+        if not self.tied:
+            shapes["lm_head.weight"] = (self.vocabulary, self.hidden)
+        for layer in range(self.layers):
+            shapes |= {f"model.layers.{layer}.{name}": shape for name, shape in self._layer().items()}
+        return shapes
+
+    def _layer(self) -> dict[str, tuple[int, ...]]:
+        queries, keys = self.heads * self.head, self.key_heads * self.head
+        attention = {
+            "q": (queries, self.hidden),
+            "k": (keys, self.hidden),
+            "v": (keys, self.hidden),
+            "o": (self.hidden, queries),
+        }
+        inner, outer = (self.intermediate, self.hidden), (self.hidden, self.intermediate)
+        mlp = {"gate": inner, "up": inner, "down": outer}
+        shapes: dict[str, tuple[int, ...]] = {
+            "input_layernorm.weight": (self.hidden,),
+            "post_attention_layernorm.weight": (self.hidden,),
+        }
+        for part, matrices, biased in (
+            ("self_attn", attention, self.attention_bias),
+            ("mlp", mlp, self.mlp_bias),
+        ):
+            shapes |= {f"{part}.{name}_proj.weight": shape for name, shape in matrices.items()}
+            if biased:
+                shapes |= {f"{part}.{name}_proj.bias": shape[:1] for name, shape in matrices.items()}
+        return shapes
+
+
+def _check_rope(config: Mapping[str, Any], where: str) -> None:
+    for key in ("rope_parameters", "rope_scaling"):
+        rope = config.get(key)
+        if rope is None:
+            continue
+        if not isinstance(rope, dict):
+            raise _unusable(where, key, rope, "an object")
+        kind = rope.get("rope_type", rope.get("type", "default"))
+        if kind not in ROPE_TYPES:
+            raise _refusal(where, f"{key}.rope_type", kind, ROPE_TYPES)
+        if rope.get("partial_rotary_factor", 1) != 1:
+            raise _refusal(where, f"{key}.partial_rotary_factor", rope["partial_rotary_factor"], (1,))
+
+
+def _check_ids(settings: Mapping[str, Any], where: str) -> None:
+    for key in IDS:
+        given = settings.get(key)
+        for token in given if isinstance(given, list) else [given]:
+            _check_id(where, key, token, settings["vocab_size"])
+
+
+def _check_id(where: str, key: str, token: object, vocabulary: int) -> None:
+    if token is None or (key != "mask_token_id" and token == -1):  # -1 is how some say that there is none
+        return
+    if not isinstance(token, int) or not 0 <= token < vocabulary:
+        raise _unusable(where, key, token, f"a token from 0 to {vocabulary - 1}, which have embeddings")
+
+
+def _refusal(where: str, key: str, value: object, allowed: Collection[object]) -> UserError:
+    may = " or ".join(map(_shown, allowed)) if allowed else "null"
+    return UserError(
+        f"checkpoint {where}: config.json has {key}={_shown(value)}, which changes what the model computes and is not"
+        f" supported: it may be {may}; give another checkpoint"
+    )
+
+
+def _unusable(where: str, key: str, value: object, wanted: str) -> UserError:
+    return UserError(f"checkpoint {where}: config.json has {key}={_shown(value)}: it must be {wanted}")
+
+
+def _shown(value: object) -> str:
+    shown = str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, str) else str(value)
+    return shown if len(shown) < 60 else f"{shown[:57]}..."  # noqa: PLR2004 (about half a line)

@@ -1,0 +1,145 @@
+"""What a checkpoint's safetensors files hold, by their headers alone: nothing of the weights themselves is read."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.models.architecture import check_family, llama_name, llama_settings
+from benchmark.models.checkpoint import advice, read_config, weight_files
+from benchmark.models.configuration import Tensors, check_compiled
+from crossover.errors import UserError
+from crossover.records.settings import Family
+
+HARMLESS = re.compile(r"(.*\.)?(rotary_emb\.(inv_freq|cos_cached|sin_cached)|(masked_bias|attn\.bias))")
+"""Tensors that older programs wrote beside the weights and that follow from config.json."""
+
+FLOATS = ("F64", "F32", "F16", "BF16")
+HEADER_LENGTH_BYTES = 8
+LFS = b"version "
+"""How a file of Git LFS begins that stands for another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorInfo:
+    """One tensor of a file."""
+
+    name: str
+    file: Path
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def check_checkpoint(folder: Path, family: Family, where: str, *, compiled: bool = False) -> None:
+    """Look at everything about a checkpoint that can be seen without reading its weights.
+
+    Raises:
+        UserError: when it is of another family, asks for a computation that is not supported, by the compiled engine if
+            that shall run it, or its files are not what config.json asks for.
+    """
+    config = read_config(folder)
+    check_family(config, family, where)
+    if compiled:
+        check_compiled(llama_settings(config, family, where), f"checkpoint {where}: config.json")
+    check_weights(folder, config, family)
+
+
+def check_weights(folder: Path, config: dict[str, Any], family: Family) -> None:
+    """Hold the tensors of a checkpoint against those that its config.json asks for.
+
+    Raises:
+        UserError: naming a tensor that is missing, unknown, of another shape or no floating-point number, and its file.
+    """
+    settings = llama_settings(config, family, str(folder))
+    expected = Tensors.of(settings).shapes()
+    found: dict[str, TensorInfo] = {}
+    for info in tensors(folder):
+        name = llama_name(info.name, family)
+        if (twice := found.get(name)) is not None:
+            raise UserError(
+                f"checkpoint {folder}: the weight {info.name} is in {twice.file.name} and in {info.file.name}:"
+                " remove the file that does not belong to the checkpoint"
+            )
+        found[name] = info
+    if settings["tie_word_embeddings"]:
+        found.pop("lm_head.weight", None)
+    missing = [name for name in expected if name not in found and name not in filled(settings)]
+    if missing:
+        raise UserError(f"checkpoint {folder}: the weight {_some(missing)} is missing; {advice(folder)}")
+    unknown = [name for name in found if name not in expected]
+    if unknown:
+        raise UserError(
+            f"checkpoint {folder}: the weight {_some(unknown)} is not known to this architecture"
+            f" ({found[unknown[0]].file.name}): give a checkpoint whose config.json is of its weights"
+        )
+    _check_each(folder, expected, found)
+
+
+def tensors(folder: Path) -> Iterator[TensorInfo]:
+    """What the checkpoint's files hold, without what is known to be harmless beside the weights.
+
+    Raises:
+        UserError: when a file is none of weights, or was cut short.
+    """
+    for file in weight_files(folder):
+        for name, entry in _header(folder, file).items():
+            if name != "__metadata__" and not HARMLESS.fullmatch(name):
+                yield TensorInfo(name=name, file=file, dtype=entry["dtype"], shape=tuple(entry["shape"]))
+
+
+def filled(settings: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Biases that transformers' Llama has and the checkpoint has not, which are zero: those behind the attention."""
+    if not settings.get("qkv_bias_alone"):
+        return {}
+    shapes = Tensors.of(settings).shapes()
+    return {name: shape for name, shape in shapes.items() if name.endswith("self_attn.o_proj.bias")}
+
+
+def _check_each(folder: Path, expected: dict[str, tuple[int, ...]], found: dict[str, TensorInfo]) -> None:
+    for name, info in found.items():
+        if info.dtype not in FLOATS:
+            raise UserError(
+                f"checkpoint {folder}: {info.file.name} holds {info.name} as {info.dtype}: quantised weights are not"
+                f" supported; give the checkpoint in bfloat16, float16 or float32"
+            )
+        if info.shape != expected[name]:
+            raise UserError(
+                f"checkpoint {folder}: {name} has the shape {info.shape}, config.json asks for {expected[name]}"
+                f" ({info.file.name}): give a checkpoint whose config.json is of its weights"
+            )
+
+
+def _header(folder: Path, file: Path) -> dict[str, Any]:
+    """The header of a safetensors file."""
+    try:
+        header, end = _read_header(file)
+        size = file.stat().st_size
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"checkpoint {folder}: {file.name} cannot be read ({error}); {advice(folder)}") from error
+    if size < end:
+        raise UserError(
+            f"checkpoint {folder}: {file.name} cannot be read (it was cut short: {size} of {end} bytes);"
+            f" {advice(folder)}"
+        )
+    return header
+
+
+def _read_header(file: Path) -> tuple[dict[str, Any], int]:
+    """The header, and the bytes that the file must have; it begins with the header's length, little-endian."""
+    with file.open("rb") as stream:
+        start = stream.read(HEADER_LENGTH_BYTES)
+        if start == LFS:
+            raise ValueError("it is a pointer of Git LFS: git lfs pull brings the file")
+        length = int.from_bytes(start, "little")
+        if length > file.stat().st_size - HEADER_LENGTH_BYTES:
+            raise ValueError("its header is cut short, or it is no safetensors file")
+        header: dict[str, Any] = json.loads(stream.read(length))
+    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    return header, HEADER_LENGTH_BYTES + length + max(ends, default=0)
+
+
+def _some(names: list[str]) -> str:
+    first, *others = sorted(names)
+    return f"{first} and {len(others)} more" if others else first

@@ -1,0 +1,121 @@
+import re
+from typing import Any
+
+import pytest
+import torch
+from transformers import LlamaForCausalLM
+
+from benchmark.models.architecture import llama_config, llama_settings
+from benchmark.models.configuration import ALLOWED, ROPE_TYPES, Tensors, check_compiled
+from crossover.errors import UserError
+from crossover.records.settings import Family
+from tests.checkpoints import llada_settings
+from tests.checkpoints import llama_settings as plain_llama_settings
+from tests.paths import ROOT
+
+PAGE = (ROOT / "docs" / "inputs.md").read_text(encoding="utf-8")
+KEYS = [(family, key) for family, keys in ALLOWED.items() for key in keys]
+
+
+def settings(family: Family, **changes: Any) -> dict[str, Any]:
+    make = plain_llama_settings if family is Family.autoregressive else llada_settings
+    return make(**changes)
+
+
+@pytest.mark.parametrize(("family", "key"), KEYS)
+def test_each_key_that_changes_the_computation_is_honoured_or_refused(family: Family, key: str) -> None:
+    for value in (None, *ALLOWED[family][key]):
+        llama_settings(settings(family, **{key: value}), family, "./here")
+    switches = [not value for value in ALLOWED[family][key] if isinstance(value, bool)]
+    for value in (*switches, "strange", 3.5, 7):
+        with pytest.raises(UserError, match=f"checkpoint ./here: config.json has {key}=.* it may be ") as refused:
+            llama_settings(settings(family, **{key: value}), family, "./here")
+        assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("family", "key"), KEYS)
+def test_the_table_names_every_key_with_what_it_may_be(family: Family, key: str) -> None:
+    row = re.search(rf"^\| `{key}` \| ([^|]+) \|", PAGE.split(f"### {family.value.capitalize()}")[1], re.MULTILINE)
+    assert row is not None
+    for value in ALLOWED[family][key]:
+        shown = str(value).lower() if isinstance(value, bool) else str(value)
+        assert f"`{shown}`" in row[1]
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "longrope", "ntk"])
+@pytest.mark.parametrize("key", ["rope_scaling", "rope_parameters"])
+def test_frequencies_that_depend_on_the_length_are_refused(key: str, kind: str) -> None:
+    for name in ("rope_type", "type"):
+        rope = {name: kind, "factor": 2.0, "rope_theta": 10000.0}
+        with pytest.raises(UserError, match=f"config.json has {key}.rope_type='{kind}'"):
+            llama_settings(settings(Family.autoregressive, **{key: rope}), Family.autoregressive, "./here")
+
+
+@pytest.mark.parametrize("kind", [each for each in ROPE_TYPES if each != "default"])
+def test_scaled_frequencies_are_honoured_under_both_names(kind: str) -> None:
+    scaling = {"rope_type": kind, "factor": 4.0, "original_max_position_embeddings": 16}
+    scaling |= {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
+    found = [
+        llama_config(settings(Family.autoregressive, **changes), Family.autoregressive, "./here", attention="sdpa")
+        for changes in ({}, {"rope_scaling": scaling}, {"rope_parameters": scaling | {"rope_theta": 10000.0}})
+    ]
+    plain, older, newer = (LlamaForCausalLM(config).model.rotary_emb.inv_freq for config in found)
+    assert not torch.equal(plain, older)
+    assert torch.equal(older, newer)
+
+
+@pytest.mark.parametrize("key", ["attention_bias", "mlp_bias"])
+def test_the_compiled_engine_refuses_biases(key: str) -> None:
+    with pytest.raises(UserError, match=f"{key}=true, and engine=compiled knows no biases: use engine=eager"):
+        check_compiled(settings(Family.autoregressive, **{key: True}), "this checkpoint")
+
+
+@pytest.mark.parametrize("name", ["gelu", "relu"])
+def test_the_compiled_engine_refuses_other_activations(name: str) -> None:
+    with pytest.raises(UserError, match=f"hidden_act='{name}', and engine=compiled knows silu alone: use engine=eager"):
+        check_compiled(settings(Family.autoregressive, hidden_act=name), "this checkpoint")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"tie_word_embeddings": True}, {"attention_bias": True}, {"mlp_bias": True}, {"head_dim": 4}],
+    ids=lambda changes: next(iter(changes), "plain"),
+)
+def test_the_weights_that_are_asked_for_are_those_of_the_model(changes: dict[str, Any]) -> None:
+    checked = llama_settings(settings(Family.autoregressive, **changes), Family.autoregressive, "./here")
+    config = llama_config(checked, Family.autoregressive, "./here", attention="sdpa")
+    with torch.device("meta"):
+        state = LlamaForCausalLM(config).state_dict()
+    expected = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    if checked["tie_word_embeddings"]:
+        del expected["lm_head.weight"]
+    assert Tensors.of(checked).shapes() == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("hidden_size", "16", "a whole number from 1"),
+        ("num_hidden_layers", 0, "a whole number from 1"),
+        ("num_attention_heads", 3, "a divisor of the hidden size 16"),
+        ("num_key_value_heads", 5, "a divisor of the 2 heads"),
+        ("eos_token_id", [0, 24], "a token from 0 to 23"),
+        ("pad_token_id", 99, "a token from 0 to 23"),
+        ("rope_scaling", 4, "an object"),
+    ],
+)
+def test_a_value_that_makes_no_model_is_named(key: str, value: object, wanted: str) -> None:
+    with pytest.raises(UserError, match=rf"checkpoint ./here: config.json has {key}=.*: it must be {wanted}"):
+        llama_settings(settings(Family.autoregressive, **{key: value}), Family.autoregressive, "./here")
+
+
+@pytest.mark.parametrize("mask", [24, -1, "x", None])
+def test_a_mask_without_an_embedding_is_refused(mask: object) -> None:
+    with pytest.raises(UserError, match=r"checkpoint \./here: config\.json has .*mask_token_id"):
+        llama_settings(settings(Family.diffusion, mask_token_id=mask), Family.diffusion, "./here")
+
+
+def test_a_llada_config_may_leave_sizes_to_others() -> None:
+    changes = {"mlp_hidden_size": None, "mlp_ratio": 3, "n_kv_heads": None, "multi_query_attention": True}
+    found = llama_settings(settings(Family.diffusion, **changes), Family.diffusion, "./here")
+    assert (found["intermediate_size"], found["num_key_value_heads"]) == (48, 1)

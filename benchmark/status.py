@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from analysis.report.terminal_table import failures
+from analysis.report.terminal_table import as_cell, failures
 from benchmark.cli.messages import complaint
 from benchmark.dispatch.ledger import Sweep, SweepReader, sweeps_folder
 from benchmark.dispatch.point_status import JobStatus, PointStatus
@@ -24,6 +24,7 @@ from benchmark.slurm.client import Slurm
 from benchmark.store.journal import Journal
 from benchmark.store.record_index import RecordIndex
 from crossover.errors import UserError
+from crossover.printable import printable
 from crossover.records.record import Record
 from crossover.terminal import ending_in_one_line, make_console
 
@@ -167,7 +168,7 @@ def _table(sweeps: Sequence[Progress], options: argparse.Namespace, width: int) 
     for each in shown:
         table.add_row(*_row(each))
     lines = [line for each in shown for line in failures(each.failed)]
-    notes = [Text(line[: 2 * width]) for line in lines]
+    notes = [Text(printable(line)[: 2 * width]) for line in lines]
     if any(each.failed or each.is_left for each in shown):
         notes.append(Text("The same command runs again what failed or was not tried."))
     return Group(table, *notes)
@@ -181,7 +182,12 @@ def _row(each: Progress) -> tuple[str, ...]:
     if each.unknown:
         end = "SLURM is silent"
     numbers = (each.done, each.results, len(each.failed), each.running, each.queued + each.unknown, each.untried)
-    return (each.sweep.id, str(len(each.sweep.entries)), *(str(number) if number else "" for number in numbers), end)
+    return (
+        as_cell(each.sweep.id),
+        str(len(each.sweep.entries)),
+        *(str(number) if number else "" for number in numbers),
+        end,
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """How every program of the project speaks to the terminal, and how it ends."""
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
 from rich.console import Console
+
+from crossover.printable import printable
 
 PLAIN_WIDTH = 120
 """Columns of lines that go to a file or a pipe, where there is no terminal to fit."""
@@ -16,20 +17,11 @@ USAGE_ERROR = 2
 INTERRUPTED = 130
 """The exit code that shells give a program stopped by Ctrl-C."""
 
-OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that a terminal obeys instead of showing, or cannot print: all control characters but tab and newline,
-marks that turn the direction of writing, and halves of surrogate pairs."""
-
 
 def make_console(*, stderr: bool = False, record: bool = False) -> Console:
     """The terminal; or plain, wide lines where the output is none. `record` keeps what is printed, to draw it."""
     console = Console(stderr=stderr, record=record)
     return console if console.is_terminal else Console(stderr=stderr, record=record, width=PLAIN_WIDTH)
-
-
-def printable(text: str) -> str:
-    r"""The text with `\x1b` and the like in place of what a terminal would obey: a model's name may hold anything."""
-    return OBEYED.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def say(console: Console, *lines: str) -> None:

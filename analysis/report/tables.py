@@ -28,6 +28,9 @@ TEX = {
     "<": r"$<$",
 }
 
+FORMULA = ("=", "+", "-", "@", "\t")
+"""With what a cell begins that a spreadsheet computes."""
+
 Raw = Mapping[str, object]
 """A row for machines: units in the names, None where there is no value."""
 
@@ -65,14 +68,19 @@ def as_csv(table: Table) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(table.raw)
+    writer.writerows({name: _csv_cell(value) for name, value in row.items()} for row in table.raw)
     return text.getvalue()
+
+
+def _csv_cell(value: object) -> object:
+    """The value; a text that a spreadsheet would take for a formula, and run, gets an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def as_markdown(table: Table) -> str:
     """A pipe table."""
     rule = [":--" if left else "--:" for left in table.left]
-    lines = [table.headings, rule, *([cell.replace("|", "\\|") for cell in row] for row in table.rows)]
+    lines = [table.headings, rule, *([_in_a_line(cell).replace("|", "\\|") for cell in row] for row in table.rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -94,7 +102,11 @@ def as_latex(table: Table) -> str:
 
 
 def _tex(text: str) -> str:
-    return "".join(TEX.get(letter, letter) for letter in text)
+    return "".join(TEX.get(letter, letter) for letter in _in_a_line(text))
+
+
+def _in_a_line(text: str) -> str:
+    return text.replace("\n", " ").replace("\t", " ")
 
 
 def _mark(index: int) -> str:

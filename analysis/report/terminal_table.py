@@ -11,6 +11,7 @@ from rich.table import Table
 from analysis.report.tables import Table as Rows
 from analysis.report.words import number
 from analysis.statistics.metrics import metrics
+from crossover.printable import printable
 from crossover.records.record import Failure, Record
 from crossover.records.run import Run
 from crossover.records.settings import Diffusion
@@ -43,7 +44,8 @@ def _table(records: Sequence[Record], without: frozenset[str], *, padding: int) 
     for heading in (*settings, *values):
         shown.add_column(escape(heading), justify="left" if heading == "model" else "right", no_wrap=True)
     for record, measured in zip(records, figures, strict=True):
-        shown.add_row(*(read(record.run) for read in settings.values()), *_values(record, measured, values))
+        cells = (*(read(record.run) for read in settings.values()), *_values(record, measured, values))
+        shown.add_row(*map(as_cell, cells))
     return shown
 
 
@@ -58,8 +60,13 @@ def show(rows: Rows, without: Collection[str] = ()) -> Table:
     for index in kept:
         shown.add_column(escape(rows.headings[index]), justify="left" if rows.left[index] else "right", overflow="fold")
     for row in rows.rows:
-        shown.add_row(*(escape(row[index]) for index in kept))
+        shown.add_row(*(as_cell(row[index]) for index in kept))
     return shown
+
+
+def as_cell(text: str) -> str:
+    """A text as a table of rich shows it unchanged: brackets are no markup, and nothing commands the terminal."""
+    return escape(printable(text))
 
 
 def failures(records: Sequence[Record]) -> list[str]:

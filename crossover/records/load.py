@@ -1,6 +1,7 @@
 """Read records; what is none, or is of another version, is named and left out."""
 
 import gc
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,10 +10,14 @@ from pathlib import Path
 import orjson
 
 from crossover.errors import UserError
+from crossover.printable import all_printable
 from crossover.records.record import Record
 
 TEXTS, AFTER_TEXTS = b'"generated": [', b'], "scores": ['
 """What stands before and behind a record's texts."""
+
+OBEYED = re.compile(rb"\\u|\\[bfr]|\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]")
+"""What JSON in UTF-8 holds where a character may be one that a terminal obeys. Other files need no second look."""
 
 Source = tuple[str, Callable[[], bytes]]
 """The name of a record's place, and what reads it."""
@@ -32,7 +37,11 @@ def load(files: Iterable[Path], *, keep_texts: bool = True) -> Loaded:
 
 
 def read(sources: Iterable[Source], *, keep_texts: bool = True) -> Loaded:
-    """The records in `sources`. Without `keep_texts`, `generated` is empty, which saves most of the memory."""
+    """The records in `sources`.
+
+    Without `keep_texts` they are to be shown: `generated` is empty, which saves most of the memory, and what a terminal
+    would obey is spelled out in the other texts.
+    """
     records, rejected = [], []
     with _collector_paused():
         for name, content in sources:
@@ -76,10 +85,13 @@ def latest(records: Iterable[Record]) -> list[Record]:
 
 
 def _parse(content: bytes, *, keep_texts: bool) -> Record:
-    data = orjson.loads(content if keep_texts else _without_texts(content))
-    if not keep_texts and isinstance(data, dict) and isinstance(data.get("measurement"), dict):
+    if keep_texts:
+        return Record.from_data(orjson.loads(content))
+    content = _without_texts(content)
+    data = orjson.loads(content)
+    if isinstance(data, dict) and isinstance(data.get("measurement"), dict):
         data["measurement"]["generated"] = []
-    return Record.from_data(data)
+    return Record.from_data(all_printable(data) if OBEYED.search(content) else data)
 
 
 def _without_texts(content: bytes) -> bytes:

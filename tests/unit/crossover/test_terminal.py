@@ -4,7 +4,8 @@ import io
 
 from rich.console import Console
 
-from crossover.terminal import printable, say
+from crossover.printable import printable
+from crossover.terminal import say
 
 
 def test_a_line_is_printed_as_it_is() -> None:

@@ -1,9 +1,12 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from analysis.cli.main import main
+from crossover.printable import OBEYED
 from crossover.records.record import Record
 from tests.factories import a_record
 from tests.studies import a_sweep
@@ -57,6 +60,34 @@ def test_compare_of_a_sweep_with_itself_sees_no_difference(outputs: str, capsys:
         "B is faster in 0, slower in 0, ambiguous in 8. Intervals carry the noise within each sweep"
         in capsys.readouterr().out
     )
+
+
+EVIL = "=small\x1b]8;;http://x\x07[/b]\u202e"
+"""A model's name that commands a terminal, ends rich's markup, turns the direction of writing, and is a formula."""
+
+
+def test_no_name_commands_whoever_looks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is spelled out on the terminal and in every file of the report; figures stay well-formed."""
+    evil = [
+        replace(record, name=EVIL, run=replace(record.run, model=replace(record.run.model, name=EVIL)))
+        for record in a_sweep()
+        if record.run.diffusion is not None
+    ]
+    plain = [record for record in a_sweep() if record.run.diffusion is None]
+    outputs, report, picture = store([*evil, *plain], tmp_path / "outputs"), tmp_path / "report", tmp_path / "table.svg"
+    main(["table", outputs, "--svg", str(picture)])
+    main(["parity", outputs])
+    main(["compare", outputs, outputs])
+    main(["report", outputs, "--output", str(report)])
+    printed = capsys.readouterr()
+    files = [picture, *(file for file in report.rglob("*") if file.suffix in {".svg", ".csv", ".md", ".tex", ".html"})]
+    assert {file.suffix for file in files} == {".svg", ".csv", ".md", ".tex", ".html"}
+    for text in (printed.out, printed.err, *(file.read_text(encoding="utf-8") for file in files)):
+        assert OBEYED.search(text) is None
+    assert r"=small\x1b]8;;http://x\x07[/b]\u202e" in printed.out
+    for file in files:
+        if file.suffix == ".svg":
+            ElementTree.parse(file)
 
 
 def test_report_says_where_it_is(outputs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,20 @@ def test_csv_holds_raw_values_and_nothing_for_the_unknown() -> None:
     assert as_csv(a_table()) == "model,steps\ntiny_x & y|z,\n"
 
 
+def test_no_cell_of_a_csv_is_a_formula() -> None:
+    """A spreadsheet would run a model that is called =HYPERLINK(...); numbers below zero stay numbers."""
+    raw = ({"model": '=HYPERLINK("x")', "note": "@x", "difference": -0.5},)
+    table = Table(name="t", title="T", headings=("model",), words=frozenset(), rows=(("x",),), raw=raw)
+    (row,) = csv.DictReader(io.StringIO(as_csv(table)))
+    assert row == {"model": """'=HYPERLINK("x")""", "note": "'@x", "difference": "-0.5"}
+
+
+def test_a_cell_is_one_line() -> None:
+    table = Table(name="t", title="T", headings=("model",), words=frozenset(), rows=(("a\nb",),), raw=())
+    assert "| a b |" in as_markdown(table)
+    assert r"a b \\" in as_latex(table)
+
+
 def test_markdown_escapes_what_would_end_a_cell() -> None:
     assert as_markdown(a_table()).splitlines() == ["| model | K |", "| :-- | --: |", "| tiny_x & y\\|z | > 8 |"]
 

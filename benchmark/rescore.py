@@ -140,8 +140,8 @@ def _rescore(missing: Sequence[tuple[Record, Run]], request: Request, journal: J
         if request.tracker is not None:
             request.tracker.prepare()
         scorers = load_scorers(request.judge, request.encoder, request.device)
-        for place, (source, run) in enumerate(missing):
-            heading = f"[{place + 1}/{len(missing)}] {source.name}"
+        for index, (source, run) in enumerate(missing):
+            heading = f"[{index + 1}/{len(missing)}] {source.name}"
 
             def report(stage: Stage, done: int, total: int, heading: str = heading) -> None:
                 status.update(escape(f"{heading}  {stage} {done + 1}/{total}"))
@@ -153,8 +153,8 @@ def _rescore(missing: Sequence[tuple[Record, Run]], request: Request, journal: J
                 raise UserError(f"{source.name}: {error}: give another judge or encoder") from error
             if request.tracker and (problem := request.tracker.log(record, path)):
                 say(console, f"MLflow did not take it ({problem}); its record is safe: {path}")
-            found = metrics(record)
-            figures = [text.format(found[name]) for name, text in SHOWN.items() if name in found]
+            values = metrics(record)
+            figures = [text.format(values[name]) for name, text in SHOWN.items() if name in values]
             say(console, "  ".join([heading, *figures]))
 
 

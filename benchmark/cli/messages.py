@@ -89,8 +89,8 @@ def _no_name(_: re.Match[str]) -> str:
 
 
 def _full_key(match: re.Match[str]) -> str:
-    found = re.search(r"full_key: (\S+)", match.string)
-    return found[1] if found else "a value"
+    key = re.search(r"full_key: (\S+)", match.string)
+    return key[1] if key else "a value"
 
 
 def _guess(word: str, known: Iterable[str]) -> str:

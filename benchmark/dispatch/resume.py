@@ -38,11 +38,11 @@ class ResumePolicy:
 
     def done(self, records: Iterable[Record]) -> dict[str, Record]:
         """For each key that is done the record to go by: a measurement before a failure, then the newest."""
-        found: dict[str, Record] = {}
+        newest: dict[str, Record] = {}
         for record in sorted(records, key=lambda each: (each.measurement is not None, each.started_at)):
             if self.is_done(record):
-                found[record.key] = record
-        return found
+                newest[record.key] = record
+        return newest
 
 
 def has_environment(record: Record, expected: ExpectedEnvironment) -> bool:
@@ -57,7 +57,7 @@ def has_environment(record: Record, expected: ExpectedEnvironment) -> bool:
         (expected.crossover, environment.crossover),
         (expected.cpu, environment.cpu),
     )
-    if any(wanted is not None and _plain(wanted) != _plain(found) for wanted, found in versions):
+    if any(wanted is not None and _plain(wanted) != _plain(recorded) for wanted, recorded in versions):
         return False
     if expected.cpu_threads is not None and expected.cpu_threads != environment.cpu_threads:
         return False

@@ -37,11 +37,11 @@ def busy_s(cores: frozenset[int]) -> float:
 
 def _busy_ticks() -> dict[int, int]:
     """Of each core, by its number."""
-    found = {}
+    ticks_of = {}
     for core, columns in CORE.findall(STAT.read_text(encoding="ascii")):
         ticks = [int(column) for column in columns.split()][:COUNTED]
-        found[int(core)] = sum(ticks) - ticks[IDLE] - ticks[WAITING]
-    return found
+        ticks_of[int(core)] = sum(ticks) - ticks[IDLE] - ticks[WAITING]
+    return ticks_of
 
 
 def _allowed() -> set[int]:

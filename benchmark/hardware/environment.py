@@ -27,7 +27,7 @@ NAMES = {"LD_PRELOAD", "PYTHONMALLOC", "PYTHONOPTIMIZE"}
 """Environment variables that are known to change how fast the libraries under us compute, by prefix and by name."""
 HARMLESS = {"NVIDIA_REQUIRE_CUDA", "NVIDIA_PRODUCT_NAME", "CUDA_VISIBLE_DEVICES"}
 """Long lists of drivers, labels of images; which GPU it was is in the record by its UUID."""
-PLACES = ("_HOME", "_CACHE_DIR", "_PATH", "_ROOT")
+FOLDERS = ("_HOME", "_CACHE_DIR", "_PATH", "_ROOT")
 """Folders, which differ from machine to machine and make nothing faster."""
 
 DIRTY = "-dirty"
@@ -91,15 +91,15 @@ def require_gpu(words: str) -> None:
     Raises:
         UserError: with the name that it has.
     """
-    found = gpu_facts().name or "a GPU without a name"
-    if not missing_words(found, SLICE) and missing_words(words, SLICE):
+    name = gpu_facts().name or "a GPU without a name"
+    if not missing_words(name, SLICE) and missing_words(words, SLICE):
         raise UserError(
-            f"this run demands a whole GPU named {words!r} (hardware.gpu) and this is a slice of one, {found!r}:"
+            f"this run demands a whole GPU named {words!r} (hardware.gpu) and this is a slice of one, {name!r}:"
             " ask for a whole one, or name the slice in hardware.gpu"
         )
-    if missing := missing_words(found, words):
+    if missing := missing_words(name, words):
         raise UserError(
-            f"this run demands a GPU named {words!r} (hardware.gpu) and this is {found!r}, which has no"
+            f"this run demands a GPU named {words!r} (hardware.gpu) and this is {name!r}, which has no"
             f" {' '.join(sorted(missing))!r}: use hardware=gpu for whatever GPU there is, or hardware.gpu=NAME"
         )
 
@@ -155,8 +155,8 @@ def _card(uuid: str) -> Card | None:
 def _cudnn() -> str | None:
     import torch
 
-    found = torch.backends.cudnn.version() if torch.backends.cudnn.is_available() else None
-    return None if found is None else str(found)
+    version = torch.backends.cudnn.version() if torch.backends.cudnn.is_available() else None
+    return None if version is None else str(version)
 
 
 def gpu_facts() -> GpuFacts:
@@ -196,9 +196,9 @@ def _commit() -> str | None:
 
 def variables(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """NAME=value of those that change speed, sorted."""
-    found = {name for name in environment if name.startswith(PREFIXES) or name in NAMES}
-    found -= HARMLESS | {name for name in found if name.endswith(PLACES)}
-    return tuple(f"{name}={environment[name]}" for name in sorted(found))
+    names = {name for name in environment if name.startswith(PREFIXES) or name in NAMES}
+    names -= HARMLESS | {name for name in names if name.endswith(FOLDERS)}
+    return tuple(f"{name}={environment[name]}" for name in sorted(names))
 
 
 def package_version(name: str) -> str | None:

@@ -121,20 +121,20 @@ class Watch:
 @contextmanager
 def _readings(gpu: Gpu | None) -> Iterator[list[Reading]]:
     """Readings of the GPU as time goes by, collected by a thread of their own."""
-    found: list[Reading] = []
+    readings: list[Reading] = []
     if gpu is None:
-        yield found
+        yield readings
         return
     done = threading.Event()
 
     def collect() -> None:
         while not done.wait(INTERVAL_S):
-            found.append(gpu.reading())
+            readings.append(gpu.reading())
 
     thread = threading.Thread(target=collect, daemon=True, name="watch")
     thread.start()
     try:
-        yield found
+        yield readings
     finally:
         done.set()
         thread.join()

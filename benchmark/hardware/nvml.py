@@ -75,8 +75,8 @@ class Gpu:
         """Ids of the processes that compute on the GPU, as the driver counts them: a container may have its own."""
         import pynvml as nvml
 
-        found = _ask(lambda: nvml.nvmlDeviceGetComputeRunningProcesses(self._handle))
-        return None if found is None else tuple(process.pid for process in found)
+        processes = _ask(lambda: nvml.nvmlDeviceGetComputeRunningProcesses(self._handle))
+        return None if processes is None else tuple(process.pid for process in processes)
 
     def used_bytes(self) -> int | None:
         """Memory in use by all processes together."""

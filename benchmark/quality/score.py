@@ -66,19 +66,19 @@ def _judged(
     scores: Sequence[Score], generated: Sequence[Generated], judge: PerplexityJudge, report: Report
 ) -> list[Score]:
     judged = []
-    for place, (score, text) in enumerate(zip(scores, generated, strict=True)):
-        report(Stage.quality, place, len(scores))
-        found = judge.score(text.prompt, text.continuation)
-        nll_nats, tokens = (None, None) if found is None else (found.nll_nats, found.tokens)
+    for index, (score, text) in enumerate(zip(scores, generated, strict=True)):
+        report(Stage.quality, index, len(scores))
+        likelihood = judge.score(text.prompt, text.continuation)
+        nll_nats, tokens = (None, None) if likelihood is None else (likelihood.nll_nats, likelihood.tokens)
         judged.append(replace(score, nll_nats=nll_nats, judge_tokens=tokens))
     return judged
 
 
 def _compared(scores: Sequence[Score], generated: Sequence[Generated], encoder: TextEncoder) -> list[Score]:
-    found = encoder.compare([text.continuation for text in generated], [text.reference for text in generated])
+    matches = encoder.compare([text.continuation for text in generated], [text.reference for text in generated])
     return [
         replace(score, bertscore_precision=one.precision, bertscore_recall=one.recall, bertscore_f1=one.f1)
-        for score, one in zip(scores, found, strict=True)
+        for score, one in zip(scores, matches, strict=True)
     ]
 
 

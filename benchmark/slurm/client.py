@@ -134,8 +134,8 @@ class Slurm:
 
     def largest_array(self) -> int:
         """How many tasks one array may have."""
-        found = re.search(r"MaxArraySize\s*=\s*(\d+)", _ask("scontrol", "show", "config"))
-        return int(found[1]) if found else 1000
+        match = re.search(r"MaxArraySize\s*=\s*(\d+)", _ask("scontrol", "show", "config"))
+        return int(match[1]) if match else 1000
 
 
 def is_here() -> bool:
@@ -186,11 +186,11 @@ def _from_accounting(jobs: Collection[str]) -> dict[str, JobState]:
 
 
 def _state(name: str, exit_code: str, nodes: str) -> JobState:
-    found = re.match(r"(\d+):(\d+)", exit_code)
+    match = re.match(r"(\d+):(\d+)", exit_code)
     return JobState(
         name=name.split(maxsplit=1)[0].rstrip("+") if name else UNKNOWN,
-        exit_status=int(found[1]) if found else None,
-        signal=int(found[2]) or None if found else None,
+        exit_status=int(match[1]) if match else None,
+        signal=int(match[2]) or None if match else None,
         nodes="" if nodes in {"(null)", "None assigned"} else nodes,
     )
 

@@ -76,9 +76,9 @@ def _announced(log: str | None) -> str | None:
     """Why SLURM's daemon said in the job's log that it ends it, a moment ago; empty when it gave no cause."""
     until = time.monotonic() + ANNOUNCE_S
     while log is not None:
-        found = list(ANNOUNCEMENT.finditer(tail(Path(log)) or ""))
-        if found and _is_recent(found[-1]["at"]):
-            return found[-1]["cause"] or ""
+        announcements = list(ANNOUNCEMENT.finditer(tail(Path(log)) or ""))
+        if announcements and _is_recent(announcements[-1]["at"]):
+            return announcements[-1]["cause"] or ""
         if time.monotonic() > until:
             break
         time.sleep(0.1)

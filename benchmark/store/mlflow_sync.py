@@ -136,8 +136,8 @@ def _run(job: _Job, files: dict[str, Path], gone: set[str], progress: Progress) 
         failures[entry.key] += [] if entry.is_measured else [name]
     job.kept = len(done)
     pending = sorted(files.keys() - done)
-    for place, name in enumerate(pending):
-        progress(place, len(pending))
+    for index, name in enumerate(pending):
+        progress(index, len(pending))
         for record in _load(job, files[name]):
             if record.failure is None:
                 measured.add(record.key)
@@ -174,14 +174,14 @@ def _entries(tracker: Tracker, files: dict[str, Path], gone: set[str]) -> dict[s
     """The store's runs of these records. A run from before runs named their record is known by its key and start."""
     tracker.prepare()
     starts = {(name.partition("-")[0], int(started(file).timestamp() * 1000)): name for name, file in files.items()}
-    found: dict[str, list[Entry]] = defaultdict(list)
+    entries: dict[str, list[Entry]] = defaultdict(list)
     for entry in tracker.entries():
         name = entry.name or starts.get((entry.key, entry.started_ms), "")
         if name in files and not entry.name:
-            found[name].append(tracker.adopt(entry, name, files[name].stat().st_size))
+            entries[name].append(tracker.adopt(entry, name, files[name].stat().st_size))
         elif name in files or name in gone:
-            found[name].append(entry)
-    return found
+            entries[name].append(entry)
+    return entries
 
 
 def _is_whole(entries: list[Entry], file: Path) -> bool:

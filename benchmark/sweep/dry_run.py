@@ -52,11 +52,11 @@ class Forecast:
 
 def forecast(runs: Sequence[Run], *, remote: bool) -> list[Forecast]:
     """Predict each run, in the order in which they would run."""
-    found: list[Forecast] = []
+    forecasts: list[Forecast] = []
     for run in runs:
-        loads = remote or not found or found[-1].run.model != run.model
-        found.append(_one(run, target_of(run, remote=remote), loads=loads, remote=remote))
-    return found
+        loads = remote or not forecasts or forecasts[-1].run.model != run.model
+        forecasts.append(_one(run, target_of(run, remote=remote), loads=loads, remote=remote))
+    return forecasts
 
 
 def show_forecast(console: Console, forecasts: Sequence[Forecast], *, remote: bool, infeasible: int) -> None:
@@ -110,15 +110,15 @@ def _elsewhere(run: Run) -> Target:
     words = (run.gpu or "").upper()
     known = next((kind for kind in NOMINAL if kind in words), None)
     kind = known or "A100"
-    found, memory_bytes = NOMINAL[kind]
+    ceilings, memory_bytes = NOMINAL[kind]
     if known and (size := re.search(r"(\d+) ?GB\b", words)):
         memory_bytes = (int(size[1]) - 1) * GIB  # the driver keeps some of it
     if run.precision is Precision.float32:
-        found = Ceilings(
-            copy_bytes_per_s=found.copy_bytes_per_s, matrix_flop_per_s=found.matrix_flop_per_s / FLOAT32_SLOWDOWN
+        ceilings = Ceilings(
+            copy_bytes_per_s=ceilings.copy_bytes_per_s, matrix_flop_per_s=ceilings.matrix_flop_per_s / FLOAT32_SLOWDOWN
         )
     name = f"{kind}, nominal" if known or run.gpu is None else f"{kind}, nominal, for want of {run.gpu}"
-    return Target(name=name, ceilings=found, memory_bytes=memory_bytes)
+    return Target(name=name, ceilings=ceilings, memory_bytes=memory_bytes)
 
 
 def _one(run: Run, target: Target, *, loads: bool, remote: bool) -> Forecast:

@@ -1,1 +1,1 @@
-"""The machine: what it is, what it does meanwhile, and what that means for a sample."""
+"""The machine: its facts, what it does during a sample, and the verdict on that."""

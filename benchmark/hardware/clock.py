@@ -17,7 +17,7 @@ class Clock(Protocol):
     """Marks moments of the device's work without waiting for it."""
 
     def synchronize(self) -> None:
-        """Wait until the device has done all that it was given."""
+        """Wait until the device has finished all its work."""
 
     def mark(self) -> Mark:
         """The moment at which the device gets to this point of its work."""
@@ -39,7 +39,7 @@ class HostClock:
     """For a CPU, where work is done when its call returns."""
 
     def synchronize(self) -> None:
-        """Nothing to wait for."""
+        """Do nothing, since a CPU has finished when its call returns."""
 
     def mark(self) -> HostMark:
         """Now."""

@@ -1,7 +1,7 @@
-"""The cores that this process may run on, and how long they were busy, as Linux tells it.
+"""The cores that this process may run on, and how long they were busy, as Linux counts it.
 
-A job on a shared node has some of its cores. What others do on the rest is hardly in the way of a host that launches a
-GPU's kernels; it is in the way of a model on the CPU, with which it shares the memory's bandwidth.
+A job on a shared node has some of the node's cores. Work on the other cores hardly disturbs a host that launches a
+GPU's kernels. It does disturb a model on the CPU, since all cores share the memory's bandwidth.
 """
 
 import os
@@ -16,11 +16,11 @@ TASKS = Path("/proc/self/task")
 TOPOLOGY = Path("/sys/devices/system/cpu")
 CORE = re.compile(r"^cpu(\d+) (.*)$", re.MULTILINE)
 IDLE, WAITING, COUNTED = 3, 4, 8
-"""Places of /proc/stat's columns: idle, waiting for a disk; those from the last on stand in others already."""
+"""Indices of /proc/stat's columns: idle, waiting for a disk; the last, from which on other columns hold the same time."""
 
 
 def own_cores() -> frozenset[int] | None:
-    """The cores of all threads of this process, with their hyperthreads; None where it has all, or nobody tells."""
+    """The cores of all threads of this process, with their hyperthreads; None for all cores, or not on Linux."""
     try:
         told = _busy_ticks().keys()
         own = frozenset(hyper for core in _allowed() for hyper in _hyperthreads(core))
@@ -36,7 +36,7 @@ def busy_s(cores: frozenset[int]) -> float:
 
 
 def _busy_ticks() -> dict[int, int]:
-    """Of each core, by its number."""
+    """Busy ticks of each core, by the core's number."""
     ticks_of = {}
     for core, columns in CORE.findall(STAT.read_text(encoding="ascii")):
         ticks = [int(column) for column in columns.split()][:COUNTED]
@@ -45,7 +45,7 @@ def _busy_ticks() -> dict[int, int]:
 
 
 def _allowed() -> set[int]:
-    """A thread may be bound to fewer cores than the others, the first one above all."""
+    """The cores of all threads together: one thread, often the first, may be bound to fewer cores than the others."""
     cores: set[int] = set()
     for task in TASKS.iterdir():
         with suppress(ProcessLookupError):  # it has ended
@@ -54,7 +54,7 @@ def _allowed() -> set[int]:
 
 
 def _hyperthreads(core: int) -> set[int]:
-    """The numbers under which a core's hyperthreads go, its own among them."""
+    """The numbers of a core's hyperthreads, its own among them."""
     try:
         text = (TOPOLOGY / f"cpu{core}" / "topology" / "thread_siblings_list").read_text(encoding="ascii")
     except OSError:

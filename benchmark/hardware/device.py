@@ -1,12 +1,12 @@
-"""What PyTorch says when a device has too little memory."""
+"""Recognise the errors by which PyTorch says that a device has too little memory."""
 
 import torch
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether the device or the host had too little memory, by any of the ways in which PyTorch says so.
+    """Whether the device or the host had too little memory, by any of the errors of PyTorch for that.
 
-    It may be the reason of the error: the compiler, and a CUDA graph that is left too early, raise errors of their own.
+    It may be the cause of the error: the compiler, and a CUDA graph that is left too early, raise errors of their own.
     """
     words = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in words):

@@ -1,4 +1,4 @@
-"""What a run ran on: host, GPU, versions, commit. Probing only; nothing here changes a setting."""
+"""The environment of a run: host, GPU, versions, commit. Nothing here changes a setting."""
 
 import os
 import platform
@@ -26,18 +26,18 @@ PREFIXES = (
 NAMES = {"LD_PRELOAD", "PYTHONMALLOC", "PYTHONOPTIMIZE"}
 """Environment variables that are known to change how fast the libraries under us compute, by prefix and by name."""
 HARMLESS = {"NVIDIA_REQUIRE_CUDA", "NVIDIA_PRODUCT_NAME", "CUDA_VISIBLE_DEVICES"}
-"""Long lists of drivers, labels of images; which GPU it was is in the record by its UUID."""
+"""Left out: long lists of drivers, labels of images. The record names the GPU by its UUID."""
 FOLDERS = ("_HOME", "_CACHE_DIR", "_PATH", "_ROOT")
-"""Folders, which differ from machine to machine and make nothing faster."""
+"""Endings of variables that name folders: these differ from machine to machine and do not change speed."""
 
 DIRTY = "-dirty"
 SLICE = "MIG"
-"""What the name of a part of a GPU has in it: NVIDIA A100-SXM4-80GB MIG 3g.40gb."""
+"""The word in the name of a slice of a GPU: NVIDIA A100-SXM4-80GB MIG 3g.40gb."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GpuFacts:
-    """What identifies a GPU."""
+    """The facts that identify a GPU."""
 
     name: str | None = None
     uuid: str | None = None
@@ -46,7 +46,7 @@ class GpuFacts:
 
 
 def gpu_count() -> int:
-    """CUDA GPUs that PyTorch can use here; it is loaded only where NVML says that there is a GPU at all."""
+    """Number of CUDA GPUs that PyTorch can use here. PyTorch is loaded only where NVML knows a GPU."""
     if not gpu_names():
         return 0
     import torch
@@ -105,10 +105,10 @@ def require_gpu(words: str) -> None:
 
 
 def require_watched() -> None:
-    """Make sure that somebody can say whether the GPU is disturbed.
+    """Make sure that the GPU can be watched.
 
     Raises:
-        UserError: with what is missing.
+        UserError: naming what is missing for that.
     """
     gpu = current_gpu()
     if gpu is None:
@@ -118,15 +118,15 @@ def require_watched() -> None:
     else:
         return
     raise UserError(
-        f"strict=true keeps no figures that nobody can vouch for, and {gpu_facts().name} cannot be watched: {missing};"
+        f"strict=true keeps only figures of a watched GPU, and {gpu_facts().name} cannot be watched: {missing};"
         " make `nvidia-smi -q -d CLOCK` tell it on this machine, or leave out strict=true"
     )
 
 
 def watch(*, on_gpu: bool) -> Watch:
-    """Who watches the machine around each sample; without NVML it sees the CPU alone.
+    """The monitor of the machine around each sample; without NVML it watches the CPU alone.
 
-    Of the CPU it sees what can be in the way: all of it for a run on the CPU, this process's cores for one on a GPU.
+    It watches the cores that can disturb the run: all cores for a run on the CPU, this process's for a run on a GPU.
     """
     import torch
 
@@ -136,13 +136,13 @@ def watch(*, on_gpu: bool) -> Watch:
 
 
 def current_gpu() -> Gpu | None:
-    """The GPU that torch calls current, as NVML knows it; None where it does not."""
+    """NVML's handle of PyTorch's current GPU; None where NVML does not know it."""
     uuid = gpu_facts().uuid
     return None if uuid is None else Gpu.find(uuid)
 
 
 def missing_words(name: str, words: str) -> set[str]:
-    """Those of `words` that a GPU's name has not: `NVIDIA A100-SXM4-80GB` has nvidia, a100, sxm4 and 80gb."""
+    """The words of `words` that a GPU's name lacks: `NVIDIA A100-SXM4-80GB` has nvidia, a100, sxm4 and 80gb."""
     has, wanted = (set(re.findall(r"[a-z0-9]+", text.lower())) for text in (name, words))
     return wanted - has
 
@@ -160,7 +160,7 @@ def _cudnn() -> str | None:
 
 
 def gpu_facts() -> GpuFacts:
-    """The GPU that torch calls current, found in NVML by its UUID."""
+    """The facts of PyTorch's current GPU, which NVML knows by its UUID."""
     import torch
 
     properties = torch.cuda.get_device_properties(torch.cuda.current_device())
@@ -173,7 +173,7 @@ def gpu_facts() -> GpuFacts:
 
 @cache
 def cpu_name() -> str:
-    """The processor's model, as the system tells it."""
+    """The processor's model, as the system names it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -195,7 +195,7 @@ def _commit() -> str | None:
 
 
 def variables(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """NAME=value of those that change speed, sorted."""
+    """NAME=value of the environment variables that change speed, sorted."""
     names = {name for name in environment if name.startswith(PREFIXES) or name in NAMES}
     names -= HARMLESS | {name for name in names if name.endswith(FOLDERS)}
     return tuple(f"{name}={environment[name]}" for name in sorted(names))

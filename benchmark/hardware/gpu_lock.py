@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 _HELD: dict[Path, FileLock] = {}
-"""What this process has locked."""
+"""The files that this process has locked."""
 
 
 def occupy(say: Callable[[str], None]) -> None:

@@ -1,8 +1,8 @@
-"""Watch the machine around each sample and, on a GPU, during it. Nothing here is inside what is timed but a thread.
+"""Watch the machine around each sample and, on a GPU, during it. Only a thread runs while a sample is timed.
 
-That thread asks NVML twice a second, each time for about a millisecond in which Python goes on: a sample shorter
-than its first wait has readings before and after alone. The CPU is read before and after: the difference of two sums
-needs no one in between.
+That thread asks NVML twice a second, each time for about a millisecond, during which Python goes on. A sample that is
+shorter than the thread's first wait has only the readings before and after it. The CPU is read before and after: the
+difference of two sums needs no reading in between.
 """
 
 import os
@@ -20,22 +20,22 @@ from benchmark.hardware.nvml import Gpu, Reading, foreign
 from crossover.records.machine import Conditions
 
 INTERVAL_S = 0.5
-"""Between two readings during a sample."""
+"""Time between two readings during a sample."""
 WINDOW_S = 0.5
-"""Other processes' load is that of at least so long before a sample's end: the kernel counts in steps of 10 ms."""
+"""The least time before a sample's end over which other processes' load is averaged: the kernel counts in 10 ms."""
 CHILDREN_S = 2.0
-"""How long a list of this process's children is good for: making one looks at every process there is."""
+"""How long a list of this process's children is used: making one reads every process of the machine."""
 
 
 @dataclass(kw_only=True)
 class Seen:
-    """Filled when the watched stretch ends."""
+    """The conditions of a sample, set when it ends."""
 
     conditions: Conditions = field(default_factory=Conditions)
 
 
 class OtherLoad:
-    """CPU time of all processes but this one and its children, since a moment before; `cores` when on so many alone."""
+    """CPU time of all other processes since an earlier moment. With `cores`, only that many cores are watched."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class OtherLoad:
         self.read(0.0)
 
     def read(self, lasted_s: float) -> float | None:
-        """Mean cores that others kept busy over the last `lasted_s` seconds, or `WINDOW_S` if that is longer."""
+        """Mean number of cores that others kept busy over the last `lasted_s` seconds, or the longer `WINDOW_S`."""
         now_s, others_s = self._now_s(), self._busy_s() - self._own_s()
         begin_s = now_s - max(lasted_s, WINDOW_S)
         while len(self._past) > 1 and self._past[1][0] <= begin_s:
@@ -63,7 +63,7 @@ class OtherLoad:
 
 
 def other_load(cores: frozenset[int] | None = None) -> OtherLoad:
-    """The load of others on this machine, as psutil counts it; on some cores, outside which this process never runs."""
+    """The load of other processes, as psutil counts it: on all cores, or on those that this process may run on."""
     if cores is None:
         return OtherLoad(_busy_s, _OwnTime(), time.monotonic)
     return OtherLoad(lambda: busy_s(cores), _OwnTime(), time.monotonic, len(cores))
@@ -77,7 +77,7 @@ class Watch:
 
     @contextmanager
     def __call__(self) -> Iterator[Seen]:
-        """Watch the stretch inside."""
+        """Watch the sample that is taken inside."""
         seen = Seen()
         self._load.read(0.0)
         before = None if self._gpu is None else self._gpu.reading()
@@ -120,7 +120,7 @@ class Watch:
 
 @contextmanager
 def _readings(gpu: Gpu | None) -> Iterator[list[Reading]]:
-    """Readings of the GPU as time goes by, collected by a thread of their own."""
+    """Readings of the GPU, which a thread collects while the sample runs."""
     readings: list[Reading] = []
     if gpu is None:
         yield readings
@@ -166,7 +166,7 @@ def _cpu_s(process: psutil.Process) -> float:
 
 
 def _busy_s() -> float:
-    """CPU seconds of all processors in which they were neither idle nor waiting for a disk; stolen time is busy."""
+    """CPU seconds in which the processors were neither idle nor waiting for a disk; stolen time counts as busy."""
     times = psutil.cpu_times()._asdict()
     counted_twice = times.get("guest", 0.0) + times.get("guest_nice", 0.0)
     return float(sum(times.values()) - times["idle"] - times.get("iowait", 0.0) - counted_twice)

@@ -1,4 +1,4 @@
-"""A GPU as NVML tells of it. Everything here reads; nothing changes a setting. What a card does not tell is None."""
+"""A GPU's facts from NVML. Everything here reads; nothing changes a setting. What a card does not know is None."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from crossover.records.machine import Card
 T = TypeVar("T")
 MILLI = 1e-3
 SXM_WATTS = 500
-"""Cards in a slot take less; names of SXM cards do not always say so (`NVIDIA H100 80GB HBM3`)."""
+"""PCI cards take less power; names of SXM cards do not always say SXM (`NVIDIA H100 80GB HBM3`)."""
 
 REASONS = {
     0x02: "application_clocks",
@@ -124,10 +124,10 @@ def form(name: str, power_limit_default_w: float | None) -> str | None:
 
 
 def foreign(processes: tuple[int, ...] | None, own: int) -> int | None:
-    """How many of the GPU's processes are not this one.
+    """The number of processes on the GPU besides this one.
 
-    A container sees the driver's process ids, among which its own is not to be found: one of them is this process
-    all the same. None where the driver tells of none at all, although this one is on the GPU.
+    A container sees the driver's process ids, in which this process has another number; one of them is then taken for
+    it. None where the driver lists no process at all, although this one is on the GPU.
     """
     if not processes:
         return None
@@ -165,7 +165,7 @@ def _ask_loaded(question: Callable[[], T]) -> T | None:
 
 
 def _ask(question: Callable[[], T]) -> T | None:
-    """The answer; a card that does not know is no error."""
+    """NVML's answer; None when the card does not know."""
     import pynvml
 
     try:

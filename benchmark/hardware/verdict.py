@@ -1,4 +1,4 @@
-"""From what was read of the machine to labels of samples and a verdict on the run. Plain values in and out."""
+"""From readings of the machine to labels of samples and a verdict on the run. Plain values in and out."""
 
 import os
 from collections import Counter
@@ -12,13 +12,13 @@ from crossover.records.settings import Device
 LEAST_BUSY_CORES = 0.25
 """Other processes' load from which a sample is labelled. docs/results/timing-truth.md says how often that errs."""
 BUSY_SHARE = 0.05
-"""Of many cores, this share of them: others find room there."""
+"""On a machine of many cores this share of them, since other processes find room there."""
 CLOCK_SHARE = 0.05
 """An SM clock that is further than this from the run's usual one has changed; boost steps are about 1%."""
 FOREIGN_BYTES = 200 << 20
-"""Less than any CUDA context takes, more than this process takes outside its allocator once it is warm."""
+"""Memory that appears: less than any CUDA context takes, more than a warm process takes outside its allocator."""
 FOREIGN_MOST_BYTES = 4 << 30
-"""More than this process holds outside its allocator at any time: context, libraries and graphs take about 1 GiB."""
+"""Memory outside the allocator: more than this process ever has; context, libraries and graphs take about 1 GiB."""
 TOLERATED_SHARE = 0.1
 """A run with more labelled samples than this is disturbed; fewer cannot move a median."""
 SLOWDOWNS = {"hardware_slowdown", "thermal", "hardware_thermal", "power_brake", "sync_boost"}
@@ -39,7 +39,7 @@ def judge(
 
     Raises:
         DisturbedError: when the run is strict and was disturbed.
-        UserError: when it is strict and nobody can say whether it was.
+        UserError: when the run is strict and its GPU could not be watched.
     """
     labelled = labels(run, os.cpu_count() or 1)
     unseen = device is Device.cuda and all(sample.sm_mhz_after is None for sample in run)
@@ -50,7 +50,7 @@ def judge(
         )
     if strict and watched_run.verdict is Verdict.unknown:
         raise UserError(
-            f"{watched_run.why}, and strict=true keeps no figures that nobody can vouch for: leave that out"
+            f"{watched_run.why}, and strict=true keeps only figures of a watched GPU: leave strict=true out"
         )
     return labelled, watched_run
 
@@ -93,7 +93,7 @@ def _is_busy(sample: Conditions, cores: int) -> bool:
 
 
 def _clock_changed(sample: Conditions, usual_sm: float | None, usual_memory: float | None) -> bool:
-    """At its power limit a GPU chooses its clock anew all the time: that has a label of its own."""
+    """Whether the clock changed without the power limit, which makes a GPU change its clock and has its own label."""
     memory = (sample.memory_mhz_low, sample.memory_mhz_high)
     if usual_memory is not None and any(clock is not None and clock != usual_memory for clock in memory):
         return True
@@ -104,9 +104,9 @@ def _clock_changed(sample: Conditions, usual_sm: float | None, usual_memory: flo
 
 
 def _is_shared(sample: Conditions, least_bytes: int) -> bool:
-    """Another process by the driver's list; where that is silent, by memory that was not in use before, or is too much.
+    """Whether another process is on the GPU, by the driver's list; without a list, by memory that is new or too much.
 
-    One that was there all the time and holds little is not seen then.
+    Without a list, a process that was there before and holds little memory is not seen.
     """
     if sample.foreign_processes is not None:
         return sample.foreign_processes > 0

@@ -1,1 +1,1 @@
-"""Quality of the very tokens that were timed."""
+"""Quality of the tokens that were timed."""

@@ -1,4 +1,4 @@
-"""Figures that older records lack and that their tokens and samples still tell."""
+"""Figures that older records lack and that can be computed from their tokens and samples."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,9 +8,9 @@ from crossover.records.texts import Score
 
 
 def complete(measured: Measurement, output_tokens: int) -> tuple[Score, ...]:
-    """The scores with the length of each text, and whether its sequence ended, where they do not say so yet.
+    """The scores, with the length of each text and whether its sequence ended filled in where they are missing.
 
-    That none ended may also mean that the tokenizer knows no end: then it stays unknown.
+    Where no sequence ended, the tokenizer may know no end: then `ended` stays unknown.
     """
     ended = _ended(measured, output_tokens)
     return tuple(
@@ -24,7 +24,7 @@ def complete(measured: Measurement, output_tokens: int) -> tuple[Score, ...]:
 
 
 def _ended(measured: Measurement, output_tokens: int) -> Mapping[str, bool]:
-    """By prompt, whether an end of sequence lies in what was read back: the first sample that decoded it."""
+    """For each prompt, whether an end of sequence is in its output: that of the first sample that decoded it."""
     valid: dict[int, int] = {}
     for sample in measured.samples:
         for prompt, tokens in zip(sample.prompts, sample.valid_tokens, strict=True):

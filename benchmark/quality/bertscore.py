@@ -1,7 +1,7 @@
 """BERTScore of texts against references, by the bert-score package [Zhang et al., arXiv 1904.09675].
 
 Without idf weights and without rescaling to a baseline. An encoder reads as many tokens as its tokenizer
-allows, 512 where that sets no bound; what lies behind them counts neither way.
+allows, 512 where that sets no bound; the rest of a text has no influence on its score.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ LAYER_COUNTS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
 """What config.json calls the number of layers, by architecture."""
 
 UNBOUNDED = 1_000_000
-"""A tokenizer that knows no bound says an astronomic number."""
+"""A tokenizer without a bound gives an astronomic number."""
 
 LONGEST = 512
 TEXTS_AT_ONCE = 32

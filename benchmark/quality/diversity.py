@@ -1,4 +1,4 @@
-"""Diversity of one output's tokens, which stands beside perplexity because repetition games perplexity."""
+"""Diversity of one output's tokens. It is read beside perplexity, since repetition lowers perplexity."""
 
 import math
 from collections import Counter

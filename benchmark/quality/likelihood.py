@@ -1,4 +1,4 @@
-"""Likelihood of held-out continuations given their prompts: what a model is worth, whatever text it wrote.
+"""Likelihood of held-out continuations given their prompts. It does not depend on the text that the model wrote.
 
 Exact for an autoregressive model. For a diffusion model two upper bounds of -log p(continuation | prompt):
 
@@ -62,8 +62,8 @@ def likelihoods(
 ) -> tuple[DocumentLikelihood, ...]:
     """Likelihood of each prompt's true continuation.
 
-    Draws depend on the seed and the document alone: runs that differ in K see the same orders. So what does not depend
-    on K is computed once for a model, and nothing again for another batch.
+    Draws depend only on the seed and the document: runs that differ in K see the same orders. So a value that does not
+    depend on K is computed once for a model, and no value is computed again for another batch.
     """
     scored = []
     for index, prompt in enumerate(prompts):
@@ -84,7 +84,7 @@ def likelihoods(
 
 
 def autoregressive_nats(model: LanguageModel, document: Document) -> float:
-    """Exactly -log p(continuation | prompt) of a causal model; the prompt has at least one token."""
+    """The exact -log p(continuation | prompt) of a causal model; the prompt has at least one token."""
     tokens_L = torch.tensor([*document.prompt, *document.answer], device=model.device)
     with torch.inference_mode():
         hidden_LD = model.body(input_ids=tokens_L[None], use_cache=False).last_hidden_state[0]
@@ -95,7 +95,7 @@ def autoregressive_nats(model: LanguageModel, document: Document) -> float:
 def monte_carlo_bound(model: LanguageModel, document: Document, samples: int, generator: torch.Generator) -> Estimate:
     """LLaDA's bound from `samples` maskings, two in each of samples / 2 equal strata of l.
 
-    The two of a stratum differ by chance alone, which gives the error of the mean without bias.
+    The two maskings of a stratum differ only by chance, so their difference gives the error of the mean without bias.
     """
     size = len(document.answer)
     draws_H2 = torch.rand((samples // 2, 2), generator=generator, dtype=torch.float64)
@@ -150,7 +150,7 @@ def _both(
     diffusion: Diffusion | None,
     seed: str,
 ) -> tuple[Estimate, Estimate | None]:
-    """The likelihood or its bound, and for diffusion the bound in K steps; either as it was before, if it was."""
+    """The likelihood or its bound, and for diffusion the bound in K steps. Known values are not computed again."""
     if diffusion is None:
         exact = remember(model.body, document, lambda: autoregressive_nats(model, document))
         return Estimate(nats=exact, se_nats=None), None
@@ -159,7 +159,7 @@ def _both(
     assert orders is not None
     which, draws = (document, seed, orders), _generator(seed)
     blocks = (diffusion.steps, diffusion.block_length)
-    # The first draws are the orders', as many whatever K and the blocks are.
+    # The orders are drawn first, and their number of draws does not depend on K and the blocks.
     _ranks(orders, len(document.answer), draws)
     steps = remember(
         model.body, (which, blocks), lambda: k_step_bound(model, document, diffusion, orders, _generator(seed))

@@ -1,4 +1,4 @@
-"""What has been computed of a model stays for as long as the model does: a sweep asks for it at every grid point."""
+"""Keep values computed from a model for as long as the model lives: a sweep needs them at every grid point."""
 
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ _KNOWN: WeakKeyDictionary[Any, dict[Hashable, Any]] = WeakKeyDictionary()
 
 
 def remember(owner: Any, key: Hashable, compute: Callable[[], T]) -> T:  # noqa: ANN401 (whatever can be referred to)
-    """The value of `compute`, which was called for this key before or is called now. It goes when `owner` goes."""
+    """The value of `compute` for this key; it is called the first time. The value is dropped when `owner` is."""
     known: dict[Hashable, T] = _KNOWN.setdefault(owner, {})
     if key not in known:
         known[key] = compute()

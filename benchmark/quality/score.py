@@ -14,14 +14,14 @@ from crossover.records.texts import Generated, Score
 
 @dataclass(frozen=True, kw_only=True)
 class Scorers:
-    """The models that read text; what a missing one would say stays as it is."""
+    """The models that score texts; the figures of a missing one stay as they are."""
 
     judge: PerplexityJudge | None = None
     encoder: TextEncoder | None = None
 
 
 def load_scorers(judge: Judge | None, encoder: Encoder | None, device: Device) -> Scorers:
-    """Both on `device`, or where they want to be. To be dropped after use: later peaks must not carry them.
+    """Both scorers, on their own device or else on `device`. Drop them after use, since they count in memory peaks.
 
     Raises:
         UserError: when one cannot be loaded.
@@ -40,7 +40,7 @@ def score(generated: Sequence[Generated], ends: frozenset[int], scorers: Scorers
 def rescore(
     scores: Sequence[Score], generated: Sequence[Generated], scorers: Scorers, report: Report
 ) -> tuple[Score, ...]:
-    """The scores, with what these scorers say of the same texts in place of what others said."""
+    """The scores, in which the figures of these scorers replace those of others for the same texts."""
     report(Stage.quality, 0, 1)
     if scorers.judge is not None:
         scores = _judged(scores, generated, scorers.judge, report)

@@ -32,7 +32,7 @@ def inline(context: SweepContext, indices: Sequence[int]) -> None:
 def isolated(context: SweepContext, indices: Sequence[int], *, pack: int) -> None:
     """Run points in processes of their own on this machine, `pack` in each, one process after another.
 
-    Points behind one at which a process died are run by another.
+    When a process dies at a point, another process runs the points after it.
 
     Raises:
         KeyboardInterrupt: when the person at the keyboard stopped it.
@@ -44,7 +44,7 @@ def isolated(context: SweepContext, indices: Sequence[int], *, pack: int) -> Non
 
 
 def _run_task(context: SweepContext, file: Path, task: int) -> list[int]:
-    """Run the points of a task in a process; those that it did not come to, because it died at one before them."""
+    """Run the points of a task in a process. Returns the points that it died before."""
     sweep = context.sweep
     log = sweep.logs / f"{file.stem}.{task}.log"
     ended = _in_a_process([sys.executable, "-u", "-m", "benchmark.dispatch.job", str(file), str(task)], log)
@@ -60,13 +60,13 @@ def _run_task(context: SweepContext, file: Path, task: int) -> list[int]:
 
 
 def _state(ended: int) -> JobState:
-    """How a process of this machine ended, as SLURM says it of a job's."""
+    """How a process of this machine ended, as the state of a SLURM job."""
     here = socket.gethostname()
     return JobState(name="FAILED", exit_status=max(0, ended), signal=max(0, -ended) or None, nodes=here)
 
 
 def _in_a_process(command: Sequence[str], log: Path) -> int:
-    """Run a command to its end, its standard error in a log; Ctrl-C reaches it once, however it was sent."""
+    """Run a command to its end, with its standard error in a log. Ctrl-C reaches it once, however it was sent."""
     with log.open("ab") as errors, subprocess.Popen(command, stderr=errors, start_new_session=True) as process:
         try:
             return process.wait()
@@ -75,7 +75,7 @@ def _in_a_process(command: Sequence[str], log: Path) -> int:
             try:
                 process.wait(END_S)
             except subprocess.TimeoutExpired:
-                process.kill()  # whoever looks at the sweep next writes its record
+                process.kill()  # the next program that looks at the sweep writes its record
                 process.wait()
             raise
         finally:

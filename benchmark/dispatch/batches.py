@@ -1,4 +1,4 @@
-"""Which points of a sweep were handed out together: `sweeps/ID/part-N.json`, on disk before their jobs start."""
+"""The points of a sweep that were handed out together: `sweeps/ID/part-N.json`, on disk before their jobs start."""
 
 import json
 import socket
@@ -65,7 +65,7 @@ def new_batch(tasks: Sequence[Sequence[int]], at: str, *, slurm: bool) -> PointB
 
 
 def add_batch(sweep: Sweep, batch: PointBatch) -> Path:
-    """Note in a sweep's ledger what is about to be handed out; the sweep is open from now on."""
+    """Write a batch to a sweep's ledger before it is handed out; the sweep is open from now on."""
     sweep.reopen()
     file = sweep.folder / f"part-{len(_files(sweep))}.json"
     replace_file(file, json.dumps(asdict(batch)))
@@ -73,7 +73,7 @@ def add_batch(sweep: Sweep, batch: PointBatch) -> Path:
 
 
 def add_tasks(sweep: Sweep, tasks: Sequence[Sequence[int]], *, slurm: bool) -> Path:
-    """Note that this process is about to hand these tasks out, each the indices of its points; the batch's file."""
+    """Write the batch of these tasks, each a list of its points' indices, and return its file."""
     return add_batch(sweep, new_batch(tasks, datetime.now(UTC).isoformat(), slurm=slurm))
 
 
@@ -90,7 +90,7 @@ def read_batch(file: Path) -> PointBatch:
 
 
 def read_batches(sweep: Sweep) -> list[PointBatch]:
-    """All that has been handed out, in order."""
+    """All batches that were handed out, in order."""
     return [read_batch(file) for file in sorted(_files(sweep), key=lambda file: int(file.stem.removeprefix("part-")))]
 
 

@@ -1,8 +1,8 @@
-"""Claims: who measures a grid point now, so that no two jobs do, on machines that share nothing but files.
+"""Claims: which process measures a grid point now, so that no two do, on machines that share only files.
 
-Claims of a key are numbered files that are made once, by an exclusive link, and never go away: the highest
-number holds. Whoever finds its holder gone makes the next number, which one contender alone can. A job that
-lost its node and runs on regardless finds a higher number than its own, and keeps its result to itself.
+Claims of a key are numbered files. Each is made once, by an exclusive link, and never deleted: the highest number
+holds. A process that finds the holder gone makes the next number, and only one process can make it. A job that lost
+its node and runs on finds a higher number than its own, and drops its result.
 """
 
 import json
@@ -22,12 +22,12 @@ from benchmark.util.files import make_file, replace_file
 from crossover.records.structure import build
 
 LEASE_S = 3600.0
-"""How long a holder that nobody here can ask about may be silent. It shows signs of life between samples alone."""
+"""How long a holder may be silent whose state nobody here can ask. It shows signs of life between samples only."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """Who holds a claim: a process, or the SLURM job that it is part of, started for the nth time."""
+    """The holder of a claim: a process, or the SLURM job that it is part of, started for the nth time."""
 
     host: str
     pid: int
@@ -45,18 +45,18 @@ class Owner:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A claim that is held by this process, until it is released or somebody finds this process gone."""
+    """A claim that this process holds, until it is released or another process finds this one gone."""
 
     path: Path
     owner: Owner
 
     @property
     def holds(self) -> bool:
-        """Whether nobody has taken over."""
+        """Whether no other process has taken over."""
         return not _numbered(self.path, _number(self.path) + 1).exists()
 
     def renew(self) -> None:
-        """A sign of life."""
+        """Show a sign of life."""
         os.utime(self.path)
 
     def release(self) -> None:
@@ -65,7 +65,7 @@ class Claim:
 
 
 IsAlive = Callable[[Owner, float], bool]
-"""Whether an owner still is, by its name and the seconds since its last sign of life."""
+"""Whether an owner is alive, by its name and the seconds since its last sign of life."""
 
 
 class Claims:
@@ -76,7 +76,7 @@ class Claims:
         self._is_alive = is_alive or alive
 
     def take(self, key: str, owner: Owner) -> Claim | Owner:
-        """The claim on a key; or who holds it."""
+        """The claim on a key; or its owner, if another process holds it."""
         self._folder.mkdir(parents=True, exist_ok=True)
         number = 0
         while True:
@@ -90,12 +90,12 @@ class Claims:
             number += 1
 
     def holder(self, key: str) -> Owner | None:
-        """Who measures a key at the moment, if anybody."""
+        """The owner that measures a key at the moment, if there is one."""
         owner = self.last(key)
         return None if owner is None else self._holder(key, self._last_number(key), None)
 
     def last(self, key: str) -> Owner | None:
-        """Who held a key last."""
+        """The last owner of a key."""
         number = self._last_number(key)
         return _read(self._path(key, number)) if number else None
 
@@ -136,7 +136,7 @@ def this_process(sweep: str, job: str | None = None, restarts: int = 0) -> Owner
 
 
 def alive(owner: Owner, silence_s: float) -> bool:
-    """Whether an owner still is: by the scheduler, by its process on this machine, or by its signs of life."""
+    """Whether an owner is alive: by the scheduler, by its process on this machine, or by its signs of life."""
     if owner.job is not None and is_here():
         try:
             return not Slurm().states([owner.job])[owner.job].is_over
@@ -148,7 +148,7 @@ def alive(owner: Owner, silence_s: float) -> bool:
 
 
 def process_is_alive(pid: int, created: float) -> bool:
-    """Whether a process of this machine still runs; its number may have gone to another since."""
+    """Whether a process of this machine still runs; another process may have its number since."""
     try:
         process = psutil.Process(pid)
         return abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE
@@ -173,7 +173,7 @@ def _make(path: Path, owner: Owner) -> bool:
 
 
 def _read(path: Path) -> Owner | None:
-    """The owner in a claim's file; None when nothing can be made of it, a moment after it appeared."""
+    """The owner in a claim's file; None when the file is not complete yet, a moment after it appeared."""
     for _ in range(5):
         try:
             return build(Owner, json.loads(path.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""A sweep as a process works on it."""
+"""What a process that works on a sweep needs to know."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +14,14 @@ from crossover.terminal import say
 
 @dataclass(frozen=True, kw_only=True)
 class SweepContext:
-    """A sweep as a process works on it: its ledger, the records that the process has read, where it prints."""
+    """A sweep's ledger, the records that this process has read of it, and the console that it prints to."""
 
     sweep: Sweep
     records: RecordIndex
     console: Console
 
     def heading(self, index: int) -> str:
-        """What a point is called on the screen."""
+        """A point's name on the screen."""
         return title(index, len(self.sweep.entries), self.sweep.entries[index].name)
 
     def say(self, line: str) -> None:

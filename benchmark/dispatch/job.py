@@ -1,6 +1,6 @@
 """A job on its node, or a process of its own on this machine: `python -m benchmark.dispatch.job BATCH [TASK]`.
 
-The batch says which points of which sweep are whose; a task of a SLURM array knows its number.
+The batch holds the points of each task; a task of a SLURM array knows its number.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from crossover.terminal import INTERRUPTED, make_console
 
 
 def main(arguments: list[str]) -> int:
-    """Run the points of a task; 0 when each was measured, or is a result, or somebody else's."""
+    """Run the points of a task. Returns 0 when each was measured, is a result, or is measured by another process."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmark.dispatch.job", description="What a sweep starts; not by hand."
     )
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run_task(file: Path, batch: PointBatch, task: int) -> list[Record | None]:
-    """Run the points of a task of the batch in `file`; the record of each, None where another process is at it.
+    """Run the points of a task of the batch in `file`. Returns the record of each; None where another process is at it.
 
     Raises:
         KeyboardInterrupt: when the process was told to stop.

@@ -1,7 +1,7 @@
 """The ledger of a sweep: its grid points, on disk before any job starts, in `sweeps/ID/sweep.json`.
 
 The sweep's driver writes the file once, and nobody changes it. A job on its node, a second driver and `python -m
-benchmark.status` read there what the first driver knew. Which job was given which points is in `batches.py`.
+benchmark.status` read there what the first driver knew. `batches.py` writes which job was given which points.
 """
 
 import json
@@ -74,12 +74,12 @@ class Sweep:
 
     @property
     def folder(self) -> Path:
-        """Where the ledger lies."""
+        """The ledger's folder."""
         return sweeps_folder(Path(self.output_dir)) / self.id
 
     @property
     def logs(self) -> Path:
-        """Where the jobs' logs lie."""
+        """The folder of the jobs' logs."""
         return self.folder / "logs"
 
     @cached_property
@@ -98,15 +98,15 @@ class Sweep:
 
     @property
     def is_closed(self) -> bool:
-        """Whether every point that was handed out has come to its end."""
+        """Whether every point that was handed out has ended."""
         return (self.folder / CLOSED).exists()
 
     def close(self) -> None:
-        """Note that nothing of this sweep is under way."""
+        """Note that no point of this sweep is under way."""
         (self.folder / CLOSED).touch()
 
     def reopen(self) -> None:
-        """Note that something is."""
+        """Note that points of this sweep are under way again."""
         (self.folder / CLOSED).unlink(missing_ok=True)
 
 
@@ -132,7 +132,7 @@ class SweepReader:
         self._read: dict[str, Sweep | None] = {}
 
     def all(self) -> list[Sweep]:
-        """All sweeps, oldest first; what is of another version is left out."""
+        """All sweeps, oldest first; ledgers of another version are left out."""
         sweeps = (self._sweep(folder) for folder in self._folders())
         return [sweep for sweep in sweeps if sweep is not None]
 
@@ -158,5 +158,5 @@ class SweepReader:
 
 
 def sweeps_folder(output_dir: Path) -> Path:
-    """Where the ledgers of an output folder lie."""
+    """The folder of an output folder's ledgers."""
     return output_dir / "sweeps"

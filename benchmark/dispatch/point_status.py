@@ -1,4 +1,4 @@
-"""Where each point of a sweep is that was handed out: its job waits, runs or is over, and how it ended."""
+"""The status of each point of a sweep that was handed out: its job waits, runs or is over, and how the job ended."""
 
 import re
 import socket
@@ -29,10 +29,10 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class PointStatus:
-    """A point that was handed out: to whom, when, and where that stands.
+    """A point that was handed out: to which job, when, and the status of the job.
 
     Attributes:
-        failure: why a job that is over ended, unless it ended well; what it means for a point is that of its record.
+        failure: why a job that is over ended, unless it ended well. If the point has a record, the record counts.
     """
 
     index: int
@@ -67,7 +67,7 @@ def point_statuses(sweep: Sweep, slurm: Slurm) -> list[PointStatus]:
 
 
 def last_owner(sweep: Sweep, point: GridPoint, claims: Claims) -> Owner | None:
-    """Who of a sweep claimed a point, where nobody of another did since."""
+    """The last owner of a point's claim, if it belongs to this sweep."""
     last = claims.last(point.key)
     return last if last is not None and last.sweep == sweep.id else None
 
@@ -92,16 +92,16 @@ def _in_slurm(state: JobState | None, log: Path) -> tuple[JobStatus, Failure | N
         return (JobStatus.queued if state.is_waiting else JobStatus.running), None
     if state.went_through:
         return JobStatus.over, None
-    if state.name == UNKNOWN and not log.exists():  # a task that is cancelled while it waits leaves no trace at all
+    if state.name == UNKNOWN and not log.exists():  # a task that is cancelled while it waits leaves no log
         return JobStatus.over, Failure(kind=FailureKind.cancelled, message="the job was cancelled before it began")
-    if OUT_OF_MEMORY.search(tail(log) or ""):  # of which the job's own state may know nothing: it was a step's
+    if OUT_OF_MEMORY.search(tail(log) or ""):  # of a step, whose state is not the job's
         state = JobState(name="OUT_OF_MEMORY")
     kind, words = state.failure
     return JobStatus.over, Failure(kind=kind, message=words)
 
 
 def _here(sweep: Sweep, point: GridPoint, batch: PointBatch, claims: Claims) -> tuple[JobStatus, Failure | None]:
-    """A point of processes on some machine: what was begun is claimed, what was not waits for the driver."""
+    """The status of a point of processes on a machine: a claimed point has begun, any other waits for its driver."""
     last = last_owner(sweep, point, claims)
     if last is not None:
         if last.released:
@@ -114,5 +114,5 @@ def _here(sweep: Sweep, point: GridPoint, batch: PointBatch, claims: Claims) -> 
 
 
 def job_log(sweep: Sweep, job: str | None) -> Path:
-    """What a job of SLURM printed, its setup lines included; submitit names it."""
+    """The output of a SLURM job, its setup lines included; submitit chooses the file's name."""
     return sweep.logs / f"{job}_0_log.out"

@@ -1,7 +1,7 @@
 """Records for the points of a sweep whose job ended without writing one.
 
-Whoever looks at a sweep writes them: its driver while it waits, the next command, `python -m benchmark.status`. Two
-that do so at once write the same file, which one of them is refused.
+Every program that looks at a sweep writes them: its driver while it waits, the next command, `python -m
+benchmark.status`. Two programs that do so at once write the same file, and one of them is refused.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Leftover:
 
 
 def reconcile(sweep: Sweep, slurm: Slurm, records: RecordIndex) -> list[PointStatus]:
-    """Write the records that jobs which are over left out; close a sweep of which nothing is under way."""
+    """Write the missing records of jobs that are over; close a sweep of which no point is under way."""
     statuses = point_statuses(sweep, slurm)
     over = [each for each in statuses if not each.is_live]
     if failed := [each for each in over if each.failure is not None]:
@@ -46,7 +46,7 @@ def reconcile(sweep: Sweep, slurm: Slurm, records: RecordIndex) -> list[PointSta
 
 
 def reconcile_all(sweeps: SweepReader, slurm: Slurm, records: RecordIndex, *, besides: str = "") -> list[PointStatus]:
-    """Reconcile every open sweep but one; the points that are under way."""
+    """Reconcile every open sweep except one. Returns the points that are under way."""
     statuses = [each for sweep in sweeps.open(besides=besides) for each in reconcile(sweep, slurm, records)]
     return [each for each in statuses if each.is_live]
 
@@ -54,11 +54,12 @@ def reconcile_all(sweeps: SweepReader, slurm: Slurm, records: RecordIndex, *, be
 def reconcile_process(
     sweep: Sweep, batch: PointBatch, task: int, state: JobState, log: Path, records: RecordIndex
 ) -> Leftover:
-    """Write the records that a process of this machine left out, which ended in this state.
+    """Write the missing records of a process of this machine that ended in this state.
 
-    Its driver alone knows the state, and does so at once: a process that died before it claimed a point left no other
-    trace, and what kept it from its first point would keep the next process, too. Points behind one that it came to
-    are no worse for its death. What somebody else is measuring, or has measured meanwhile, is theirs.
+    Only its driver knows the state, so the driver calls this at once. A process that died before it claimed a point
+    left no other trace: then all its points get the record, since the next process would die in the same way. Points
+    after the one at which it died can still be run. A point that another process is measuring, or has measured
+    meanwhile, gets no record here.
     """
     claims = Claims(Path(sweep.output_dir))
     indices = batch.tasks[task]
@@ -80,7 +81,7 @@ def reconcile_process(
 
 
 def _missing(sweep: Sweep, indices: Sequence[int], claims: Claims, records: RecordIndex) -> list[int]:
-    """Those indices whose point has no record that counts, and that nobody is measuring."""
+    """Those indices whose point has no record that counts, and that no process is measuring."""
     keys = {index: sweep.entries[index].key for index in indices}
     records.refresh(keys.values())
     known = records.of(keys.values())

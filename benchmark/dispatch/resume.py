@@ -13,7 +13,7 @@ from crossover.records.run import Run
 
 @dataclass(frozen=True, kw_only=True)
 class ResumePolicy:
-    """What a sweep takes for done. `began` is when it began, UTC, ISO 8601."""
+    """Which records count as done for a sweep. `began` is when the sweep began, UTC, ISO 8601."""
 
     sweep: str
     began: str
@@ -24,8 +24,8 @@ class ResumePolicy:
     def is_done(self, record: Record) -> bool:
         """Whether a record makes another run of its grid point unnecessary.
 
-        A measurement does, and so do failures that say something about the point; what was interrupted,
-        killed, lost, out of time or raised an error is run again.
+        A measurement does, and so does a failure that is a result of the point. A point that was interrupted, killed,
+        lost, out of time or raised an error is run again.
         """
         if not has_environment(record, self.conditions):
             return False
@@ -37,7 +37,7 @@ class ResumePolicy:
         return record.failure.kind.is_result and (is_new or self.rerun is Rerun.none)
 
     def done(self, records: Iterable[Record]) -> dict[str, Record]:
-        """For each key that is done the record to go by: a measurement before a failure, then the newest."""
+        """For each key that is done, the record that counts: a measurement before a failure, then the newest."""
         newest: dict[str, Record] = {}
         for record in sorted(records, key=lambda each: (each.measurement is not None, each.started_at)):
             if self.is_done(record):
@@ -46,7 +46,7 @@ class ResumePolicy:
 
 
 def has_environment(record: Record, expected: ExpectedEnvironment) -> bool:
-    """Whether a record was made in this environment, as far as either is known."""
+    """Whether a record was made in this environment, by all facts that both know."""
     environment = record.environment
     if environment is None:
         return True
@@ -65,7 +65,7 @@ def has_environment(record: Record, expected: ExpectedEnvironment) -> bool:
 
 
 def _plain(version: str) -> str:
-    """A version without its build, which its package's metadata may not tell."""
+    """A version without its build, which a package's metadata may leave out."""
     return version.partition("+")[0]
 
 
@@ -76,14 +76,14 @@ def dominated(run: Run, failed: Mapping[str, Record]) -> Record | None:
 
 
 def is_larger(run: Run, other: Run) -> bool:
-    """Whether `run` is `other` with a larger batch or length, and nothing smaller or otherwise different."""
+    """Whether `run` has a larger batch or length than `other`, neither is smaller, and all else is equal."""
     if run.batch < other.batch or run.length < other.length or (run.batch, run.length) == (other.batch, other.length):
         return False
     return _shapeless(run) == _shapeless(other)
 
 
 def _shapeless(run: Run) -> Run:
-    """A run at no batch and length in particular; a block that is the whole output follows the length."""
+    """The run without its batch and length. A block that is the whole output follows the length."""
     diffusion = run.diffusion
     if diffusion is not None and diffusion.block_length == run.output_tokens:
         diffusion = replace(diffusion, block_length=1)
@@ -91,7 +91,7 @@ def _shapeless(run: Run) -> Run:
 
 
 def resume_policy(sweep: Sweep) -> ResumePolicy:
-    """What a sweep takes for done."""
+    """The resume policy of a sweep."""
     return ResumePolicy(
         sweep=sweep.id,
         began=sweep.began,
@@ -102,7 +102,7 @@ def resume_policy(sweep: Sweep) -> ResumePolicy:
 
 
 def dominated_failure(smaller: Record) -> Failure:
-    """Why a point is not run at all."""
+    """The failure of a point that is dominated and so not run."""
     return Failure(
         kind=FailureKind.dominated,
         message=f"not run: {smaller.name} ran out of memory, and this point is larger (skip_dominated=true)",
@@ -110,7 +110,7 @@ def dominated_failure(smaller: Record) -> Failure:
 
 
 def unmeasured_record(run: Run, sweep: str, failure: Failure, started: datetime | None = None) -> Record:
-    """The record of a run that never came to measuring."""
+    """The record of a run that was never measured."""
     now = datetime.now(UTC)
     return Record(
         key=run.key,

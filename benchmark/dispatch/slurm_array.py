@@ -22,7 +22,7 @@ class SlurmArray:
         self._jobs: list[str] = []
 
     def submit(self, indices: Sequence[int], parameters: dict[str, object], *, pack: int) -> None:
-        """Submit arrays, as many as the cluster's largest demands, and say how to cancel them.
+        """Submit the points as arrays no larger than the cluster's limit, and say how to cancel them.
 
         Raises:
             UserError: when SLURM is not here, or refuses the first of them.

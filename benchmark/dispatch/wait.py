@@ -21,11 +21,11 @@ CLOCK_DIFFERENCE = timedelta(hours=1)
 FIRST_LOOK_S = 1.0
 LONGEST_S = 10.0
 SLOWER = 1.3
-"""Looks become rarer by this factor, up to the longest: a scheduler has other users."""
+"""The time between two looks grows by this factor, up to the longest: a scheduler has other users."""
 SETTLE_S = 3.0
 """Time for the last records to arrive over a network file system, once for all jobs."""
 QUIET_S = 60.0
-"""Without a terminal, counts are printed so often at most."""
+"""The least time between two lines of counts where there is no terminal."""
 
 
 class JobWaiter:
@@ -63,7 +63,7 @@ class JobWaiter:
         self._show_finished(indices)
 
     def _is_over(self, status: PointStatus) -> bool:
-        """A job that is over; or, while the scheduler does not answer, a point that has its record."""
+        """Whether a point's job is over; while the scheduler does not answer, whether the point has its record."""
         if status.job_status is JobStatus.unknown:
             return status.point.key in self._seen
         return not status.is_live

@@ -1,4 +1,4 @@
-"""Grid points inside whatever process they were given to: claim each, run it unless it is done, record it."""
+"""Run grid points in this process: claim each, run it unless it is done, record it."""
 
 import signal
 import time
@@ -27,7 +27,7 @@ RENEW_S = 30.0
 
 
 def run_points(context: SweepContext, indices: Sequence[int], owner: Owner) -> list[Record | None]:
-    """Run points of a sweep in this process: where every launcher leads to.
+    """Run points of a sweep in this process. Every launcher ends here.
 
     Returns:
         For each point its record; None where another process is at it.
@@ -95,7 +95,7 @@ class Worker:
         with logging_to(self._sweep.log(index)), RunDisplay(self._context.console, heading) as display:
             try:
                 return self._execute(point, display.report, claim)
-            except KeyboardInterrupt as stop:  # before the run could catch it itself
+            except KeyboardInterrupt as stop:  # it came before the run could catch it itself
                 kind = stop.kind if isinstance(stop, Stopped) else FailureKind.interrupted
                 failure = Failure(kind=kind, message=str(stop) or "interrupted from the keyboard")
                 return unmeasured_record(point.run, self._sweep.id, failure, started)
@@ -156,12 +156,12 @@ STOPPED = frozenset(
         FailureKind.preempted,
     }
 )
-"""Kinds that a process writes of itself when it was told to stop: it does."""
+"""Kinds of failure that a process records of itself when it is told to stop; the process then ends."""
 
 
 @contextmanager
 def _signals_held_back() -> Iterator[None]:
-    """Hold back what would stop us for a moment: some libraries swallow it while they are imported."""
+    """Hold back the signals to stop while libraries are imported: some of them swallow a signal then."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGUSR2})
     try:
         with importing("benchmark.execution.pipeline"):

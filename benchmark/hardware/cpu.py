@@ -16,7 +16,7 @@ TASKS = Path("/proc/self/task")
 TOPOLOGY = Path("/sys/devices/system/cpu")
 CORE = re.compile(r"^cpu(\d+) (.*)$", re.MULTILINE)
 IDLE, WAITING, COUNTED = 3, 4, 8
-"""Indices of /proc/stat's columns: idle, waiting for a disk; the last, from which on other columns hold the same time."""
+"""Columns of /proc/stat: the indices of idle and of waiting for a disk, and how many columns count time only once."""
 
 
 def own_cores() -> frozenset[int] | None:

@@ -1,7 +1,7 @@
 """Find the fewest steps that reach a baseline's quality by bisection over a ladder of steps.
 
-Bisection needs an order: it takes quality to rise with steps between the rungs that it tries. What it
-tries is measured, the rung below the answer always among it; what it skips is assumed, and said to be.
+Bisection needs an order: it assumes that quality rises with steps between the rungs that it tries. The rungs that it
+tries are measured, and the rung below the answer is always one of them. The rungs that it skips are named.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a search knows when it has ended.
+    """The answer of a search.
 
     Attributes:
         steps: the fewest steps that reach the baseline; None when not even the highest rung does.
@@ -37,7 +37,7 @@ def next_rung(ladder: Sequence[int], reached: Mapping[int, bool]) -> int | None:
 
 
 def conclude_search(ladder: Sequence[int], reached: Mapping[int, bool]) -> Finding:
-    """The answer, once `next_rung` has nothing left to ask for."""
+    """The answer, once `next_rung` is None."""
     _, high = _bracket(ladder, reached)
     tried = tuple((steps, reached[steps]) for steps in ladder if steps in reached)
     verdicts = [verdict for _, verdict in tried]

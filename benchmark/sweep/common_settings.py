@@ -14,7 +14,7 @@ SETTING_KEYS = {
     "remote": "hardware.remote",
     "gpu": "hardware.gpu",
 }
-"""What settings are called on the command line, where that is another name."""
+"""Names of settings on the command line, where they differ from the field's."""
 
 
 def common_settings(configs: Sequence[Config]) -> Settings:
@@ -36,5 +36,5 @@ def common_settings(configs: Sequence[Config]) -> Settings:
 
 
 def _as_written(value: object) -> str:
-    """A setting as a command line says it."""
+    """A setting's value as a command line gives it."""
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)

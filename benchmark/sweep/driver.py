@@ -1,4 +1,4 @@
-"""A sweep under way: hand its points to the launcher, read their records, say what became of them."""
+"""A sweep under way: hand its points to the launcher, read their records, show their outcomes."""
 
 import logging
 import time
@@ -26,11 +26,11 @@ from crossover.terminal import INTERRUPTED
 log = logging.getLogger(__name__)
 
 HandOut = Callable[[SweepContext, Sequence[int], Settings], None]
-"""Gives the points of a sweep at these indices to whatever runs them, and waits for it unless the sweep is detached."""
+"""Hands the points of a sweep at these indices out, and waits for them unless the sweep is detached."""
 
 LAUNCHER_LOG = "launcher.log"
 SYNC_S = 60.0
-"""How long the tracking store may keep a sweep that is done from ending."""
+"""How long a sweep that is done waits for the tracking store before it ends."""
 LOOK_S = 2.0
 """How often to look for points that another sweep is measuring."""
 
@@ -39,8 +39,8 @@ LOOK_S = 2.0
 class SweepDriver:
     """Hands out the points of a planned sweep and reads their records.
 
-    What is known of the records is what the last `read_records` found: the driver reads at the start, after each
-    launch and at the end.
+    The driver knows the records that the last `read_records` read. It reads at the start, after each launch and at the
+    end.
     """
 
     context: SweepContext
@@ -56,7 +56,7 @@ class SweepDriver:
 
     @cached_property
     def resume_policy(self) -> ResumePolicy:
-        """What this sweep takes for done."""
+        """Which records count as done for this sweep."""
         return resume_policy(self.sweep)
 
     @cached_property
@@ -84,7 +84,7 @@ class SweepDriver:
         """Run those points that are not done, and wait for those that another sweep is measuring.
 
         Returns:
-            Whether the launcher went through them, whatever became of each.
+            Whether the launcher went through all of them, also if some failed.
 
         Raises:
             UserError: when nothing could be started.
@@ -105,7 +105,7 @@ class SweepDriver:
         return self.resume_policy.done(self.context.records.of(keys_of(points)))
 
     def outcomes(self, points: Collection[GridPoint]) -> dict[str, Record]:
-        """What became of points, by the keys of their runs: what is done, else the latest failure since we began."""
+        """The outcome of each point by its run's key: the record that counts, or the latest failure of this sweep."""
         records = self.context.records.of(keys_of(points))
         recent = {
             each.key: each for each in records if each.sweep == self.sweep.id or each.started_at >= self.sweep.began
@@ -134,12 +134,12 @@ class SweepDriver:
         if interrupted:
             raise SystemExit(INTERRUPTED)
         if live and not records:
-            return  # handed out, and nothing to judge yet
+            return  # detached: the points are handed out, and none has ended
         if code := exit_code(records, expected=len(points) - len(live)):
             raise SystemExit(code)
 
     def _missing(self, points: Sequence[GridPoint]) -> list[GridPoint]:
-        """Points without a record that counts; those larger than one that ran out of memory get theirs, when asked."""
+        """Points without a record that counts. With `skip_dominated`, dominated points get their record here."""
         done = self.done(points)
         missing = [point for point in points if point.key not in done]
         if not self.settings.skip_dominated:
@@ -151,7 +151,7 @@ class SweepDriver:
         return [point for point in missing if smaller[point.key] is None]
 
     def _start(self, points: Sequence[GridPoint]) -> bool:
-        """Hand points to the launcher; whether it went through them."""
+        """Hand points to the launcher. Returns whether it went through them."""
         if not points:
             return True
         try:
@@ -173,7 +173,7 @@ class SweepDriver:
         return [each for each in live if each.point.key in keys]
 
     def _follow(self, points: Sequence[GridPoint]) -> None:
-        """Wait until no other sweep is at these points any more; run what they leave undone."""
+        """Wait until no other sweep is at these points any more; run the points that those sweeps did not."""
         if not points:
             return
         if elsewhere := self._elsewhere(points):
@@ -202,7 +202,7 @@ class SweepDriver:
             self.context.say(f"MLflow did not take {record.name} ({problem}); its record is safe: {path}")
 
     def _synchronise(self) -> None:
-        """Bring the tracking store to the journal's state; what it does not take is safe there, and said."""
+        """Bring the tracking store to the journal's state. Name the records that it did not take, which are safe."""
         if self.tracker is None:
             return
         with self.context.console.status("bringing MLflow up to date"):

@@ -18,7 +18,7 @@ from crossover.records.settings import Device, Precision
 
 MINUTE_S, HOUR_S = 60, 3600
 LONG = 100
-"""From so many seconds on minutes are shown, and from so many minutes on hours."""
+"""Minutes are shown from this many seconds on, and hours from this many minutes on."""
 GIB = 1 << 30
 
 NOMINAL = {
@@ -33,7 +33,7 @@ FLOAT32_SLOWDOWN = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """Where runs would go: its ceilings, its memory, and how that is known."""
+    """The device that runs would go to: its ceilings, its memory, and the source of both."""
 
     name: str
     ceilings: Ceilings
@@ -60,7 +60,7 @@ def forecast(runs: Sequence[Run], *, remote: bool) -> list[Forecast]:
 
 
 def show_forecast(console: Console, forecasts: Sequence[Forecast], *, remote: bool, infeasible: int) -> None:
-    """The table, and what all points come to."""
+    """Print the table, and the sum over all points."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("point", "where", "latency s", "whole run", "memory GiB", ""):
         table.add_column(heading, justify="left" if heading in {"point", "where", ""} else "right")
@@ -89,7 +89,7 @@ def summary(forecasts: Sequence[Forecast], *, remote: bool, infeasible: int) -> 
 
 
 def target_of(run: Run, *, remote: bool) -> Target:
-    """The device that a run would meet: measured where it is this machine's, else what is known of its kind."""
+    """The device that a run would run on: measured if it is in this machine, else with the figures of its kind."""
     if run.device is Device.cuda and (remote or not gpu_count()):
         return _elsewhere(run)
     import psutil

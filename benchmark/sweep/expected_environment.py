@@ -1,4 +1,4 @@
-"""What is known of this machine before a run, without loading PyTorch, to compare with earlier records."""
+"""The facts of this machine that are known before a run, without loading PyTorch, to compare with earlier records."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ from crossover.records.settings import Device
 
 
 def expected_environment(run: Run, settings: Settings) -> ExpectedEnvironment:
-    """The environment that `run` would have now; of another machine, its software alone."""
+    """The environment that `run` would have now; for a run on another machine only the software."""
     here = not settings.remote
     on_cpu = here and run.device is Device.cpu
     threads = os.environ.get("OMP_NUM_THREADS", "")

@@ -1,4 +1,4 @@
-"""Conduct a search for parity: measure baselines, then only the rungs of a ladder of steps that are in question."""
+"""Search for parity: measure the baselines, then only the rungs of each ladder that are in question."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from crossover.records.record import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """What parity means in a search: a metric of `analysis.parity.quality`, and what diffusion may fall short of."""
+    """The parity that a search looks for: a metric of `analysis.parity.quality` and the margin."""
 
     metric: Metric
     margin: float
@@ -92,7 +92,7 @@ class Search:
         self.launched: list[GridPoint] = []
 
     def run(self) -> None:
-        """Launch baselines and the first rung of each ladder, then whichever rung is in question.
+        """Launch the baselines and the first rung of each ladder, then the rungs in question, round by round.
 
         Raises:
             KeyboardInterrupt: when the person at the keyboard stopped it.
@@ -105,13 +105,13 @@ class Search:
             wanted = self._in_question() if went_through else []
 
     def known(self) -> list[GridPoint]:
-        """The points that the answer rests on: those launched, and those that had their records before."""
+        """The points behind the answer: those launched, and those that had their records before."""
         records = self._driver.outcomes(self._driver.plan.points)
         points = self._driver.plan.dispatched
         return [point for point in points if point in self.launched or point.key in records]
 
     def say_findings(self) -> None:
-        """A line for each ladder, and how much of the grid it took."""
+        """Print a line for each ladder, and how much of the grid the search ran."""
         records = self._driver.outcomes(self._driver.plan.points)
         verdicts = reached(records.values(), self._goal)
         for ladder in self._ladders:
@@ -147,7 +147,7 @@ def reached(records: Iterable[Record], goal: Goal) -> dict[str, bool]:
     for pairing in group(tuple(records)).pairings:
         try:
             parity = find_parity(pairing, goal.metric, margin=goal.margin)
-        except UnscoredError:  # too few prompts in common: there is nothing to search by
+        except UnscoredError:  # too few prompts in common to compare the arms
             continue
         for steps, advantage in zip(parity.steps, parity.advantage, strict=True):
             verdicts[pairing.by_steps[steps].key] = advantage.estimate >= 0
@@ -155,7 +155,7 @@ def reached(records: Iterable[Record], goal: Goal) -> dict[str, bool]:
 
 
 def in_words(finding: Finding, metric: str) -> str:
-    """The answer of a search, with what it rests on."""
+    """The answer of a search in words, with the rungs behind it."""
     tried = ", ".join(f"K={steps} {'reaches' if reaches else 'does not'}" for steps, reaches in finding.tried)
     if not finding.tried:
         return f"nothing could be compared by {metric}"

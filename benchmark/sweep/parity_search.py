@@ -118,7 +118,7 @@ class Search:
             finding = conclude_search(tuple(ladder.rungs), ladder.verdicts(verdicts))
             self._driver.context.say(f"{ladder.title}: {in_words(finding, inside(self._goal.metric.label))}")
         whole = len(self._driver.plan.dispatched)
-        self._driver.context.say(f"{len(self.launched)} runs in place of the {whole} of the whole grid")
+        self._driver.context.say(f"{len(self.launched)} runs instead of the {whole} of the whole grid")
 
     def _in_question(self) -> list[GridPoint]:
         records = self._driver.outcomes(self._driver.plan.points) if self.launched else {}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Put a file on disk in one step, in place of the one that was there."""
+    """Put a file on disk in one step; it replaces the one that was there."""
     partial = _beside(path, text)
     try:
         partial.replace(path)

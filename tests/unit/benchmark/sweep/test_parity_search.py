@@ -75,7 +75,7 @@ def test_only_the_rungs_in_question_are_measured(tmp_path: Path, capsys: pytest.
     assert sorted(steps_of(found)) == [2, 4]
     said = " ".join(capsys.readouterr().out.split())
     assert "parity from K=4 by generative perplexity (K=2 does not, K=4 reaches; not measured: 1, 8)" in said
-    assert "3 runs in place of the 5 of the whole grid" in said
+    assert "3 runs instead of the 5 of the whole grid" in said
 
 
 def test_an_unreached_baseline_is_said_to_be_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -113,3 +113,17 @@ def test_a_strict_run_that_nobody_watched_is_refused_on_a_gpu_alone() -> None:
     with pytest.raises(DisturbedError, match="CPU busy"):
         judge([Conditions(foreign_cpu_cores=64.0)] * 5, Device.cuda, strict=True)
     assert judge(unseen, Device.cpu, strict=True)[1].verdict is Verdict.clean
+
+
+@pytest.mark.parametrize(("more_mebibytes", "foreign"), [(199, False), (201, True)])
+def test_two_hundred_mebibytes_that_appear_are_a_process(more_mebibytes: int, *, foreign: bool) -> None:
+    silent = replace(QUIET, foreign_processes=None)
+    more = replace(silent, foreign_gpu_bytes=(500 + more_mebibytes) << 20)
+    assert labels([silent, more], 2)[1] == ((Label.foreign_process,) if foreign else ())
+
+
+@pytest.mark.parametrize(("sm_mhz", "changed"), [(1882, False), (1880, True), (2078, False), (2080, True)])
+def test_a_clock_has_changed_from_five_percent_on(sm_mhz: int, *, changed: bool) -> None:
+    """Of 1,980 MHz that is 99."""
+    sample = replace(QUIET, sm_mhz_low=min(sm_mhz, 1980), sm_mhz_high=max(sm_mhz, 1980))
+    assert label(sample) == ((Label.clock_changed,) if changed else ())

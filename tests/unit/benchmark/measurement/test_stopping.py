@@ -68,6 +68,7 @@ def test_the_budget_never_cuts_below_the_least_number() -> None:
     [
         ([1.5, 1.0, 1.01, 0.99, 1.0], True),
         ([1.02, 1.0, 1.0, 1.0, 1.0], False),  # an outlier by its score, too small to matter
+        ([1.04, 1.0, 1.0, 1.0, 1.0], True),
         ([1.5, 1.0, 1.6, 0.7, 1.2], False),
         ([0.5, 1.0, 1.01, 0.99, 1.0], False),
         ([1.5, 1.0, 1.0, 1.0], None),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -184,3 +185,54 @@ def test_a_cache_of_the_compiled_engine_is_whole_from_the_start() -> None:
     """The prompt has 1 token: its tensors are a sixteenth of a canvas's."""
     run = an_autoregressive_run(engine=Engine.compiled, prompt_fraction=1 / 16)
     assert needed(run) == 2048 + 7 * HIDDEN // 16 + MLP // 16 + 2 * 10 * (4 + 2 * 4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "positions", "hidden_copies", "bytes_a_logit"),
+    [
+        ({}, 16, 1, 4 + 8),
+        ({"temperature": 1.0}, 16, 1, 4 + 8 + 4 * 8),  # four tensors of float64 for the noise
+        ({"diffusion": a_diffusion(guidance_scale=1.0)}, 16, 2, 3 * 4 + 8),  # of both passes, and two made of them
+        ({"diffusion": a_diffusion(block_length=4)}, 8, 1, 4 + 8),
+        ({"diffusion": a_diffusion(remasking=Remasking.random)}, 4, 1, 4 + 8),  # where it writes alone: 2 a row
+    ],
+)
+def test_the_plain_modules_read_logits_at_the_masks_of_a_block(
+    changes: dict[str, Any], positions: int, hidden_copies: int, bytes_a_logit: int
+) -> None:
+    head = kept(a_run(engine=Engine.eager, **changes)) - 11 * HIDDEN - MLP
+    assert head == positions * (8 * 4 * hidden_copies + 10 * bytes_a_logit)
+
+
+@pytest.mark.parametrize(("guidance", "hidden_copies", "logits"), [(0.0, 2, 1), (1.0, 3, 2)])
+def test_the_compiled_engine_s_kernel_needs_the_logits_alone(guidance: float, hidden_copies: int, logits: int) -> None:
+    run = a_run(engine=Engine.compiled, device=Device.cuda, diffusion=a_diffusion(guidance_scale=guidance))
+    head = kept(run) - (64 << 20) - 7 * HIDDEN - MLP
+    assert head == 16 * (8 * 4 * hidden_copies + 10 * 4 * logits)
+
+
+def test_the_published_loop_runs_both_passes_of_guidance_at_once() -> None:
+    """Its logits are those of the whole canvas, 32 positions, in both passes and two tensors between them."""
+    run = a_run(engine=Engine.published, diffusion=a_diffusion(guidance_scale=1.0))
+    assert needed(run) == 2 * (4 * HIDDEN + MLP)
+    assert kept(run) == 2 * (11 * HIDDEN + MLP) + 32 * 10 * 4 * 4
+    plain = replace(run, engine=Engine.eager)  # which runs one after the other
+    assert needed(plain) == 4 * HIDDEN + MLP
+
+
+def test_the_scores_of_plain_attention_take_the_place_of_the_mlp_where_they_are_larger() -> None:
+    """4 heads, 16 x 16 pairs: twice in the model's type, and their softmax in float32."""
+    scores = 2 * 4 * 16 * 16 * (2 * 4 + 4)
+    run = a_run(engine=Engine.eager, attention=Attention.eager)
+    assert scores > MLP
+    assert needed(run) == 4 * HIDDEN + scores
+    assert kept(run) == 11 * HIDDEN + MLP + scores + HEAD
+
+
+@pytest.mark.parametrize(("part_tokens", "rows"), [(8, 1), (16, 1), (31, 1), (32, 2), (1000, 2)])
+def test_the_compiled_engine_runs_as_many_rows_at_a_time_as_fit_into_a_part_and_at_least_one(
+    part_tokens: int, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PART_TOKENS", part_tokens)
+    head = HEAD + 2 * 8 * 8 * 4
+    assert needed(a_run(engine=Engine.compiled)) == rows * (7 * HIDDEN + MLP) // 2 + head

@@ -193,6 +193,15 @@ def test_entropies_that_differ_are_flagged_for_perplexity_alone(entropy: float, 
     assert find_parity(repeating, BERTSCORE_F1).flags == ()
 
 
+def test_where_parity_is_not_reached_the_entropy_of_the_largest_k_is_looked_at() -> None:
+    pairing = sweep([5.0, 4.0])
+    smallest = {**pairing.by_steps, 16: rescored(pairing.by_steps[16], {"entropy_nats": 3.0})}
+    assert find_parity(replace(pairing, by_steps=smallest), PERPLEXITY).flags == ()
+    largest = {**pairing.by_steps, 32: rescored(pairing.by_steps[32], {"entropy_nats": 3.0})}
+    (flag,) = find_parity(replace(pairing, by_steps=largest), PERPLEXITY).flags
+    assert flag.startswith("entropy at K=32 is 0.50 nats below")
+
+
 def test_the_same_records_give_the_same_answer() -> None:
     pairing = sweep([3.2, 3.0, 2.9])
     assert find_parity(pairing, PERPLEXITY) == find_parity(pairing, PERPLEXITY)

@@ -94,3 +94,13 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert keep("one", FOUND) == FOUND
     assert kept("one") is None
+
+
+def test_copying_counts_bytes_read_and_written_and_a_product_two_operations_a_multiply_add(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each in a second."""
+    monkeypatch.setattr(module, "_copy_s", lambda *_: 1.0)
+    monkeypatch.setattr(module, "_product_s", lambda *_: 1.0)
+    expected = Ceilings(copy_bytes_per_s=2 * 256 * 2**20, matrix_flop_per_s=2 * 768**3)
+    assert measure_ceilings(CPU, torch.float32) == expected

@@ -1,10 +1,14 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from benchmark.dispatch.ledger import SweepReader, read_sweep
+from benchmark.dispatch.resume import resume_policy
+from benchmark.store.journal import Journal
 from crossover.errors import UserError
-from tests.sweeps import RUNS, a_sweep
+from tests.factories import a_record
+from tests.sweeps import RUNS, a_sweep, records_of
 
 
 def test_a_sweep_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -41,3 +45,19 @@ def test_each_ledger_is_read_once_and_a_closed_one_is_not_open(tmp_path: Path) -
     assert sweeps.open(besides=sweep.id) == []
     sweep.close()
     assert sweeps.open(besides="another") == []
+
+
+def test_a_ledger_whose_points_name_their_sweep_in_their_overrides_still_loads_and_resumes(tmp_path: Path) -> None:
+    sweep = a_sweep(tmp_path)
+    file = sweep.folder / "sweep.json"
+    ledger = json.loads(file.read_text())
+    for index, entry in enumerate(ledger["entries"]):
+        entry["overrides"] += ["sweep.id=sweep-1", f"sweep.index={index}"]
+        entry["config"] = '{"sweep": {"name": "grid", "id": "sweep-1", "index": 0}}'
+    file.write_text(json.dumps(ledger))
+    Journal(output_dir=tmp_path).write(a_record(RUNS[0]))
+    (older,) = SweepReader(tmp_path).open(besides="another")
+    assert [point.run for point in older.entries] == list(RUNS)
+    records = records_of(older)
+    records.refresh(older.indices)
+    assert list(resume_policy(older).done(records.of(older.indices))) == [RUNS[0].key]

@@ -131,21 +131,21 @@ def write_llada(folder: Path, *, shards: int = 1, seed: int = 0, **changes: Any)
     return write_checkpoint(folder, llada_settings(**changes), llada_tensors(seed), shards=shards)
 
 
-def write_encoder(folder: Path, *, seed: int = 0) -> Path:
-    """A random BERT of two layers, whose tokenizer of plain words knows no longest text."""
-    from transformers import BertConfig, BertModel
+def write_encoder(folder: Path, *, seed: int = 0, kind: str = "bert", positions: int = 512) -> Path:
+    """A random BERT or RoBERTa of two layers, whose tokenizer of plain words knows no longest text."""
+    from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel
 
-    config = BertConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=HIDDEN,
-        intermediate_size=MLP,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=HEADS,
-        max_position_embeddings=512,
-    )
+    sizes: dict[str, Any] = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": HIDDEN,
+        "intermediate_size": MLP,
+        "num_hidden_layers": LAYERS,
+    }
+    sizes |= {"num_attention_heads": HEADS, "max_position_embeddings": positions, "pad_token_id": MASK_ID}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        BertModel(config).save_pretrained(folder)
+        model = BertModel(BertConfig(**sizes)) if kind == "bert" else RobertaModel(RobertaConfig(**sizes))
+        model.save_pretrained(folder)
     _write_tokenizer(folder)
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "cls_token": "[end]", "sep_token": "[end]"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"pad_token": "[mask]"}))

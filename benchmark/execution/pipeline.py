@@ -26,7 +26,7 @@ from benchmark.measurement.stopping import Rule, first_is_outlier, interval_shar
 from benchmark.models.loaded import require_device
 from benchmark.models.loading import LanguageModel, end_ids
 from benchmark.quality.likelihood import likelihoods
-from benchmark.quality.score import Scorers, load_scorers, score
+from benchmark.quality.score import score_by_each
 from benchmark.roofline.estimate import Estimate, estimate_run, limits
 from benchmark.slurm.signals import Stopped
 from benchmark.util.progress import Report, Stage
@@ -36,7 +36,7 @@ from crossover.records.profile import Profile
 from crossover.records.record import Failure, FailureKind, Measurement, Memory, Record
 from crossover.records.run import Run
 from crossover.records.settings import Device
-from crossover.records.texts import DocumentLikelihood, Generated, Score
+from crossover.records.texts import DocumentLikelihood
 
 EXPECTED = {
     InfeasibleError: FailureKind.infeasible,
@@ -47,14 +47,6 @@ EXPECTED = {
 """Errors whose text is the reason that the record keeps, with the kind of failure that each is."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Quality:
-    """Scores, and why those of judge and encoder are missing, if they are."""
-
-    scores: tuple[Score, ...]
-    failure: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +105,7 @@ def measure_run(run: Run, models: ModelCache, report: Report, estimate: Estimate
     labelled, watched = judge([timed.conditions for timed in measured.samples], run.device, strict=run.strict)
     ends = frozenset() if loaded.tokenizer is None else end_ids(loaded.tokenizer)
     generated = read_back(prompts[: run.prompts.count], rows, measured.samples, loaded.tokenizer)
-    quality = _score(run, generated, ends, report)
+    quality = score_by_each(generated, ends, run.judge, run.encoder, run.device, report)
     latencies_s = [timed.timing.latency_s for timed in measured.samples]
     measurement = Measurement(
         samples=samples_of(measured.samples, rows, labelled, ends),
@@ -255,16 +247,6 @@ def _batch(prompts: list[Prompt], rows: tuple[int, ...], seed: int, device: torc
     return make_batch(
         [prompts[row].tokens for row in rows], [(seed << 32) + prompts[row].number for row in rows], device
     )
-
-
-def _score(run: Run, generated: tuple[Generated, ...], ends: frozenset[int], report: Report) -> _Quality:
-    """Score the timed texts. When a judge fails, its figures are missing and the measurement stays."""
-    try:
-        scores = score(generated, ends, load_scorers(run.judge, run.encoder, run.device), report)
-        return _Quality(scores=scores, failure=None)
-    except Exception as error:
-        log.exception("%s could not be scored", run.name)
-        return _Quality(scores=score(generated, ends, Scorers(), report), failure=f"{type(error).__name__}: {error}")
 
 
 def _memory(model: LanguageModel, measured: Measured) -> Memory:

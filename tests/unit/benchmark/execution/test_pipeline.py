@@ -20,7 +20,15 @@ from crossover.errors import UserError
 from crossover.records.record import Failure, FailureKind, Measurement, Record
 from crossover.records.run import Run
 from crossover.records.settings import Device, Encoder, Engine, HeldOut, Judge, Precision, Prompts
-from tests.checkpoints import END_ID, write_encoder, write_llama
+from tests.checkpoints import (
+    END_ID,
+    HIDDEN,
+    llama_settings,
+    llama_tensors,
+    write_checkpoint,
+    write_encoder,
+    write_llama,
+)
 from tests.factories import a_diffusion, a_run, an_autoregressive_run, from_json
 
 BOTH_BOUNDS = HeldOut(documents=2, samples=4, orders=3)
@@ -341,6 +349,14 @@ def test_a_checkpoint_that_is_not_there_is_an_error_in_the_users_words(autoregre
     found = failure(replace(autoregressive, model=replace(autoregressive.model, checkpoint="./nowhere")))
     assert found.kind is FailureKind.error
     assert found.message.startswith("checkpoint './nowhere': there is no such folder")
+
+
+def test_a_model_whose_weights_are_not_finite_makes_its_run_invalid(autoregressive: Run, tmp_path: Path) -> None:
+    tensors = llama_tensors() | {"model.norm.weight": torch.full((HIDDEN,), torch.inf)}
+    folder = write_checkpoint(tmp_path / "broken", llama_settings(), tensors)
+    found = failure(replace(autoregressive, model=replace(autoregressive.model, checkpoint=str(folder))))
+    assert found.kind is FailureKind.invalid
+    assert "model.safetensors holds numbers that are not finite (NaN or infinity) in model.norm.weight" in found.message
 
 
 def test_a_judge_that_fails_takes_its_own_figures_along_and_not_the_measurement(diffusion: Run) -> None:

@@ -1,26 +1,37 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
 import pytest
 
-from benchmark.models.checkpoint import is_remote, read_config, require_tokenizer, resolve, weight_files
+from benchmark.models.checkpoint import (
+    ASSETS,
+    advice,
+    find,
+    is_remote,
+    read_config,
+    require_tokenizer,
+    resolve,
+    weight_files,
+)
 from crossover.errors import UserError
 from tests.checkpoints import write_llama
 
 
 class FakeHub:
-    """A hub with a cache, either of which may have the one checkpoint that lies in `folder`."""
+    """A hub with a cache, either of which may have the one checkpoint in `folder`; the cache may have less."""
 
-    def __init__(self, folder: Path, *, cached: bool = False, online: bool = False) -> None:
-        self.folder, self.cached, self.online = folder, cached, online
+    def __init__(self, folder: Path, *, cached: bool = False, online: bool = False, cache: Path | None = None) -> None:
+        self.folder, self.cached, self.online = folder, cached or cache is not None, online
+        self.cache = cache or folder
         self.asked: list[dict[str, Any]] = []
 
     def __call__(self, checkpoint: str, *, local_files_only: bool = False, **options: Any) -> str:
         self.asked.append({"checkpoint": checkpoint, "cache": local_files_only, **options})
         if self.cached if local_files_only else self.online:
-            return str(self.folder)
+            return str(self.cache if local_files_only else self.folder)
         raise OSError("no route to the hub.\nsecond line")
 
 
@@ -92,6 +103,61 @@ def test_what_is_not_in_the_cache_is_downloaded_without_pickled_weights(
     assert [asked["cache"] for asked in hub.asked] == [True, False]
     assert hub.asked[1]["revision"] == "v1"
     assert not [pattern for pattern in hub.asked[1]["allow_patterns"] if pattern.endswith((".bin", ".py", "*"))]
+
+
+@pytest.mark.parametrize(
+    ("left", "lack"),
+    [
+        (("config.json",), "its tokenizer"),
+        (("config.json", "tokenizer.json"), "its weights"),
+        (("tokenizer.json", "model.safetensors"), "its config.json"),
+    ],
+)
+def test_a_cache_that_has_a_part_alone_is_completed_from_the_hub(
+    llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: tuple[str, ...], lack: str
+) -> None:
+    for name in left:
+        shutil.copy(llama / name, tmp_path)
+    hub = FakeHub(llama, cache=tmp_path, online=True)
+    assert ask(hub, monkeypatch) == llama
+    assert [asked["cache"] for asked in hub.asked] == [True, False]
+    with pytest.raises(
+        UserError, match=f"'someone/model' is on this machine without {lack} and the hub did not give it"
+    ):
+        ask(FakeHub(llama, cache=tmp_path), monkeypatch)
+
+
+def test_a_cache_without_a_shard_is_completed_from_the_hub(
+    llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (write_llama(tmp_path, shards=2) / "model-00002-of-00002.safetensors").unlink()
+    assert ask(FakeHub(llama, cache=tmp_path, online=True), monkeypatch) == llama
+
+
+def test_of_a_model_whose_config_alone_is_asked_for_the_cache_need_not_have_more(
+    llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(llama / "config.json", tmp_path)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", FakeHub(llama, cache=tmp_path))
+    assert find("someone/model", None, ("config.json",)) == tmp_path
+
+
+def test_what_to_do_depends_on_where_the_files_came_from(tmp_path: Path) -> None:
+    snapshot = tmp_path / "models--someone--model" / "snapshots" / ("0" * 40)
+    assert advice(snapshot) == "download it again with `hf download someone/model --force-download`"
+    assert advice(ASSETS / "tiny_llama") == "install the package again"
+    assert advice(tmp_path) == "copy or save the checkpoint to this folder again, whole"
+
+
+def test_a_file_is_no_folder(llama: Path) -> None:
+    with pytest.raises(UserError, match=r"model\.safetensors': this is a file: give the folder"):
+        resolve(str(llama / "model.safetensors"))
+
+
+def test_an_index_names_files_of_its_folder_alone(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "../b.safetensors"}}))
+    with pytest.raises(UserError, match=r"names '\.\./b\.safetensors', which is not a file of this folder"):
+        weight_files(tmp_path)
 
 
 def test_without_a_network_the_user_hears_how_to_get_the_checkpoint(

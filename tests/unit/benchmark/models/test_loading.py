@@ -146,6 +146,24 @@ def test_a_tokenizer_runs_no_code_of_the_checkpoint(tmp_path: Path) -> None:
     assert load_tokenizer(folder)("w5").input_ids == [5]
 
 
+def test_a_model_runs_no_code_of_its_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = {"AutoConfig": "evil.Evil", "AutoModelForCausalLM": "evil.Evil"}
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("somebody was asked"))
+    for write, family in ((write_llama, Family.autoregressive), (write_llada, Family.diffusion)):
+        folder = write(tmp_path / family, auto_map=code)
+        (folder / "evil.py").write_text(f"open({str(tmp_path / 'trace')!r}, 'w')\nclass Evil: pass\n")
+        load(folder, family)
+    assert not (tmp_path / "trace").exists()
+
+
+def test_a_tokenizer_that_cannot_be_read_is_named_in_one_line(tmp_path: Path) -> None:
+    folder = write_llama(tmp_path)
+    (folder / "tokenizer.json").write_text("{}")
+    with pytest.raises(UserError, match=r"its tokenizer cannot be read .*; copy or save the checkpoint") as refused:
+        load_tokenizer(folder)
+    assert "\n" not in str(refused.value)
+
+
 def test_a_checkpoint_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"it holds no tokenizer\.json"):
         load_tokenizer(tmp_path)

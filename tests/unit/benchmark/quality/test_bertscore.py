@@ -1,7 +1,10 @@
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from benchmark.quality import bertscore
 from benchmark.quality.bertscore import NOTHING, TextEncoder, load_encoder, locate
@@ -55,6 +58,53 @@ def test_without_text_all_three_are_0_and_the_others_keep_their_places(encoder: 
 def test_a_text_longer_than_the_encoder_reads_is_cut(encoder: TextEncoder) -> None:
     long = "w3 " * 512
     assert encoder.compare([long + "w9 " * 100], [long])[0].f1 == pytest.approx(1)
+
+
+def test_a_text_longer_than_the_encoders_positions_is_cut(tmp_path: Path) -> None:
+    narrow = load_encoder(small(write_encoder(tmp_path, positions=128)), Device.cpu)
+    long = "w3 " * 128
+    assert narrow.compare([long + "w9 " * 700], [long])[0].f1 == pytest.approx(1)
+
+
+def test_the_first_positions_of_a_roberta_are_not_for_texts(tmp_path: Path) -> None:
+    folder = write_encoder(tmp_path, kind="roberta", positions=40)
+    assert load_encoder(small(folder), Device.cpu).compare(["w3 " * 100], ["w3 " * 90])[0].f1 == pytest.approx(1)
+
+
+def test_a_tokenizer_that_cuts_at_the_left_does_so_no_longer(tmp_path: Path) -> None:
+    folder = write_encoder(tmp_path, positions=128)
+    file = folder / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"truncation_side": "left"}))
+    long = "w3 " * 128
+    assert load_encoder(small(folder), Device.cpu).compare([long + "w9 " * 700], [long])[0].f1 == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", ["bert", "evil"])
+def test_no_code_of_an_encoder_is_run_and_nobody_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    folder = write_encoder(tmp_path / "encoder")
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'trace')!r}, 'w')\nclass Evil: pass\n")
+    code = {"AutoConfig": "evil.Evil", "AutoModel": "evil.Evil", "AutoTokenizer": ["evil.Evil", "evil.Evil"]}
+    for name, changes in (("config.json", {"model_type": kind}), ("tokenizer_config.json", {})):
+        settings = json.loads((folder / name).read_text()) | changes | {"auto_map": code}
+        (folder / name).write_text(json.dumps(settings))
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("somebody was asked"))
+    if kind == "bert":
+        assert load_encoder(small(folder), Device.cpu).compare(["w3"], ["w3"])[0].f1 == pytest.approx(1)
+    else:
+        with pytest.raises(UserError, match="is of type 'evil', which takes code of its own"):
+            locate(small(folder))
+    assert not (tmp_path / "trace").exists()
+
+
+def test_an_encoder_whose_weights_are_not_finite_is_named(tmp_path: Path) -> None:
+    file = write_encoder(tmp_path) / "model.safetensors"
+    weights = load_file(file)
+    name = min(weights)
+    save_file(weights | {name: torch.full_like(weights[name], torch.nan)}, file, metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"encoder .*: its weight .* is not finite"):
+        load_encoder(small(tmp_path), Device.cpu)
 
 
 def test_the_layer_decides(folder: Path, encoder: TextEncoder) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from benchmark.models.loading import LanguageModel
 from benchmark.quality.perplexity import PerplexityJudge
+from crossover.errors import UserError
 from crossover.records.settings import Family
 from tests.checkpoints import random_model
 from tests.fakes import FakeModel
@@ -16,18 +17,28 @@ BEGIN = 1
 
 
 class LetterTokenizer:
-    """One token a letter: a is 2, b is 3 and so on; a text alone begins with a token of its own."""
+    """One token a letter: a is 2, b is 3 and so on; a text alone may have a token of its own before and behind it."""
 
-    def __init__(self, *, begins: bool = False) -> None:
-        self._begins = begins
+    def __init__(self, *, begins: bool = False, ends: bool = False) -> None:
+        self._begins, self._ends = begins, ends
+        self.backend_tokenizer = self
 
-    def __call__(self, text: str, *, add_special_tokens: bool = True) -> SimpleNamespace:
+    def no_truncation(self) -> None:
+        """Nothing is cut anyway."""
+
+    def no_padding(self) -> None:
+        """Nothing is filled anyway."""
+
+    def encode(self, text: str, *, add_special_tokens: bool = True) -> SimpleNamespace:
         begin = [BEGIN] if self._begins and add_special_tokens else []
-        return SimpleNamespace(input_ids=begin + [ord(letter) - ord("a") + 2 for letter in text])
+        end = [BEGIN] if self._ends and add_special_tokens else []
+        letters = [ord(letter) - ord("a") + 2 for letter in text]
+        mask = [1] * len(begin) + [0] * len(letters) + [1] * len(end)
+        return SimpleNamespace(ids=begin + letters + end, special_tokens_mask=mask)
 
 
-def judge(model: LanguageModel, *, begins: bool = False) -> PerplexityJudge:
-    tokenizer: Any = LetterTokenizer(begins=begins)
+def judge(model: LanguageModel, *, begins: bool = False, ends: bool = False) -> PerplexityJudge:
+    tokenizer: Any = LetterTokenizer(begins=begins, ends=ends)
     return PerplexityJudge(model=model, tokenizer=tokenizer)
 
 
@@ -125,3 +136,15 @@ def test_the_judges_first_token_stands_before_the_prompt_and_not_before_the_cont
     alone = judge(fake.model, begins=True).score("", "cd")
     assert alone is not None
     assert alone.tokens == 2
+
+
+@pytest.mark.parametrize(("given", "continuation"), [("abc", "defg"), ("", "defg")])
+def test_a_judges_tokenizer_that_appends_an_end_changes_nothing(given: str, continuation: str) -> None:
+    model = small(64)
+    assert judge(model, ends=True).score(given, continuation) == judge(model).score(given, continuation)
+
+
+def test_a_token_without_an_embedding_is_refused() -> None:
+    fake = FakeModel(vocabulary=5, logits=lambda _: [0.0] * 5)
+    with pytest.raises(UserError, match="its tokenizer gives token 5 and the model has embeddings for 0 to 4"):
+        judge(fake.model).score("abc", "d")

@@ -1,13 +1,18 @@
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+import pytest
+import torch
 
 from benchmark.quality.bertscore import BertScore
 from benchmark.quality.perplexity import Likelihood
-from benchmark.quality.score import Scorers, load_scorers, rescore, score
+from benchmark.quality.score import Quality, Scorers, load_scorers, rescore, score, score_by_each
 from benchmark.util.progress import Stage
-from crossover.records.settings import Device
+from crossover.records.settings import Device, Encoder, Judge, Precision
 from crossover.records.texts import Generated, Score
+from tests.checkpoints import HIDDEN, llama_settings, llama_tensors, write_checkpoint, write_encoder
 from tests.factories import a_run, a_score
 
 END = 9
@@ -109,3 +114,56 @@ def test_every_text_is_reported_before_it_is_judged() -> None:
 def test_without_judge_and_encoder_nothing_is_loaded() -> None:
     run = a_run(judge=None)
     assert load_scorers(run.judge, run.encoder, Device.cuda) == UNREAD
+
+
+def judge_of(folder: Path) -> Judge:
+    return Judge(checkpoint=str(folder), revision=None, precision=Precision.float32)
+
+
+def encoder_of(folder: Path) -> Encoder:
+    return Encoder(checkpoint=str(folder), revision=None, layer=1)
+
+
+def by_each(judge: Judge, encoder: Encoder) -> Quality:
+    texts = [Generated(prompt_id="a", prompt="w3 w4", continuation="w5 w6", reference="w7", tokens=(5, 6))]
+    return score_by_each(texts, ENDS, judge, encoder, Device.cpu, ignore)
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    return encoder_of(write_encoder(tmp_path_factory.mktemp("encoder")))
+
+
+def test_a_judge_that_fails_is_named_and_the_encoders_figures_stay(tmp_path: Path, encoder: Encoder) -> None:
+    found = by_each(judge_of(tmp_path / "nowhere"), encoder)
+    assert str(found.failure).startswith("the judge failed: checkpoint")
+    assert (found.scores[0].nll_nats, found.scores[0].bertscore_f1 is None) == (None, False)
+
+
+def test_an_encoder_that_fails_is_named_and_the_judges_figures_stay(tmp_path: Path, llama: Path) -> None:
+    found = by_each(judge_of(llama), encoder_of(tmp_path / "nowhere"))
+    assert str(found.failure).startswith("the encoder failed: checkpoint")
+    assert (found.scores[0].nll_nats is None, found.scores[0].bertscore_f1) == (False, None)
+
+
+def test_each_of_two_that_fail_is_named(tmp_path: Path) -> None:
+    found = by_each(judge_of(tmp_path / "no_judge"), encoder_of(tmp_path / "no_encoder"))
+    assert [part.split(":")[0] for part in str(found.failure).split("; ") if "failed" in part] == [
+        "the judge failed",
+        "the encoder failed",
+    ]
+    assert found.scores[0].entropy_nats > 0
+
+
+def test_a_judge_whose_weights_are_not_finite_judges_nothing(tmp_path: Path, encoder: Encoder) -> None:
+    tensors = llama_tensors() | {"model.norm.weight": torch.full((HIDDEN,), torch.nan)}
+    found = by_each(judge_of(write_checkpoint(tmp_path, llama_settings(), tensors)), encoder)
+    assert "the judge failed: checkpoint" in str(found.failure)
+    assert "not finite (NaN or infinity) in model.norm.weight" in str(found.failure)
+    assert found.scores[0].bertscore_f1 is not None
+
+
+def test_two_that_do_not_fail_leave_nothing_to_say(llama: Path, encoder: Encoder) -> None:
+    found = by_each(judge_of(llama), encoder)
+    assert found.failure is None
+    assert None not in (found.scores[0].nll_nats, found.scores[0].bertscore_f1)

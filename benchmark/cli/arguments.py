@@ -1,14 +1,17 @@
 """The words of the command line, before Hydra reads them: options to the front, and what Hydra would let through."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import NoReturn
 
 from benchmark.config.folder import BASE, options
-from benchmark.config.schema import Key, keys
+from benchmark.config.schema import keys
 from crossover.errors import UserError
 
 SWITCH = ("true", "false")
+CHOICE = re.compile(rf"(?!{BASE})['\"\w./ -]+")
+"""What the name of a choice may look like. A file whose name begins with an underscore is a part of others."""
 
 
 def arranged(words: Sequence[str]) -> list[str]:
@@ -18,7 +21,8 @@ def arranged(words: Sequence[str]) -> list[str]:
         UserError: when an option is not known or lacks its value, a switch has another value than true or false,
             or a group's choice is a part of others.
     """
-    _, overrides = _parser().parse_known_args(list(words))
+    options_given, overrides = _parser().parse_known_args(list(words))
+    _check_shown(options_given)
     for word in overrides:
         if word.startswith("-"):
             raise UserError(f"there is no option {word!r}: write KEY=VALUE, -m for a sweep, or --help for all keys")
@@ -33,42 +37,56 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> _Parser:
-    """Hydra's options, as `--hydra-help` lists them."""
+    """Hydra's options, as `--hydra-help` lists them, but for running a job from a file of Hydra's again."""
     parser = _Parser(prog="benchmark", add_help=False)
-    for names in (
-        ("--multirun", "-m"),
-        ("--run", "-r"),
-        ("--resolve",),
-        ("--hydra-help",),
-        ("--version",),
-        ("--shell-completion", "-sc"),
-    ):
-        parser.add_argument(*names, action="store_true")
-    for names in (
-        ("--package", "-p"),
-        ("--config-path", "-cp"),
-        ("--config-name", "-cn"),
-        ("--config-dir", "-cd"),
-        ("--experimental-rerun",),
-    ):
+    for option in ("--resolve", "--hydra-help", "--version"):
+        parser.add_argument(option, action="store_true")
+    for names in (("--package", "-p"), ("--config-path", "-cp"), ("--config-name", "-cn"), ("--config-dir", "-cd")):
         parser.add_argument(*names)
-    parser.add_argument("--cfg", "-c", choices=["job", "hydra", "all"])
+    command = parser.add_mutually_exclusive_group()
+    for names in (("--multirun", "-m"), ("--run", "-r"), ("--shell-completion", "-sc")):
+        command.add_argument(*names, action="store_true")
+    command.add_argument("--cfg", "-c", choices=["job", "hydra", "all"])
     kinds = ["all", "config", "defaults", "defaults-tree", "plugins", "searchpath"]
-    parser.add_argument("--info", "-i", nargs="?", const="all", choices=kinds)
+    command.add_argument("--info", "-i", nargs="?", const="all", choices=kinds)
     return parser
 
 
+def _check_shown(given: argparse.Namespace) -> None:
+    """Refuse options of --cfg without it, and a part that the configuration does not have."""
+    if given.cfg is None and (given.resolve or given.package):
+        option = "--resolve" if given.resolve else f"--package {given.package}"
+        raise UserError(f"{option} is for showing the configuration: give --cfg job with it")
+    parts = list(dict.fromkeys([key.name.partition(".")[0] for key in keys()] + ["hydra"]))
+    if given.package and given.package.partition(".")[0] not in parts:
+        raise UserError(f"--package {given.package} is no part of the configuration: give one of {', '.join(parts)}")
+
+
 def _check(override: str) -> None:
-    name, _, given = override.lstrip("+").partition("=")
-    values = given.split(",")
-    offered = options().get(name)
-    if offered and (base := next((value for value in values if value.startswith(BASE)), None)):
-        raise UserError(f"{name}={base} is a part of other choices: choose one of {', '.join(offered)}")
-    if any(key.name == name and _is_switch(key) for key in keys()):
-        for value in values:
-            if value.strip().isdigit():
-                raise UserError(f"{name}={value} is not allowed: give {' or '.join(SWITCH)}")
+    name, equals, given = override.lstrip("+").partition("=")
+    if equals and not name:
+        raise UserError(f"{override!r} cannot be read: write KEY=VALUE")
+    if override.startswith("~") and not override.startswith("~hydra"):
+        raise UserError(f"{override} is not allowed, since every key has a value: give another, KEY=VALUE")
+    if name == "hydra.job.chdir" and given.lower() != "false":
+        raise UserError(f"{override} is not allowed: output_dir=FOLDER says where results go, and jobs start here")
+    if name in (offered := options()):
+        _check_choice(name, given, offered[name])
+    elif any(key.name == name and key.kind is bool for key in keys()):
+        _check_switch(name, given)
 
 
-def _is_switch(key: Key) -> bool:
-    return key.field.type is bool
+def _check_choice(group: str, given: str, offered: Sequence[str]) -> None:
+    """Refuse what is no name of a choice. Hydra's own functions, such as glob(*), are left to it."""
+    if "(" in given or given.startswith("{"):
+        return
+    for value in given.split(","):
+        if not CHOICE.fullmatch(value) or value == "null":
+            raise UserError(f"{group}={value} is not known; choose one of {', '.join(offered)}")
+
+
+def _check_switch(name: str, given: str) -> None:
+    """Refuse numbers, which Hydra takes for true."""
+    for value in given.split(","):
+        if value.strip().lstrip("+-").isdigit():
+            raise UserError(f"{name}={value} is not allowed: give {' or '.join(SWITCH)}")

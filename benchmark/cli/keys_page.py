@@ -2,10 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from operator import attrgetter
-from types import NoneType
-from typing import Any, get_args, get_type_hints
 
 from benchmark.cli.help import as_typed
 from benchmark.config.convert import config_of
@@ -53,21 +50,10 @@ def page() -> str:
 
 def _values(key: Key, usual: Config) -> list[str]:
     """A key's type, default and allowed values."""
-    kind, is_optional = _type(key.name)
-    members = key.listed or (tuple(kind) if issubclass(kind, StrEnum) else ())
-    name = "one of a list" if members else TYPES[kind]
-    allowed = ", ".join(map(_code, members)) or key.field.metadata["allowed"]
+    name = "one of a list" if key.members else TYPES[key.kind]
+    allowed = ", ".join(map(_code, key.members)) or key.field.metadata["allowed"]
     default = attrgetter(key.name)(usual)
-    return [f"{name} or null" if is_optional else name, _code(as_typed(default)), allowed]
-
-
-def _type(name: str) -> tuple[type[Any], bool]:
-    """The type of a key's values, and whether it may be null."""
-    schema: Any = Config
-    for part in name.split("."):
-        schema = get_type_hints(schema)[part]
-    kinds = get_args(schema) or (schema,)
-    return next(kind for kind in kinds if kind is not NoneType), NoneType in kinds
+    return [f"{name} or null" if key.is_optional else name, _code(as_typed(default)), allowed]
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

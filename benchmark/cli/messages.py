@@ -8,8 +8,8 @@ from dataclasses import fields, is_dataclass
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from benchmark.config.folder import BASE
-from benchmark.config.schema import Config
+from benchmark.config.folder import BASE, options
+from benchmark.config.schema import Config, groups, keys
 from crossover.errors import UserError
 
 
@@ -28,15 +28,15 @@ def complaint(error: BaseException) -> str | None:
 
 def _reworded(text: str) -> str:
     for pattern, reword in REWORDINGS.items():
-        if match := re.search(pattern, text, re.DOTALL):
-            return reword(match)
+        if (match := re.search(pattern, text, re.DOTALL)) and (line := reword(match)):
+            return line
     return " ".join(text.split())
 
 
 def _unknown_option(match: re.Match[str]) -> str:
     group, name = match.groups()
-    options = re.findall(rf"^\t(?!{BASE})([\w/]+)$", match.string, re.MULTILINE)
-    return f"{group}={name} is not known{_guess(name, options)}; choose one of {', '.join(options)}"
+    names = re.findall(rf"^\t(?!{BASE})([\w/]+)$", match.string, re.MULTILINE)
+    return f"{group}={name} is not known{_guess(name, names)}; choose one of {', '.join(names)}"
 
 
 def _unknown_key(match: re.Match[str]) -> str:
@@ -52,6 +52,20 @@ def _unknown_key(match: re.Match[str]) -> str:
     holder = getattr(Config(), group, None) if dot else Config()
     known = [group + dot + field.name for field in fields(holder)] if is_dataclass(holder) else []
     return f"there is no key {key!r}{_guess(key, known)}; the keys are {', '.join(known)}"
+
+
+def _wrong_value(match: re.Match[str]) -> str | None:
+    """The line for a value that a key of ours does not take; None for a key of Hydra's."""
+    name, value = match[1].lstrip("+"), match[2]
+    for key in keys():
+        if key.name == name:
+            kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+            allowed = f"one of {', '.join(key.members)}" if key.members else kinds[key.kind]
+            return f"{name}={value} is not allowed: give {allowed}{' or null' if key.is_optional else ''}"
+    if name in groups():
+        inside = ", ".join(key.name for key in keys() if key.name.startswith(f"{name}."))
+        return f"{name}={value} is not allowed, since {name} is a group: set one of {inside}"
+    return None
 
 
 def _wrong_type(match: re.Match[str]) -> str:
@@ -88,6 +102,33 @@ def _no_name(_: re.Match[str]) -> str:
     return "a group takes a name, as in judge=none or model=tiny_llada: --help lists the groups and their names"
 
 
+def _tilde(match: re.Match[str]) -> str:
+    return f"{match[1]} is not allowed, since ~ is known to a shell alone: write the folder out, or $HOME/..."
+
+
+def _no_source(match: re.Match[str]) -> str:
+    key = _full_key(match)
+    key = "output_dir" if key.startswith("hydra.") else key  # Hydra's folders are in it
+    return (
+        f"{key} takes its value from ${{{match[1]}}}, which is not known: give a value,"
+        " or the name of a key of docs/keys.md"
+    )
+
+
+def _no_config(match: re.Match[str]) -> str:
+    return (
+        f"--config-name {match[1]}: the folder of the configuration has no such file; leave it out, or name one there"
+    )
+
+
+def _no_group(match: re.Match[str]) -> str:
+    return f"there is no group {match[1]!r}{_guess(match[1], groups())}: choose from {', '.join(options())}"
+
+
+def _superfluous_plus(match: re.Match[str]) -> str:
+    return f"{match[1]!r} is there already: leave out the +, {match[1]}=VALUE"
+
+
 def _full_key(match: re.Match[str]) -> str:
     key = re.search(r"full_key: (\S+)", match.string)
     return key[1] if key else "a value"
@@ -98,9 +139,18 @@ def _guess(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-REWORDINGS: dict[str, Callable[[re.Match[str]], str]] = {
+REWORDINGS: dict[str, Callable[[re.Match[str]], str | None]] = {
     r"Could not find '([\w/]+)/([^']*)'": _unknown_option,
     r"Key '[^']+' (?:is not in struct|not in)": _unknown_key,
+    r"Error merging override ([\w.+/]+)=([^\n]*)": _wrong_value,
+    r"UserError raised while resolving interpolation: ([^\n]*)": lambda match: match[1],
+    r"Interpolation key '([^']*)' not found": _no_source,
+    r"Unsupported interpolation type (\S+)": _no_source,
+    r"Cannot find primary config '([^']*)'": _no_config,
+    r"Could not override '([^']*)'": _no_group,
+    r"Could not append to config. An item is already at '([^']*)'": _superfluous_plus,
+    r"Multiple values for ([\w/]+)\.": _superfluous_plus,
+    r"LexerNoViableAltException: ([^\n]*=~[^\n]*)": _tilde,
     r"Invalid value '([^']*)', expected one of \[(.*?)\]": _wrong_choice,
     r"Value '([^']*)' of type '\w+' (?:could not be converted to|is not convertible to) (\w+)": _wrong_type,
     r"Value '([^']*)' is not a valid (bool)": _wrong_type,

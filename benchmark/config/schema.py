@@ -6,7 +6,8 @@
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
@@ -203,6 +204,22 @@ class Key:
     def listed(self) -> tuple[str, ...]:
         """The values of a key of `choice`; of any other key none."""
         return tuple(map(str, self.field.metadata.get("listed", ())))
+
+    @property
+    def kind(self) -> type:
+        """The type of its values, null apart."""
+        kinds: tuple[type, ...] = get_args(self.field.type) or (self.field.type,)
+        return next(kind for kind in kinds if kind is not NoneType)
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether it may be null."""
+        return NoneType in get_args(self.field.type)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Its values, where they can be listed."""
+        return self.listed or (tuple(map(str, self.kind)) if issubclass(self.kind, StrEnum) else ())
 
 
 def keys() -> Iterator[Key]:

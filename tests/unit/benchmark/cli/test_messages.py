@@ -38,10 +38,7 @@ def complain(*overrides: str) -> str | None:
         ),
         (
             "output_dir=~/x",
-            (
-                "an override cannot be read (LexerNoViableAltException: output_dir=~/x):"
-                " put values with other than plain characters in quotes, \"KEY='VALUE'\""
-            ),
+            "output_dir=~/x is not allowed, since ~ is known to a shell alone: write the folder out, or $HOME/...",
         ),
         ("steps", "'steps' cannot be read: write KEY=VALUE, or with -m KEY=A,B for several values"),
         (

@@ -1,0 +1,102 @@
+"""Wrong words end in one line before anything runs, and options may stand anywhere."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmark.cli.arguments import arranged
+from crossover.errors import UserError
+from tests.benchmarks.wrong_inputs import COUNT, Wrong, generate, run
+
+LINES = {
+    "~steps": "~steps is not allowed, since every key has a value: give another, KEY=VALUE",
+    "steps=null": "steps=null is not allowed: give a whole number",
+    "block_length={a:1}": "block_length={a:1} is not allowed: give a whole number or null",
+    "model.name={a:1}": "model.name={a:1} is not allowed: give a text",
+    "profile=2": "profile=2 is not allowed: give true or false",
+    "-m profile=true,2": "profile=2 is not allowed: give true or false",
+    "stopping=3": (
+        "stopping=3 is not allowed, since stopping is a group: set one of stopping.least, stopping.interval,"
+        " stopping.budget_s"
+    ),
+    "steps=${nope}": (
+        "steps takes its value from ${nope}, which is not known: give a value, or the name of a key of docs/keys.md"
+    ),
+    "judge=[1]": "judge=[1] is not known; choose one of none, tiny",
+    "hardware=_slurm": "hardware=_slurm is not known; choose one of a100, cpu, gpu, isolated, local, slurm_cpu",
+    "=3": "'=3' cannot be read: write KEY=VALUE",
+    "hydra=nope": (
+        "there is no group 'hydra': choose from encoder, hardware, judge, likelihood, model, precision, prompts, sweep,"
+        " tracking"
+    ),
+    "+steps=3": "'steps' is there already: leave out the +, steps=VALUE",
+    "-x": "there is no option '-x': write KEY=VALUE, -m for a sweep, or --help for all keys",
+    "--resolve": "--resolve is for showing the configuration: give --cfg job with it",
+    "hydra.job.chdir=true": (
+        "hydra.job.chdir=true is not allowed: output_dir=FOLDER says where results go, and jobs start here"
+    ),
+    "output_dir=": "output_dir= has no value: give a folder, such as output_dir=outputs",
+    "output_dir='~/x'": (
+        "output_dir=~/x is not allowed, since ~ stands for a folder in a shell alone:"
+        ' write the folder out, or output_dir="$HOME/..."'
+    ),
+    "output_dir=~/x": (
+        "output_dir=~/x is not allowed, since ~ is known to a shell alone: write the folder out, or $HOME/..."
+    ),
+    "sweep.name='[/x]'": (
+        "sweep.name=[/x] is not allowed: give letters, digits, '.', '_' and '-', the first a letter or digit"
+    ),
+    "seed=2147483648": "seed=2147483648 is not allowed: give a whole number of at most 2147483647",
+    "hardware.device=cpu hardware.gpu=H100": (
+        "hardware.gpu=H100 is not allowed with hardware.device=cpu: give hardware.gpu=null, or another hardware.device"
+    ),
+    "detach=true": (
+        "detach=true is for jobs on a cluster, and these points run on this machine:"
+        " leave it out, or give hardware=a100"
+    ),
+    "encoder.layer=3": "encoder.layer=3 needs an encoder: give encoder=minilm or encoder.checkpoint=FOLDER",
+    "likelihood.samples=4": "likelihood.samples=4 needs documents to score: give likelihood=on",
+    "stopping.least=-5 repeats=3": "stopping.least=-5 is not allowed: give a number of at least 1",
+    "model.revision=main": (
+        "model.revision=main is for checkpoints on the hub, and model.checkpoint is builtin:tiny_llada:"
+        " leave the revision out, or give a hub id"
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "line"), LINES.items(), ids=LINES)
+def test_a_wrong_command_ends_with_2_and_one_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["benchmark"])
+    wrong = Wrong(kind="", words=tuple(words.split(" ")))
+    ended = run(wrong)
+    assert not ended.faults(wrong), ended
+    assert ended.err == f"error: {line}\n"
+    assert not list(tmp_path.rglob("records"))
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize("words", ["--cfg nope", "--cfg job -m", "--cfg job -p nope"])
+def test_a_wrong_option_is_named_with_what_is_allowed(words: str) -> None:
+    with pytest.raises(UserError, match=words.rsplit(maxsplit=1)[-1]) as refused:
+        arranged(words.split())
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("words", ["-m steps=2,4 batch=1", "steps=2,4 -m batch=1", "steps=2,4 batch=1 --multirun"])
+def test_options_may_stand_anywhere(words: str) -> None:
+    assert arranged(words.split())[1:] == ["steps=2,4", "batch=1"]
+    assert arranged(words.split())[0] in {"-m", "--multirun"}
+
+
+def test_what_hydra_takes_stays_as_it_is() -> None:
+    words = ["--cfg", "job", "-p", "model", "model=glob(tiny*)", "judge.checkpoint='a b'", "profile=true", "profile=no"]
+    assert arranged(words) == words
+    assert arranged(["~hydra.launcher.additional_parameters.exclusive"])
+
+
+def test_there_are_five_hundred_wrong_command_lines_and_always_the_same() -> None:
+    assert len(set(generate(COUNT))) == COUNT
+    assert generate(COUNT) == generate(COUNT)

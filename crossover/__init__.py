@@ -1,1 +1,1 @@
-"""What everything stands on: records, errors for users, and how a program speaks to the terminal."""
+"""The base of all packages: records, errors for users, and output to the terminal."""

@@ -1,3 +1,3 @@
-"""How sure every stated interval is, in measuring as in analysing."""
+"""The confidence level of every interval, in the benchmark and in the analysis."""
 
 LEVEL = 0.95

@@ -1,8 +1,8 @@
-"""The errors that more than one part of the program knows, and how the errors of others are quoted."""
+"""The errors that more than one part of the program knows, and how errors of libraries are quoted."""
 
 
 class UserError(Exception):
-    """Something the user can mend. Its text is one line: what was given, what is allowed, what to do."""
+    """An error that the user can mend. Its text is one line: what was given, what is allowed, what to do."""
 
 
 class InfeasibleError(Exception):
@@ -14,10 +14,10 @@ class BrokenProtocolError(Exception):
 
 
 class DisturbedError(Exception):
-    """A run that was to be left alone and was not. Its text is the reason that its record keeps."""
+    """A run that the machine disturbed although it was strict. Its text is the reason that its record keeps."""
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says, to stand inside a sentence of ours; its type where it says nothing."""
+    """The first line of an error's text, to quote in a sentence; the error's type where it has no text."""
     lines = str(error).strip().splitlines()
     return lines[0].strip().rstrip(".:") if lines else type(error).__name__

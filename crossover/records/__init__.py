@@ -1,1 +1,1 @@
-"""What a run is and what it leaves behind: all that the benchmark, which writes records, and the analysis share."""
+"""Runs and their records: the data that the benchmark, which writes records, shares with the analysis."""

@@ -24,7 +24,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What was read of the machine around one sample and, where it lasts long enough, during it. Unknown is null.
+    """Readings of the machine around one sample and, where it lasts long enough, during it. Unknown is null.
 
     Attributes:
         sm_mhz_before, sm_mhz_after: SM clock right before the sample (an idle GPU's), and right after its end.
@@ -36,7 +36,7 @@ class Conditions:
         foreign_processes: processes on the GPU that are not this one.
         foreign_gpu_bytes: memory in use on the GPU that this process's allocator does not hold.
         foreign_cpu_cores: CPU time of all other processes over time: 1.0 is one core kept busy.
-        watched_cpu_cores: on how many cores that was counted, those of this process; null is all of the machine.
+        watched_cpu_cores: number of cores on which that was counted, those of this process; null is all cores.
     """
 
     sm_mhz_before: int | None = None
@@ -66,7 +66,7 @@ class LabelCount:
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """What the labels of all samples come to. `why` is null where nothing is to be said."""
+    """The verdict on a run by the labels of its samples. `why` is null where there is no reason to name."""
 
     verdict: Verdict
     why: str | None
@@ -99,7 +99,7 @@ class Card:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """Where a run ran, and with which engine and attention kernel. What could not be found out is null.
+    """The machine, software, engine and attention kernel of a run. What is not known is null.
 
     Attributes:
         dirty: whether the checkout had changes that are in no commit.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """A run held against its device. See docs/protocol.md for what is counted.
+    """A run's speed against the ceilings of its device. docs/protocol.md says what is counted.
 
     Attributes:
         copy_bytes_per_s, matrix_flop_per_s: the device's ceilings, measured on it.
@@ -58,7 +58,7 @@ class Energy:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """Where time, memory and energy go, from passes of their own. What a device cannot tell is null or empty.
+    """Where time, memory and energy go, by generations after the samples. What a device cannot tell is null or empty.
 
     Attributes:
         latency_s: the profiled generation, slowed down by the profiler; shares are of this.

@@ -1,6 +1,6 @@
 """Rebuild frozen dataclasses from the plain data that `dataclasses.asdict` made of them.
 
-What a class is made of is looked up once: a folder of ten thousand records holds millions of values.
+The fields of a class are looked up once: a folder of ten thousand records holds millions of values.
 """
 
 import types
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 Converter = Callable[[object, str], Any]
-"""From plain data, and the name of its place, to a value."""
+"""Makes a value from plain data and the name of its field, which errors quote."""
 
 PLAIN = (float, int, str)
 
@@ -38,7 +38,7 @@ def build(kind: type[T], data: object) -> T:
 
 @cache
 def _converters(kind: type) -> tuple[dict[str, tuple[frozenset[type], Converter, str]], frozenset[str]]:
-    """Of each field, the types that stay as they are, its converter, its name; and the fields without a default."""
+    """For each field the types that need no conversion, its converter and its name; and the fields without a default."""
     assert is_dataclass(kind)
     hints = typing.get_type_hints(kind)
     converters = {
@@ -77,7 +77,7 @@ def _nested(kind: type, value: object, where: str) -> object:
 
 
 def _sequence(convert: Converter, plain: type | None, value: object, where: str) -> tuple[object, ...]:
-    """The items, converted; as they are, at the speed of C, when all are plainly of the right type."""
+    """The items, converted. When all are of the right type already, they are returned as they are, at the speed of C."""
     if not isinstance(value, list):
         raise ValueError(f"{where}: expected a list, found {type(value).__name__}")  # noqa: TRY004 (as documented)
     if plain is not None and set(map(type, value)) <= {plain}:

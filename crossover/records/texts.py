@@ -1,4 +1,4 @@
-"""What a run wrote, and how good it is: texts, their scores, and the likelihood of the true ones."""
+"""The texts of a run, their scores, and the likelihood of the true continuations."""
 
 from dataclasses import dataclass
 

@@ -1,1 +1,1 @@
-"""Crossover's plugins, found by Hydra because they lie in `hydra_plugins`."""
+"""Crossover's plugins. Hydra finds them because they are in the package `hydra_plugins`."""

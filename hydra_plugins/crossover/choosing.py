@@ -1,4 +1,4 @@
-"""Which launcher a sweep has: that of its points, who must agree on one.
+"""Choose the launcher of a sweep: the one that all its points have.
 
 Hydra chooses a launcher before it looks at what is swept: with `hardware=a,b` it takes the default's for all points.
 """
@@ -20,7 +20,7 @@ class _Seen:
 
     @property
     def settings(self) -> dict[str, object]:
-        """The launcher's settings as written, since what they resolve to may be a moment."""
+        """The launcher's settings as written, since some of them resolve to the present time."""
         return {str(name): value for name, value in OmegaConf.to_container(self.launcher, resolve=False).items()}  # type: ignore[union-attr]  # a DictConfig's is a dict
 
 
@@ -31,7 +31,7 @@ class OneLauncher:
         self._seen: _Seen | None = None
 
     def see(self, hydra: DictConfig) -> None:
-        """Look at Hydra's part of a point's configuration.
+        """Add a point, by Hydra's part of its configuration.
 
         Raises:
             UserError: when this point's launcher is not that of the points before it.
@@ -52,7 +52,7 @@ class OneLauncher:
 
 
 def _differing(one: _Seen, other: _Seen) -> str:
-    """What two points ask for that one sweep cannot give both."""
+    """The choices of two points that one sweep cannot have both."""
     key = "hydra/launcher"
     first, second = one.choices[key], other.choices[key]
     if first == second:

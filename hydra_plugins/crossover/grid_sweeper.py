@@ -66,7 +66,7 @@ class GridSweeper(Sweeper):
     def run_grid(
         self, grid: list[list[str]], compose: Callable[[Sequence[str]], DictConfig], hand_out: "HandOut"
     ) -> None:
-        """Plan the grid, launch it, and show what became of it."""
+        """Plan the grid, launch it, and show its outcome."""
         from benchmark.sweep.run_grid import run_grid
 
         run_grid(grid, compose=compose, hand_out=hand_out)

@@ -1,7 +1,7 @@
 """Launchers that hand out points of a sweep's ledger.
 
-Our sweepers give them the sweep and the points' indices. What a point is stands in the ledger, so nothing is composed
-or pickled for a job.
+Our sweepers give them the sweep and the points' indices. The ledger holds the points, so nothing is composed or pickled
+for a job.
 """
 
 from abc import abstractmethod
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class LedgerLauncher(Launcher):
-    """What our launchers share: they take points of a ledger from our sweepers, and no overrides from others."""
+    """The base of our launchers: they take points of a ledger from our sweepers, and no overrides from others."""
 
     def __init__(self, **parameters: object) -> None:
         self._parameters = {
@@ -34,7 +34,7 @@ class LedgerLauncher(Launcher):
         """Hydra's way to say what is launched: nothing of it is needed here."""
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Refuse overrides, which a sweeper that is not ours gives.
+        """Refuse overrides: only another sweeper gives them.
 
         Raises:
             UserError: always.
@@ -50,7 +50,7 @@ class LedgerLauncher(Launcher):
 
 
 class InlineLauncher(LedgerLauncher):
-    """In this process, one after another."""
+    """Runs points in this process, one after another."""
 
     def hand_out(self, context: "SweepContext", indices: Sequence[int], settings: "Settings") -> None:
         """Run points, each to its record."""
@@ -61,7 +61,7 @@ class InlineLauncher(LedgerLauncher):
 
 
 class IsolatedLauncher(LedgerLauncher):
-    """In processes of their own on this machine, one after another."""
+    """Runs points in processes of their own on this machine, one after another."""
 
     def hand_out(self, context: "SweepContext", indices: Sequence[int], settings: "Settings") -> None:
         """Run points, each to its record."""
@@ -71,7 +71,7 @@ class IsolatedLauncher(LedgerLauncher):
 
 
 class SlurmLauncher(LedgerLauncher):
-    """As an array of SLURM jobs."""
+    """Runs points as an array of SLURM jobs."""
 
     def hand_out(self, context: "SweepContext", indices: Sequence[int], settings: "Settings") -> None:
         """Submit points; wait for their records unless the sweep is detached.
@@ -96,7 +96,7 @@ class SlurmLauncher(LedgerLauncher):
 
 
 NOT_SUBMITTED = frozenset({"submitit_folder", "max_num_timeout", "stderr_to_stdout", "tasks_per_node", "nodes"})
-"""Of the stock launcher's settings, those that have one value here."""
+"""The settings of the stock launcher that have one value here."""
 
 
 @dataclass

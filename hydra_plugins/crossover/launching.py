@@ -1,8 +1,8 @@
 """Hand points of a sweep to the launcher that the configuration names.
 
 Our own launchers take the sweep and the points' indices. Any other launcher of Hydra's, such as submitit's, takes
-overrides: it composes them once more, in its job, and calls a task there. The task carries the path of the batch that
-its points are noted in; which task of the batch it is, it knows by `hydra.job.num`.
+overrides: it composes them once more, in its job, and calls a task there. The task has the path of the batch that holds
+its points, and `hydra.job.num` is its number in the batch.
 """
 
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ from crossover.records.record import Record
 
 STAMP = "%Y%m%dT%H%M%S.%f"
 BROKEN = ".json.broken"
-"""How the name of a file ends that was to be a record and cannot be read."""
+"""The ending of a record's file that cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Journal:
 
     @property
     def folder(self) -> Path:
-        """Where the records lie."""
+        """The folder of the records."""
         return self.output_dir / "records"
 
     def prepare(self) -> None:
@@ -47,7 +47,7 @@ class Journal:
         return self.folder / f"{record_name(key, started_at)}.json"
 
     def write(self, record: Record) -> Path:
-        """Put the record on disk, in one step that either happens or does not.
+        """Put the record on disk in one step, whole or not at all.
 
         Raises:
             FileExistsError: when there is a record with this key and start.
@@ -69,12 +69,12 @@ class Journal:
 
 
 def record_name(key: str, started_at: str) -> str:
-    """What a record's file is called, without its ending."""
+    """The name of a record's file, without its ending."""
     return f"{key}-{datetime.fromisoformat(started_at).strftime(STAMP)}"
 
 
 def started(file: Path) -> datetime:
-    """When the run of a record's file began, by its name; the end of time for a name that says nothing."""
+    """The time at which the run of a record's file began, by the file's name; the end of time for another name."""
     try:
         return datetime.strptime(file.stem.partition("-")[2], STAMP).replace(tzinfo=UTC)
     except ValueError:

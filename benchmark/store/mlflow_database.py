@@ -1,7 +1,8 @@
-"""MLflow's database file: made and migrated under another name and put in place whole, and told where artifacts lie.
+"""MLflow's database file. It is made and migrated under another name, and renamed when it is whole.
 
-MLflow makes the schema of a new file in dozens of steps, and so does it migrate that of an older version. A process
-that is killed between two of them would leave a file that MLflow neither uses nor repairs.
+MLflow makes the schema of a new file in dozens of steps, and migrates an older schema in as many. A process that is
+killed between two steps would leave a file that MLflow neither uses nor repairs. This module also corrects the folder
+of the artifacts when the output folder was moved.
 """
 
 import glob
@@ -22,7 +23,7 @@ BESIDE = ("-journal", "-wal", "-shm")
 
 
 def ready_database(file: Path) -> None:
-    """Make sure that `file` is a whole database of the installed MLflow; one that was left half made is made anew.
+    """Make sure that `file` is a whole database of the installed MLflow; a half-made database is replaced.
 
     Raises:
         OSError: when it cannot be written.

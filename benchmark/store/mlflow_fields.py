@@ -1,4 +1,4 @@
-"""What of a record goes into its MLflow run: parameters, tags, texts, and the saved view of the table."""
+"""The parts of a record that its MLflow run shows: parameters, tags, texts; and the saved view of the table."""
 
 import json
 from dataclasses import asdict
@@ -63,7 +63,7 @@ def labels(record: Record) -> dict[str, str]:
 
 
 def _facts(known: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """What is known, as tags; facts of facts are named by both: card.form."""
+    """The known facts as tags. A fact inside another is named by both, such as card.form."""
     tags: dict[str, str] = {}
     for name, value in known.items():
         if isinstance(value, dict):
@@ -76,7 +76,7 @@ def _facts(known: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def as_markdown(generated: tuple[Generated, ...]) -> str:
-    """The texts as a person reads them: prompt, what the model wrote, what the author wrote."""
+    """The texts in Markdown: prompt, the model's continuation, the author's continuation."""
     return "\n\n".join(
         f"## {text.prompt_id}\n\n**Prompt:** {text.prompt}\n\n**Generated:** {text.continuation}\n\n"
         f"**Reference:** {text.reference}"

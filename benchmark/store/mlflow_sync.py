@@ -1,9 +1,9 @@
 """Bring an MLflow store to the state of the journal, which is the truth.
 
-Afterwards the store has exactly one run for each measured record, and for each point that was not measured yet
-exactly one, of its newest failure. What a killed job left half logged is completed; doubles and runs of records that
-are gone or superseded are withdrawn. Doing it again changes nothing, and it may be done while jobs run: whoever logs
-a record holds its file meanwhile.
+Afterwards the store has exactly one run for each measured record, and exactly one, that of its newest failure, for
+each point that was not measured yet. A run that a killed job left half logged is completed. Doubles, and runs of
+records that are gone or superseded, are withdrawn. A second synchronisation changes nothing. It may run beside jobs,
+since a program that logs a record locks the record's file meanwhile.
 """
 
 import time
@@ -24,19 +24,19 @@ UNLIMITED_S = 24 * 3600.0
 
 
 def _silent(_done: int, _total: int) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Synced:
-    """What became of the records: each count is of runs.
+    """The result of a synchronisation, in numbers of runs.
 
     Attributes:
-        added: logged now, whole.
-        kept: were there already.
-        withdrawn: taken out: doubles, half-logged ones, those of superseded failures and of records that are gone.
-        left: still missing, because the store did not take them.
-        reason: why the first of them is, or why the store could not even be looked into.
+        added: runs that were logged now, whole.
+        kept: runs that were there already.
+        withdrawn: runs taken out: doubles, half-logged ones, those of superseded failures and of records that are gone.
+        left: runs that are still missing, because the store did not take them.
+        reason: why the first of these is missing, or why the store could not be read at all.
         unreadable: files in the journal that are no records.
     """
 
@@ -48,7 +48,7 @@ class Synced:
     reason: str | None
 
     def line(self) -> str:
-        """What there is to say; empty when nothing changed and nothing is missing."""
+        """The result in a line; empty when nothing changed and nothing is missing."""
         parts = [f"{self.added} logged" * bool(self.added), f"{self.withdrawn} withdrawn" * bool(self.withdrawn)]
         if self.left:
             parts.append(f"{self.left} not taken ({self.reason}); their records are safe")
@@ -89,7 +89,7 @@ class _Job:
         self.tracker.withdraw(run_id)
 
     def _attempt(self, action: Callable[[Deadline], None]) -> bool:
-        """Whether it was done. A failure that took long ends the rest: the store is not there."""
+        """Do `action`, and return whether it succeeded. A slow failure ends the rest, since the store is not there."""
         if self.is_over or not self.deadline.left_s:
             self.reason = self.reason or f"not done within {self.deadline.seconds:.0f} s"
             return False
@@ -105,7 +105,7 @@ class _Job:
 
 
 def sync(journal: Journal, tracker: Tracker, *, progress: Progress = _silent, limit_s: float = UNLIMITED_S) -> Synced:
-    """Bring the store to the journal's state within `limit_s`; what fails is told in the result, never raised."""
+    """Bring the store to the journal's state within `limit_s`. A failure is part of the result and never raised."""
     deadline = Deadline(limit_s)
     files = {file.stem: file for file in journal.folder.glob("*.json")}
     gone = {file.name.removesuffix(BROKEN) for file in journal.folder.glob(f"*{BROKEN}")} - files.keys()
@@ -126,7 +126,7 @@ def sync(journal: Journal, tracker: Tracker, *, progress: Progress = _silent, li
 
 
 def _run(job: _Job, files: dict[str, Path], gone: set[str], progress: Progress) -> None:
-    """First what was measured, since only then is it known which failures still stand."""
+    """Log the measured records first: they decide which failures still count."""
     measured: set[str] = set()
     failures: dict[str, list[str]] = defaultdict(list)
     done = {name for name, file in files.items() if _is_whole(job.entries[name], file)}
@@ -151,7 +151,7 @@ def _run(job: _Job, files: dict[str, Path], gone: set[str], progress: Progress) 
 def _log_failures(
     job: _Job, files: dict[str, Path], failures: dict[str, list[str]], measured: set[str], done: set[str]
 ) -> None:
-    """The newest failure of a point stands until the point is measured; the others are withdrawn."""
+    """Log the newest failure of each point that is not measured, and withdraw the other failures."""
     for key, names in failures.items():
         names.sort(key=lambda name: started(files[name]))
         superseded = names if key in measured else names[:-1]
@@ -163,7 +163,7 @@ def _log_failures(
 
 
 def _load(job: _Job, file: Path) -> Sequence[Record]:
-    """The record in a file; none, and a line for the user, where there is none."""
+    """The record in a file. Where there is none, the file is named as unreadable."""
     loaded = load([file])
     if loaded.rejected:
         job.unreadable.append(file.stem)
@@ -171,7 +171,7 @@ def _load(job: _Job, file: Path) -> Sequence[Record]:
 
 
 def _entries(tracker: Tracker, files: dict[str, Path], gone: set[str]) -> dict[str, list[Entry]]:
-    """The store's runs of these records. A run from before runs named their record is known by its key and start."""
+    """The store's runs of these records. An older run does not name its record; key and start identify it."""
     tracker.prepare()
     starts = {(name.partition("-")[0], int(started(file).timestamp() * 1000)): name for name, file in files.items()}
     entries: dict[str, list[Entry]] = defaultdict(list)

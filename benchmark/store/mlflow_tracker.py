@@ -43,7 +43,7 @@ SCHEMA_MB = 2
 """What an empty database takes, and room to work."""
 
 REST_S = 60.0
-"""How long a store that used up a run's patience is left alone by the runs after it."""
+"""How long later runs leave a store alone that delayed a run until the limit."""
 
 SLOW_S = 1.0
 
@@ -54,7 +54,7 @@ set_mlflow_defaults(retries=1, timeout_s=8)
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A run in the store: of which record, whether all of it is there, whether it is a measurement."""
+    """A run in the store: its record's name, whether it is complete, whether it is a measurement."""
 
     run_id: str
     name: str
@@ -107,7 +107,7 @@ class Tracker:
         )
 
     def log(self, record: Record, file: Path) -> str | None:
-        """Log the record that lies in `file`; the reason, when the store did not take it in time."""
+        """Log the record in `file`. Returns the reason when the store did not take it in time."""
         import mlflow  # noqa: F401
 
         began = time.monotonic()
@@ -123,7 +123,7 @@ class Tracker:
         return None
 
     def put(self, record: Record, file: Path, deadline: Deadline) -> None:
-        """Bring the store to have exactly one run of the record, whole, whatever it has now.
+        """Make the store hold exactly one run of the record, complete, whatever it holds now.
 
         Raises:
             DeadlineError: at the deadline, between two calls.
@@ -144,9 +144,9 @@ class Tracker:
         """The experiment's runs that fulfil MLflow's `condition`."""
         token = None
         while True:
-            found = self._client.search_runs([self._experiment_id], condition, max_results=BATCH, page_token=token)
-            yield from (_entry(run) for run in found)
-            token = found.token
+            page = self._client.search_runs([self._experiment_id], condition, max_results=BATCH, page_token=token)
+            yield from (_entry(run) for run in page)
+            token = page.token
             if not token:
                 return
 
@@ -167,7 +167,7 @@ class Tracker:
         return str(run.info.run_id)
 
     def _fill(self, run_id: str, record: Record, file: Path, deadline: Deadline) -> None:
-        """Log all of a record into its run; what is there already is not doubled. The status comes last."""
+        """Log all of a record into its run, without doubling what is there already. The status comes last."""
         from mlflow.entities import Param, RunTag
 
         finished = _milliseconds(record.finished_at)
@@ -192,8 +192,8 @@ class Tracker:
         from mlflow import MlflowClient
 
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # what it tries again is not news
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # we say in a line what it says in twenty
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # its retries are not worth a line
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # our own line replaces its twenty
 
         if self.is_local:
             ready_database(database_file(self.uri))
@@ -216,7 +216,7 @@ class Tracker:
 
 
 def reason(error: BaseException) -> str:
-    """The first line of what lies at the bottom of an error."""
+    """The first line of the error that caused this one."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
     return first_line(error)

@@ -1,4 +1,4 @@
-"""Which tracking store a sweep or a job writes to, by its settings."""
+"""Open the tracking store that a sweep or a job writes to, by its settings."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from benchmark.store.mlflow_sync import sync
 from benchmark.store.mlflow_tracker import Tracker
 from crossover.mlflow_settings import SQLITE, database_uri
 
-MIRROR_S = 30.0
+LOG_INTERVAL_S = 30.0
 """Least time between two rounds of logging records of jobs that run elsewhere."""
 
 
@@ -22,8 +22,8 @@ def make_tracker(settings: Settings) -> Tracker | None:
 def job_tracker(uri: str | None, experiment: str, output_dir: Path, *, remote: bool) -> Tracker | None:
     """The store that a job logs to itself.
 
-    None for a database file of jobs on other machines: a network file system is no place for many writers, so
-    whoever dispatched them logs their records (`benchmark.sync`).
+    None for jobs on other machines whose store is a database file, since many writers on a network file system damage
+    such a file. The program that dispatched the jobs logs their records (`benchmark.sync`).
     """
     tracker = _tracker(uri, experiment, output_dir)
     return None if tracker is not None and tracker.is_local and remote else tracker
@@ -36,15 +36,15 @@ def _tracker(uri: str | None, experiment: str, output_dir: Path) -> Tracker | No
     return Tracker(spelled, experiment, output_dir / "artifacts")
 
 
-def mirroring(settings: Settings) -> Callable[[], None]:
-    """What keeps the store up to date while jobs elsewhere run that do not log themselves, when called often."""
+def log_meanwhile(settings: Settings) -> Callable[[], None]:
+    """A function that logs the records of jobs which do not log themselves; call it often while they run."""
     tracker = make_tracker(settings)
     last = time.monotonic()
 
-    def mirror() -> None:
+    def log_new_records() -> None:
         nonlocal last
-        if tracker is not None and tracker.is_local and time.monotonic() - last > MIRROR_S:
-            sync(Journal(output_dir=settings.output_dir), tracker, limit_s=MIRROR_S / 3)
+        if tracker is not None and tracker.is_local and time.monotonic() - last > LOG_INTERVAL_S:
+            sync(Journal(output_dir=settings.output_dir), tracker, limit_s=LOG_INTERVAL_S / 3)
             last = time.monotonic()
 
-    return mirror
+    return log_new_records

@@ -1,7 +1,7 @@
-"""What a journal's records say, with each file read once: a record's file never changes.
+"""An index of a journal's records. It reads each file once, since a record's file never changes.
 
-A look at the folder costs little and a record costs a millisecond to read, so a sweep looks often and reads each file
-when it is new.
+Listing the folder takes little time and reading a record takes a millisecond. So a sweep lists often, and reads each
+file when it is new.
 """
 
 from collections.abc import Collection
@@ -38,7 +38,7 @@ class RecordIndex:
         return sorted(records, key=lambda record: record.started_at)
 
     def set_aside_broken(self, keys: Collection[str]) -> list[str]:
-        """Rename the files of these runs that cannot be read, so that they are in nobody's way; a line for each."""
+        """Rename the files of these runs that cannot be read. Returns a line for each."""
         lines = []
         for name in sorted(name for name in self._rejected if _key(name) in keys):
             file = self.journal.folder / name

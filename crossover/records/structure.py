@@ -38,7 +38,7 @@ def build(kind: type[T], data: object) -> T:
 
 @cache
 def _converters(kind: type) -> tuple[dict[str, tuple[frozenset[type], Converter, str]], frozenset[str]]:
-    """For each field the types that need no conversion, its converter and its name; and the fields without a default."""
+    """For each field its types that need no conversion, its converter and its name; and the fields without default."""
     assert is_dataclass(kind)
     hints = typing.get_type_hints(kind)
     converters = {
@@ -77,7 +77,7 @@ def _nested(kind: type, value: object, where: str) -> object:
 
 
 def _sequence(convert: Converter, plain: type | None, value: object, where: str) -> tuple[object, ...]:
-    """The items, converted. When all are of the right type already, they are returned as they are, at the speed of C."""
+    """The items, converted. When all are of the right type, they are returned as they are, at the speed of C."""
     if not isinstance(value, list):
         raise ValueError(f"{where}: expected a list, found {type(value).__name__}")  # noqa: TRY004 (as documented)
     if plain is not None and set(map(type, value)) <= {plain}:

@@ -80,7 +80,7 @@ class SlurmLauncher(LedgerLauncher):
             UserError: when the points are meant for this machine.
         """
         from benchmark.dispatch.slurm_array import SlurmArray
-        from benchmark.store.open import mirroring
+        from benchmark.store.open import log_meanwhile
         from crossover.errors import UserError
 
         if not settings.remote:  # they were checked, and will be looked for, as this machine's
@@ -88,7 +88,7 @@ class SlurmLauncher(LedgerLauncher):
                 "hydra/launcher=crossover_slurm sends jobs to other machines, and hardware.remote is false: choose"
                 " hardware=a100 or slurm_cpu instead, which name the launcher, or give hardware.remote=true"
             )
-        array = SlurmArray(context, after_look=mirroring(settings))
+        array = SlurmArray(context, after_look=log_meanwhile(settings))
         parameters = {name: value for name, value in self._parameters.items() if name not in NOT_SUBMITTED}
         array.submit(indices, parameters, pack=settings.pack)
         if not settings.detach:

@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from analysis.parity.identity import told_apart
 from crossover.errors import UserError
 from crossover.records.load import latest
 from crossover.records.machine import Environment
 from crossover.records.record import Record
 from crossover.records.run import Run
-from crossover.records.settings import Device, Weights
+from crossover.records.settings import LABEL_DIGITS, Device, Weights
 
 Controls = tuple[tuple[str, object], ...]
 """Each control's name and value, in the order of `CONTROLS`."""
@@ -45,14 +46,23 @@ def _judge(run: Run) -> object:
     if run.judge is None:
         return None
     revision = f"@{run.judge.revision}" if run.judge.revision else ""
-    return f"{run.judge.checkpoint}{revision} {run.judge.precision}"
+    return f"{run.judge.checkpoint}{revision}{_short(run.judge.content)} {run.judge.precision}"
 
 
 def _encoder(run: Run) -> object:
     if run.encoder is None:
         return None
     revision = f"@{run.encoder.revision}" if run.encoder.revision else ""
-    return f"{run.encoder.checkpoint}{revision} layer {run.encoder.layer}"
+    return f"{run.encoder.checkpoint}{revision}{_short(run.encoder.content)} layer {run.encoder.layer}"
+
+
+def _prompts(run: Run) -> object:
+    return f"{run.prompts.source}{_short(run.prompts.content)}"
+
+
+def _short(content: str | None) -> str:
+    """A content's hash as it is shown behind a name."""
+    return "" if content is None else f" {content[:LABEL_DIGITS]}"
 
 
 CONTROLS: Mapping[str, Callable[[Record], object]] = {
@@ -66,7 +76,7 @@ CONTROLS: Mapping[str, Callable[[Record], object]] = {
     "weights": _of_run(lambda run: run.weights),
     "output_tokens": _of_run(lambda run: run.output_tokens),
     "prompt_tokens": _of_run(lambda run: run.prompt_tokens),
-    "prompts": _of_run(lambda run: run.prompts.source),
+    "prompts": _of_run(_prompts),
     "prompt_count": _of_run(lambda run: run.prompts.count),
     "documents": _documents,
     "seed": _of_run(lambda run: run.seed),
@@ -153,7 +163,7 @@ def group(records: Iterable[Record], allow: Collection[str] = frozenset()) -> Gr
         UserError: when `allow` names what is no control.
     """
     check_allowed(allow)
-    kept = newest(records, allow)
+    kept = newest(told_apart(tuple(records)), allow)
     measured = [record for record in kept if record.measurement is not None and not _is_random(record)]
     points: dict[tuple[int, int], list[Record]] = defaultdict(list)
     for record in measured:
@@ -183,7 +193,7 @@ def _pair(records: Sequence[Record], allow: Collection[str]) -> tuple[list[Pairi
     held = [(record, controls_of(record, allow)) for record in records]
     for record, controls in held:  # the newer ones later, in place of older ones
         if record.run.diffusion is None:
-            baselines[controls][record.run.model.name] = record
+            baselines[controls][record.run.model.label] = record
         else:
             ladders[controls][diffusion_name(record.run)][record.run.diffusion.steps] = record
     pairings = [
@@ -224,7 +234,7 @@ def _alone(
 
 def diffusion_name(run: Run) -> str:
     """The model's name, followed by the sampling settings that differ from pure low-confidence diffusion."""
-    return " ".join([run.model.name, *run.unusual_sampling])
+    return " ".join([run.model.label, *run.unusual_sampling])
 
 
 def _is_random(record: Record) -> bool:

@@ -18,7 +18,7 @@ class Point:
     @property
     def model(self) -> str:
         """The model's short name."""
-        return self.record.run.model.name
+        return self.record.run.model.label
 
     @property
     def diffuses(self) -> bool:

@@ -8,13 +8,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from analysis.parity.identity import told_apart
 from analysis.report.tables import Table as Rows
 from analysis.report.words import number
 from analysis.statistics.metrics import metrics
 from crossover.printable import printable
 from crossover.records.record import Failure, Record
 from crossover.records.run import Run
-from crossover.records.settings import Diffusion
+from crossover.records.settings import LABEL_DIGITS, Diffusion
 from crossover.terminal import PLAIN_WIDTH
 
 MIB = 1024 * 1024
@@ -28,6 +29,7 @@ def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
     Settings other than steps, batch and length have a column when they differ, BERTScore when there is any; spread and
     samples when `width` has room for them.
     """
+    records = told_apart(records)
     shown = _table(records, frozenset(), padding=1)
     for without, padding in (({"samples"}, 1), (ROOMY, 1), (ROOMY, 0)):
         if Console(width=ENDLESS).measure(shown).maximum > width:
@@ -98,9 +100,10 @@ def _perplexity(figures: dict[str, float]) -> str:
     return f"{figures['quality/perplexity']:.1f}" if "quality/perplexity" in figures else ""
 
 
-def _tail(checkpoint: str) -> str:
-    """The last part of a folder, a hub id or a package's name."""
-    return re.split(r"[/:]", checkpoint.rstrip("/"))[-1]
+def _file(name: str, content: str | None) -> str:
+    """The last part of a folder, a hub id or a package's name, and what was read there."""
+    tail = re.split(r"[/:]", name.rstrip("/"))[-1]
+    return tail if content is None else f"{tail} {content[:LABEL_DIGITS]}"
 
 
 def _of_diffusion(read: Callable[[Diffusion], object]) -> Callable[[Run], str]:
@@ -108,7 +111,7 @@ def _of_diffusion(read: Callable[[Diffusion], object]) -> Callable[[Run], str]:
 
 
 SHAPE: dict[str, Callable[[Run], str]] = {
-    "model": lambda run: run.model.name,
+    "model": lambda run: run.model.label,
     "steps": _of_diffusion(lambda diffusion: diffusion.steps),
     "batch": lambda run: str(run.batch),
     "length": lambda run: str(run.length),
@@ -125,8 +128,11 @@ OTHERS: dict[str, Callable[[Run], str]] = {
     "engine": lambda run: run.engine,
     "attention": lambda run: run.attention,
     "weights": lambda run: run.weights,
-    "judge": lambda run: "" if run.judge is None else _tail(run.judge.checkpoint),
-    "encoder": lambda run: "" if run.encoder is None else f"{_tail(run.encoder.checkpoint)} {run.encoder.layer}",
+    "prompts": lambda run: _file(run.prompts.source, run.prompts.content),
+    "judge": lambda run: "" if run.judge is None else _file(run.judge.checkpoint, run.judge.content),
+    "encoder": lambda run: (
+        "" if run.encoder is None else f"{_file(run.encoder.checkpoint, run.encoder.content)} {run.encoder.layer}"
+    ),
 }
 """Settings that tell grid points apart only where a sweep varies them."""
 

@@ -30,7 +30,7 @@ def parameters(record: Record) -> dict[str, Any]:
         group: run.pop(group) or {} for group in ("model", "diffusion", "prompts", "judge", "encoder", "likelihood")
     }
     flat = {
-        "model": nested["model"]["name"],
+        "model": record.run.model.label,
         **nested["diffusion"],
         **run,
         "prompt_tokens": record.run.prompt_tokens,

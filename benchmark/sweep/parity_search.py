@@ -34,7 +34,7 @@ class Ladder:
     def title(self) -> str:
         """The model with its batch and length."""
         run = next(iter(self.rungs.values())).run
-        return f"{run.model.name} B={run.batch} N={run.length}"
+        return f"{run.model.label} B={run.batch} N={run.length}"
 
     def verdicts(self, by_key: Mapping[str, bool]) -> dict[int, bool]:
         """Whether each compared rung reaches its baseline, by its steps."""

@@ -10,16 +10,19 @@ from rich.console import Console
 
 from benchmark.config.convert import to_config, to_run
 from benchmark.config.schema import Config
-from benchmark.config.settings import Settings
-from benchmark.dispatch.context import sweep_context
+from benchmark.config.settings import Rerun, Settings
+from benchmark.dispatch.context import SweepContext
 from benchmark.dispatch.ledger import GridPoint, Sweep, grid_point
 from benchmark.execution.fingerprint import as_json, without_secrets
 from benchmark.hardware.environment import gpu_count
+from benchmark.store.journal import Journal
 from benchmark.store.mlflow_tracker import Tracker
+from benchmark.store.record_index import RecordIndex
 from benchmark.sweep.common_settings import common_settings
 from benchmark.sweep.display import announce
 from benchmark.sweep.driver import HandOut, SweepDriver
 from benchmark.sweep.expected_environment import expected_environment
+from benchmark.sweep.identified import identified
 from benchmark.sweep.plan import Plan, plan
 from benchmark.sweep.preflight import preflight
 from crossover.errors import UserError
@@ -38,6 +41,7 @@ class CheckedSweep:
     plan: Plan
     settings: Settings
     tracker: Tracker | None
+    records: RecordIndex
 
 
 def prepare(grid: Grid, *, compose: Compose, hand_out: HandOut, search: bool = False) -> SweepDriver | None:
@@ -63,9 +67,11 @@ def _check(console: Console, composed: Sequence[DictConfig], grid: Grid) -> Chec
     planned = plan([_point(config, overrides) for config, overrides in zip(configs, grid, strict=True)])
     settings = common_settings(configs)
     tracker = None
+    records = RecordIndex(Journal(output_dir=settings.output_dir))
     if not settings.dry_run:
         tracker = preflight([point.run for point in planned.dispatched], settings, partial(say, console))
-    return CheckedSweep(plan=planned, settings=settings, tracker=tracker)
+        planned = identified(planned, records, take_older=settings.rerun is not Rerun.all)
+    return CheckedSweep(plan=planned, settings=settings, tracker=tracker, records=records)
 
 
 def _point(config: Config, overrides: Sequence[str]) -> GridPoint:
@@ -86,7 +92,7 @@ def _driver(console: Console, checked: CheckedSweep, hand_out: HandOut, *, searc
     """Say what is to be done, put the ledger on disk, and record what no machine can run."""
     sweep = make_sweep(checked.plan, checked.settings, search=search)
     driver = SweepDriver(
-        context=sweep_context(sweep, console),
+        context=SweepContext(sweep=sweep, records=checked.records, console=console),
         plan=checked.plan,
         settings=checked.settings,
         hand_out=hand_out,

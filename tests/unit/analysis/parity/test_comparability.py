@@ -192,3 +192,29 @@ def test_other_documents_are_not_compared_and_a_failure_is_still_replaced_by_a_m
     assert len(found.left_out) == 2
     assert "documents is one, there two" in found.left_out[0]
     assert len(group([asked, baseline], allow={"documents"}).pairings) == 1
+
+
+def test_two_checkpoints_of_one_name_are_two_ladders_and_two_baselines() -> None:
+    def of(run: Run, checkpoint: str) -> Record:
+        return a_record(replace(run, model=replace(run.model, checkpoint=checkpoint)))
+
+    records = [of(diffusion(4), "a/one"), of(diffusion(8), "a/two")]
+    records += [of(an_autoregressive_run(), "b/one"), of(an_autoregressive_run(), "b/two")]
+    found = group(records)
+    pairs = [(pairing.diffusion, pairing.baseline_model, *pairing.by_steps) for pairing in found.pairings]
+    assert pairs == [
+        ("small (one)", "causal (one)", 4),
+        ("small (one)", "causal (two)", 4),
+        ("small (two)", "causal (one)", 8),
+        ("small (two)", "causal (two)", 8),
+    ]
+    assert found.left_out == ()
+
+
+def test_prompts_of_another_content_under_the_same_name_are_not_compared() -> None:
+    run = diffusion()
+    other = replace(run.prompts, content="1" * 16)
+    baseline = a_record(an_autoregressive_run(prompts=replace(other, content="2" * 16)))
+    found = group([a_record(replace(run, prompts=other)), baseline])
+    assert found.pairings == ()
+    assert "prompts is ./prompts.jsonl 111111, there ./prompts.jsonl 222222" in found.left_out[0]

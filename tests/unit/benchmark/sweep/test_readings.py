@@ -77,7 +77,7 @@ def test_a_sweep_composes_once_a_choice_of_groups_and_reads_each_record_once(
     assert counted["composed"] == BY_HYDRA + CHOICES_OF_GROUPS <= POINTS
     assert (counted["written sweep.json"], counted["read sweep.json"]) == (1, 0)
     assert records_read(counted, tmp_path) == [1] * POINTS
-    assert counted["listed"] == POINTS + len(("before", "after", "at the end"))
+    assert counted["listed"] == POINTS + len(("of an older version", "before", "after", "at the end"))
     (ledger_of_sweep,) = SweepReader(tmp_path).all()
     overrides = [each for point in ledger_of_sweep.entries for each in point.overrides]
     assert {each.partition("=")[0] for each in overrides} == {
@@ -89,7 +89,7 @@ def test_a_sweep_composes_once_a_choice_of_groups_and_reads_each_record_once(
     assert counted["composed"] == BY_HYDRA + CHOICES_OF_GROUPS
     assert (counted["written sweep.json"], counted["read sweep.json"]) == (1, 0)
     assert records_read(counted, tmp_path) == [1] * POINTS
-    assert counted["listed"] == len(("before", "at the end"))
+    assert counted["listed"] == len(("of an older version", "before", "at the end"))
 
     counted.clear()
     sweep(tmp_path, monkeypatch, "rerun=all")

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from analysis.parity.labels import with_distinct_labels
-from crossover.records.record import Record
+from analysis.parity.identity import told_apart
+from crossover.records.record import Fingerprint, Record
 from tests.factories import a_record, a_run
 
 
@@ -10,7 +10,7 @@ def of(checkpoint: str, content: str | None = None, revision: str | None = None)
 
 
 def labels(*records: Record) -> list[str]:
-    return [record.run.model.label for record in with_distinct_labels(records)]
+    return [record.run.model.label for record in told_apart(records)]
 
 
 def test_one_checkpoint_keeps_its_name() -> None:
@@ -35,6 +35,32 @@ def test_revisions_are_told_apart() -> None:
 
 def test_a_name_follows_its_label_and_a_key_does_not() -> None:
     records = [of("a/first"), of("a/second")]
-    changed = with_distinct_labels(records)
+    changed = told_apart(records)
     assert [record.name for record in changed] == [record.run.name for record in changed]
     assert [record.key for record in changed] == [record.key for record in records]
+
+
+def test_an_older_record_takes_the_only_content_that_is_known_of_its_weights() -> None:
+    older, newer = of("a/x"), of("a/x", "1" * 16)
+    assert [each.run.model.content for each in told_apart([older, newer])] == ["1" * 16] * 2
+    assert [each.key for each in told_apart([older, newer])] == [older.key, newer.key]
+
+
+def test_an_older_record_of_other_weights_or_of_one_of_two_is_no_part_of_the_newer_ones() -> None:
+    older, newer, third = of("a/x"), of("a/x", "1" * 16), of("a/x", "2" * 16)
+    other = replace(newer, fingerprint=Fingerprint(weights_sha256="b" * 64))
+    assert told_apart([older, other])[0].run.model.content is None
+    assert told_apart([older, newer, third])[0].run.model.content is None
+
+
+def test_prompts_and_judges_are_completed_likewise() -> None:
+    newer = a_record(
+        replace(
+            (run := a_run()),
+            prompts=replace(run.prompts, content="1" * 16),
+            judge=run.judge and replace(run.judge, content="2" * 16),
+        )
+    )
+    older = told_apart([a_record(), newer])[0].run
+    assert older.judge is not None
+    assert (older.prompts.content, older.judge.content) == ("1" * 16, "2" * 16)

@@ -1,0 +1,107 @@
+"""What records read, compared by content: two checkpoints are never one curve, nor one name.
+
+Records from before there were contents take the one that newer records found under the same name, if there is just one.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from crossover.records.record import Record
+from crossover.records.run import Run
+from crossover.records.settings import Encoder, Judge, Model, Prompts
+
+Read = TypeVar("Read", Model, Prompts, Judge, Encoder)
+Name = tuple[Hashable, ...]
+
+
+def told_apart(records: Sequence[Record]) -> list[Record]:
+    """The records, those of different checkpoints under different labels of their models.
+
+    A label is made longer only where two checkpoints share it: by the last part of the checkpoint's path, or by the
+    whole path where that is the same too. Contents show in a longer label by themselves.
+    """
+    known = _with_known_contents(records)
+    models = {_identity(record.run.model): record.run.model for record in known}
+    labelled = {_identity(model): model for group in _by_label(models.values()) for model in _labelled(group)}
+    return [_with_run(record, replace(record.run, model=_like(record.run.model, labelled))) for record in known]
+
+
+def _with_known_contents(records: Sequence[Record]) -> list[Record]:
+    model = _completer((_model_name(each), each.run.model) for each in records)
+    prompts = _completer(((each.run.prompts.source,), each.run.prompts) for each in records)
+    judge = _completer((_scorer_name(each.run.judge), each.run.judge) for each in records if each.run.judge)
+    encoder = _completer((_scorer_name(each.run.encoder), each.run.encoder) for each in records if each.run.encoder)
+    return [
+        _with_run(
+            record,
+            replace(
+                record.run,
+                model=model(_model_name(record), record.run.model),
+                prompts=prompts((record.run.prompts.source,), record.run.prompts),
+                judge=record.run.judge and judge(_scorer_name(record.run.judge), record.run.judge),
+                encoder=record.run.encoder and encoder(_scorer_name(record.run.encoder), record.run.encoder),
+            ),
+        )
+        for record in records
+    ]
+
+
+def _completer(named: Iterable[tuple[Name, Read]]) -> Callable[[Name, Read], Read]:
+    """What gives a content to those who have none: the only one that is known of their name."""
+    contents: dict[Name, set[str]] = defaultdict(set)
+    for name, read in named:
+        if read.content is not None:
+            contents[name].add(read.content)
+
+    def complete(name: Name, read: Read) -> Read:
+        if read.content is None and len(known := contents[name]) == 1:
+            return replace(read, content=next(iter(known)))
+        return read
+
+    return complete
+
+
+def _model_name(record: Record) -> Name:
+    """What a record says of its model besides the content; the hash of its weights is in older records too."""
+    weights = None if record.fingerprint is None else record.fingerprint.weights_sha256
+    return record.run.model.checkpoint, record.run.model.revision, record.run.weights, weights
+
+
+def _scorer_name(scorer: Judge | Encoder) -> Name:
+    return scorer.checkpoint, scorer.revision
+
+
+def _identity(model: Model) -> Name:
+    return model.name, model.checkpoint, model.revision, model.content
+
+
+def _by_label(models: Iterable[Model]) -> list[list[Model]]:
+    groups: dict[str, list[Model]] = defaultdict(list)
+    for model in models:
+        groups[model.label].append(model)
+    return list(groups.values())
+
+
+def _labelled(models: Sequence[Model]) -> list[Model]:
+    """Models of one label, under the shortest variants that give each a label of its own."""
+    if len(models) == 1:
+        return list(models)
+    by_tail = [_variant(model, model.checkpoint.rstrip("/").rpartition("/")[2]) for model in models]
+    if len({model.label for model in by_tail}) == len(models):
+        return by_tail
+    return [_variant(model, model.checkpoint) for model in models]
+
+
+def _variant(model: Model, words: str) -> Model:
+    return replace(model, variant=words if model.revision is None else f"{words}@{model.revision}")
+
+
+def _like(model: Model, labelled: dict[Name, Model]) -> Model:
+    return replace(model, variant=labelled[_identity(model)].variant)
+
+
+def _with_run(record: Record, run: Run) -> Record:
+    """The record of a run that says more than it did; its key stays what it was stored under."""
+    return record if run == record.run else replace(record, run=run, name=run.name)

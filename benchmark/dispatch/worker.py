@@ -1,9 +1,7 @@
 """Run grid points in this process: claim each, run it unless it is done, record it."""
 
-import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +12,7 @@ from benchmark.dispatch.ledger import GridPoint
 from benchmark.dispatch.resume import dominated, dominated_failure, is_larger, resume_policy, unmeasured_record
 from benchmark.execution.display import RunDisplay, finished
 from benchmark.hardware.gpu_lock import occupy
-from benchmark.slurm.signals import Stopped
+from benchmark.slurm.signals import Stopped, signals_held_back
 from benchmark.util.importing import importing
 from benchmark.util.logs import logging_to, tail
 from benchmark.util.progress import Report, Stage
@@ -101,7 +99,7 @@ class Worker:
                 return unmeasured_record(point.run, self._sweep.id, failure, started)
 
     def _execute(self, point: GridPoint, report: Report, claim: Claim) -> Record:
-        with _signals_held_back():
+        with signals_held_back(), importing("benchmark.execution.pipeline"):
             from benchmark.execution.model_cache import MODEL_CACHE  # torch and transformers, which --help does without
             from benchmark.execution.pipeline import execute
 
@@ -157,17 +155,6 @@ STOPPED = frozenset(
     }
 )
 """Kinds of failure that a process records of itself when it is told to stop; the process then ends."""
-
-
-@contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Hold back the signals to stop while libraries are imported: some of them swallow a signal then."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGUSR2})
-    try:
-        with importing("benchmark.execution.pipeline"):
-            yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _renewing(report: Report, claim: Claim) -> Report:

@@ -48,6 +48,16 @@ def told_to_stop() -> Iterator[None]:
             signal.signal(each, handler)
 
 
+@contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Hold back the signals to stop while libraries are imported: some of them swallow a signal then."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, set(HEARD))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _stop(number: int, _: FrameType | None) -> None:
     for each in HEARD:
         signal.signal(each, signal.SIG_IGN)

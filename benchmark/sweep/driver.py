@@ -1,22 +1,21 @@
 """A sweep under way: hand its points to the launcher, read their records, show their outcomes."""
 
 import logging
-import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 from benchmark.config.settings import Settings
 from benchmark.dispatch.context import SweepContext
-from benchmark.dispatch.ledger import GridPoint, Sweep, SweepReader
-from benchmark.dispatch.point_status import PointStatus
-from benchmark.dispatch.reconcile import reconcile, reconcile_all
+from benchmark.dispatch.ledger import GridPoint, Sweep
+from benchmark.dispatch.reconcile import reconcile
 from benchmark.dispatch.resume import ResumePolicy, dominated, dominated_failure, resume_policy, unmeasured_record
 from benchmark.slurm.client import Slurm
 from benchmark.store.mlflow_sync import sync
 from benchmark.store.mlflow_tracker import Tracker
 from benchmark.sweep.display import conclude
+from benchmark.sweep.other_sweeps import OtherSweeps, keys_of
 from benchmark.sweep.plan import Plan, exit_code
 from benchmark.util.logs import logging_to
 from crossover.errors import UserError
@@ -31,8 +30,6 @@ HandOut = Callable[[SweepContext, Sequence[int], Settings], None]
 LAUNCHER_LOG = "launcher.log"
 SYNC_S = 60.0
 """How long a sweep that is done waits for the tracking store before it ends."""
-LOOK_S = 2.0
-"""How often to look for points that another sweep is measuring."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +57,8 @@ class SweepDriver:
         return resume_policy(self.sweep)
 
     @cached_property
-    def _other_sweeps(self) -> SweepReader:
-        return SweepReader(self.settings.output_dir)
+    def _other_sweeps(self) -> OtherSweeps:
+        return OtherSweeps(self.context)
 
     def read_records(self) -> None:
         """Read the records of this sweep's points that were not read before."""
@@ -91,7 +88,7 @@ class SweepDriver:
             KeyboardInterrupt: when the person at the keyboard stopped it.
         """
         missing = self._missing(points)
-        elsewhere = keys_of(each.point for each in self._elsewhere(missing))
+        elsewhere = keys_of(each.point for each in self._other_sweeps.under_way(missing))
         if not missing:
             return True
         started = self._start([point for point in missing if point.key not in elsewhere])
@@ -166,25 +163,11 @@ class SweepDriver:
             return False
         return True
 
-    def _elsewhere(self, points: Collection[GridPoint]) -> list[PointStatus]:
-        """Those points that another sweep has under way."""
-        live = reconcile_all(self._other_sweeps, Slurm(), self.context.records, besides=self.sweep.id)
-        keys = keys_of(points)
-        return [each for each in live if each.point.key in keys]
-
     def _follow(self, points: Sequence[GridPoint]) -> None:
         """Wait until no other sweep is at these points any more; run the points that those sweeps did not."""
         if not points:
             return
-        if elsewhere := self._elsewhere(points):
-            number = len(keys_of(each.point for each in elsewhere))
-            self.context.say(
-                f"{number} grid points are under way in another sweep ({elsewhere[0].who}): waiting for their records"
-            )
-            with self.context.console.status(f"waiting for {number} grid points of another sweep"):
-                while elsewhere:
-                    time.sleep(LOOK_S)
-                    elsewhere = self._elsewhere(points)
+        self._other_sweeps.wait(points)
         self.read_records()
         if left := self._without_outcome(points):
             self._start(left)
@@ -209,8 +192,3 @@ class SweepDriver:
             synced = sync(self.context.records.journal, self.tracker, limit_s=SYNC_S)
         if synced.reason is not None:
             self.context.say(f"MLflow: {synced.line()}; later: python -m benchmark.sync {self.settings.output_dir}")
-
-
-def keys_of(points: Iterable[GridPoint]) -> set[str]:
-    """The keys of points."""
-    return {point.key for point in points}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.slurm.signals import WARNING, Stopped, told_to_stop
+from benchmark.slurm.signals import WARNING, Stopped, signals_held_back, told_to_stop
 from crossover.records.record import FailureKind
 
 
@@ -89,3 +89,16 @@ def test_a_second_signal_is_not_heard_so_that_the_record_can_be_written() -> Non
 
 def test_it_passes_by_whatever_catches_errors() -> None:
     assert not issubclass(Stopped, Exception)
+
+
+def test_a_signal_that_comes_while_signals_are_held_back_is_heard_afterwards() -> None:
+    reached: list[str] = []
+
+    def interrupted() -> None:
+        with told_to_stop(), signals_held_back():
+            os.kill(os.getpid(), WARNING)
+            reached.append("the end")
+
+    with pytest.raises(Stopped):
+        interrupted()
+    assert reached == ["the end"]

@@ -1,0 +1,47 @@
+"""Grid points that another sweep of the same output folder has under way: each is measured once, for both."""
+
+import time
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from benchmark.dispatch.context import SweepContext
+from benchmark.dispatch.ledger import GridPoint, SweepReader
+from benchmark.dispatch.point_status import PointStatus
+from benchmark.dispatch.reconcile import reconcile_all
+from benchmark.slurm.client import Slurm
+
+LOOK_S = 2.0
+"""How often to look for points that another sweep is measuring."""
+
+
+class OtherSweeps:
+    """The sweeps beside the one of `context`."""
+
+    def __init__(self, context: SweepContext) -> None:
+        self._context = context
+        self._sweeps = SweepReader(Path(context.sweep.output_dir))
+
+    def under_way(self, points: Collection[GridPoint]) -> list[PointStatus]:
+        """Those points that another sweep has under way."""
+        live = reconcile_all(self._sweeps, Slurm(), self._context.records, besides=self._context.sweep.id)
+        keys = keys_of(points)
+        return [each for each in live if each.point.key in keys]
+
+    def wait(self, points: Collection[GridPoint]) -> None:
+        """Return when no other sweep has any of these points under way."""
+        under_way = self.under_way(points)
+        if not under_way:
+            return
+        number = len(keys_of(each.point for each in under_way))
+        self._context.say(
+            f"{number} grid points are under way in another sweep ({under_way[0].who}): waiting for their records"
+        )
+        with self._context.console.status(f"waiting for {number} grid points of another sweep"):
+            while under_way:
+                time.sleep(LOOK_S)
+                under_way = self.under_way(points)
+
+
+def keys_of(points: Iterable[GridPoint]) -> set[str]:
+    """The keys of points."""
+    return {point.key for point in points}

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from benchmark.decoders.documents import Document, counted, documents, found_in
 from benchmark.models.checkpoint import ASSETS, BUILTIN
-from benchmark.models.tokens import CHARACTERS_PER_TOKEN, backend, first_ids
+from benchmark.models.tokens import CHARACTERS_PER_TOKEN, backend, first_ids, read_backend
 from crossover.errors import InfeasibleError, UserError
 
 if TYPE_CHECKING:
@@ -116,17 +116,15 @@ def read_prompts(
     return prompts
 
 
-def survey(source: str, tokenizer_file: Path, *, length: int, count: int) -> Survey:
+def survey(source: str, checkpoint: Path, *, length: int, count: int, vocabulary: int) -> Survey:
     """Look at the documents that a run of that length would read, without loading a model.
 
     Raises:
-        UserError: when the source is no file, or one of those documents is none.
+        UserError: when the source is no file, one of those documents is none, or holds a token without an embedding.
     """
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
+    tokenizer = read_backend(checkpoint)
+    for _, document, tokens in _long_enough(locate(source), tokenizer, length, count):
+        _check_known(source, document, tokens, vocabulary)
     return _survey(source, tokenizer, length, count)
 
 
@@ -202,9 +200,10 @@ def _repeated(source: str, found: list[Document]) -> str | None:
     pairs = [f"{one.place} repeats {other.place}" for one, other in again if one is not other]
     if not pairs:
         return None
+    verb = "repeats" if len(pairs) == 1 else "repeat"
     more = f" and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
     return (
-        f"prompts.source={source}: {len(pairs)} of the first {len(found)} documents repeat an earlier one"
+        f"prompts.source={source}: {len(pairs)} of the first {len(found)} documents {verb} an earlier one"
         f" ({', '.join(pairs[:SHOWN])}{more}): a document that counts twice narrows the intervals; remove it"
     )
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.decoders.prompts import Survey, survey
-from benchmark.models.checkpoint import find
+from benchmark.models.architecture import llama_settings
+from benchmark.models.checkpoint import find, read_config
 from crossover.errors import UserError
 from crossover.records.run import Run
 from crossover.records.settings import Weights
@@ -32,10 +33,15 @@ def check_prompts(runs: Sequence[Run]) -> list[str]:
 
 def _surveys(runs: Sequence[Run]) -> dict[tuple[str, Path, int], Survey]:
     needed: dict[tuple[str, Path, int], int] = {}
+    vocabularies: dict[Path, int] = {}
     for run in runs:
-        needed[_what(run)] = max(_needed(run), needed.get(_what(run), 0))
+        source, folder, length = _what(run)
+        needed[source, folder, length] = max(_needed(run), needed.get((source, folder, length), 0))
+        if folder not in vocabularies:
+            vocabularies[folder] = llama_settings(read_config(folder), run.model.family, str(folder))["vocab_size"]
     return {
-        what: survey(what[0], what[1] / "tokenizer.json", length=what[2], count=count) for what, count in needed.items()
+        (source, folder, length): survey(source, folder, length=length, count=count, vocabulary=vocabularies[folder])
+        for (source, folder, length), count in needed.items()
     }
 
 

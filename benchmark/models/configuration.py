@@ -12,8 +12,13 @@ from crossover.records.settings import Family
 
 ACTIVATIONS = ("silu", "swish", "gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "quick_gelu", "relu", "relu2")
 SILU = ("silu", "swish")
-ROPE_TYPES = ("default", "linear", "llama3", "yarn")
-"""Those whose frequencies do not depend on the length of a text."""
+ROPE_TYPES: dict[str, tuple[str, ...]] = {
+    "default": (),
+    "linear": ("factor",),
+    "llama3": ("factor", "low_freq_factor", "high_freq_factor"),
+    "yarn": ("factor",),
+}
+"""Those whose frequencies do not depend on the length of a text, and what each needs."""
 
 BOTH: dict[str, tuple[object, ...]] = {
     "quantization_config": (),
@@ -194,7 +199,9 @@ def _check_rope(config: Mapping[str, Any], where: str) -> None:
             raise _unusable(where, key, rope, "an object")
         kind = rope.get("rope_type", rope.get("type", "default"))
         if kind not in ROPE_TYPES:
-            raise _refusal(where, f"{key}.rope_type", kind, ROPE_TYPES)
+            raise _refusal(where, f"{key}.rope_type", kind, tuple(ROPE_TYPES))
+        if missing := [name for name in ROPE_TYPES[kind] if not isinstance(rope.get(name), int | float)]:
+            raise _unusable(where, f"{key}.{missing[0]}", rope.get(missing[0]), f"a number for rope_type={kind!r}")
         if rope.get("partial_rotary_factor", 1) != 1:
             raise _refusal(where, f"{key}.partial_rotary_factor", rope["partial_rotary_factor"], (1,))
 

@@ -5,7 +5,11 @@ it puts behind a text (an end of sequence) is left out, since a prompt goes on.
 """
 
 from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from benchmark.models.checkpoint import advice
+from crossover.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -24,6 +28,28 @@ def backend(tokenizer: "PreTrainedTokenizerBase") -> "Tokenizer":
     plain.no_truncation()
     plain.no_padding()
     return plain
+
+
+def read_backend(folder: Path) -> "Tokenizer":
+    """A checkpoint's tokenizer without transformers, as `backend` gives it.
+
+    Raises:
+        UserError: when its tokenizer.json is none.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        plain = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # the library raises Exception itself
+        raise unreadable(folder, error) from error
+    plain.no_truncation()
+    plain.no_padding()
+    return plain
+
+
+def unreadable(folder: Path, error: Exception) -> UserError:
+    """That a checkpoint's tokenizer cannot be read, and what to do."""
+    return UserError(f"checkpoint {folder}: its tokenizer cannot be read ({first_line(error)}); {advice(folder)}")
 
 
 def leading_ids(tokenizer: "Tokenizer") -> list[int]:

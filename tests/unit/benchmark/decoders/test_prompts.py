@@ -152,12 +152,12 @@ def test_a_document_is_tokenised_once_for_all_points_of_a_process(
 
 def test_a_survey_tells_documents_that_repeat(tmp_path: Path, llama: Path) -> None:
     source = write_jsonl(tmp_path, words(3, 4, 5), words(6, 7, 8), words(3, 4, 5), words(3, 4, 5))
-    found = survey(source, llama / "tokenizer.json", length=3, count=4)
+    found = survey(source, llama, length=3, count=4, vocabulary=24)
     assert found.repeated is not None
     assert "2 of the first 4 documents repeat an earlier one (line 3 repeats line 1, line 4 repeats line 1)" in (
         found.repeated
     )
-    assert survey(source, llama / "tokenizer.json", length=3, count=2).repeated is None
+    assert survey(source, llama, length=3, count=2, vocabulary=24).repeated is None
 
 
 def test_a_document_without_an_id_is_called_by_its_line(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -8,6 +8,7 @@ from benchmark.decoders.prompts_check import check_prompts
 from crossover.errors import UserError
 from crossover.records.run import Run
 from crossover.records.settings import Prompts, Weights
+from tests.checkpoints import write_llada
 from tests.factories import a_run
 
 
@@ -58,9 +59,24 @@ def test_repeated_documents_are_told(llada: Path, tmp_path: Path) -> None:
     source = write(tmp_path, 4)
     source.write_text(f"{source.read_text()}\n" * 2)
     (said,) = check_prompts([run_of(llada, source)])
-    assert "1 of the first 2 documents repeat an earlier one (line 2 repeats line 1)" in said
+    assert "1 of the first 2 documents repeats an earlier one (line 2 repeats line 1)" in said
 
 
 def test_random_weights_read_no_prompts(tmp_path: Path) -> None:
     run = run_of(tmp_path / "nowhere", tmp_path / "none.jsonl")
     assert check_prompts([replace(run, weights=Weights.random, judge=None)]) == []
+
+
+def test_a_token_without_an_embedding_is_refused_before_any_run_is_dispatched(tmp_path: Path) -> None:
+    folder = write_llada(tmp_path / "small", embedding_size=4)
+    with pytest.raises(
+        UserError, match="line 2: the tokenizer gives it token 4 and the model has embeddings for 0 to 3"
+    ):
+        check_prompts([run_of(folder, write(tmp_path, 4, 4))])
+
+
+def test_a_tokenizer_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    folder = write_llada(tmp_path / "small")
+    (folder / "tokenizer.json").write_text("{")
+    with pytest.raises(UserError, match="small: its tokenizer cannot be read"):
+        check_prompts([run_of(folder, write(tmp_path, 4, 4))])

@@ -102,11 +102,13 @@ def test_the_weights_that_are_asked_for_are_those_of_the_model(changes: dict[str
         ("eos_token_id", [0, 24], "a token from 0 to 23"),
         ("pad_token_id", 99, "a token from 0 to 23"),
         ("rope_scaling", 4, "an object"),
+        ("rope_scaling.low_freq_factor", None, "a number for rope_type='llama3'"),
     ],
 )
 def test_a_value_that_makes_no_model_is_named(key: str, value: object, wanted: str) -> None:
+    changes = {"rope_scaling": {"rope_type": "llama3", "factor": 8}} if "." in key else {key: value}
     with pytest.raises(UserError, match=rf"checkpoint ./here: config.json has {key}=.*: it must be {wanted}"):
-        llama_settings(settings(Family.autoregressive, **{key: value}), Family.autoregressive, "./here")
+        llama_settings(settings(Family.autoregressive, **changes), Family.autoregressive, "./here")
 
 
 @pytest.mark.parametrize("mask", [24, -1, "x", None])

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.statistics.bootstrap import covariance, resample, studentise
+from analysis.statistics.bootstrap import Studentised, covariance, resample, studentise
 
 
 def drawn(arms: int = 3, prompts: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -73,3 +73,20 @@ def test_covariances_of_all_arms_are_those_of_the_sample() -> None:
     np.testing.assert_allclose(found.diagonal(), whole.variance_RA[0])
     np.testing.assert_allclose(found[0], whole.covariance_RA[0])
     np.testing.assert_allclose(found, found.T)
+
+
+def test_a_critical_value_is_one_of_the_resamples_and_not_between_two() -> None:
+    """Of 1 to 20, 19 values are at most 19: 95%."""
+    t_RK = np.arange(1.0, 21.0)[::-1, None]
+    found = Studentised(estimate_K=np.zeros(1), error_K=np.ones(1), t_RK=t_RK)
+    assert found.critical_K(0.95).tolist() == [19.0]
+
+
+def test_a_resample_without_spread_is_infinitely_far_unless_it_hits_the_estimate() -> None:
+    found = studentise(np.array([[1.0], [3.0], [3.0], [1.0]]), np.array([[1.0], [4.0], [0.0], [0.0]]))
+    assert found.t_RK[:, 0].tolist() == [1.0, math.inf, 0.0]
+
+
+def test_a_sample_without_spread_has_an_interval_without_width_whatever_the_resamples() -> None:
+    (interval,) = studentise(np.array([[1.0], [3.0]]), np.array([[0.0], [0.0]])).intervals(0.95, float)
+    assert (interval.low, interval.estimate, interval.high) == (1.0, 1.0, 1.0)

@@ -88,3 +88,11 @@ def test_fewer_samples_than_make_an_interval_take_lognormal_noise_for_granted(sa
     drawn = np.exp(0.05 * np.random.default_rng(samples).standard_normal((1500, samples)))
     intervals = [median_interval(summarise(list(row))) for row in drawn]
     assert np.mean([one.low <= 1.0 <= one.high for one in intervals]) == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_ratio_to_a_noiseless_arm_is_as_uncertain_as_the_other_arm_alone() -> None:
+    """The factor follows how the noise is divided: with as much in both arms the interval would be shortened."""
+    noisy, quiet = summarise([0.9, 0.97, 1.0, 1.05, 1.12]), summarise([2.0] * 5)
+    alone, ratio = median_interval(noisy), ratio_interval(noisy, quiet)
+    assert ratio is not None
+    assert (2 * ratio.low, 2 * ratio.estimate, 2 * ratio.high) == pytest.approx((alone.low, alone.estimate, alone.high))

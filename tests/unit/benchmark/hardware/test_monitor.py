@@ -188,3 +188,25 @@ def test_time_that_guests_take_is_counted_once_and_idling_and_waiting_not_at_all
     times = CpuTimes(100.0, 10.0, 20.0, 5000.0, 700.0, 1.0, 2.0, 3.0, 40.0, 5.0)
     monkeypatch.setattr(psutil, "cpu_times", lambda: times)
     assert module._busy_s() == 100 + 10 + 20 + 1 + 2 + 3
+
+
+def test_a_samples_load_begins_with_the_sample() -> None:
+    """Others kept a core busy for 10 s before it, and none in the second that it took."""
+    times = Times()
+    watch = Watch(None, times.load(), lambda: 0)
+    times.pass_s(10.0, others=10.0)
+    with watch() as seen:
+        times.pass_s(1.0)
+    assert seen.conditions.foreign_cpu_cores == 0.0
+
+
+@pytest.mark.parametrize(("during", "power_w"), [([300.0, 320.0], 320.0), ([], 500.0)])
+def test_a_samples_power_is_that_during_it_where_it_is_long_enough_to_be_read(
+    during: list[float], power_w: float
+) -> None:
+    gpu = FakeGpu([a_reading()])
+    watch = Watch(gpu, Times().load(), lambda: 0)  # type: ignore[arg-type]
+    found = watch._conditions(
+        a_reading(power_w=50.0), [a_reading(power_w=each) for each in during], a_reading(power_w=500.0), None
+    )
+    assert found.power_w == power_w

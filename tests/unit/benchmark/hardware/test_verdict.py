@@ -58,7 +58,7 @@ def test_where_the_list_is_silent_memory_that_appears_tells() -> None:
 
 def test_where_the_list_is_silent_memory_that_is_too_much_tells_of_one_that_was_there_all_the_time() -> None:
     silent = replace(QUIET, foreign_processes=None)
-    assert labels([replace(silent, foreign_gpu_bytes=2 << 30)] * 2, 2) == [(), ()]
+    assert labels([replace(silent, foreign_gpu_bytes=4 << 30)] * 2, 2) == [(), ()]
     assert labels([replace(silent, foreign_gpu_bytes=(4 << 30) + 1)] * 2, 2) == [(Label.foreign_process,)] * 2
 
 
@@ -82,6 +82,7 @@ def test_a_machine_that_tells_nothing_labels_nothing() -> None:
 def test_a_run_is_disturbed_when_more_than_a_tenth_of_its_samples_are() -> None:
     busy, fine = (Label.busy_cpu,), ()
     assert watched([busy, *[fine] * 9], gpu_unseen=False).verdict is Verdict.clean
+    assert watched([busy, *[fine] * 8], gpu_unseen=False).verdict is Verdict.disturbed
     found = watched([busy, *[fine] * 4], gpu_unseen=False)
     assert found.verdict is Verdict.disturbed
     assert found.why == "CPU busy with other processes in 1 of 5 samples"

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -255,3 +256,12 @@ def test_each_sample_and_nothing_else_is_watched() -> None:
 
 def test_the_memory_passs_output_is_kept_for_comparison() -> None:
     assert int(measured(FakeDecoder(FakeClock())).untimed.tokens_BN[0, 0]) == 3
+
+
+def test_the_budget_is_spent_by_the_host_s_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """10 s a sample by the host's clock, 7, 8 and 9 by the device's: 25 s are spent with the third sample."""
+    host_ns = count(step=10_000_000_000)
+    monkeypatch.setattr("benchmark.measurement.measure.time.perf_counter_ns", lambda: next(host_ns))
+    result = measured(FakeDecoder(FakeClock()), rule=Rule(least=2, stopping=Stopping(interval=0.03, budget_s=25.0)))
+    assert len(result.samples) == 3
+    assert result.stopped_by is StoppedBy.budget

@@ -148,3 +148,9 @@ def test_a_token_without_an_embedding_is_refused() -> None:
     fake = FakeModel(vocabulary=5, logits=lambda _: [0.0] * 5)
     with pytest.raises(UserError, match="its tokenizer gives token 5 and the model has embeddings for 0 to 4"):
         judge(fake.model).score("abc", "d")
+
+
+@pytest.mark.parametrize("logit", [math.nan, math.inf])
+def test_a_judge_that_overflows_says_nothing(logit: float) -> None:
+    broken = FakeModel(vocabulary=12, logits=lambda _: [logit] * 12).model
+    assert judge(broken).score("abc", "defg") is None

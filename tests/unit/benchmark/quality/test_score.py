@@ -1,11 +1,13 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from benchmark.quality import score as module
 from benchmark.quality.bertscore import BertScore
 from benchmark.quality.perplexity import Likelihood
 from benchmark.quality.score import Quality, Scorers, load_scorers, rescore, score, score_by_each
@@ -167,3 +169,20 @@ def test_two_that_do_not_fail_leave_nothing_to_say(llama: Path, encoder: Encoder
     found = by_each(judge_of(llama), encoder)
     assert found.failure is None
     assert None not in (found.scores[0].nll_nats, found.scores[0].bertscore_f1)
+
+
+@pytest.mark.parametrize(("wanted", "found"), [(None, Device.cpu), (Device.cuda, Device.cuda)])
+def test_scorers_live_where_the_run_does_or_where_they_want_to(
+    wanted: Device | None, found: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices: list[Device] = []
+
+    def load_arm(*arguments: Any) -> SimpleNamespace:
+        devices.append(arguments[-1])
+        return SimpleNamespace(model=None, tokenizer=None)
+
+    monkeypatch.setattr(module, "load", load_arm)
+    monkeypatch.setattr(module, "load_encoder", lambda _, device: devices.append(device))
+    judge = Judge(checkpoint="./judge", revision=None, precision=Precision.float32, device=wanted)
+    load_scorers(judge, Encoder(checkpoint="./encoder", revision=None, layer=1, device=wanted), Device.cpu)
+    assert devices == [found, found]

@@ -11,7 +11,13 @@ from tests.unit.benchmark.roofline.test_work import SMALL
 
 @pytest.mark.parametrize(
     "error",
-    [UserError("no such checkpoint"), OSError("disk full"), RuntimeError("out of memory"), ValueError("bad JSON")],
+    [
+        UserError("no such checkpoint"),
+        OSError("disk full"),
+        RuntimeError("out of memory"),
+        ValueError("bad JSON"),
+        KeyError("n_heads"),
+    ],
 )
 def test_an_outlook_never_fails_a_run(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: object) -> None:

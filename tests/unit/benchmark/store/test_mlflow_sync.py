@@ -198,7 +198,7 @@ def test_jobs_and_drivers_that_log_one_record_at_once_make_one_run(mirror: Mirro
     mirror.journal.write(a_record())
     mirror.tracker.prepare()
     where = (mirror.journal.output_dir, mirror.tracker.uri, mirror.tracker.experiment)
-    with get_context("spawn").Pool(4) as pool:
+    with get_context("spawn").Pool(2) as pool:
         pool.starmap(log_and_sync, [(*where, turn) for turn in range(8)])
     assert len(mirror.runs()) == 1
     assert counts(mirror.sync()) == (0, 1, 0, 0)

@@ -1,9 +1,9 @@
 """`python -m benchmark.rescore OUTPUT_DIR judge=... encoder=...`: score stored texts again, generate nothing.
 
 Each measured run of the folder becomes one more record, with the new judge or encoder in its run and so
-with a key of its own; the record that it came from stays as it is. What is not named on the command line
-keeps its scores. Each is logged to MLflow as a run's record is, with its origin as a tag: `tracking=` as for
-`python -m benchmark`.
+with a key of its own; the record that it came from stays as it is. A scorer that is not named on the command line
+keeps its scores. Each new record is logged to MLflow as a run's record is, with its origin as a tag; `tracking=` works
+as for `python -m benchmark`.
 """
 
 import argparse
@@ -37,9 +37,9 @@ SHOWN = {"quality/perplexity": "perplexity {:.1f}", "quality/bertscore_f1": "BER
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Who shall score, on `device` unless it says another; None keeps what the records have.
+    """The scorers to use, on their own device or else on `device`; None keeps the scores of the records.
 
-    `tracker` is the MLflow store that hears of the new records, if there is one.
+    `tracker` is the MLflow store that the new records are logged to, if there is one.
     """
 
     judge: Judge | None
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def to_request(overrides: Sequence[str], folder: Path) -> Request:
-    """The scorers that the overrides name, and the tracking store: that of the folder unless they name another.
+    """The scorers that the overrides name, and the tracking store: the folder's, unless the overrides name another.
 
     Raises:
         UserError: when they set something else, or no scorer.
@@ -88,7 +88,7 @@ def to_request(overrides: Sequence[str], folder: Path) -> Request:
 
 
 def rescore_folder(folder: Path, request: Request, console: Console) -> None:
-    """Score the newest measurement of every run in the folder, a line each; what is there already is not made again.
+    """Score the newest measurement of every run in the folder, a line each. Records that exist are not made again.
 
     Raises:
         UserError: when there is nothing to score, or no scorer to score it with.
@@ -103,7 +103,7 @@ def rescore_folder(folder: Path, request: Request, console: Console) -> None:
     if not measured:
         raise UserError(f"{journal.folder} holds no measured records: give the output_dir of a run")
     reruns = [(source, rerun(source.run, request)) for source in measured]
-    reruns.sort(key=lambda pair: pair[0].rescored_from is None)  # of one generation, the original comes last and counts
+    reruns.sort(key=lambda pair: pair[0].rescored_from is None)  # the original comes last and counts
     planned = {journal.path(run.key, source.started_at): (source, run) for source, run in reruns}
     missing = [pair for path, pair in planned.items() if not path.exists()]
     if missing:
@@ -113,7 +113,7 @@ def rescore_folder(folder: Path, request: Request, console: Console) -> None:
 
 
 def rerun(run: Run, request: Request) -> Run:
-    """The same run as if these had scored it."""
+    """The same run with these scorers."""
     if (judge := request.judge) is not None:
         run = replace(run, judge=replace(judge, device=judge.device or request.device))
     if (encoder := request.encoder) is not None:

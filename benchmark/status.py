@@ -1,4 +1,4 @@
-"""Where sweeps stand: `python -m benchmark.status [OUTPUT_DIR] [--all] [--follow]`."""
+"""Show the progress of sweeps: `python -m benchmark.status [OUTPUT_DIR] [--all] [--follow]`."""
 
 import argparse
 import time
@@ -35,14 +35,14 @@ SHOWN = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """A sweep's points by what has become of them, and when the last is to be expected.
+    """The numbers of a sweep's points by their outcome, and the time at which the last is expected.
 
     Attributes:
         done: measured.
-        results: failures that say something about the point, such as out of memory.
+        results: failures that are a result of the point, such as out of memory.
         failed: to be run again by the same command.
         untried: neither run nor handed out.
-        ends_at: when the points that are under way will be through, at the pace of those that are.
+        ends_at: when the points that are under way will have ended, at the pace of those that have.
     """
 
     sweep: Sweep
@@ -62,7 +62,7 @@ class Progress:
 
     @property
     def is_live(self) -> bool:
-        """Whether anything is under way."""
+        """Whether any point is under way."""
         return bool(self.running or self.queued or self.unknown)
 
 
@@ -142,7 +142,7 @@ def progress(sweep: Sweep, statuses: Sequence[PointStatus], records: Sequence[Re
 
 
 def expected_end(measured: Sequence[Record], left: int, at_once: int, now: datetime | None = None) -> datetime | None:
-    """When `left` points will be through, so many at once, if each takes as long as those measured did on average."""
+    """The time at which `left` points, `at_once` at a time, will have ended at the mean pace of the measured ones."""
     if not measured or not left:
         return None
     taken = [datetime.fromisoformat(each.finished_at) - datetime.fromisoformat(each.started_at) for each in measured]

@@ -1,7 +1,7 @@
 """The states of jobs, asked of SLURM in one question for many. An unreachable scheduler is never a job failure.
 
-The controller knows a job for some minutes after its end (MinJobAge), the accounting for months; clusters
-without accounting, or whose accounting is down, are asked the first way alone.
+The controller knows a job for some minutes after its end (MinJobAge), the accounting for months. Where the accounting
+is missing or down, only the controller is asked.
 """
 
 import re
@@ -55,7 +55,7 @@ class JobState:
 
     @property
     def is_over(self) -> bool:
-        """Whether no process of the job runs any more, or ever will."""
+        """Whether no process of the job runs now or will run later."""
         return self.name not in ALIVE
 
     @property
@@ -65,12 +65,12 @@ class JobState:
 
     @property
     def went_through(self) -> bool:
-        """Whether its program ended by itself, content."""
+        """Whether its program ended by itself and without an error."""
         return self.name == "COMPLETED"
 
     @property
     def failure(self) -> tuple[FailureKind, str]:
-        """Why a job that left no record ended, in a kind and words."""
+        """Why a job that left no record ended: the kind of failure, and a message."""
         if self.name in REASONS:
             kind, words = REASONS[self.name]
             return kind, words.format(nodes=self.nodes or "a node")
@@ -103,7 +103,7 @@ REASONS: Mapping[str, tuple[FailureKind, str]] = {
 
 
 class SchedulerDownError(Exception):
-    """The scheduler does not answer, which says nothing about its jobs."""
+    """The scheduler does not answer. The state of its jobs is unknown then."""
 
 
 class Slurm:
@@ -125,7 +125,7 @@ class Slurm:
         return {job: known.get(job, JobState()) for job in jobs}
 
     def cancel(self, jobs: Iterable[str]) -> str | None:
-        """Cancel jobs; the scheduler's words when it did not."""
+        """Cancel jobs. Returns the scheduler's message when it did not cancel them."""
         try:
             _ask("scancel", *jobs)
         except SchedulerDownError as error:
@@ -133,7 +133,7 @@ class Slurm:
         return None
 
     def largest_array(self) -> int:
-        """How many tasks one array may have."""
+        """The number of tasks that one array may have."""
         match = re.search(r"MaxArraySize\s*=\s*(\d+)", _ask("scontrol", "show", "config"))
         return int(match[1]) if match else 1000
 
@@ -165,14 +165,14 @@ def _from_controller(job: str) -> dict[str, JobState]:
 
 
 def _names(facts: Mapping[str, str]) -> list[str]:
-    """The jobs that a line is about: tasks of an array that have not begun share one."""
+    """The jobs of a line: tasks of an array that have not begun share one line."""
     if "ArrayJobId" not in facts:
         return [facts["JobId"]]
     return [f"{facts['ArrayJobId']}_{task}" for task in expand(facts.get("ArrayTaskId", ""))]
 
 
 def _from_accounting(jobs: Collection[str]) -> dict[str, JobState]:
-    """What the accounting remembers. A job that the controller has forgotten is over, whatever stands here."""
+    """The state in the accounting. A job that the controller has forgotten is over, whatever the accounting says."""
     ids = ",".join(sorted({job.partition("_")[0] for job in jobs}))
     try:
         answer = _ask("sacct", "-n", "-P", "-X", "-o", "JobID,State,ExitCode,NodeList", "-j", ids)
@@ -196,10 +196,10 @@ def _state(name: str, exit_code: str, nodes: str) -> JobState:
 
 
 def _ask(*command: str) -> str:
-    """What a command of SLURM prints.
+    """The output of a command of SLURM.
 
     Raises:
-        SchedulerDownError: with its words, when it fails, is not here or takes too long.
+        SchedulerDownError: with its message, when it fails, is not installed or takes too long.
     """
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_S, check=False)

@@ -1,4 +1,4 @@
-"""A job that is told to stop: by whom, and time enough to say so."""
+"""Signals that tell a job to stop: what they mean, and time to write the record."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from benchmark.util.logs import tail
 from crossover.records.record import FailureKind
 
 WARNING = signal.SIGUSR2
-"""What SLURM sends some time before the time limit, since submitit asks it to."""
+"""The signal that SLURM sends some time before the time limit, since submitit asks for it."""
 HEARD = (signal.SIGTERM, WARNING, signal.SIGINT)
 ANNOUNCEMENT = re.compile(
     r"(?:JOB|STEP) \S+ ON \S+ CANCELLED AT (?P<at>\S+)(?: DUE TO (?P<cause>[A-Z ]+)[^*]*)? \*\*\*"
@@ -24,11 +24,11 @@ ANNOUNCEMENT = re.compile(
 ANNOUNCE_S = 1.0
 RECENT_S = 60.0
 ASK_S = 2.0
-"""How long the scheduler may take to say why; a job that was told to stop has few seconds left."""
+"""How long the scheduler may take to give the reason; a job that was told to stop has few seconds left."""
 
 
 class Stopped(KeyboardInterrupt):
-    """The process was told to stop. Like Ctrl-C, it passes by whatever catches errors."""
+    """The process was told to stop. Like Ctrl-C, `except Exception` does not catch it."""
 
     def __init__(self, kind: FailureKind, message: str) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def told_to_stop() -> Iterator[None]:
-    """Within, a signal to end raises `Stopped` once; those that follow are ignored, so that a record can be written."""
+    """While the body runs, the first signal to end raises `Stopped`; later ones are ignored, to write the record."""
     before = {each: signal.getsignal(each) for each in HEARD}
     for each in (signal.SIGTERM, WARNING):
         signal.signal(each, _stop)
@@ -67,7 +67,7 @@ def _stop(number: int, _: FrameType | None) -> None:
 
 
 def _why(facts: Mapping[str, str]) -> tuple[FailureKind, str]:
-    """What a SIGTERM means, by what the scheduler says of this job, in its log or when asked."""
+    """The reason of a SIGTERM, from the job's log or from the scheduler."""
     state = facts.get("JobState", "")
     cause = _announced(facts.get("StdOut"))
     if state == "TIMEOUT" or cause == "TIME LIMIT":
@@ -83,7 +83,7 @@ def _why(facts: Mapping[str, str]) -> tuple[FailureKind, str]:
 
 
 def _announced(log: str | None) -> str | None:
-    """Why SLURM's daemon said in the job's log that it ends it, a moment ago; empty when it gave no cause."""
+    """The reason that SLURM's daemon wrote to the job's log a moment ago; empty when it gave none."""
     until = time.monotonic() + ANNOUNCE_S
     while log is not None:
         announcements = list(ANNOUNCEMENT.finditer(tail(Path(log)) or ""))
@@ -96,7 +96,7 @@ def _announced(log: str | None) -> str | None:
 
 
 def _is_recent(moment: str) -> bool:
-    """A job that was started again finds its earlier end in its log, too."""
+    """Whether the line is recent: the log of a job that was started again also has the line of its earlier end."""
     try:
         said = datetime.fromisoformat(moment).astimezone()
     except ValueError:

@@ -1,6 +1,6 @@
-"""Arrays of SLURM jobs, submitted by submitit's executor, that read what they shall do from a ledger.
+"""Submit arrays of SLURM jobs by submitit's executor. The jobs read their points from a ledger.
 
-Stock submitit pickles a function for each job after it has the array's id; here all is on disk before.
+Stock submitit pickles a function for each job after it has the array's id; here everything is on disk before.
 """
 
 import shlex
@@ -22,7 +22,7 @@ CHECK = (
     f' echo "hydra.launcher.setup: this line failed with status $1: $2" >&2; exit {SETUP_FAILED}; fi; }}'
 )
 CPUS = 'export SRUN_CPUS_PER_TASK="${SLURM_CPUS_PER_TASK:-1}"'
-"""Since SLURM 22.05 a step has one CPU unless it is told otherwise."""
+"""Since SLURM 22.05 a step has one CPU unless an option says otherwise."""
 
 
 class ArrayExecutor(SlurmExecutor):
@@ -36,10 +36,10 @@ class ArrayExecutor(SlurmExecutor):
         self.update_parameters(**converted, setup=setup, stderr_to_stdout=True, srun_args=["--open-mode=append"])
 
     def submit_batch(self, file: Path, tasks: int) -> str:
-        """Submit an array that runs a batch of a ledger; its id.
+        """Submit an array that runs a batch of a ledger. Returns the array's id.
 
         Raises:
-            UserError: with SLURM's own words, when it refuses.
+            UserError: with SLURM's own message, when it refuses.
         """
         self.parameters["map_count"] = tasks
         command = f"{shlex.quote(sys.executable)} -u -m benchmark.dispatch.job {shlex.quote(str(file))}"
@@ -53,7 +53,7 @@ class ArrayExecutor(SlurmExecutor):
 
 
 def checked(setup: Sequence[str]) -> list[str]:
-    """Setup lines, each followed by a look at how it ended: a job whose setup failed must not go on."""
+    """The setup lines, each followed by a check of its exit status: a job whose setup failed must not go on."""
     lines = [CHECK] if setup else []
     for line in setup:
         lines += [line, f"crossover_check $? {shlex.quote(line)}"]
@@ -61,6 +61,6 @@ def checked(setup: Sequence[str]) -> list[str]:
 
 
 def _words(error: Exception) -> str:
-    """What sbatch said, without its name before each line."""
+    """The message of sbatch, without its name before each line."""
     lines = [line.removeprefix("sbatch: ").removeprefix("error: ") for line in str(error).splitlines()]
     return "; ".join(line for line in lines if line)

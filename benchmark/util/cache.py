@@ -1,4 +1,4 @@
-"""What this program keeps between its runs for a user, in the user's cache folder. Losing it costs time alone."""
+"""Files that this program keeps between its runs, in the user's cache folder. Losing them costs only time."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ def cache_file(name: str) -> Path:
 
 
 def read_cache(name: str) -> dict[str, Any]:
-    """What was kept under this name; nothing where the file cannot be read."""
+    """The entries that were kept under this name; none where the file cannot be read."""
     with contextlib.suppress(OSError, ValueError):
         known = json.loads(cache_file(name).read_text(encoding="utf-8"))
         return known if isinstance(known, dict) else {}
@@ -25,7 +25,7 @@ def read_cache(name: str) -> dict[str, Any]:
 
 
 def extend_cache(name: str, news: Mapping[str, Any]) -> None:
-    """Keep more under this name. A cache that cannot be written is left as it is."""
+    """Add entries under this name. A cache that cannot be written is left as it is."""
     file = cache_file(name)
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Waiting for what may never answer, for a bounded time, and one writer at a time."""
+"""Wait for a bounded time for something that may never answer, and let one writer in at a time."""
 
 import fcntl
 import threading
@@ -13,7 +13,7 @@ POLL_S = 0.05
 
 
 class DeadlineError(Exception):
-    """Something took longer than it may."""
+    """An action took longer than it may."""
 
 
 class Deadline:
@@ -29,7 +29,7 @@ class Deadline:
         return max(0.0, self._end - time.monotonic())
 
     def check(self) -> None:
-        """Go on in time.
+        """Return, as long as there is time.
 
         Raises:
             DeadlineError: when it has passed.
@@ -39,10 +39,10 @@ class Deadline:
 
 
 def within(deadline: Deadline, action: Callable[[], T]) -> T:
-    """What `action` returns or raises.
+    """Call `action`, and return or raise what it does.
 
-    It runs in a thread, which is left behind when it takes too long: it sees the same deadline, so that it begins
-    nothing more once whatever it waits for answers.
+    It runs in a thread, which is abandoned when it takes too long. The thread checks the same deadline, so that it
+    begins nothing more when the answer that it waits for comes late.
 
     Raises:
         DeadlineError: at the deadline.
@@ -68,7 +68,7 @@ def within(deadline: Deadline, action: Callable[[], T]) -> T:
 
 @contextmanager
 def alone_with(file: Path, deadline: Deadline) -> Iterator[None]:
-    """Hold `file` so that no other process that asks does, on any machine that shares it.
+    """Lock `file` against all other processes that call this, on any machine that shares it.
 
     The lock is the kernel's and ends with its process. Where a file system knows no locks, or the file may not be
     written to, there is none.

@@ -1,4 +1,4 @@
-"""Files that others read while we write them: whole or not there at all, with the permissions of any other file."""
+"""Write files that others may read meanwhile: whole or not at all, with the usual permissions."""
 
 import os
 import uuid
@@ -15,7 +15,7 @@ def replace_file(path: Path, text: str) -> None:
 
 
 def make_file(path: Path, text: str) -> None:
-    """Put a file on disk in one step, unless there is one: of several who try at once, one succeeds.
+    """Put a file on disk in one step, unless there is one. Of several processes that try at once, one succeeds.
 
     Raises:
         FileExistsError: when there is one.
@@ -33,7 +33,7 @@ def make_file(path: Path, text: str) -> None:
 
 
 def _beside(path: Path, text: str) -> Path:
-    """The finished file, still under a name of its own, in the same folder."""
+    """The finished file, under a temporary name in the same folder."""
     partial = path.with_name(f".{uuid.uuid4().hex}.partial")
     try:
         with partial.open("x", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Import large libraries without looking for garbage in what they make, neither then nor ever after.
+"""Import large libraries without garbage collection of their objects, neither during the import nor later.
 
 PyTorch and transformers make millions of objects that live as long as the process. Looking through them takes a
 quarter of the time of the import, and a sizeable part of a second before each memory reading.
@@ -12,9 +12,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def importing(module: str) -> Iterator[None]:
-    """Within, nothing is collected; what is there afterwards is left alone by later collections.
+    """Collect no garbage while the body runs; later collections leave alone all objects that exist after it.
 
-    Once `module` is there it does nothing: later there are models about, and those must be collected.
+    Once `module` is imported this does nothing: later there are models, and those must be collected.
     """
     if module in sys.modules:
         yield

@@ -1,4 +1,4 @@
-"""Logs of jobs: what is written to them, and their end, which says what became of the job."""
+"""Logs of jobs: write to them, and read their last lines, which say how the job ended."""
 
 import logging
 from collections.abc import Iterator

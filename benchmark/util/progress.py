@@ -1,11 +1,11 @@
-"""How a run tells whoever watches what it is busy with."""
+"""How a run reports its stage to the screen."""
 
 from collections.abc import Callable
 from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """What a run is busy with, for whoever watches."""
+    """The stage of a run, as the screen shows it."""
 
     loading = "loading"
     preparing = "preparing"

@@ -1,6 +1,11 @@
 """Rebuild frozen dataclasses from the plain data that `dataclasses.asdict` made of them.
 
 The fields of a class are looked up once: a folder of ten thousand records holds millions of values.
+
+Why not msgspec: its Struct, which also refuses unknown fields, builds ten thousand records of 47 kB in 1.1 s of CPU
+time where orjson and this module take 4.2 s (msgspec 0.22). But records would cease to be dataclasses of the standard
+library, and many modules use `replace`, `asdict` and `fields`. msgspec fills dataclasses too, in 1.3 s, and then lets
+unknown fields through.
 """
 
 import types

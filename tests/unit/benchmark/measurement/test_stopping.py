@@ -1,7 +1,8 @@
+import math
 import random
 
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, quantile_test
 
 from benchmark.measurement.stopping import Rule, first_is_outlier, interval_share, median_interval
 from crossover.records.record import StoppedBy
@@ -84,3 +85,11 @@ def test_a_first_sample_that_is_far_slower_says_that_warm_up_was_too_short(
 def test_an_outlier_has_a_modified_score_above_three_and_a_half(first: float, *, expected: bool) -> None:
     """The others deviate by a median of 0.015, so that the score is 0.6745 (first - 1) / 0.015: 3.46 or 3.60."""
     assert first_is_outlier([first, 0.98, 0.99, 1.01, 1.02]) is expected
+
+
+@pytest.mark.parametrize("samples", [2, 5, 6, 7, 12, 30, 55])
+def test_the_interval_is_scipys(samples: int) -> None:
+    values = [(7 * index) % 59 / 59 for index in range(samples)]
+    expected = quantile_test(values, p=0.5).confidence_interval(0.95)
+    interval = median_interval(values)
+    assert interval == (None if math.isnan(expected.low + expected.high) else (expected.low, expected.high))

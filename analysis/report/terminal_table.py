@@ -112,7 +112,7 @@ def _of_diffusion(read: Callable[[Diffusion], object]) -> Callable[[Run], str]:
 
 SHAPE: dict[str, Callable[[Run], str]] = {
     "model": lambda run: run.model.label,
-    "steps": _of_diffusion(lambda diffusion: diffusion.steps),
+    "steps": _of_diffusion(lambda diffusion: "" if diffusion.policy.is_self_paced else diffusion.steps),
     "batch": lambda run: str(run.batch),
     "length": lambda run: str(run.length),
 }
@@ -123,6 +123,9 @@ OTHERS: dict[str, Callable[[Run], str]] = {
     "block": _of_diffusion(lambda diffusion: diffusion.block_length),
     "remasking": _of_diffusion(lambda diffusion: diffusion.remasking),
     "guidance": _of_diffusion(lambda diffusion: f"{diffusion.guidance_scale:g}"),
+    "policy": _of_diffusion(lambda diffusion: diffusion.policy.label),
+    "cache": _of_diffusion(lambda diffusion: "none" if diffusion.cache is None else diffusion.cache.label),
+    "rows": _of_diffusion(lambda diffusion: diffusion.rows),
     "precision": lambda run: run.precision,
     "device": lambda run: run.device,
     "engine": lambda run: run.engine,

@@ -5,7 +5,7 @@ Definitions follow the glossary in docs/metrics.md. A metric that a run does not
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, zip_longest
 from statistics import median, quantiles, stdev
 
 import numpy as np
@@ -33,6 +33,7 @@ def metrics(record: Record) -> dict[str, float]:
         **_protocol(measured),
         **_prediction(record.prediction),
         "work/forward_passes": measured.forward_passes,
+        "work/waiting_share": _median(each.forwards.waiting_share for each in measured.samples if each.forwards),
         "work/samples": len(measured.samples),
     }
     return {name: float(value) for name, value in found.items() if value is not None}
@@ -43,8 +44,13 @@ def series(record: Record) -> dict[str, list[float]]:
     if record.measurement is None:
         return {}
     name = "series/step_s" if record.run.model.family is Family.diffusion else "series/token_s"
-    by_step = zip(*(sample.step_s for sample in record.measurement.samples), strict=True)
-    return {name: [median(times) for times in by_step]}
+    return {name: [median(times) for times in times_by_step(record.measurement)]}
+
+
+def times_by_step(measured: Measurement) -> list[tuple[float, ...]]:
+    """For each step or token, its times in the samples that took so many."""
+    by_step = zip_longest(*(sample.step_s for sample in measured.samples))
+    return [tuple(time for time in times if time is not None) for times in by_step]
 
 
 def perplexity(scores: Iterable[Score]) -> float | None:

@@ -12,11 +12,13 @@ from benchmark.config.checks import NAME, refuse_ignored, refuse_unknown, refuse
 from benchmark.config.folder import CONF
 from benchmark.config.schema import (
     AUTO,
+    CacheConfig,
     Config,
     EncoderConfig,
     HardwareConfig,
     JudgeConfig,
     LikelihoodConfig,
+    PolicyConfig,
     PrecisionConfig,
     StoppingConfig,
     register,
@@ -25,6 +27,7 @@ from benchmark.config.settings import Settings, require_folder
 from benchmark.config.variant import variant_of
 from benchmark.models.checkpoint import is_remote
 from crossover.errors import UserError
+from crossover.records.policies import Cache, Policy, PolicyName
 from crossover.records.run import Run, split_length
 from crossover.records.settings import (
     Attention,
@@ -38,6 +41,7 @@ from crossover.records.settings import (
     Model,
     Precision,
     Prompts,
+    Remasking,
     Stopping,
     Weights,
     at_least,
@@ -90,13 +94,6 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
             " use hardware=a100 on a SLURM cluster, or model=tiny_llada or tiny_llama on any machine"
         )
     stopping = to_stopping(config.stopping)  # checked where repeats replace it, too
-    output_tokens = split_length(config.length, config.prompt_fraction)[1]
-    diffusion = Diffusion(
-        steps=config.steps,
-        block_length=output_tokens if config.block_length is None else config.block_length,
-        remasking=config.model.remasking,
-        guidance_scale=config.model.guidance_scale,
-    )
     return Run(
         model=Model(
             name=config.model.name,
@@ -107,7 +104,7 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
             architecture=config.model.architecture,
             variant=variant_of(config.model.name, config.model.checkpoint, config.model.revision),
         ),
-        diffusion=diffusion if config.model.family is Family.diffusion else None,
+        diffusion=to_diffusion(config) if config.model.family is Family.diffusion else None,
         batch=config.batch,
         length=config.length,
         prompt_fraction=config.prompt_fraction,
@@ -129,6 +126,46 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
         gpu=config.hardware.gpu if device is Device.cuda else None,
         strict=config.strict,
     )
+
+
+def to_diffusion(config: Config) -> Diffusion:
+    """How a diffusion model samples. Under a policy that follows the text, `steps` is the most that it can take.
+
+    Raises:
+        UserError: when a value is not allowed.
+    """
+    output_tokens = split_length(config.length, config.prompt_fraction)[1]
+    policy, remasking = _policy(config.policy), config.model.remasking
+    if config.policy.name == Remasking.random:
+        remasking = Remasking.random
+    return Diffusion(
+        steps=output_tokens if policy.is_self_paced else config.steps,
+        block_length=output_tokens if config.block_length is None else config.block_length,
+        remasking=remasking,
+        guidance_scale=config.model.guidance_scale,
+        policy=policy,
+        cache=_cache(config.cache),
+    )
+
+
+def _policy(config: PolicyConfig) -> Policy:
+    """The policy by its name; random order is a run's remasking, and goes by the published schedule."""
+    name = PolicyName.quota if config.name == Remasking.random else PolicyName(config.name)
+    return Policy(
+        name=name,
+        threshold=config.threshold,
+        factor=config.factor,
+        factor_rule=config.factor_rule,
+        gamma=config.gamma,
+    )
+
+
+def _cache(config: CacheConfig) -> Cache | None:
+    if config.name is None:
+        if config.refresh is not None:
+            raise UserError(f"cache.refresh={config.refresh} needs a cache: give cache=prefix or cache=dual")
+        return None
+    return Cache(name=config.name, refresh=config.refresh)
 
 
 def to_stopping(config: StoppingConfig) -> Stopping:

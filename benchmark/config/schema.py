@@ -3,7 +3,7 @@
 `python -m benchmark --help` and docs/keys.md print what stands here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
 from types import NoneType
@@ -13,7 +13,11 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from benchmark.config.settings import Rerun, require_folder
+from crossover.records.policies import CacheName, FactorRule, PolicyName
 from crossover.records.settings import Attention, Device, Engine, Family, Precision, Remasking, Weights
+
+POLICIES = (*(name.value for name in PolicyName), Remasking.random.value)
+"""The names of policies. The random one is a run's remasking, which there was before there were policies."""
 
 AUTO = "auto"
 """What a key of `choice` may have beside the members of its enum: the program chooses."""
@@ -27,6 +31,11 @@ def key(meaning: str, default: Any = MISSING, allowed: str = "") -> Any:
 def choice(meaning: str, members: type[StrEnum]) -> Any:
     """A key that is a member of an enum, or `auto`. Hydra sees a text, so `listed` checks it."""
     return field(default=AUTO, metadata={"meaning": meaning, "listed": (AUTO, *members)})
+
+
+def listed(meaning: str, values: Sequence[str]) -> Any:
+    """A key that is one of some words."""
+    return field(default=MISSING, metadata={"meaning": meaning, "listed": tuple(values)})
 
 
 def group(meaning: str, schema: type) -> Any:
@@ -106,6 +115,29 @@ class LikelihoodConfig:
 
 
 @dataclass
+class PolicyConfig:
+    """The policy group."""
+
+    name: str = listed("how the positions that a forward pass writes are chosen; see docs/policies.md", POLICIES)
+    threshold: float | None = key("threshold: the least confidence that is written", None, "above 0, at most 1")
+    factor: float | None = key("factor: f in c(r) >= 1 - f / (r + 1)", None, "at least 0")
+    factor_rule: FactorRule | None = key(
+        "factor: the paper's rule, or that of Fast-dLLM's loop, which never leaves one position alone", None
+    )
+    gamma: float | None = key("entropy_bounded: nats that positions may have together", None, "at least 0")
+
+
+@dataclass
+class CacheConfig:
+    """The cache group."""
+
+    name: CacheName | None = key("keys and values that forward passes of a block keep; both are lossy", None)
+    refresh: int | None = key(
+        "compute the whole canvas every so many forward passes of a block, besides at its first", None, "at least 1"
+    )
+
+
+@dataclass
 class TrackingConfig:
     """The tracking group."""
 
@@ -144,6 +176,8 @@ class Config:
     judge: JudgeConfig = group("the model that scores the texts that were timed", JudgeConfig)
     encoder: EncoderConfig = group("the model behind BERTScore", EncoderConfig)
     likelihood: LikelihoodConfig = group("the model's likelihood of the true continuations", LikelihoodConfig)
+    policy: PolicyConfig = group("which masked positions a diffusion model's forward pass writes", PolicyConfig)
+    cache: CacheConfig = group("keys and values that a diffusion model keeps between forward passes", CacheConfig)
     tracking: TrackingConfig = group("the MLflow store", TrackingConfig)
     sweep: SweepConfig = group("a grid by its name", SweepConfig)
     steps: int = key("K: forward passes of a diffusion model; an autoregressive model ignores it", 32, "at least 1")

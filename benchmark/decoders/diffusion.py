@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from benchmark.decoders.interface import Batch, Forward, Generation, Phase, Phases
+from benchmark.decoders.interface import Batch, Generation, Phase, Phases
 from benchmark.decoders.open_positions import OpenPositions, whole_block
 from benchmark.decoders.policies.interface import Policy
-from benchmark.decoders.schedule import blocks_of, computed_positions, window_widths
+from benchmark.decoders.schedule import Forward, blocks_of, computed_positions, window_widths
 from benchmark.engines.interface import CanvasPasses
 from benchmark.engines.noise import cells, uniform
 from benchmark.engines.sampling import Choice, Head

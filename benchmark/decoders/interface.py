@@ -5,10 +5,12 @@ Dimensions: B rows of a batch, P prompt tokens, N output tokens.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from benchmark.decoders.schedule import Forward
 
 
 class Phase(StrEnum):
@@ -46,14 +48,6 @@ class Batch:
     tokens_BP: Tensor
     padding_BP: Tensor | None
     streams_B: Tensor
-
-
-class Forward(NamedTuple):
-    """One forward pass over a canvas: rows, positions of each computed, and those of them whose logits were read."""
-
-    rows: int
-    computed: int
-    read: int
 
 
 @dataclass(frozen=True, kw_only=True)

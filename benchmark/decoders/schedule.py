@@ -1,9 +1,11 @@
-"""Which steps a diffusion run takes, and how many tokens each writes. Plain arithmetic."""
+"""Which steps a diffusion run takes, how many tokens each writes, and which positions it computes. Plain arithmetic."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from crossover.records.policies import Cache, CacheName
+from crossover.records.settings import Diffusion, Remasking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,14 @@ class Step:
     block: int
     masked: int
     writes: int
+
+
+class Forward(NamedTuple):
+    """One forward pass over a canvas: rows, positions of each computed, and those of them whose logits were read."""
+
+    rows: int
+    computed: int
+    read: int
 
 
 def transfers(masked: int, steps: int) -> list[int]:
@@ -60,3 +70,28 @@ def blocks_of(prompt_tokens: int, output_tokens: int, block_length: int) -> tupl
     """The blocks of the output, as positions of the canvas."""
     firsts = range(prompt_tokens, prompt_tokens + output_tokens, block_length)
     return tuple(range(first, first + block_length) for first in firsts)
+
+
+def planned_forwards(
+    diffusion: Diffusion, prompt_tokens: int, output_tokens: int, rows: int, *, fewest: bool = False
+) -> Iterator[Forward]:
+    """The forward passes of a run's schedule; where the text decides, the most that it can take, or the fewest."""
+    length = prompt_tokens + output_tokens
+    passes = 2 if diffusion.guidance_scale else 1
+    for block in blocks_of(prompt_tokens, output_tokens, diffusion.block_length):
+        masked = diffusion.block_length
+        for forward, writes in enumerate(_writes(diffusion, output_tokens, fewest=fewest)):
+            computed = len(computed_positions(diffusion.cache, length, block, forward))
+            read = writes if diffusion.remasking is Remasking.random else masked
+            for _ in range(passes):
+                yield Forward(rows=rows, computed=computed, read=read)
+            masked -= writes
+
+
+def _writes(diffusion: Diffusion, output_tokens: int, *, fewest: bool) -> list[int]:
+    """Tokens of a row that each forward pass of a block writes."""
+    block = diffusion.block_length
+    if diffusion.policy.is_self_paced:
+        return [block] if fewest else [1] * block
+    steps = diffusion.steps // (output_tokens // block)
+    return [writes for writes in transfers(block, steps) if writes]

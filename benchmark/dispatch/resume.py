@@ -83,8 +83,10 @@ def is_larger(run: Run, other: Run) -> bool:
 
 
 def _shapeless(run: Run) -> Run:
-    """The run without its batch and length. A block that is the whole output follows the length."""
+    """The run without its batch and length, and without what follows them: a block or steps of all output tokens."""
     diffusion = run.diffusion
+    if diffusion is not None and diffusion.policy.is_self_paced:
+        diffusion = replace(diffusion, steps=1)
     if diffusion is not None and diffusion.block_length == run.output_tokens:
         diffusion = replace(diffusion, block_length=1)
     return replace(run, batch=1, length=2, prompt_fraction=0.5, diffusion=diffusion)

@@ -1,14 +1,21 @@
 """Turn a decoder's outputs into the record's: samples, texts, and the prompts of each sample."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from transformers import PreTrainedTokenizerBase
 
+from benchmark.decoders.interface import Generation
 from benchmark.decoders.prompts import Prompt
 from benchmark.measurement.measure import Timed
+from crossover.records.forwards import Forwards
 from crossover.records.machine import Label
+from crossover.records.policies import QUOTA
 from crossover.records.record import Sample
+from crossover.records.run import Run
+from crossover.records.settings import Diffusion
 from crossover.records.texts import Generated
 
 
@@ -49,16 +56,48 @@ def read_back(
 
 
 def samples_of(
+    run: Run,
     timed: Sequence[Timed],
     rows: Sequence[tuple[int, ...]],
     labels: Sequence[tuple[Label, ...]],
     ends: frozenset[int],
 ) -> tuple[Sample, ...]:
     """The record's samples: times, prompts, valid tokens, and the state of the machine with its labels."""
-    return tuple(_sample(*each, ends) for each in zip(timed, rows, labels, strict=True))
+    return tuple(_sample(run, *each, ends) for each in zip(timed, rows, labels, strict=True))
 
 
-def _sample(timed: Timed, row: tuple[int, ...], labels: tuple[Label, ...], ends: frozenset[int]) -> Sample:
+def forwards_of(diffusion: Diffusion | None, generation: Generation) -> Forwards | None:
+    """What each step computed and wrote; None where the schedule says it, or a decoder does not tell."""
+    if diffusion is None or generation.written_at_BN is None or (diffusion.policy == QUOTA and diffusion.cache is None):
+        return None
+    passes = 2 if diffusion.guidance_scale else 1
+    computed = [forward.computed for forward in generation.forwards]
+    steps = range(1, len(computed) // passes + 1)
+    written_at = generation.written_at_BN.tolist()
+    written = Counter(chain.from_iterable(written_at))
+    return Forwards(
+        computed=tuple(sum(computed[passes * (step - 1) : passes * step]) for step in steps),
+        written=tuple(written[step] for step in steps),
+        of_rows=_steps_of_rows(written_at, diffusion.block_length),
+    )
+
+
+def _steps_of_rows(written_at: list[list[int]], block_length: int) -> tuple[int, ...]:
+    """Steps that each row needed, where all rows begin a block together: up to its last token of each block."""
+    needed, begun = [0] * len(written_at), 0
+    for first in range(0, len(written_at[0]), block_length):
+        ends = [max(row[first : first + block_length]) for row in written_at]
+        needed = [steps + end - begun for steps, end in zip(needed, ends, strict=True)]
+        begun = max(ends)
+    return tuple(needed)
+
+
+def typical(samples: Sequence[Timed]) -> Timed:
+    """The sample of the median latency, the faster of two."""
+    return sorted(samples, key=lambda timed: timed.timing.latency_s)[(len(samples) - 1) // 2]
+
+
+def _sample(run: Run, timed: Timed, row: tuple[int, ...], labels: tuple[Label, ...], ends: frozenset[int]) -> Sample:
     outputs: list[list[int]] = timed.generation.tokens_BN.tolist()
     return Sample(
         latency_s=timed.timing.latency_s,
@@ -69,6 +108,7 @@ def _sample(timed: Timed, row: tuple[int, ...], labels: tuple[Label, ...], ends:
         valid_tokens=tuple(_until_end(tokens, ends) for tokens in outputs),
         labels=labels,
         conditions=timed.conditions,
+        forwards=forwards_of(run.diffusion, timed.generation),
     )
 
 

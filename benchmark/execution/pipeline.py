@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from statistics import median
+from statistics import median, median_low
 
 import torch
 
@@ -13,7 +13,7 @@ from benchmark.decoders.prompts import Prompt, random_prompts, read_prompts
 from benchmark.execution.fingerprint import fingerprint
 from benchmark.execution.identity import require_contents
 from benchmark.execution.model_cache import LoadedModel, ModelCache
-from benchmark.execution.outputs import batch_rows, prompts_digest, read_back, samples_of
+from benchmark.execution.outputs import batch_rows, prompts_digest, read_back, samples_of, typical
 from benchmark.hardware.clock import CudaClock, HostClock
 from benchmark.hardware.device import is_out_of_memory
 from benchmark.hardware.environment import current_gpu, probe, require_gpu, require_watched, watch
@@ -108,10 +108,10 @@ def measure_run(run: Run, models: ModelCache, report: Report, estimate: Estimate
     quality = score_by_each(generated, ends, run.judge, run.encoder, run.device, report)
     latencies_s = [timed.timing.latency_s for timed in measured.samples]
     measurement = Measurement(
-        samples=samples_of(measured.samples, rows, labelled, ends),
+        samples=samples_of(run, measured.samples, rows, labelled, ends),
         warmup_s=measured.warmup_s,
         memory=_memory(loaded.model, measured),
-        forward_passes=measured.samples[0].generation.forward_passes,
+        forward_passes=median_low(timed.generation.forward_passes for timed in measured.samples),
         generated=generated,
         scores=quality.scores,
         quality_failure=quality.failure,
@@ -123,7 +123,7 @@ def measure_run(run: Run, models: ModelCache, report: Report, estimate: Estimate
         warmup_too_short=first_is_outlier(latencies_s),
         prompts_digest=prompts_digest(prompts[:decoded]),
         watched=watched,
-        limits=limits(run, estimate, median(latencies_s)),
+        limits=limits(run, estimate, median(latencies_s), typical(measured.samples).generation.forwards),
         profile=taken.profile,
     )
     return _Outcome(result=measurement, ran=ran, estimate=estimate)

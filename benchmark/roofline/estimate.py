@@ -1,10 +1,12 @@
 """The estimate of a run before it starts: its shape, its device's ceilings, and the prediction from both."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
+from benchmark.decoders.schedule import Forward
 from benchmark.models.checkpoint import find, is_remote, read_config
 from benchmark.models.loaded import DTYPES
 from benchmark.roofline.ceilings import ceilings
@@ -60,11 +62,11 @@ def shape_of_run(run: Run) -> Shape:
     return shape_of(read_config(folder), PARAMETER_BYTES[run.precision])
 
 
-def limits(run: Run, estimate: Estimate | None, latency_s: float) -> Limits | None:
+def limits(run: Run, estimate: Estimate | None, latency_s: float, counted: Sequence[Forward] = ()) -> Limits | None:
     """The run's speed against its device's ceilings; None without an estimate."""
     if estimate is None:
         return None
-    works = list(passes(run, estimate.shape))
+    works = list(passes(run, estimate.shape, counted))
     work, device_ceilings = total(works), estimate.ceilings
     least_s = floor_s(works, device_ceilings)
     return Limits(

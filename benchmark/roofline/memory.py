@@ -55,7 +55,8 @@ def footprint(run: Run, shape: Shape) -> Footprint:
         alive, kept = _with_cache(run, shape, alive, kept)
         needed, most = alive + head, kept + head
     else:
-        needed, most = max(alive, head), kept + head
+        canvas = run.batch * run.length * shape.cache_bytes_per_token if run.diffusion.cache else 0
+        needed, most = canvas + max(alive, head), canvas + kept + head
     fixed = shape.weights_bytes + (WORKSPACE_BYTES if run.device is Device.cuda else 0)
     return Footprint(needed_bytes=fixed + (most if run.engine is Engine.compiled else needed), kept_bytes=fixed + most)
 
@@ -118,6 +119,8 @@ def _published_bytes(run: Run, settings: Diffusion, shape: Shape) -> int:
 
 def _positions(run: Run, settings: Diffusion) -> int:
     """The most positions of a row whose logits one step reads."""
+    if settings.policy.is_self_paced:
+        return settings.block_length
     steps = writing_steps(run.output_tokens, settings.block_length, settings.steps)
     if settings.remasking is Remasking.low_confidence:
         return max(step.masked for step in steps)

@@ -27,9 +27,12 @@ JOB_START_S = 30.0
 
 
 def predict(run: Run, shape: Shape, ceilings: Ceilings, memory_bytes: int | None = None) -> Prediction:
-    """Latency of one generation, and peak memory on a GPU of `memory_bytes`; None stands for a CPU, see Footprint."""
+    """Latency of one generation, and peak memory on a GPU of so many bytes; None on a CPU, see Footprint."""
+    paced = run.diffusion is not None and run.diffusion.policy.is_self_paced
     return Prediction(
-        latency_s=_latency_s(run, shape, ceilings), peak_bytes=footprint(run, shape).peak_bytes(memory_bytes)
+        latency_s=_latency_s(run, shape, ceilings),
+        peak_bytes=footprint(run, shape).peak_bytes(memory_bytes),
+        least_latency_s=_latency_s(run, shape, ceilings, fewest=True) if paced else None,
     )
 
 
@@ -44,8 +47,8 @@ def cost_s(run: Run, shape: Shape, prediction: Prediction, *, loads: bool, start
     return generations * prediction.latency_s + loading + compiling + (JOB_START_S if starts else 0.0)
 
 
-def _latency_s(run: Run, shape: Shape, ceilings: Ceilings) -> float:
+def _latency_s(run: Run, shape: Shape, ceilings: Ceilings, *, fewest: bool = False) -> float:
     on_cpu = run.device is Device.cpu
     reach = CPU_REACH if on_cpu else REACH[run.engine]
     launch_s = shape.layers * (CPU_LAUNCH_S if on_cpu else LAUNCH_S[run.engine])
-    return sum(max(floor_s([work], ceilings) / reach, launch_s) for work in passes(run, shape))
+    return sum(max(floor_s([work], ceilings) / reach, launch_s) for work in passes(run, shape, fewest=fewest))

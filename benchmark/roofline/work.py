@@ -10,13 +10,12 @@ where a token can be written. A program that evaluates them elsewhere too does m
 and shows a lower share of the limit.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.decoders.schedule import writing_steps
+from benchmark.decoders.schedule import Forward, planned_forwards
 from crossover.records.run import Run
-from crossover.records.settings import Diffusion, Remasking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +125,17 @@ def diffusion_pass(shape: Shape, *, batch: int, length: int, read: int) -> Work:
     return _pass(shape, rows=batch, tokens=length, pairs=length * length, read=read, last_pairs=read * length)
 
 
+def kept_pass(shape: Shape, *, batch: int, length: int, computed: int, read: int) -> Work:
+    """One forward pass over a window of the canvas, which attends to the kept keys and values of all of it.
+
+    FLOP: as above with W positions computed: 2 B ((layers - 1) W W_layer + W W_kv + M (W_layer - W_kv))
+    + 4 B ((layers - 1) W L + M L) heads d + 2 B M V D.
+    Bytes: as above, and keys and values of the L positions: those of the window written, those of the others read.
+    """
+    found = _pass(shape, rows=batch, tokens=computed, pairs=computed * length, read=read, last_pairs=read * length)
+    return found + _cached(shape, batch * length)
+
+
 def prefill_pass(shape: Shape, *, batch: int, prompt_tokens: int) -> Work:
     """The prompt in one pass, each token attending to itself and those before it: P (P + 1) / 2 pairs a row.
 
@@ -145,10 +155,14 @@ def token_pass(shape: Shape, *, batch: int, context: int) -> Work:
     return uncached + _cached(shape, batch * context)
 
 
-def passes(run: Run, shape: Shape) -> Iterator[Work]:
-    """Each forward pass of one generation, as its schedule says."""
+def passes(run: Run, shape: Shape, counted: Sequence[Forward] = (), *, fewest: bool = False) -> Iterator[Work]:
+    """Each forward pass of one generation: those that were counted, else as its schedule says.
+
+    Where the text decides, the schedule is the most that it can take, or the fewest.
+    """
     if run.diffusion is not None:
-        yield from _diffusion_passes(run, run.diffusion, shape)
+        planned = planned_forwards(run.diffusion, run.prompt_tokens, run.output_tokens, run.batch, fewest=fewest)
+        yield from (_canvas_pass(run, shape, forward) for forward in counted or planned)
         return
     yield prefill_pass(shape, batch=run.batch, prompt_tokens=run.prompt_tokens)
     for written in range(1, run.output_tokens):
@@ -165,19 +179,22 @@ def floor_s(works: Iterable[Work], ceilings: Ceilings) -> float:
     return sum(max(work.flop / ceilings.matrix_flop_per_s, work.bytes / ceilings.copy_bytes_per_s) for work in works)
 
 
-def expected_forward_passes(run: Run) -> int:
-    """Evaluations of the body in one generation: one a token, or one (two with guidance) a step that writes."""
+def expected_forward_passes(run: Run, *, fewest: bool = False) -> int:
+    """Evaluations of the body in one generation: one a token, or one (two with guidance) a step that writes.
+
+    Where the text decides, the most that it can take, or the fewest.
+    """
     if run.diffusion is None:
         return run.output_tokens
-    steps = sum(1 for _ in writing_steps(run.output_tokens, run.diffusion.block_length, run.diffusion.steps))
-    return steps * (2 if run.diffusion.guidance_scale else 1)
+    planned = planned_forwards(run.diffusion, run.prompt_tokens, run.output_tokens, run.batch, fewest=fewest)
+    return sum(1 for _ in planned)
 
 
-def _diffusion_passes(run: Run, settings: Diffusion, shape: Shape) -> Iterator[Work]:
-    for step in writing_steps(run.output_tokens, settings.block_length, settings.steps):
-        read = step.masked if settings.remasking is Remasking.low_confidence else step.writes
-        for _ in range(2 if settings.guidance_scale else 1):
-            yield diffusion_pass(shape, batch=run.batch, length=run.length, read=read)
+def _canvas_pass(run: Run, shape: Shape, forward: Forward) -> Work:
+    rows, computed, read = forward
+    if run.diffusion is None or run.diffusion.cache is None:
+        return diffusion_pass(shape, batch=rows, length=run.length, read=read)
+    return kept_pass(shape, batch=rows, length=run.length, computed=computed, read=read)
 
 
 def _pass(shape: Shape, *, rows: int, tokens: int, pairs: int, read: int, last_pairs: int) -> Work:

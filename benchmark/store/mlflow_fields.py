@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from crossover.records.record import Record
+from crossover.records.settings import Diffusion
 from crossover.records.texts import Generated
 
 LONGEST_TAG = 5000
@@ -32,6 +33,7 @@ def parameters(record: Record) -> dict[str, Any]:
     flat = {
         "model": record.run.model.label,
         **nested["diffusion"],
+        **_policy(record.run.diffusion),
         **run,
         "prompt_tokens": record.run.prompt_tokens,
         "output_tokens": record.run.output_tokens,
@@ -43,6 +45,13 @@ def parameters(record: Record) -> dict[str, Any]:
         **{f"likelihood_{name}": value for name, value in nested["likelihood"].items()},
     }
     return {name: getattr(value, "value", value) for name, value in flat.items() if value is not None}
+
+
+def _policy(diffusion: Diffusion | None) -> dict[str, Any]:
+    """Policy and cache in a word each, with their knobs; a cache that is an approximation is called lossy."""
+    if diffusion is None:
+        return {}
+    return {"policy": diffusion.policy.label, "cache": None if diffusion.cache is None else diffusion.cache.label}
 
 
 def labels(record: Record) -> dict[str, str]:

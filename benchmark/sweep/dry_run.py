@@ -143,11 +143,17 @@ def _row(each: Forecast, *, remote: bool) -> list[str]:
     return [
         each.run.name,
         target,
-        _short(each.prediction.latency_s),
+        _latency(each.prediction),
         _duration(each.seconds),
         f"{each.prediction.peak_bytes / GIB:.2f}",
         each.note,
     ]
+
+
+def _latency(prediction: Prediction) -> str:
+    """The latency; where the text decides, from the fewest forward passes to the most."""
+    most = _short(prediction.latency_s)
+    return most if prediction.least_latency_s is None else f"{_short(prediction.least_latency_s)} to {most}"
 
 
 def _duration(seconds: float) -> str:

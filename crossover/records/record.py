@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from crossover.errors import UserError
+from crossover.records.forwards import Forwards
 from crossover.records.machine import Conditions, Environment, Label, Watched
 from crossover.records.profile import Limits, Profile
 from crossover.records.run import Run
@@ -60,6 +61,7 @@ class Sample:
         valid_tokens: output tokens before the first end of sequence, one a row.
         labels: what was wrong with the machine meanwhile.
         conditions: what was read of it; null in records from before it was watched.
+        forwards: what each step computed and wrote; null where the schedule says it, and in older records.
     """
 
     latency_s: float
@@ -70,6 +72,7 @@ class Sample:
     valid_tokens: tuple[int, ...]
     labels: tuple[Label, ...] = ()
     conditions: Conditions | None = None
+    forwards: Forwards | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +90,7 @@ class Measurement:
     """Raw samples of a run that went through; statistics are left to the analysis.
 
     Attributes:
-        forward_passes: evaluations of the model's body in one generation.
+        forward_passes: evaluations of the model's body in one generation; where samples differ, their median.
         likelihood: of held-out text, one entry a document; empty when it was not asked for.
         preparing_s: seconds that compiling and capturing took, once for this shape; null in older records.
         fallback: why another engine ran than was asked for; null when none did.
@@ -129,10 +132,15 @@ class Measurement:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What was expected before the run: its latency, and its peak memory (on a CPU without the interpreter's own)."""
+    """What was expected before the run: its latency, and its peak memory (on a CPU without the interpreter's own).
+
+    Where the text decides how many forward passes a run takes, `latency_s` is that of the most, `least_latency_s` that
+    of the fewest; else the second is null.
+    """
 
     latency_s: float
     peak_bytes: int
+    least_latency_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

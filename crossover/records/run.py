@@ -78,6 +78,7 @@ class Run:
         at_least("prompts.count", self.prompts.count, 1)
         split_length(self.length, self.prompt_fraction)
         self._check_attention()
+        self._check_engine()
         self._check_weights()
 
     @property
@@ -152,6 +153,16 @@ class Run:
             raise UserError(
                 f"attention=flash2 runs on a GPU in bfloat16, not in {self.precision} on {self.device}:"
                 " use attention=sdpa or attention=eager"
+            )
+
+    def _check_engine(self) -> None:
+        settings = self.diffusion
+        if self.engine is not Engine.published or settings is None:
+            return
+        if settings.policy != QUOTA or settings.cache is not None:
+            raise UserError(
+                "engine=published is the published loop, which has policy=quota and cache=none:"
+                " use engine=eager or engine=compiled"
             )
 
     def _check_weights(self) -> None:

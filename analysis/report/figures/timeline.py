@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from analysis.report.figures.style import MARKERS, SHADES, Drawing, legend, look, panels, plain_log, shown_of
 from analysis.report.points import Point, spread_out
+from analysis.statistics.metrics import times_by_step
 
 MOST_LENGTHS = 4
 MS = 1000
@@ -76,8 +77,7 @@ def _finest(points: Sequence[Point]) -> list[Point]:
 def _times(point: Point) -> list[tuple[float, ...]]:
     """For each step or token, its times in all samples, in ms."""
     assert point.record.measurement is not None
-    by_step = zip(*(sample.step_s for sample in point.record.measurement.samples), strict=True)
-    return [tuple(time * MS for time in times) for times in by_step]
+    return [tuple(time * MS for time in times) for times in times_by_step(point.record.measurement)]
 
 
 def _spread(times: Sequence[float]) -> tuple[float, float, float]:

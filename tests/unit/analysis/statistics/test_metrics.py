@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from analysis.statistics.metrics import metrics, perplexity, series
+from crossover.records.forwards import Forwards
 from crossover.records.machine import Label, Verdict, Watched
 from crossover.records.profile import Energy, Limits, Profile
 from crossover.records.record import Memory, Prediction, Record
@@ -208,3 +209,11 @@ def test_valid_tokens_a_second_are_those_of_a_mean_sample() -> None:
     """14 and 6 valid tokens, 2 s each: 10 in 2 s."""
     samples = (a_sample(latency_s=2.0, valid_tokens=(8, 6)), a_sample(latency_s=2.0, valid_tokens=(4, 2)))
     assert metrics(diffusion(samples=samples))["throughput/valid_tok_per_s"] == 5.0
+
+
+def test_steps_that_not_every_sample_took_are_those_of_the_samples_that_did() -> None:
+    forwards = Forwards(computed=(16, 16), written=(9, 7), of_rows=(1, 2))
+    samples = (a_sample(step_s=(1.0, 3.0), forwards=forwards), a_sample(step_s=(3.0,)))
+    record = diffusion(samples=samples)
+    assert series(record)["series/step_s"] == [2.0, 3.0]
+    assert metrics(record)["work/waiting_share"] == 0.25

@@ -39,7 +39,13 @@ def test_no_file_that_is_a_part_of_others_is_offered() -> None:
 BOUNDS = [(key.name, key.field.metadata.get("allowed", "")) for key in keys()]
 LEAST = [(name, int(found[1])) for name, allowed in BOUNDS if (found := re.search(r"at least (\d+)$", allowed))]
 BETWEEN = [name for name, allowed in BOUNDS if allowed == "between 0 and 1"]
-NEEDED = {"encoder.layer": ["encoder=minilm"], "likelihood": ["likelihood=on"]}
+NEEDED = {
+    "encoder.layer": ["encoder=minilm"],
+    "likelihood": ["likelihood=on"],
+    "policy.factor": ["policy=factor"],
+    "policy.gamma": ["policy=entropy_bounded"],
+    "cache": ["cache=dual"],
+}
 
 
 def refusal(*overrides: str) -> str:
@@ -71,7 +77,7 @@ def test_a_share_is_between_0_and_1(name: str) -> None:
 def test_a_value_off_the_list_is_refused_with_the_list(key: Key) -> None:
     name, listed = key.name, key.listed
     assert refusal(f"{name}=nope") == f"{name}=nope is not allowed: give one of {', '.join(listed)}"
-    assert config(f"{name}=auto")
+    assert config(f"{name}={listed[0]}")
 
 
 def test_there_are_bounds_to_try() -> None:

@@ -242,3 +242,29 @@ def test_profile_and_strictness_reach_the_run_and_the_dry_run_the_settings() -> 
     assert (run().profile, run().strict) == (False, False)
     assert (run("profile=true").profile, run("strict=true").strict) == (True, True)
     assert to_settings(config("dry_run=true")).dry_run
+
+
+def test_a_policy_that_follows_the_text_ignores_the_steps() -> None:
+    made = run("policy=threshold", "policy.threshold=0.7", "steps=7", "block_length=16", "cache=dual")
+    assert made.name == "tiny_llada B=1 N=128 block=16 threshold=0.7 cache=dual (lossy)"
+    assert made.infeasible is None
+    assert made.key == run("policy=threshold", "policy.threshold=0.7", "block_length=16", "cache=dual").key
+
+
+def test_random_order_is_one_setting_whichever_key_says_it() -> None:
+    assert run("policy=random").key == run("model.remasking=random").key
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (("policy.threshold=0.7",), "it is a knob of policy=threshold"),
+        (("policy.name=best",), "policy.name=best is not allowed: give one of quota, threshold"),
+        (("cache.refresh=4",), "cache.refresh=4 needs a cache"),
+        (("policy=threshold", "engine=published"), "engine=published is the published loop"),
+        (("cache=dual", "engine=published"), "engine=published is the published loop"),
+    ],
+)
+def test_policies_and_caches_that_cannot_be_are_refused(overrides: tuple[str, ...], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        run(*overrides)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from benchmark.config.settings import Rerun
 from benchmark.dispatch.ledger import ExpectedEnvironment
 from benchmark.dispatch.resume import ResumePolicy, dominated, has_environment, is_larger
+from crossover.records.policies import Policy, PolicyName
 from crossover.records.record import FailureKind, Record
 from tests.factories import (
     STARTED,
@@ -97,6 +98,15 @@ def test_a_record_of_another_gpu_does_not_count() -> None:
     record = a_record(environment=replace(an_environment(), gpu="NVIDIA H100 80GB HBM3"))
     assert has_environment(record, ExpectedEnvironment(gpu="H100"))
     assert not has_environment(record, ExpectedEnvironment(gpu="A100"))
+
+
+def test_a_longer_text_is_larger_though_a_policy_that_follows_it_may_take_more_steps() -> None:
+    policy = Policy(name=PolicyName.threshold, threshold=0.9)
+    short, long = (
+        a_run(length=2 * steps, diffusion=a_diffusion(steps=steps, block_length=steps, policy=policy))
+        for steps in (8, 16)
+    )
+    assert is_larger(long, short)
 
 
 def test_larger_is_a_larger_batch_or_length_and_all_else_the_same() -> None:

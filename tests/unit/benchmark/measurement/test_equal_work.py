@@ -10,6 +10,7 @@ from benchmark.decoders.prompts import Prompt
 from benchmark.measurement.equal_work import check_equal_work
 from benchmark.measurement.measure import Timing
 from crossover.errors import BrokenProtocolError
+from crossover.records.policies import Policy, PolicyName
 from crossover.records.run import Run
 from crossover.records.settings import Engine
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
@@ -42,6 +43,29 @@ def with_token(token: int) -> Generation:
 
 def test_work_as_agreed_passes() -> None:
     check(RIGHT, RIGHT)
+
+
+@pytest.mark.parametrize(("passes", "allowed"), [(1, False), (2, True), (8, True), (9, False)])
+def test_a_policy_that_follows_the_text_takes_a_pass_a_block_at_least_and_a_pass_a_token_at_most(
+    passes: int, *, allowed: bool
+) -> None:
+    policy = Policy(name=PolicyName.threshold, threshold=0.9)
+    run = a_run(diffusion=a_diffusion(block_length=4, policy=policy))
+    made = replace(RIGHT, forward_passes=passes)
+    timing = replace(STEPS, step_s=(0.1,) * passes)
+    if allowed:
+        check(made, untimed=made, run=run, timing=timing)
+        return
+    with pytest.raises(BrokenProtocolError, match=f"made {passes} forward passes where its schedule has 2 to 8"):
+        check(made, untimed=made, run=run, timing=timing)
+
+
+def test_steps_are_those_that_were_counted_and_the_same_in_every_repeat() -> None:
+    run = a_run(diffusion=a_diffusion(policy=Policy(name=PolicyName.threshold, threshold=0.9)))
+    with pytest.raises(BrokenProtocolError, match="4 steps were timed where the schedule has 0 and 5"):
+        check(replace(RIGHT, forward_passes=5), untimed=replace(RIGHT, forward_passes=5), run=run)
+    with pytest.raises(BrokenProtocolError, match="4 and 5 forward passes were made in two repeats"):
+        check(RIGHT, untimed=replace(RIGHT, forward_passes=5), run=run)
 
 
 @pytest.mark.parametrize(

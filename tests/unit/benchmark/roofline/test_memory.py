@@ -12,6 +12,7 @@ from benchmark.roofline import memory as module
 from benchmark.roofline.memory import Footprint, footprint
 from benchmark.roofline.prediction import predict
 from benchmark.roofline.work import Ceilings, Shape
+from crossover.records.policies import Cache, CacheName
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Device, Engine, Family, Model, Precision, Remasking
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
@@ -124,6 +125,15 @@ def test_blocks_are_read_one_at_a_time() -> None:
     blocks = replace(whole, diffusion=a_diffusion(steps=8, block_length=64))
     fewer = footprint(whole, LLADA).needed_bytes - footprint(blocks, LLADA).needed_bytes
     assert fewer == (256 - 64) * (LLADA.vocabulary * 2 + 2 * LLADA.hidden * 2)
+
+
+def test_kept_keys_and_values_of_the_largest_canvas_do_not_fit() -> None:
+    settings = a_diffusion(steps=64, block_length=32, cache=Cache(name=CacheName.dual))
+    kept = on_gpu(64, 2048, Engine.compiled, diffusion=settings)
+    plain = on_gpu(64, 2048, Engine.compiled, diffusion=replace(settings, cache=None))
+    more = footprint(kept, LLADA).needed_bytes - footprint(plain, LLADA).needed_bytes
+    assert more == 64 * 2048 * 32 * 2 * 4096 * 2 == pytest.approx(69e9, rel=0.01)
+    assert footprint(plain, LLADA).needed_bytes < H100_BYTES < footprint(kept, LLADA).needed_bytes
 
 
 def test_a_cpu_keeps_nothing() -> None:

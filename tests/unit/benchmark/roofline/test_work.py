@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchmark.decoders.schedule import Forward
 from benchmark.roofline.work import (
     Ceilings,
     Shape,
@@ -9,12 +10,14 @@ from benchmark.roofline.work import (
     diffusion_pass,
     expected_forward_passes,
     floor_s,
+    kept_pass,
     passes,
     prefill_pass,
     shape_of,
     token_pass,
     total,
 )
+from crossover.records.policies import Cache, CacheName, Policy, PolicyName
 from crossover.records.settings import Family, Remasking
 from tests.checkpoints import llada_settings, llama_settings, random_model
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
@@ -118,3 +121,43 @@ def test_an_autoregressive_run_is_a_prefill_and_then_a_pass_for_each_token() -> 
     assert found[0] == prefill_pass(SMALL, batch=2, prompt_tokens=8)
     assert found[1:] == [token_pass(SMALL, batch=2, context=context) for context in range(9, 16)]
     assert expected_forward_passes(an_autoregressive_run()) == len(found) == 8
+
+
+def test_a_window_attends_to_the_whole_canvas_and_reads_what_was_kept() -> None:
+    found = kept_pass(SMALL, batch=3, length=10, computed=5, read=2)
+    last = 2 * 15 * KEYS + 2 * 6 * (LAYER - KEYS) + 4 * 3 * 2 * 10 * 8
+    assert found.flop == 2 * 15 * LAYER + 4 * 3 * 5 * 10 * 8 + last + 2 * 6 * 80
+    assert found.bytes == 4 * (2 * LAYER + 80 + 15 * 8) + 3 * 10 * (2 * 2 * 2 * 2 * 4)
+
+
+@pytest.mark.parametrize(
+    ("cache", "computed"),
+    [
+        (None, [16, 16, 16, 16]),
+        (Cache(name=CacheName.prefix), [16, 8, 16, 4]),
+        (Cache(name=CacheName.dual), [16, 4, 16, 4]),
+        (Cache(name=CacheName.dual, refresh=1), [16, 16, 16, 16]),
+    ],
+)
+def test_a_cache_leaves_out_positions_behind_the_first_pass_of_a_block(
+    cache: Cache | None, computed: list[int]
+) -> None:
+    run = a_run(diffusion=a_diffusion(block_length=4, cache=cache))
+    expected = [
+        diffusion_pass(SMALL, batch=2, length=16, read=read)
+        if cache is None
+        else kept_pass(SMALL, batch=2, length=16, computed=each, read=read)
+        for each, read in zip(computed, (4, 2, 4, 2), strict=True)
+    ]
+    assert list(passes(run, SMALL)) == expected
+
+
+def test_a_policy_that_follows_the_text_takes_a_range_of_passes_until_they_are_counted() -> None:
+    policy = Policy(name=PolicyName.threshold, threshold=0.9)
+    run = a_run(diffusion=a_diffusion(block_length=4, policy=policy))
+    assert (expected_forward_passes(run, fewest=True), expected_forward_passes(run)) == (2, 8)
+    assert list(passes(run, SMALL, fewest=True)) == [diffusion_pass(SMALL, batch=2, length=16, read=4)] * 2
+    counted = [Forward(rows=2, computed=16, read=read) for read in (4, 1, 4)]
+    assert list(passes(run, SMALL, counted)) == [
+        diffusion_pass(SMALL, batch=2, length=16, read=read) for read in (4, 1, 4)
+    ]

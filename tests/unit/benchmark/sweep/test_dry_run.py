@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +9,10 @@ from benchmark.cli.main import main
 from benchmark.roofline.work import Ceilings
 from benchmark.sweep import dry_run as module
 from benchmark.sweep.dry_run import Forecast, Target, forecast, show_forecast, summary, target_of
+from crossover.records.policies import Policy, PolicyName
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Device, Engine, Precision
-from tests.factories import a_run
+from tests.factories import a_diffusion, a_run
 
 FAST = Ceilings(copy_bytes_per_s=1e12, matrix_flop_per_s=1e13)
 
@@ -34,6 +36,18 @@ def test_points_that_do_not_fit_are_named_and_cost_nothing(run: Run) -> None:
     assert lines[0].startswith("2 jobs, one after another: about ")
     assert lines[1] == "1 will not fit"
     assert lines[2].startswith("3 more cannot be run on any machine")
+
+
+def test_a_policy_that_follows_the_text_takes_from_to(run: Run) -> None:
+    policy = Policy(name=PolicyName.threshold, threshold=0.9)
+    paced = replace(run, diffusion=a_diffusion(steps=8, block_length=4, policy=policy))
+    (found,) = forecast([paced], remote=False)
+    assert found.prediction is not None
+    assert found.prediction.least_latency_s is not None
+    assert found.prediction.latency_s == pytest.approx(4 * found.prediction.least_latency_s)
+    console = Console(width=200, record=True)
+    show_forecast(console, [found], remote=False, infeasible=0)
+    assert re.search(r"small B=2 N=16 block=4 threshold=0\.9 +here +0\.\d+ to 0\.\d+ ", console.export_text())
 
 
 def test_a_model_is_loaded_once_for_neighbours_and_by_every_job_of_a_cluster(

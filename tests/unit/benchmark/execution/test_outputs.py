@@ -1,0 +1,35 @@
+import torch
+
+from benchmark.decoders.interface import Generation
+from benchmark.decoders.schedule import Forward
+from benchmark.execution.outputs import forwards_of
+from crossover.records.forwards import Forwards
+from crossover.records.policies import Cache, CacheName, Policy, PolicyName
+from tests.factories import a_diffusion
+
+THRESHOLD = Policy(name=PolicyName.threshold, threshold=0.9)
+WRITTEN_AT = torch.tensor([[1, 1, 3, 3], [1, 2, 3, 4]])
+
+
+def a_generation(passes: int = 1) -> Generation:
+    forwards = [Forward(rows=2, computed=computed, read=2) for computed in (6, 2, 6, 2) for _ in range(passes)]
+    return Generation(tokens_BN=torch.zeros(2, 4), forward_passes=4, forwards=tuple(forwards), written_at_BN=WRITTEN_AT)
+
+
+def test_each_step_is_told_with_what_it_computed_and_wrote() -> None:
+    settings = a_diffusion(block_length=2, policy=THRESHOLD, cache=Cache(name=CacheName.dual))
+    expected = Forwards(computed=(6, 2, 6, 2), written=(3, 1, 3, 1), of_rows=(2, 4))
+    assert forwards_of(settings, a_generation()) == expected
+    assert expected.waiting_share == 0.25  # the first row waits in one step of two, in either block
+
+
+def test_both_passes_of_a_guided_step_count() -> None:
+    settings = a_diffusion(block_length=2, policy=THRESHOLD, guidance_scale=1.0)
+    found = forwards_of(settings, a_generation(passes=2))
+    assert found is not None
+    assert (found.computed, found.written) == ((12, 4, 12, 4), (3, 1, 3, 1))
+
+
+def test_the_published_schedule_says_it_all() -> None:
+    assert forwards_of(a_diffusion(), a_generation()) is None
+    assert forwards_of(None, a_generation()) is None

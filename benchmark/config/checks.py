@@ -32,7 +32,7 @@ def refuse_unknown(known: Mapping[str, Any], schema: object, group: str = "") ->
 
 
 def refuse_unlisted(config: Config) -> None:
-    """Keys with a list of values take one of them, and a seed is small enough for every generator of random numbers.
+    """Keys with a list take one of its values, texts are not empty, and every generator of random numbers has the seed.
 
     Raises:
         UserError: naming the first that has another.
@@ -41,6 +41,8 @@ def refuse_unlisted(config: Config) -> None:
         value = attrgetter(key.name)(config)
         if key.listed and value not in key.listed:
             raise UserError(f"{key.name}={value} is not allowed: give one of {', '.join(key.listed)}")
+        if value == "":
+            raise UserError(f"{key.name}= has no value: give a text{' or null' if key.is_optional else ''}")
     if config.seed > LARGEST_SEED:
         raise UserError(f"seed={config.seed} is not allowed: give a whole number of at most {LARGEST_SEED}")
 

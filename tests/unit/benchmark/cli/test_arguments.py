@@ -46,6 +46,8 @@ LINES = {
     "sweep.name='[/x]'": (
         "sweep.name=[/x] is not allowed: give letters, digits, '.', '_' and '-', the first a letter or digit"
     ),
+    "tracking.uri=''": "tracking.uri= has no value: give a text or null",
+    "model.checkpoint=''": "model.checkpoint= has no value: give a text",
     "seed=2147483648": "seed=2147483648 is not allowed: give a whole number of at most 2147483647",
     "hardware.device=cpu hardware.gpu=H100": (
         "hardware.gpu=H100 is not allowed with hardware.device=cpu: give hardware.gpu=null, or another hardware.device"

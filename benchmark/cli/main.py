@@ -15,7 +15,7 @@ from benchmark.cli.messages import complaint
 from benchmark.config.folder import CONF
 from benchmark.config.schema import register
 from crossover.errors import UserError
-from crossover.terminal import end_with, ending_in_one_line, make_console
+from crossover.terminal import end_with, ending_in_one_line, make_console, say
 
 IN_THIS_PROCESS = {"inline", "basic"}
 """Launchers that do what a single run does."""
@@ -54,7 +54,7 @@ def _run_here(composed: DictConfig) -> None:
 def main() -> None:
     """Run the program; what goes wrong becomes one line and an exit code."""
     if {"-h", "--help"} & set(sys.argv[1:]):
-        make_console().print(usage(), markup=False, highlight=False, soft_wrap=True)
+        say(make_console(), usage())
         return
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing them
     with ending_in_one_line(complaint):

@@ -12,6 +12,7 @@ from analysis.report.terminal_table import failures, table
 from benchmark.store.mlflow_tracker import Tracker
 from benchmark.sweep.plan import Plan
 from crossover.records.record import Record
+from crossover.terminal import say
 
 
 def announce(console: Console, plan: Plan, done: Collection[str], *, at_most: bool) -> None:
@@ -26,18 +27,15 @@ def announce(console: Console, plan: Plan, done: Collection[str], *, at_most: bo
     if plan.infeasible:
         parts.append(f"{len(plan.infeasible)} infeasible")
     points = "1 grid point" if plan.total == 1 else f"{plan.total} grid points"
-    console.print(f"{points}: {', '.join(parts)}", highlight=False, soft_wrap=True)
+    say(console, f"{points}: {', '.join(parts)}")
 
 
 def conclude(console: Console, records: Sequence[Record], output_dir: Path, tracker: Tracker | None) -> None:
     """The table of all points, why some are missing, where the records are, how to open MLflow."""
     console.print()
     console.print(table(records, width=console.width))
-    for line in failures(records):
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
-    lines = [f"Records  {_short(output_dir / 'records')}", *([] if tracker is None else _look(tracker))]
-    for line in lines:
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+    say(console, *failures(records))
+    say(console, f"Records  {_short(output_dir / 'records')}", *([] if tracker is None else _look(tracker)))
 
 
 def _look(tracker: Tracker) -> list[str]:

@@ -15,6 +15,7 @@ from crossover.errors import UserError
 from crossover.records.record import Prediction
 from crossover.records.run import Run
 from crossover.records.settings import Device, Precision
+from crossover.terminal import say
 
 MINUTE_S, HOUR_S = 60, 3600
 LONG = 100
@@ -67,8 +68,7 @@ def show_forecast(console: Console, forecasts: Sequence[Forecast], *, remote: bo
     for each in forecasts:
         table.add_row(*_row(each, remote=remote))
     console.print(table)
-    for line in summary(forecasts, remote=remote, infeasible=infeasible):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    say(console, *summary(forecasts, remote=remote, infeasible=infeasible))
 
 
 def summary(forecasts: Sequence[Forecast], *, remote: bool, infeasible: int) -> list[str]:

@@ -3,7 +3,7 @@
 import hashlib
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -159,19 +159,28 @@ def _long_enough(
     Raises:
         UserError: when one that is looked at is no document, or two of them have one name.
     """
-    names: dict[str, str] = {}
-    for number, document in enumerate(documents(path, length * CHARACTERS_PER_TOKEN)):
-        tokens = _ids(tokenizer, document, length)
+    names: dict[str, Document] = {}
+    for number, each in enumerate(documents(path, length * CHARACTERS_PER_TOKEN)):
+        tokens = _ids(tokenizer, each, length)
         if len(tokens) < length:
             continue
-        if (other := names.setdefault(document.name, document.place)) != document.place:
-            raise UserError(
-                f"prompts.source={path}, {document.place}: its id {document.name!r} is that of {other} too:"
-                " give each document its own, or none"
-            )
+        document = _named_apart(path, each, names.get(each.name))
+        names[document.name] = document
         yield number, document, tokens
         if len(names) == count:
             return
+
+
+def _named_apart(path: Path, document: Document, other: Document | None) -> Document:
+    """The document, under a name of its own where it is a copy of the one that has its name."""
+    if other is None:
+        return document
+    if other.text == document.text:
+        return replace(document, name=f"{document.name} ({document.place})")
+    raise UserError(
+        f"prompts.source={path}, {document.place}: its id {document.name!r} is that of {other.place} too:"
+        " give each document its own, or none"
+    )
 
 
 def _ids(tokenizer: "Tokenizer", document: Document, count: int) -> list[int]:

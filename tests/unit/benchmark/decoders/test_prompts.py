@@ -84,6 +84,12 @@ def test_two_documents_of_one_name_are_refused_since_results_are_paired_by_it(
         read(str(file), tokenizer, count=2)
 
 
+def test_copies_of_a_document_get_names_of_their_own(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    file = tmp_path / "prompts.jsonl"
+    file.write_text(f'{{"text": "{words(*range(3, 8))}", "id": "a"}}\n' * 3)
+    assert [prompt.name for prompt in read(str(file), tokenizer, count=3)] == ["a", "a (line 2)", "a (line 3)"]
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -1,5 +1,6 @@
 """Names and sentences are plain: no metaphor that was a module's name once, no riddle that was mended."""
 
+import ast
 import re
 
 import pytest
@@ -29,6 +30,8 @@ BANNED = {
     r"no answer is never taken": "say what an unreachable scheduler means",
 }
 """Words that a reader must guess the meaning of, and what to write for them."""
+VAGUE = {"found", "place", "places"}
+NAMED = ("crossover", "analysis/report", "analysis/cli", "benchmark", "hydra_plugins", "training")
 GLOSSARY = ROOT / "docs" / "glossary.md"
 
 
@@ -49,6 +52,19 @@ def test_no_file_has_words_that_hide_their_meaning(words: str) -> None:
         if pattern.search(line)
     ]
     assert not lines, f"write {BANNED[words]} for: " + "; ".join(lines)
+
+
+def names(source: str) -> set[str]:
+    """All names that a module gives to variables and parameters."""
+    nodes = list(ast.walk(ast.parse(source)))
+    stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return stored | {node.arg for node in nodes if isinstance(node, ast.arg)}
+
+
+def test_every_variable_is_named_after_what_it_holds() -> None:
+    modules = [file for folder in NAMED for file in (ROOT / folder).rglob("*.py")]
+    assert modules
+    assert not [str(file.relative_to(ROOT)) for file in modules if names(file.read_text(encoding="utf-8")) & VAGUE]
 
 
 def test_the_glossary_defines_each_term_once_and_in_a_few_sentences() -> None:

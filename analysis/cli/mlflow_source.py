@@ -49,13 +49,13 @@ def experiment_sources(experiment: str, uri: str) -> list[Source]:
 
 def _runs(experiment: str, uri: str) -> Iterator[Any]:
     client = _client(uri)
-    found = client.get_experiment_by_name(experiment)
-    if found is None:
+    info = client.get_experiment_by_name(experiment)
+    if info is None:
         known = ", ".join(sorted(each.name for each in client.search_experiments()))
         raise UserError(f"there is no experiment {experiment!r} in {uri}: it has {known}")
     token = None
     while True:
-        page = client.search_runs([found.experiment_id], max_results=PAGE, page_token=token)
+        page = client.search_runs([info.experiment_id], max_results=PAGE, page_token=token)
         yield from page
         token = page.token
         if not token:

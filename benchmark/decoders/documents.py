@@ -1,6 +1,6 @@
 """Documents from a file: JSON lines, a JSON array, or plain text. A file is read by what it is, whatever it is called.
 
-Every error is one line that names the file, the place in it and the rule.
+Every error is one line that names the file, the line or entry in it, and the rule.
 """
 
 import json
@@ -44,18 +44,18 @@ class Layout(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """A text, its name, and the place in its file where it begins."""
+    """A text, its name, and its location in the file."""
 
     name: str
     text: str
-    place: str
+    location: str
 
 
 def documents(path: Path, characters: int) -> Iterator[Document]:
     """The documents of a file, one after another; of plain text, groups of paragraphs of at least `characters` each.
 
     Raises:
-        UserError: naming the place, when the file or the next document is not what it should be.
+        UserError: naming the location, when the file or the next document is not what it should be.
     """
     try:
         match layout(path):
@@ -102,7 +102,7 @@ def _json_layout(path: Path, suffix: str) -> Layout | None:
 
 
 def found_in(path: Path) -> str:
-    """The rule by which plain text becomes documents, and what of it was found; nothing for other files."""
+    """The rule by which plain text becomes documents, and the numbers of its parts; nothing for other files."""
     if layout(path) is not Layout.text:
         return ""
     text = _text_of(path)
@@ -143,10 +143,10 @@ def _from_text(path: Path, characters: int) -> Iterator[Document]:
     for paragraph in _paragraphs(_text_of(path)):
         group.append(paragraph)
         if sum(map(len, group)) >= characters:
-            yield Document(name=str(number), text="\n\n".join(group), place=f"document {number}")
+            yield Document(name=str(number), text="\n\n".join(group), location=f"document {number}")
             group, number = [], number + 1
     if group:
-        yield Document(name=str(number), text="\n\n".join(group), place=f"document {number}")
+        yield Document(name=str(number), text="\n\n".join(group), location=f"document {number}")
 
 
 def _paragraphs(text: str) -> list[str]:
@@ -163,9 +163,9 @@ def _decoded(path: Path, content: bytes, number: int) -> str:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = number + len((content[: error.start] + b".").splitlines()) - 1
-        found = f"byte 0x{content[error.start]:02x}: {error.reason}"
+        fault = f"byte 0x{content[error.start]:02x}: {error.reason}"
         raise UserError(
-            f"prompts.source={path}, line {line}: it cannot be read as UTF-8 text ({found}): save the file as UTF-8"
+            f"prompts.source={path}, line {line}: it cannot be read as UTF-8 text ({fault}): save the file as UTF-8"
         ) from error
     if "\0" in text:
         line = number + len(text[: text.index("\0") + 1].splitlines()) - 1
@@ -173,8 +173,8 @@ def _decoded(path: Path, content: bytes, number: int) -> str:
     return text
 
 
-def _document(path: Path, name: str, place: str, entry: object) -> Document:
-    where = f"prompts.source={path}, {place}"
+def _document(path: Path, name: str, location: str, entry: object) -> Document:
+    where = f"prompts.source={path}, {location}"
     if not isinstance(entry, dict):
         raise UserError(f"{where}: {EXPECTED}, found {_kind(entry)}")
     if "text" not in entry:
@@ -185,7 +185,7 @@ def _document(path: Path, name: str, place: str, entry: object) -> Document:
     given = entry.get("id")
     if isinstance(given, bool | list | dict):
         raise UserError(f"{where}: its id is {_kind(given)}: give a text or a number")
-    document = Document(name=name if given is None else str(given), text=entry["text"], place=place)
+    document = Document(name=name if given is None else str(given), text=entry["text"], location=location)
     for what, text in (("text", document.text), ("id", document.name)):
         _check_characters(where, what, text)
     return document

@@ -130,24 +130,24 @@ def survey(source: str, checkpoint: Path, *, length: int, count: int, vocabulary
 
 def _survey(source: str, tokenizer: "Tokenizer", length: int, count: int) -> Survey:
     path = locate(source)
-    found = [document for _, document, _ in _long_enough(path, tokenizer, length, count)]
+    usable = [document for _, document, _ in _long_enough(path, tokenizer, length, count)]
     return Survey(
         source=source,
         length=length,
-        documents=len(found),
-        others="" if len(found) == count else _others(path, tokenizer, length),
-        repeated=_repeated(source, found),
+        documents=len(usable),
+        others="" if len(usable) == count else _others(path, tokenizer, length),
+        repeated=_repeated(source, usable),
     )
 
 
 def _others(path: Path, tokenizer: "Tokenizer", length: int) -> str:
     """What there is besides the documents that suffice: how many, and the longest; the rule of plain text."""
     sizes = [
-        (len(_ids(tokenizer, each, length)), each.place) for each in documents(path, length * CHARACTERS_PER_TOKEN)
+        (len(_ids(tokenizer, each, length)), each.location) for each in documents(path, length * CHARACTERS_PER_TOKEN)
     ]
     short = [size for size in sizes if size[0] < length]
-    tokens, place = max(short, default=(0, ""), key=lambda size: size[0])
-    longest = f", the longest of the others has {counted(tokens, 'token')}, {place}" if short else ""
+    tokens, location = max(short, default=(0, ""), key=lambda size: size[0])
+    longest = f", the longest of the others has {counted(tokens, 'token')}, {location}" if short else ""
     return f"found {counted(len(sizes), 'document')} in all{longest}{found_in(path)}"
 
 
@@ -176,9 +176,9 @@ def _named_apart(path: Path, document: Document, other: Document | None) -> Docu
     if other is None:
         return document
     if other.text == document.text:
-        return replace(document, name=f"{document.name} ({document.place})")
+        return replace(document, name=f"{document.name} ({document.location})")
     raise UserError(
-        f"prompts.source={path}, {document.place}: its id {document.name!r} is that of {other.place} too:"
+        f"prompts.source={path}, {document.location}: its id {document.name!r} is that of {other.location} too:"
         " give each document its own, or none"
     )
 
@@ -197,22 +197,22 @@ def _digest(document: Document) -> str:
 def _check_known(source: str, document: Document, tokens: list[int], vocabulary: int | None) -> None:
     if vocabulary is not None and max(tokens) >= vocabulary:
         raise UserError(
-            f"prompts.source={source}, {document.place}: the tokenizer gives it token {max(tokens)} and the model has"
-            f" embeddings for 0 to {vocabulary - 1}: put the tokenizer of this model beside its weights"
+            f"prompts.source={source}, {document.location}: the tokenizer gives it token {max(tokens)} and the model"
+            f" has embeddings for 0 to {vocabulary - 1}: put the tokenizer of this model beside its weights"
         )
 
 
-def _repeated(source: str, found: list[Document]) -> str | None:
+def _repeated(source: str, usable: list[Document]) -> str | None:
     """What to say of documents that are there more than once."""
     first: dict[str, Document] = {}
-    again = [(document, first.setdefault(document.text, document)) for document in found]
-    pairs = [f"{one.place} repeats {other.place}" for one, other in again if one is not other]
+    again = [(document, first.setdefault(document.text, document)) for document in usable]
+    pairs = [f"{one.location} repeats {other.location}" for one, other in again if one is not other]
     if not pairs:
         return None
     verb = "repeats" if len(pairs) == 1 else "repeat"
     more = f" and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
     return (
-        f"prompts.source={source}: {len(pairs)} of the first {len(found)} documents {verb} an earlier one"
+        f"prompts.source={source}: {len(pairs)} of the first {len(usable)} documents {verb} an earlier one"
         f" ({', '.join(pairs[:SHOWN])}{more}): a document that counts twice narrows the intervals; remove it"
     )
 

@@ -22,11 +22,11 @@ def check_prompts(runs: Sequence[Run]) -> list[str]:
     said: list[str] = []
     for source in dict.fromkeys(run.prompts.source for run in reading):
         mine = [run for run in reading if run.prompts.source == source]
-        found = [surveys[_what(run)] for run in mine]
-        lacks = [lack for run, one in zip(mine, found, strict=True) if (lack := one.shortage(_needed(run)))]
+        surveyed = [surveys[_what(run)] for run in mine]
+        lacks = [lack for run, one in zip(mine, surveyed, strict=True) if (lack := one.shortage(_needed(run)))]
         if len(lacks) == len(mine):
             raise UserError(f"prompts.source={lacks[0]}")
-        said += [each.repeated for each in found if each.repeated][:1]
+        said += [each.repeated for each in surveyed if each.repeated][:1]
         said += [f"prompts.source={lack}" for lack in lacks[:1]]
     return said
 

@@ -1,7 +1,7 @@
 """Compiled passes over a canvas: tokens go into one fixed buffer, hidden states come out of another.
 
 Without kept keys and values one captured pass serves all parts of a batch. With them each part has its own, since a
-part's keys and values have places of their own; all share one memory for what is gone after a pass. A pass over a
+part's keys and values have memory of their own; all share one memory for what is gone after a pass. A pass over a
 window is captured once for each width: where the window lies is on the device, so that every block has the same pass.
 
 Dimensions: B rows, R rows of a part, L tokens of a canvas, W of a window, M positions, D hidden.
@@ -89,7 +89,7 @@ class _Passes:
         self.by_width: dict[int, list[_Pass]] = {}
         for width in (shape.length, *widths):
             rows = part_rows(shape.rows, width)
-            places = [slice(first, first + rows) for first in range(0, shape.rows, rows)]
+            slices = [slice(first, first + rows) for first in range(0, shape.rows, rows)]
             self.by_width[width] = [
                 _Pass(
                     body,
@@ -98,11 +98,11 @@ class _Passes:
                         width=width,
                         length=shape.length,
                         padded=shape.padded,
-                        kept=None if kept is None else kept.of_rows(place),
+                        kept=None if kept is None else kept.of_rows(row_slice),
                     ),
                     pool,
                 )
-                for place in (places if widths else places[:1])
+                for row_slice in (slices if widths else slices[:1])
             ]
 
     @property

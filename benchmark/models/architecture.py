@@ -50,13 +50,13 @@ def check_family(config: dict[str, Any], family: Family, where: str) -> None:
     """Make sure that a checkpoint is of the family that its model's config says.
 
     Raises:
-        UserError: naming the architecture that was found and the model to choose for it.
+        UserError: naming the architecture that it has and the model to choose for it.
     """
-    found, wanted = config.get("model_type"), MODEL_TYPES[family]
-    if found != wanted:
-        suits = [model for model, kind in (("llama", "llama"), ("llada", "llada")) if kind == found]
+    model_type, wanted = config.get("model_type"), MODEL_TYPES[family]
+    if model_type != wanted:
+        suits = [model for model, kind in (("llama", "llama"), ("llada", "llada")) if kind == model_type]
         advice = f"use model={suits[0]} for it" if suits else "only llama and llada checkpoints can be measured"
-        raise UserError(f"checkpoint {where} is of type {found!r}, not {wanted!r}: {advice}")
+        raise UserError(f"checkpoint {where} is of type {model_type!r}, not {wanted!r}: {advice}")
 
 
 def llama_config(config: dict[str, Any], family: Family, where: str, *, attention: str) -> "LlamaConfig":

@@ -99,8 +99,8 @@ def weight_files(folder: Path) -> list[Path]:
         raise UserError(f"checkpoint {folder}: the shard {missing[0]} is missing; {advice(folder)}")
     if not files:
         others = sorted(file.name for file in folder.glob("*") if file.suffix in {".safetensors", ".bin", ".pth"})
-        found = f" but {others[0]}, which is of another layout" if others else ""
-        raise UserError(f"checkpoint {folder}: it holds no *.safetensors of the model{found}; {advice(folder)}")
+        instead = f" but {others[0]}, which is of another layout" if others else ""
+        raise UserError(f"checkpoint {folder}: it holds no *.safetensors of the model{instead}; {advice(folder)}")
     return files
 
 

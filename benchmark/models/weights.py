@@ -54,27 +54,27 @@ def check_weights(folder: Path, config: dict[str, Any], family: Family) -> None:
     """
     settings = llama_settings(config, family, str(folder))
     expected = Tensors.of(settings).shapes()
-    found: dict[str, TensorInfo] = {}
+    stored: dict[str, TensorInfo] = {}
     for info in tensors(folder):
         name = llama_name(info.name, family)
-        if (twice := found.get(name)) is not None:
+        if (twice := stored.get(name)) is not None:
             raise UserError(
                 f"checkpoint {folder}: the weight {info.name} is in {twice.file.name} and in {info.file.name}:"
                 " remove the file that does not belong to the checkpoint"
             )
-        found[name] = info
+        stored[name] = info
     if settings["tie_word_embeddings"]:
-        found.pop("lm_head.weight", None)
-    missing = [name for name in expected if name not in found and name not in filled(settings)]
+        stored.pop("lm_head.weight", None)
+    missing = [name for name in expected if name not in stored and name not in filled(settings)]
     if missing:
         raise UserError(f"checkpoint {folder}: the weight {_some(missing)} is missing; {advice(folder)}")
-    unknown = [name for name in found if name not in expected]
+    unknown = [name for name in stored if name not in expected]
     if unknown:
         raise UserError(
             f"checkpoint {folder}: the weight {_some(unknown)} is not known to this architecture"
-            f" ({found[unknown[0]].file.name}): give a checkpoint whose config.json is of its weights"
+            f" ({stored[unknown[0]].file.name}): give a checkpoint whose config.json is of its weights"
         )
-    _check_each(folder, expected, found)
+    _check_each(folder, expected, stored)
 
 
 def tensors(folder: Path) -> Iterator[TensorInfo]:
@@ -97,8 +97,8 @@ def filled(settings: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     return {name: shape for name, shape in shapes.items() if name.endswith("self_attn.o_proj.bias")}
 
 
-def _check_each(folder: Path, expected: dict[str, tuple[int, ...]], found: dict[str, TensorInfo]) -> None:
-    for name, info in found.items():
+def _check_each(folder: Path, expected: dict[str, tuple[int, ...]], stored: dict[str, TensorInfo]) -> None:
+    for name, info in stored.items():
         if info.dtype not in FLOATS:
             raise UserError(
                 f"checkpoint {folder}: {info.file.name} holds {info.name} as {info.dtype}: quantised weights are not"

@@ -21,7 +21,7 @@ CODED = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]")
 """How JSON in UTF-8 writes characters that a terminal obeys: with a backslash, or beyond ASCII."""
 
 Source = tuple[str, Callable[[], bytes]]
-"""The name of a record's place, and what reads it."""
+"""The name of a record's file or run, and a function that reads it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,17 +58,17 @@ def from_file(file: Path) -> Source:
     return str(file), file.read_bytes
 
 
-def find(place: Path) -> list[Path]:
+def find(path: Path) -> list[Path]:
     """The record files of an output_dir, of a folder of records, or a file by itself.
 
     Raises:
         UserError: when there is none.
     """
-    if place.is_file():
-        return [place]
-    if not place.is_dir():
-        raise UserError(f"{place} does not exist: give an output_dir of the benchmark, a folder of records or a record")
-    folder = place / "records" if (place / "records").is_dir() else place
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"{path} does not exist: give an output_dir of the benchmark, a folder of records or a record")
+    folder = path / "records" if (path / "records").is_dir() else path
     files = sorted(folder.glob("*.json"))
     if not files:
         raise UserError(f"{folder} holds no records: give the output_dir of a run, or a folder of records")

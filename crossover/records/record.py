@@ -208,8 +208,8 @@ class Record:
         try:
             return json.dumps(data, ensure_ascii=False, allow_nan=False)
         except ValueError as error:
-            place = next(_not_finite(data), None)
-            raise ValueError(str(error) if place is None else f"{place} is not a finite number") from error
+            path = next(_not_finite(data), None)
+            raise ValueError(str(error) if path is None else f"{path} is not a finite number") from error
 
     @classmethod
     def from_data(cls, data: object) -> "Record":
@@ -226,10 +226,10 @@ class Record:
             raise ValueError(f"Run: {error}") from error
 
 
-def _not_finite(data: object, place: str = "") -> Iterator[str]:
-    """Where numbers that are none stand, as measurement.samples.0.latency_s."""
+def _not_finite(data: object, path: str = "") -> Iterator[str]:
+    """The paths of numbers that are not finite, such as measurement.samples.0.latency_s."""
     if isinstance(data, dict | list | tuple):
         for name, value in data.items() if isinstance(data, dict) else enumerate(data):
-            yield from _not_finite(value, f"{place}.{name}" if place else str(name))
+            yield from _not_finite(value, f"{path}.{name}" if path else str(name))
     elif isinstance(data, float) and not math.isfinite(data):
-        yield place
+        yield path

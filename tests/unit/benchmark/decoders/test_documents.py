@@ -47,11 +47,11 @@ def test_a_carriage_return_alone_ends_a_line(tmp_path: Path, name: str, content:
 def test_names_and_places_are_given_or_counted(tmp_path: Path) -> None:
     lines = write(tmp_path, "a.jsonl", '\n{"text": "x", "id": 7}\n{"text": "y", "id": null}')
     assert list(documents(lines, 1)) == [
-        Document(name="7", text="x", place="line 2"),
-        Document(name="3", text="y", place="line 3"),
+        Document(name="7", text="x", location="line 2"),
+        Document(name="3", text="y", location="line 3"),
     ]
     array = write(tmp_path, "a.json", '[{"text": "x", "id": "q"}, {"text": "y"}]')
-    assert [(one.name, one.place) for one in documents(array, 1)] == [("q", "entry 1"), ("2", "entry 2")]
+    assert [(one.name, one.location) for one in documents(array, 1)] == [("q", "entry 1"), ("2", "entry 2")]
 
 
 @pytest.mark.parametrize(

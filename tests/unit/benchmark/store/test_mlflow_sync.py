@@ -25,7 +25,7 @@ pytestmark = [
 MINUTES = [f"2026-03-01T12:{minute:02d}:00+00:00" for minute in range(60)]
 
 
-class Mirror:
+class JournalAndStore:
     """A journal and an experiment of its own in a real store that all tests share."""
 
     def __init__(self, folder: Path, uri: str, experiment: str) -> None:
@@ -56,8 +56,8 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def mirror(tmp_path: Path, uri: str, request: pytest.FixtureRequest) -> Mirror:
-    return Mirror(tmp_path / "outputs", uri, request.node.name)
+def pair(tmp_path: Path, uri: str, request: pytest.FixtureRequest) -> JournalAndStore:
+    return JournalAndStore(tmp_path / "outputs", uri, request.node.name)
 
 
 def counts(synced: Synced) -> tuple[int, int, int, int]:
@@ -65,174 +65,174 @@ def counts(synced: Synced) -> tuple[int, int, int, int]:
     return synced.added, synced.kept, synced.withdrawn, synced.left
 
 
-def test_every_record_becomes_one_run_and_a_second_time_nothing_happens(mirror: Mirror) -> None:
-    files = [mirror.journal.write(a_record(a_run(batch=batch))) for batch in (1, 2, 4)]
-    assert counts(mirror.sync()) == (3, 0, 0, 0)
-    assert counts(mirror.sync()) == (0, 3, 0, 0)
-    assert mirror.sync().line() == ""
-    assert mirror.names() == sorted(file.stem for file in files)
-    assert {run.info.status for run in mirror.runs()} == {"FINISHED"}
+def test_every_record_becomes_one_run_and_a_second_time_nothing_happens(pair: JournalAndStore) -> None:
+    files = [pair.journal.write(a_record(a_run(batch=batch))) for batch in (1, 2, 4)]
+    assert counts(pair.sync()) == (3, 0, 0, 0)
+    assert counts(pair.sync()) == (0, 3, 0, 0)
+    assert pair.sync().line() == ""
+    assert pair.names() == sorted(file.stem for file in files)
+    assert {run.info.status for run in pair.runs()} == {"FINISHED"}
 
 
-def test_what_a_job_logged_is_kept(mirror: Mirror) -> None:
-    file = mirror.journal.write(a_record())
-    assert mirror.tracker.log(a_record(), file) is None
-    (before,) = mirror.runs()
-    assert counts(mirror.sync()) == (0, 1, 0, 0)
-    assert [run.info.run_id for run in mirror.runs()] == [before.info.run_id]
+def test_what_a_job_logged_is_kept(pair: JournalAndStore) -> None:
+    file = pair.journal.write(a_record())
+    assert pair.tracker.log(a_record(), file) is None
+    (before,) = pair.runs()
+    assert counts(pair.sync()) == (0, 1, 0, 0)
+    assert [run.info.run_id for run in pair.runs()] == [before.info.run_id]
 
 
-def test_a_run_that_a_killed_job_left_half_logged_is_completed(mirror: Mirror) -> None:
-    file = mirror.journal.write(a_record())
-    mirror.tracker.prepare()
-    run_id = mirror.half_logged(a_record(), file)
-    mirror.client.log_metric(run_id, "latency/e2e_s", 3.0, step=0)
-    assert counts(mirror.sync()) == (1, 0, 0, 0)
-    (run,) = mirror.runs()
+def test_a_run_that_a_killed_job_left_half_logged_is_completed(pair: JournalAndStore) -> None:
+    file = pair.journal.write(a_record())
+    pair.tracker.prepare()
+    run_id = pair.half_logged(a_record(), file)
+    pair.client.log_metric(run_id, "latency/e2e_s", 3.0, step=0)
+    assert counts(pair.sync()) == (1, 0, 0, 0)
+    (run,) = pair.runs()
     assert (run.info.run_id, run.info.status) == (run_id, "FINISHED")
     assert run.data.params["batch"] == "2"
-    whole = Mirror(mirror.journal.output_dir / "other", mirror.tracker.uri, f"{mirror.tracker.experiment}-whole")
+    whole = JournalAndStore(pair.journal.output_dir / "other", pair.tracker.uri, f"{pair.tracker.experiment}-whole")
     whole.journal.write(a_record())
     whole.sync()
     (expected,) = whole.runs()
     assert run.data.metrics == expected.data.metrics
 
 
-def test_completing_a_run_twice_doubles_none_of_its_points(mirror: Mirror) -> None:
-    file = mirror.journal.write(a_record())
-    mirror.sync()
-    (run,) = mirror.runs()
-    before = mirror.client.get_metric_history(run.info.run_id, "series/step_s")
-    mirror.client.update_run(run.info.run_id, status="RUNNING")
-    mirror.tracker.put(a_record(), file, Deadline(60))
-    after = mirror.client.get_metric_history(run.info.run_id, "series/step_s")
+def test_completing_a_run_twice_doubles_none_of_its_points(pair: JournalAndStore) -> None:
+    file = pair.journal.write(a_record())
+    pair.sync()
+    (run,) = pair.runs()
+    before = pair.client.get_metric_history(run.info.run_id, "series/step_s")
+    pair.client.update_run(run.info.run_id, status="RUNNING")
+    pair.tracker.put(a_record(), file, Deadline(60))
+    after = pair.client.get_metric_history(run.info.run_id, "series/step_s")
     assert len(after) == len(before) == 4
 
 
-def test_of_two_runs_of_one_record_the_whole_one_stays(mirror: Mirror) -> None:
-    file = mirror.journal.write(a_record())
-    mirror.sync()
-    (whole,) = mirror.runs()
-    mirror.half_logged(a_record(), file)
-    assert counts(mirror.sync()) == (1, 0, 1, 0)
-    assert [run.info.run_id for run in mirror.runs()] == [whole.info.run_id]
+def test_of_two_runs_of_one_record_the_whole_one_stays(pair: JournalAndStore) -> None:
+    file = pair.journal.write(a_record())
+    pair.sync()
+    (whole,) = pair.runs()
+    pair.half_logged(a_record(), file)
+    assert counts(pair.sync()) == (1, 0, 1, 0)
+    assert [run.info.run_id for run in pair.runs()] == [whole.info.run_id]
 
 
-def test_a_failure_stands_until_its_point_is_measured(mirror: Mirror) -> None:
-    mirror.journal.write(a_failed_record(kind=FailureKind.error, started_at=MINUTES[0]))
-    second = mirror.journal.write(a_failed_record(kind=FailureKind.error, started_at=MINUTES[1]))
-    assert counts(mirror.sync()) == (1, 0, 0, 0)
-    assert mirror.names() == [second.stem]
-    measured = mirror.journal.write(a_record(started_at=MINUTES[2]))
-    assert counts(mirror.sync()) == (1, 0, 1, 0)
-    assert mirror.names() == [measured.stem]
-    assert counts(mirror.sync()) == (0, 1, 0, 0)
+def test_a_failure_stands_until_its_point_is_measured(pair: JournalAndStore) -> None:
+    pair.journal.write(a_failed_record(kind=FailureKind.error, started_at=MINUTES[0]))
+    second = pair.journal.write(a_failed_record(kind=FailureKind.error, started_at=MINUTES[1]))
+    assert counts(pair.sync()) == (1, 0, 0, 0)
+    assert pair.names() == [second.stem]
+    measured = pair.journal.write(a_record(started_at=MINUTES[2]))
+    assert counts(pair.sync()) == (1, 0, 1, 0)
+    assert pair.names() == [measured.stem]
+    assert counts(pair.sync()) == (0, 1, 0, 0)
 
 
-def test_a_newer_failure_replaces_an_older_one(mirror: Mirror) -> None:
-    mirror.journal.write(a_failed_record(started_at=MINUTES[0]))
-    mirror.sync()
-    newer = mirror.journal.write(a_failed_record(started_at=MINUTES[1]))
-    assert counts(mirror.sync()) == (1, 0, 1, 0)
-    assert mirror.names() == [newer.stem]
+def test_a_newer_failure_replaces_an_older_one(pair: JournalAndStore) -> None:
+    pair.journal.write(a_failed_record(started_at=MINUTES[0]))
+    pair.sync()
+    newer = pair.journal.write(a_failed_record(started_at=MINUTES[1]))
+    assert counts(pair.sync()) == (1, 0, 1, 0)
+    assert pair.names() == [newer.stem]
 
 
-def test_two_measurements_of_one_point_are_two_runs(mirror: Mirror) -> None:
+def test_two_measurements_of_one_point_are_two_runs(pair: JournalAndStore) -> None:
     for moment in MINUTES[:2]:
-        mirror.journal.write(a_record(started_at=moment))
-    assert counts(mirror.sync()) == (2, 0, 0, 0)
+        pair.journal.write(a_record(started_at=moment))
+    assert counts(pair.sync()) == (2, 0, 0, 0)
 
 
-def test_a_record_that_was_written_anew_replaces_its_run(mirror: Mirror) -> None:
-    file = mirror.journal.write(a_record())
-    mirror.sync()
+def test_a_record_that_was_written_anew_replaces_its_run(pair: JournalAndStore) -> None:
+    file = pair.journal.write(a_record())
+    pair.sync()
     file.write_text(replace(a_record(), sweep="sweep-of-another-length").to_json(), encoding="utf-8")
-    synced = mirror.sync()
+    synced = pair.sync()
     assert (synced.added, synced.left, synced.reason) == (1, 0, None)
-    assert [run.data.tags["sweep"] for run in mirror.runs()] == ["sweep-of-another-length"]
+    assert [run.data.tags["sweep"] for run in pair.runs()] == ["sweep-of-another-length"]
 
 
 @pytest.mark.parametrize("moved", [False, True])
-def test_the_run_of_a_record_that_can_no_longer_be_read_is_withdrawn(mirror: Mirror, *, moved: bool) -> None:
-    file = mirror.journal.write(a_record())
-    mirror.sync()
+def test_the_run_of_a_record_that_can_no_longer_be_read_is_withdrawn(pair: JournalAndStore, *, moved: bool) -> None:
+    file = pair.journal.write(a_record())
+    pair.sync()
     file.write_text(file.read_text(encoding="utf-8")[:100], encoding="utf-8")
     if moved:
         file.rename(file.with_name(f"{file.name}.broken"))
-    synced = mirror.sync()
+    synced = pair.sync()
     assert (synced.added, synced.withdrawn) == (0, 1)
     assert synced.unreadable == (() if moved else (file.stem,))
-    assert mirror.runs() == []
+    assert pair.runs() == []
 
 
-def test_runs_of_other_journals_in_the_same_experiment_are_left_alone(mirror: Mirror, tmp_path: Path) -> None:
-    other = Mirror(tmp_path / "other", mirror.tracker.uri, mirror.tracker.experiment)
+def test_runs_of_other_journals_in_the_same_experiment_are_left_alone(pair: JournalAndStore, tmp_path: Path) -> None:
+    other = JournalAndStore(tmp_path / "other", pair.tracker.uri, pair.tracker.experiment)
     other.journal.write(a_record(started_at=MINUTES[5]))
     other.sync()
-    mirror.journal.write(a_record())
-    assert counts(mirror.sync()) == (1, 0, 0, 0)
-    assert len(mirror.runs()) == 2
+    pair.journal.write(a_record())
+    assert counts(pair.sync()) == (1, 0, 0, 0)
+    assert len(pair.runs()) == 2
 
 
-def test_a_run_from_before_runs_named_their_record_is_taken_for_it(mirror: Mirror) -> None:
-    file = mirror.journal.write(a_record())
-    mirror.sync()
-    (run,) = mirror.runs()
+def test_a_run_from_before_runs_named_their_record_is_taken_for_it(pair: JournalAndStore) -> None:
+    file = pair.journal.write(a_record())
+    pair.sync()
+    (run,) = pair.runs()
     for tag in (RECORD, BYTES):
-        mirror.client.delete_tag(run.info.run_id, tag)
-    assert counts(mirror.sync()) == (0, 1, 0, 0)
-    assert mirror.names() == [file.stem]
+        pair.client.delete_tag(run.info.run_id, tag)
+    assert counts(pair.sync()) == (0, 1, 0, 0)
+    assert pair.names() == [file.stem]
 
 
 def log_and_sync(folder: Path, uri: str, experiment: str, turn: int) -> None:
-    mirror = Mirror(folder, uri, experiment)
+    pair = JournalAndStore(folder, uri, experiment)
     record = a_record()
     if turn % 2:
-        mirror.tracker.log(record, mirror.journal.path(record.key, record.started_at))
+        pair.tracker.log(record, pair.journal.path(record.key, record.started_at))
     else:
-        mirror.sync()
+        pair.sync()
 
 
 @pytest.mark.process
-def test_jobs_and_drivers_that_log_one_record_at_once_make_one_run(mirror: Mirror) -> None:
-    mirror.journal.write(a_record())
-    mirror.tracker.prepare()
-    where = (mirror.journal.output_dir, mirror.tracker.uri, mirror.tracker.experiment)
+def test_jobs_and_drivers_that_log_one_record_at_once_make_one_run(pair: JournalAndStore) -> None:
+    pair.journal.write(a_record())
+    pair.tracker.prepare()
+    where = (pair.journal.output_dir, pair.tracker.uri, pair.tracker.experiment)
     with get_context("spawn").Pool(2) as pool:
         pool.starmap(log_and_sync, [(*where, turn) for turn in range(8)])
-    assert len(mirror.runs()) == 1
-    assert counts(mirror.sync()) == (0, 1, 0, 0)
+    assert len(pair.runs()) == 1
+    assert counts(pair.sync()) == (0, 1, 0, 0)
 
 
-def test_threads_that_log_one_record_at_once_make_one_run(mirror: Mirror) -> None:
-    file = mirror.journal.write(a_record())
-    mirror.tracker.prepare()
+def test_threads_that_log_one_record_at_once_make_one_run(pair: JournalAndStore) -> None:
+    file = pair.journal.write(a_record())
+    pair.tracker.prepare()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: mirror.tracker.put(a_record(), file, Deadline(60)), range(4)))
-    assert len(mirror.runs()) == 1
+        list(pool.map(lambda _: pair.tracker.put(a_record(), file, Deadline(60)), range(4)))
+    assert len(pair.runs()) == 1
 
 
 def test_a_full_disk_takes_nothing_and_what_is_missing_is_there_after_it_has_space(
     tmp_path: Path, full_disk: Path
 ) -> None:
-    mirror = Mirror(tmp_path / "outputs", f"sqlite:///{full_disk}/mlflow.db", "full")
-    mirror.tracker.prepare()
+    pair = JournalAndStore(tmp_path / "outputs", f"sqlite:///{full_disk}/mlflow.db", "full")
+    pair.tracker.prepare()
     for batch in (1, 2, 4):
-        mirror.journal.write(a_record(a_run(batch=batch)))
+        pair.journal.write(a_record(a_run(batch=batch)))
     waste = fill(full_disk)
-    synced = mirror.sync()
+    synced = pair.sync()
     assert (synced.added, synced.left) == (0, 3)
     assert synced.reason is not None
     assert "3 not taken" in synced.line()
     waste.unlink()
-    assert mirror.sync().left == 0
-    assert [run.info.status for run in mirror.runs()] == ["FINISHED"] * 3
+    assert pair.sync().left == 0
+    assert [run.info.status for run in pair.runs()] == ["FINISHED"] * 3
 
 
 def test_a_store_that_is_not_there_is_said_and_not_raised(tmp_path: Path) -> None:
-    mirror = Mirror(tmp_path / "outputs", "http://127.0.0.1:9", "dead")
-    mirror.journal.write(a_record())
-    synced = mirror.sync()
+    pair = JournalAndStore(tmp_path / "outputs", "http://127.0.0.1:9", "dead")
+    pair.journal.write(a_record())
+    synced = pair.sync()
     assert (synced.left, synced.added) == (0, 0)
     assert "refused" in synced.line()
 
@@ -249,12 +249,12 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return by
 
 
-def test_a_limit_ends_it_in_time_and_says_what_is_left(mirror: Mirror, slow: Callable[[float], None]) -> None:
+def test_a_limit_ends_it_in_time_and_says_what_is_left(pair: JournalAndStore, slow: Callable[[float], None]) -> None:
     for batch in (1, 2, 4, 8):
-        mirror.journal.write(a_record(a_run(batch=batch)))
-    mirror.tracker.prepare()
+        pair.journal.write(a_record(a_run(batch=batch)))
+    pair.tracker.prepare()
     slow(1.0)
-    synced = sync(mirror.journal, mirror.tracker, limit_s=3.0)
+    synced = sync(pair.journal, pair.tracker, limit_s=3.0)
     assert synced.left >= 1
     assert synced.added + synced.left == 4
     assert synced.reason is not None

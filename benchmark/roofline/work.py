@@ -132,8 +132,8 @@ def kept_pass(shape: Shape, *, batch: int, length: int, computed: int, read: int
     + 4 B ((layers - 1) W L + M L) heads d + 2 B M V D.
     Bytes: as above, and keys and values of the L positions: those of the window written, those of the others read.
     """
-    found = _pass(shape, rows=batch, tokens=computed, pairs=computed * length, read=read, last_pairs=read * length)
-    return found + _cached(shape, batch * length)
+    uncached = _pass(shape, rows=batch, tokens=computed, pairs=computed * length, read=read, last_pairs=read * length)
+    return uncached + _cached(shape, batch * length)
 
 
 def prefill_pass(shape: Shape, *, batch: int, prompt_tokens: int) -> Work:

@@ -5,7 +5,7 @@ import json
 import re
 from pathlib import Path
 
-from benchmark.models.checkpoint import find, is_remote
+from benchmark.models.checkpoint import find, is_remote, weight_files
 from crossover.errors import UserError
 from crossover.records.record import Fingerprint
 from crossover.records.settings import Model
@@ -47,8 +47,8 @@ def weights_sha256(folder: Path) -> str | None:
     """
     index = folder / "model.safetensors.index.json"
     try:
-        content = index.read_bytes() if index.exists() else _small_or_header(min(folder.glob("*.safetensors")))
-    except (OSError, ValueError):  # min of nothing
+        content = index.read_bytes() if index.exists() else _small_or_header(weight_files(folder)[0])
+    except (OSError, UserError):
         return None
     return hashlib.sha256(content).hexdigest()
 

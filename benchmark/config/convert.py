@@ -27,7 +27,7 @@ from benchmark.config.settings import Settings, require_folder
 from benchmark.config.variant import variant_of
 from benchmark.models.checkpoint import is_remote
 from crossover.errors import UserError
-from crossover.records.policies import Cache, Policy, PolicyName
+from crossover.records.policies import QUOTA, Cache, Policy, PolicyName
 from crossover.records.run import Run, split_length
 from crossover.records.settings import (
     Attention,
@@ -149,15 +149,18 @@ def to_diffusion(config: Config) -> Diffusion:
 
 
 def _policy(config: PolicyConfig) -> Policy:
-    """The policy by its name; random order is a run's remasking, and goes by the published schedule."""
-    name = PolicyName.quota if config.name == Remasking.random else PolicyName(config.name)
-    return Policy(
-        name=name,
-        threshold=config.threshold,
-        factor=config.factor,
-        factor_rule=config.factor_rule,
-        gamma=config.gamma,
-    )
+    """The policy with its own knobs; random order is a run's remasking, and goes by the published schedule."""
+    match config.name:
+        case PolicyName.threshold:
+            return Policy(name=PolicyName.threshold, threshold=config.threshold)
+        case PolicyName.factor:
+            return Policy(name=PolicyName.factor, factor=config.factor, factor_rule=config.factor_rule)
+        case PolicyName.entropy_bounded:
+            return Policy(name=PolicyName.entropy_bounded, gamma=config.gamma)
+        case Remasking.random:
+            return QUOTA
+        case name:
+            return Policy(name=PolicyName(name))
 
 
 def _cache(config: CacheConfig) -> Cache | None:

@@ -116,15 +116,15 @@ class LikelihoodConfig:
 
 @dataclass
 class PolicyConfig:
-    """The policy group."""
+    """The policy group. A policy reads its own knobs and no others, so that a sweep may mix policies."""
 
     name: str = listed("how the positions that a forward pass writes are chosen; see docs/policies.md", POLICIES)
-    threshold: float | None = key("threshold: the least confidence that is written", None, "above 0, at most 1")
-    factor: float | None = key("factor: f in c(r) >= 1 - f / (r + 1)", None, "at least 0")
-    factor_rule: FactorRule | None = key(
-        "factor: the paper's rule, or that of Fast-dLLM's loop, which never leaves one position alone", None
+    threshold: float = key("threshold: the least confidence that is written", 0.9, "above 0, at most 1")
+    factor: float = key("factor: f in c(r) >= 1 - f / (r + 1)", 1.0, "at least 0")
+    factor_rule: FactorRule = key(
+        "factor: the paper's rule, or that of Fast-dLLM's loop, which never leaves one position alone", FactorRule.plain
     )
-    gamma: float | None = key("entropy_bounded: nats that positions may have together", None, "at least 0")
+    gamma: float = key("entropy_bounded: nats that positions may have together", 0.1, "at least 0")
 
 
 @dataclass

@@ -251,6 +251,12 @@ def test_a_policy_that_follows_the_text_ignores_the_steps() -> None:
     assert made.key == run("policy=threshold", "policy.threshold=0.7", "block_length=16", "cache=dual").key
 
 
+def test_knobs_of_other_policies_are_ignored_so_that_a_sweep_may_mix_them() -> None:
+    assert run("policy.threshold=0.7", "policy.factor=2").key == run().key
+    assert run("policy=factor", "policy.threshold=0.7").key == run("policy=factor").key
+    assert run("policy=factor", "policy.factor_rule=fast_dllm").key != run("policy=factor").key
+
+
 def test_random_order_is_one_setting_whichever_key_says_it() -> None:
     assert run("policy=random").key == run("model.remasking=random").key
 
@@ -258,7 +264,6 @@ def test_random_order_is_one_setting_whichever_key_says_it() -> None:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (("policy.threshold=0.7",), "it is a knob of policy=threshold"),
         (("policy.name=best",), "policy.name=best is not allowed: give one of quota, threshold"),
         (("cache.refresh=4",), "cache.refresh=4 needs a cache"),
         (("policy=threshold", "engine=published"), "engine=published is the published loop"),

@@ -82,7 +82,7 @@ def to_request(overrides: Sequence[str], folder: Path) -> Request:
         if group in named and scorer is None:
             raise UserError(f"{group}=none scores nothing: name one, or leave it out to keep the scores that are there")
     if judge is None and encoder is None:
-        raise UserError("nobody is named to score: give judge=... or encoder=...")
+        raise UserError("no scorer is named: give judge=... or encoder=...")
     device = Device.cuda if gpu_count() else Device.cpu
     return Request(judge=judge, encoder=encoder, device=device, tracker=make_tracker(to_settings(config)))
 

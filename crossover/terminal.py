@@ -47,7 +47,7 @@ def ending_in_one_line(complaint: Callable[[Exception], str | None]) -> Iterator
         yield
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
-    except BrokenPipeError:  # whoever read the output has read enough
+    except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         if (line := complaint(error)) is None:

@@ -28,7 +28,7 @@ class Phases(Protocol):
 
 
 class Unmarked:
-    """Phases of a generation that nobody times."""
+    """Phases of a generation that is not timed."""
 
     def mark(self, phase: Phase) -> None:
         """Forget it."""

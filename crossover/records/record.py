@@ -99,7 +99,7 @@ class Measurement:
         interval_share: width of the 95% interval of the median latency over the median; null under 6 samples.
         warmup_too_short: whether the first sample is an outlier on the slow side; null where too few say so.
         prompts_digest: hash of the documents that were decoded, in their order; equal for equal prompts.
-        watched: what became of the machine meanwhile.
+        watched: the verdict on the machine during the samples.
     """
 
     samples: tuple[Sample, ...]

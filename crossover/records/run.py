@@ -37,8 +37,8 @@ class Run:
     `length` counts prompt and output tokens together. `repeats` is the least number of timed
     samples; a run takes more when its prompts, `batch` at a time, need more, and when `stopping`
     asks for a precision that so many do not have. `gpu` are the words that the GPU's name must
-    have; `strict` makes a run a failure that was disturbed, or that nobody can vouch for; `profile` adds a
-    pass that says where time goes.
+    have; `strict` makes a run a failure that was disturbed, or whose GPU could not be watched; `profile`
+    adds passes that measure where time, memory and energy go.
     """
 
     model: Model
@@ -225,13 +225,13 @@ _UNSET = {
     "stopping": None,
     "profile": False,
 }
-"""What came after the first records, at the values that those were measured with."""
+"""Settings that are younger than the first records, with the values that those records were measured with."""
 _UNSET_OF_DIFFUSION = {"policy": asdict(QUOTA), "cache": None, "rows": Rows.together}
 """The same of the settings of diffusion."""
 
 
 def _leave_out(identity: dict[str, Any], unset: dict[str, Any]) -> None:
-    """Take out what is at the value that it has where nobody set it."""
+    """Drop the settings that have their default value."""
     for name, value in unset.items():
         if identity[name] == value:
             del identity[name]

@@ -80,7 +80,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """A figure with its words. `alt` says what it shows to whoever cannot see it."""
+    """A figure with its words. `alt` says what it shows to a reader who cannot see it."""
 
     name: str
     title: str

@@ -186,7 +186,7 @@ def test_where_none_ended_it_stays_unknown_whether_any_could() -> None:
 @pytest.mark.parametrize(
     ("override", "advice"),
     [
-        ("tracking=none", "nobody is named to score"),
+        ("tracking=none", "no scorer is named"),
         ("batch=8", "'batch=8' cannot be set here: give judge=... or encoder=..."),
         ("judge", "'judge' cannot be set here"),
         ("judge=none", "judge=none scores nothing: name one, or leave it out"),

@@ -27,7 +27,7 @@ from benchmark.config.settings import Settings, require_folder
 from benchmark.config.variant import variant_of
 from benchmark.models.checkpoint import is_remote
 from crossover.errors import UserError
-from crossover.records.policies import QUOTA, Cache, Policy, PolicyName
+from crossover.records.policies import QUOTA, Cache, Policy, PolicyName, Rows
 from crossover.records.run import Run, split_length
 from crossover.records.settings import (
     Attention,
@@ -145,6 +145,7 @@ def to_diffusion(config: Config) -> Diffusion:
         guidance_scale=config.model.guidance_scale,
         policy=policy,
         cache=_cache(config.cache),
+        rows=config.rows if policy.is_self_paced else Rows.together,  # the others never wait
     )
 
 

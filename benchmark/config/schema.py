@@ -13,7 +13,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from benchmark.config.settings import Rerun, require_folder
-from crossover.records.policies import CacheName, FactorRule, PolicyName
+from crossover.records.policies import CacheName, FactorRule, PolicyName, Rows
 from crossover.records.settings import Attention, Device, Engine, Family, Precision, Remasking, Weights
 
 POLICIES = (*(name.value for name in PolicyName), Remasking.random.value)
@@ -186,6 +186,10 @@ class Config:
     prompt_fraction: float = key("share of `length` that is prompt", 0.5, "between 0 and 1")
     block_length: int | None = key(
         "tokens that diffusion decides block by block; null is the whole output, pure diffusion", None, "at least 1"
+    )
+    rows: Rows = key(
+        "independent: where a policy follows the text, a row goes on to its next block without waiting for others",
+        Rows.together,
     )
     temperature: float = key("0 is greedy", 0.0, "at least 0")
     engine: str = choice("how forward passes are executed; auto is compiled on a GPU, eager on a CPU", Engine)

@@ -21,12 +21,13 @@ from torch import Tensor
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
 from benchmark.decoders.open_positions import OpenPositions, whole_block
 from benchmark.decoders.policies.interface import Policy
+from benchmark.decoders.row_progress import at_the_first_block
 from benchmark.decoders.schedule import Forward, blocks_of, computed_positions, window_widths
 from benchmark.engines.interface import CanvasPasses
 from benchmark.engines.noise import cells, uniform
 from benchmark.engines.sampling import Choice, Head
 from benchmark.engines.scores import Score
-from crossover.records.policies import Cache
+from crossover.records.policies import Cache, Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +44,13 @@ class _Canvas:
 
 @dataclass(frozen=True, kw_only=True)
 class _Step:
-    """A forward pass of a block: its number in the block and, for its noise, in the whole generation."""
+    """A forward pass: its number in its block, which policies that follow the text do not read, and in the generation.
+
+    The second is for its noise, and may be one for each row.
+    """
 
     forward: int
-    number: int
+    number: int | Tensor
     computed: range
 
 
@@ -54,6 +58,7 @@ class _Step:
 class MaskedDiffusionDecoder:
     """Writes the masked positions of one block after another. A row that is done with its block waits for the others.
 
+    With `rows` independent it goes on to its next block, where the policy follows the text and nothing is kept.
     With `guidance_scale` above 0 each step makes a second pass with the prompt masked.
     """
 
@@ -64,6 +69,7 @@ class MaskedDiffusionDecoder:
     block_length: int
     cache: Cache | None = None
     guidance_scale: float = 0.0
+    rows: Rows = Rows.together
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
         """See Decoder."""
@@ -79,8 +85,11 @@ class MaskedDiffusionDecoder:
         assert output_tokens % self.block_length == 0
         self.prepare(batch, output_tokens)
         canvas = self._canvas(batch, output_tokens)
-        for index, block in enumerate(blocks_of(canvas.prompt_tokens, output_tokens, self.block_length)):
-            self._fill(canvas, block, index * self.policy.most_forwards, phases)
+        if self.rows is Rows.independent:
+            self._fill_by_row(canvas, phases)
+        else:
+            for index, block in enumerate(blocks_of(canvas.prompt_tokens, output_tokens, self.block_length)):
+                self._fill(canvas, block, index * self.policy.most_forwards, phases)
         prompt_tokens = canvas.prompt_tokens
         return Generation(
             tokens_BN=canvas.tokens_BL[:, prompt_tokens:],
@@ -110,20 +119,31 @@ class MaskedDiffusionDecoder:
         masked, forward = whole_block(block, rows, canvas.tokens_BL.device), 0
         while masked.most:
             computed = computed_positions(self.cache, length, block, forward)
-            masked = self._write(canvas, masked, _Step(forward=forward, number=number + forward, computed=computed))
+            step = _Step(forward=forward, number=number + forward, computed=computed)
+            masked = masked.without(self._write(canvas, masked, step), self.policy.planned(forward))
             phases.mark(Phase.step)
             forward += 1
 
-    def _write(self, canvas: _Canvas, masked: OpenPositions, step: _Step) -> OpenPositions:
-        """One forward pass: choose tokens, let the policy choose positions, write there; returns what is left."""
+    def _fill_by_row(self, canvas: _Canvas, phases: Phases) -> None:
+        """Write all blocks, each row its own at its own pace."""
+        assert self.cache is None
+        progress = at_the_first_block(canvas.tokens_BL, canvas.prompt_tokens, self.block_length)
+        computed = range(canvas.tokens_BL.shape[1])
+        while (masked := progress.open_positions(canvas.tokens_BL, self.mask_id)).most:
+            self._write(canvas, masked, _Step(forward=0, number=progress.numbers, computed=computed))
+            progress = progress.after(canvas.tokens_BL, self.mask_id)
+            phases.mark(Phase.step)
+
+    def _write(self, canvas: _Canvas, masked: OpenPositions, step: _Step) -> Tensor:
+        """One forward pass: choose tokens, let the policy choose positions, write there; returns where."""
         if self.policy.score is Score.chance:
             return self._write_anywhere(canvas, masked, step)
         choice = self._predict(canvas, masked, step)
         written_BM = masked.only(self.policy.choose(masked.closed(choice.scores_BM), step.forward))
         self._put(canvas, masked, choice.tokens_BM, written_BM)
-        return masked.without(written_BM, self.policy.planned(step.forward))
+        return written_BM
 
-    def _write_anywhere(self, canvas: _Canvas, masked: OpenPositions, step: _Step) -> OpenPositions:
+    def _write_anywhere(self, canvas: _Canvas, masked: OpenPositions, step: _Step) -> Tensor:
         """The same where positions are chosen without logits: those of others are never computed."""
         planned = self.policy.planned(step.forward)
         assert planned is not None
@@ -131,7 +151,7 @@ class MaskedDiffusionDecoder:
         chosen = OpenPositions(positions_BM=masked.first(written_BM, planned))
         tokens_BM = self._predict(canvas, chosen, step).tokens_BM
         self._put(canvas, chosen, tokens_BM, torch.ones_like(tokens_BM, dtype=torch.bool))
-        return masked.without(written_BM, planned)
+        return written_BM
 
     def _put(self, canvas: _Canvas, masked: OpenPositions, tokens_BM: Tensor, written_BM: Tensor) -> None:
         """Write tokens where they are to be written, and the number of the step that did."""

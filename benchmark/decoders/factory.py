@@ -78,6 +78,7 @@ def make_decoder(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:
         block_length=run.diffusion.block_length,
         cache=run.diffusion.cache,
         guidance_scale=run.diffusion.guidance_scale,
+        rows=run.diffusion.rows,
     )
 
 

@@ -21,8 +21,8 @@ MULTIPLIER_1 = _signed(0xBF58476D1CE4E5B9)
 MULTIPLIER_2 = _signed(0x94D049BB133111EB)
 
 
-def cells(streams_B: Tensor, step: int, positions_BM: Tensor) -> Tensor:
-    """One 64-bit state for each position [B, M] at this step."""
+def cells(streams_B: Tensor, step: int | Tensor, positions_BM: Tensor) -> Tensor:
+    """One 64-bit state for each position [B, M] at this step, which may be one for each row, [B, 1]."""
     rows_B1 = _mix(streams_B[:, None] * GOLDEN + step)
     return _mix(rows_B1 + positions_BM * GOLDEN)
 

@@ -12,7 +12,7 @@ from benchmark.decoders.prompts import Prompt
 from benchmark.measurement.measure import Timed
 from crossover.records.forwards import Forwards
 from crossover.records.machine import Label
-from crossover.records.policies import QUOTA
+from crossover.records.policies import QUOTA, Rows
 from crossover.records.record import Sample
 from crossover.records.run import Run
 from crossover.records.settings import Diffusion
@@ -78,7 +78,11 @@ def forwards_of(diffusion: Diffusion | None, generation: Generation) -> Forwards
     return Forwards(
         computed=tuple(sum(computed[passes * (step - 1) : passes * step]) for step in steps),
         written=tuple(written[step] for step in steps),
-        of_rows=_steps_of_rows(written_at, diffusion.block_length),
+        of_rows=(
+            tuple(map(max, written_at))
+            if diffusion.rows is Rows.independent
+            else _steps_of_rows(written_at, diffusion.block_length)
+        ),
     )
 
 

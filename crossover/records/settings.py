@@ -123,11 +123,22 @@ class Diffusion:
         at_least("model.guidance_scale", self.guidance_scale, 0)
         if self.policy != QUOTA and self.remasking is Remasking.random:
             raise UserError(f"model.remasking=random is a policy of its own: leave policy={self.policy.name} out")
+        self._check_rows()
         if self.cache is not None and self.guidance_scale:
             raise UserError(
                 f"model.guidance_scale={self.guidance_scale:g} makes a second pass, which has no kept keys and values:"
                 " use cache=none"
             )
+
+    def _check_rows(self) -> None:
+        if self.rows is Rows.together:
+            return
+        if not self.policy.is_self_paced:
+            raise UserError(
+                f"rows=independent is for policies that follow the text: policy={self.policy.name} waits never"
+            )
+        if self.cache is not None:
+            raise UserError("rows=independent computes the whole canvas each time: use cache=none")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -17,7 +19,7 @@ from benchmark.engines.eager import EagerCanvas
 from benchmark.engines.sampling import Head, TensorPick
 from benchmark.engines.scores import pick_of
 from benchmark.models.loading import LanguageModel
-from crossover.records.policies import Cache, CacheName, FactorRule, Policy, PolicyName
+from crossover.records.policies import Cache, CacheName, FactorRule, Policy, PolicyName, Rows
 from crossover.records.settings import Family
 from tests import reference_policies
 from tests.checkpoints import CPU, MASK_ID, VOCABULARY, random_model
@@ -61,7 +63,7 @@ def samplings(draw: st.DrawFn) -> PolicySampling:
     )
 
 
-def decode(model: LanguageModel, batch: Batch, sampling: PolicySampling) -> Generation:
+def decode(model: LanguageModel, batch: Batch, sampling: PolicySampling, rows: Rows = Rows.together) -> Generation:
     assert model.mask_id is not None
     chosen = a_diffusion(steps=sampling.steps, block_length=sampling.block_length, policy=sampling.policy)
     policy = make_policy(chosen, sampling.output_tokens)
@@ -73,6 +75,7 @@ def decode(model: LanguageModel, batch: Batch, sampling: PolicySampling) -> Gene
         policy=policy,
         block_length=sampling.block_length,
         cache=sampling.cache,
+        rows=rows,
     )
     return decoder.decode(batch, sampling.output_tokens, Unmarked())
 
@@ -93,6 +96,23 @@ def test_every_row_of_any_batch_matches_the_plain_reference(
         assert found.written_at_BN is not None
         assert found.written_at_BN.tolist() == [expected[0].at]
         assert [forward.computed for forward in found.forwards] == expected[0].computed
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(rows=prompts, sampling=samplings().filter(lambda sampling: sampling.policy.is_self_paced))
+def test_rows_that_do_not_wait_write_the_same_tokens_at_the_same_steps_as_alone(
+    rows: list[list[int]], sampling: PolicySampling
+) -> None:
+    model, sampling = random_model(Family.diffusion), replace(sampling, cache=None)
+    batch = make_batch(rows, list(range(len(rows))), CPU)
+    waiting, found = decode(model, batch, sampling), decode(model, batch, sampling, Rows.independent)
+    assert found.tokens_BN.tolist() == waiting.tokens_BN.tolist()
+    alone = [decode(model, make_batch([row], [stream], CPU), sampling) for stream, row in enumerate(rows)]
+    for index, each in enumerate(alone):
+        assert found.written_at_BN is not None
+        assert each.written_at_BN is not None
+        assert found.written_at_BN[index].tolist() == each.written_at_BN[0].tolist()
+    assert found.forward_passes == max(each.forward_passes for each in alone) <= waiting.forward_passes
 
 
 def chosen(rule: Rule, scores: list[list[float]], forward: int = 0) -> list[list[bool]]:

@@ -4,7 +4,7 @@ from benchmark.decoders.interface import Generation
 from benchmark.decoders.schedule import Forward
 from benchmark.execution.outputs import forwards_of
 from crossover.records.forwards import Forwards
-from crossover.records.policies import Cache, CacheName, Policy, PolicyName
+from crossover.records.policies import Cache, CacheName, Policy, PolicyName, Rows
 from tests.factories import a_diffusion
 
 THRESHOLD = Policy(name=PolicyName.threshold, threshold=0.9)
@@ -33,3 +33,10 @@ def test_both_passes_of_a_guided_step_count() -> None:
 def test_the_published_schedule_says_it_all() -> None:
     assert forwards_of(a_diffusion(), a_generation()) is None
     assert forwards_of(None, a_generation()) is None
+
+
+def test_a_row_that_does_not_wait_needs_the_steps_up_to_its_last_token() -> None:
+    settings = a_diffusion(block_length=2, policy=THRESHOLD, rows=Rows.independent)
+    found = forwards_of(settings, a_generation())
+    assert found is not None
+    assert found.of_rows == (3, 4)

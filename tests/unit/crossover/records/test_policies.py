@@ -25,7 +25,7 @@ def test_the_published_policy_without_a_cache_has_the_key_from_before_there_were
         {"policy": THRESHOLD},
         {"policy": Policy(name=PolicyName.margin)},
         {"cache": DUAL},
-        {"rows": Rows.independent},
+        {"policy": THRESHOLD, "rows": Rows.independent},
     ],
 )
 def test_each_setting_changes_the_key_and_survives_the_record(changes: dict[str, object]) -> None:
@@ -89,6 +89,10 @@ def test_a_policy_without_its_knob_or_with_anothers_is_refused(changes: dict[str
 
 
 def test_what_does_not_go_together_is_refused() -> None:
+    with pytest.raises(UserError, match="policy=quota waits never"):
+        a_diffusion(rows=Rows.independent)
+    with pytest.raises(UserError, match="use cache=none"):
+        a_diffusion(policy=THRESHOLD, cache=DUAL, rows=Rows.independent)
     with pytest.raises(UserError, match="random is a policy of its own"):
         a_diffusion(policy=THRESHOLD, remasking=Remasking.random)
     with pytest.raises(UserError, match="use cache=none"):

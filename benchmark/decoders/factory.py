@@ -7,10 +7,12 @@ from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Decoder
 from benchmark.decoders.policies.factory import make_policy
 from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
+from benchmark.decoders.published_policies import PublishedPolicyDecoder
 from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import use_kernel
 from benchmark.engines.compiled import CompileError
 from benchmark.engines.factory import PassFactory
+from crossover.records.policies import QUOTA
 from crossover.records.run import Run
 from crossover.records.settings import Engine
 
@@ -87,7 +89,9 @@ def _published(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:
     if run.diffusion is None:
         return PublishedAutoregressiveDecoder(model=model, kernel=kernel, temperature=run.temperature, seed=run.seed)
     assert mask_id is not None
-    return PublishedDiffusionDecoder(
+    plain = run.diffusion.policy == QUOTA and run.diffusion.cache is None
+    made = PublishedDiffusionDecoder if plain else PublishedPolicyDecoder
+    return made(
         model=model,
         kernel=kernel,
         mask_id=mask_id,

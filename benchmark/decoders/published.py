@@ -68,7 +68,7 @@ class PublishedDiffusionDecoder:
     ) -> None:
         masked_BL = canvas_BL == self.mask_id
         logits_BLV = self._logits(canvas_BL, attention_BL, given_BL)
-        guess_BL = self._noisy(logits_BLV, generator).argmax(dim=-1)
+        guess_BL = noisy(logits_BLV, self.temperature, generator).argmax(dim=-1)
         if self.diffusion.remasking is Remasking.random:
             chance_BL = torch.rand(guess_BL.shape, device=guess_BL.device, generator=generator)
         else:
@@ -94,12 +94,14 @@ class PublishedDiffusionDecoder:
             logits_BLV: Tensor = self.model(tokens_BL, attention_mask=attention_BL, use_cache=False).logits
         return logits_BLV
 
-    def _noisy(self, logits_BLV: Tensor, generator: torch.Generator) -> Tensor:
-        if self.temperature == 0:
-            return logits_BLV
-        wide_BLV = logits_BLV.double()
-        uniform_BLV = torch.rand(wide_BLV.shape, dtype=torch.float64, device=wide_BLV.device, generator=generator)
-        return wide_BLV.exp() / (-uniform_BLV.log()) ** self.temperature
+
+def noisy(logits_BLV: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+    """What the published code takes the argmax of: the logits, or at a temperature what their argmax samples."""
+    if temperature == 0:
+        return logits_BLV
+    wide_BLV = logits_BLV.double()
+    uniform_BLV = torch.rand(wide_BLV.shape, dtype=torch.float64, device=wide_BLV.device, generator=generator)
+    return wide_BLV.exp() / (-uniform_BLV.log()) ** temperature
 
 
 def _counts(masked_BM: Tensor, steps: int) -> Tensor:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from benchmark.decoders.schedule import writing_steps
 from benchmark.roofline.work import Shape
+from crossover.records.policies import QUOTA
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Device, Diffusion, Engine, Remasking
 
@@ -113,6 +114,8 @@ def _published_bytes(run: Run, settings: Diffusion, shape: Shape) -> int:
     """Bytes for each logit of the canvas: the published loop has all of them, and their softmax, at once."""
     logit = shape.parameter_bytes
     choosing = 5 * FLOAT64 if run.temperature else logit if settings.remasking is Remasking.low_confidence else 0
+    if settings.policy != QUOTA or settings.cache is not None:  # that loop's softmax is in float64, made of a copy
+        choosing = max(choosing, 2 * FLOAT64)
     guiding = 4 * logit if settings.guidance_scale else 0  # both passes' logits and two tensors between them
     return max(logit + choosing, guiding)
 

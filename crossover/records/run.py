@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from crossover.errors import UserError
-from crossover.records.policies import QUOTA, Rows
+from crossover.records.policies import QUOTA, PolicyName, Rows
 from crossover.records.settings import (
     Attention,
     Device,
@@ -159,10 +159,15 @@ class Run:
         settings = self.diffusion
         if self.engine is not Engine.published or settings is None:
             return
-        if settings.policy != QUOTA or settings.cache is not None:
+        refresh = settings.cache is not None and settings.cache.refresh is not None
+        known = {PolicyName.quota, PolicyName.threshold, PolicyName.factor}
+        guided = settings.policy != QUOTA and settings.guidance_scale > 0
+        random = settings.cache is not None and settings.remasking is Remasking.random
+        independent = settings.rows is not Rows.together
+        if settings.policy.name not in known or refresh or guided or random or independent:
             raise UserError(
-                "engine=published is the published loop, which has policy=quota and cache=none:"
-                " use engine=eager or engine=compiled"
+                "engine=published is the published loops, which have policy=quota, threshold or factor without"
+                " guidance, and caches without refresh: use engine=eager or engine=compiled"
             )
 
     def _check_weights(self) -> None:

@@ -266,8 +266,8 @@ def test_random_order_is_one_setting_whichever_key_says_it() -> None:
     [
         (("policy.name=best",), "policy.name=best is not allowed: give one of quota, threshold"),
         (("cache.refresh=4",), "cache.refresh=4 needs a cache"),
-        (("policy=threshold", "engine=published"), "engine=published is the published loop"),
-        (("cache=dual", "engine=published"), "engine=published is the published loop"),
+        (("policy=margin", "engine=published"), "engine=published is the published loops"),
+        (("cache=dual", "cache.refresh=2", "engine=published"), "engine=published is the published loops"),
     ],
 )
 def test_policies_and_caches_that_cannot_be_are_refused(overrides: tuple[str, ...], words: str) -> None:

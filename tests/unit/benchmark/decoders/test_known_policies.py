@@ -89,6 +89,17 @@ def test_the_published_samplers_write_the_same_tokens_at_the_same_forward_passes
     assert sum(forward.computed for forward in found.forwards) == case["positions_in_forwards"]
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if "cfg_scale" not in case], ids=identity)
+def test_the_ported_loop_is_the_published_one(case: dict[str, Any]) -> None:
+    found = generate(case, Engine.published)
+    assert found.tokens_BN.tolist() == case["output_ids"]
+    assert found.forward_passes == case["nfe"]
+    if (case["policy"], case["cache"]) != ("quota", "none"):  # LLaDA's loop does not tell more
+        assert found.written_at_BN is not None
+        assert found.written_at_BN.tolist() == case["written_at_forward"]
+        assert sum(forward.computed for forward in found.forwards) == case["positions_in_forwards"]
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("case", [case for case in CASES if len(case["prompt_ids"]) > 1], ids=identity)
 def test_each_row_gives_what_it_gives_alone(case: dict[str, Any], engine: Engine) -> None:

@@ -6,7 +6,7 @@ noise of median 1.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import NormalDist
@@ -23,6 +23,8 @@ STEPS = (16, 32, 64, 128, 256)
 STEP_S = 0.01
 TIMING_SPREAD = 0.04
 PROMPT_SPREAD, ARM_SPREAD = 0.4, 0.25  # nats per token
+BROKEN = 5.0
+"""Nats per token by which a text that breaks down is worse."""
 F1_FLOOR, F1_PER_NAT = 0.9, 0.05
 
 
@@ -59,6 +61,9 @@ class Truth:
     Attributes:
         rate: mean nats per judge token at each K; lower is better.
         baseline_rate: that of the autoregressive arm.
+        clusters: sources from which the prompts come in equal parts; prompts of one share most of what they differ in.
+        broken_share: share of diffusion's texts that break down: their rate is `BROKEN` higher.
+        exact_crossing: of a curve that is no straight line between the K; None takes straight lines.
     """
 
     rate: dict[int, float]
@@ -69,6 +74,9 @@ class Truth:
     prompt_noise: Noise = normal
     timing_noise: Noise = normal
     timing_spread: float = TIMING_SPREAD
+    clusters: int | None = None
+    broken_share: float = 0.0
+    exact_crossing: float | None = None
 
     @property
     def first_steps(self) -> int | None:
@@ -77,11 +85,26 @@ class Truth:
 
     @property
     def crossing(self) -> float | None:
-        """Steps at which the arms are equally good, between the K on a logarithmic scale; None beyond the ladder."""
+        """Steps at which the arms are equally good, between the K; None beyond the ladder."""
+        if self.exact_crossing is not None:
+            return self.exact_crossing
         for (k, rate), (next_k, next_rate) in pairwise(self.rate.items()):
             if rate > self.baseline_rate >= next_rate:
                 return float(k * (next_k / k) ** ((rate - self.baseline_rate) / (rate - next_rate)))
         return None
+
+    def trimmed_advantage(self, k: int) -> float:
+        """The mean of the middle three fifths of all prompts' differences, when some of diffusion's texts break down.
+
+        The differences are a mixture of two normal distributions, and their partial means are known.
+        """
+        ahead, p = self.baseline_rate - self.rate[k], self.broken_share
+        parts = (
+            (1 - p, NormalDist(0.0, ARM_SPREAD * math.sqrt(2))),
+            (p, NormalDist(-BROKEN, ARM_SPREAD * math.sqrt(2))),
+        )
+        ends = [_quantile(parts, share) for share in (0.2, 0.8)]
+        return ahead + sum(share * _partial_mean(normal, *ends) for share, normal in parts) / 0.6
 
     @property
     def crossing_speedup(self) -> float | None:
@@ -92,6 +115,24 @@ class Truth:
     def speedup(self) -> float | None:
         """At S_parity."""
         return None if self.first_steps is None else self.baseline_s / latency_s(self.first_steps)
+
+
+def _quantile(parts: Sequence[tuple[float, NormalDist]], share: float) -> float:
+    """Of a mixture, by bisection."""
+    low, high = -10.0, 10.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if sum(weight * normal.cdf(middle) for weight, normal in parts) < share:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _partial_mean(normal: NormalDist, low: float, high: float) -> float:
+    """The integral of x times the density from `low` to `high`."""
+    inside = normal.cdf(high) - normal.cdf(low)
+    return normal.mean * inside - normal.variance * (normal.pdf(high) - normal.pdf(low))
 
 
 def latency_s(steps: int) -> float:
@@ -112,6 +153,8 @@ def curve(*, floor: float, drop: float, steps: tuple[int, ...] = STEPS) -> dict[
 def simulate(truth: Truth, random: Generator) -> list[Record]:
     """One sweep: the autoregressive run, then one run for each K."""
     effect = PROMPT_SPREAD * truth.prompt_noise(random, truth.prompts)
+    if truth.clusters is not None:
+        effect += np.repeat(random.standard_normal(truth.clusters), truth.prompts // truth.clusters)
     arms: list[tuple[int | None, float, float]] = [(None, truth.baseline_rate, truth.baseline_s)]
     arms += [(k, rate, latency_s(k)) for k, rate in truth.rate.items()]
     return [_record(truth, random, k, rate + effect, median_s) for k, rate, median_s in arms]
@@ -121,13 +164,17 @@ def _record(truth: Truth, random: Generator, k: int | None, rate: np.ndarray, me
     run = an_autoregressive_run() if k is None else a_run(diffusion=a_diffusion(steps=k))
     run = replace(run, prompts=replace(run.prompts, count=truth.prompts))
     rates = rate + ARM_SPREAD * truth.prompt_noise(random, truth.prompts)
+    if k is not None and truth.broken_share:
+        rates = rates + BROKEN * (random.random(truth.prompts) < truth.broken_share)
+    if truth.clusters is not None:  # what an arm makes of a source it makes of all its documents
+        rates = rates + ARM_SPREAD * np.repeat(random.standard_normal(truth.clusters), truth.prompts // truth.clusters)
     tokens = random.integers(20, 65, truth.prompts)
     factors = np.exp(truth.timing_spread * truth.timing_noise(random, truth.latency_samples))
     return a_record(
         run,
         measurement=a_measurement(
             samples=tuple(_sample(float(median_s * factor)) for factor in factors),
-            scores=tuple(_score(i, float(rates[i]), int(tokens[i])) for i in range(truth.prompts)),
+            scores=tuple(_score(i, float(rates[i]), int(tokens[i]), truth) for i in range(truth.prompts)),
         ),
     )
 
@@ -136,8 +183,10 @@ def _sample(seconds: float) -> Sample:
     return a_sample(latency_s=seconds, host_latency_s=seconds)
 
 
-def _score(prompt: int, rate: float, tokens: int) -> Score:
+def _score(prompt: int, rate: float, tokens: int, truth: Truth) -> Score:
+    source = None if truth.clusters is None else f"source-{prompt // (truth.prompts // truth.clusters)}"
     return Score(
+        cluster=source,
         prompt_id=f"prompt-{prompt}",
         nll_nats=rate * tokens,
         judge_tokens=tokens,
@@ -146,6 +195,40 @@ def _score(prompt: int, rate: float, tokens: int) -> Score:
         repetition_4=0.1,
         bertscore_f1=f1(rate),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """How latencies of one point vary, on the logarithmic scale; the truth is 0, the median of all processes.
+
+    Attributes:
+        within: spread of a process's samples; `correlation`: of each with the one before.
+        between: spread of the processes' medians.
+        drift: spread of the processes' slopes: so much slower or faster at the end of a process than at its beginning.
+        mode: how far apart two processes' medians lie at most, which spend other shares of time in a slow clock mode.
+    """
+
+    within: float = 0.01
+    correlation: float = 0.0
+    between: float = 0.0
+    drift: float = 0.0
+    mode: float = 0.0
+
+    def logs(self, random: Generator, samples: int) -> np.ndarray:
+        """Logarithms of one process's latencies, in their order."""
+        noise = np.empty(samples)
+        noise[0] = random.standard_normal()
+        fresh = math.sqrt(1 - self.correlation**2) * random.standard_normal(samples)
+        for index in range(1, samples):
+            noise[index] = self.correlation * noise[index - 1] + fresh[index]
+        along = np.linspace(-0.5, 0.5, samples)
+        slow = self.mode * (random.random() - 0.5) if self.mode else 0.0  # how much of it falls into the slow mode
+        return (
+            self.within * noise
+            + self.between * random.standard_normal()
+            + self.drift * random.standard_normal() * (along + 0.5)
+            + slow
+        )
 
 
 def resolved(random: Generator) -> Truth:  # noqa: ARG001 (each sweep has the same truth)
@@ -176,3 +259,14 @@ def beyond(random: Generator) -> Truth:  # noqa: ARG001
 def rising(random: Generator) -> Truth:  # noqa: ARG001
     """Parity at K=32, lost at 64 and found again: a curve that is not monotone."""
     return Truth(rate={16: 4.0, 32: 3.2, 64: 4.0, 128: 3.2, 256: 3.0}, baseline_rate=3.6)
+
+
+def powerlaw(steps: tuple[int, ...]) -> Callable[[Generator], Truth]:
+    """A curve that falls as 1 / K, seen at few K; the baseline crosses it anywhere."""
+
+    def draw(random: Generator) -> Truth:
+        crossing = float(steps[0] * (steps[-1] / steps[0]) ** random.uniform(0.05, 0.95))
+        rate = curve(floor=3.0, drop=3.2, steps=steps)
+        return Truth(rate=rate, baseline_rate=3.0 + 3.2 * steps[0] / crossing, exact_crossing=crossing)
+
+    return draw

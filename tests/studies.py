@@ -50,17 +50,22 @@ def a_parity(**changes: object) -> Parity:
         "metric": "perplexity",
         "margin": 0.0,
         "prompts": 8,
+        "clusters": 8,
         "steps": STEPS,
         "quality": (Interval(30, 25, 35), Interval(19, 16, 22), Interval(15, 12, 18)),
         "baseline": Interval(20, 18, 22),
         "advantage": (Interval(-0.4, -0.6, -0.2), Interval(0.05, -0.1, 0.2), Interval(0.3, 0.1, 0.5)),
-        "reaches_probability": (0.0, 0.8, 1.0),
+        "trimmed": (Interval(-0.4, -0.6, -0.2), Interval(0.05, -0.1, 0.2), Interval(0.3, 0.1, 0.5)),
+        "reaches_share": (0.0, 0.8, 1.0),
         "first_steps": 4,
         "holds_from_steps": 4,
         "first_steps_interval": (4, 8),
         "monotone": True,
         "crossing": Crossing(steps=3.6, low=2.9, high=4.7, possible=(4, 8)),
         "crossing_speedup": Interval(1.4, 1.1, 1.7),
+        "processes": 1,
+        "verdict_margin": 0.1,
+        "disturbed": (),
         "resamples": 2000,
         "reading": Reading.reached,
         "latency_s": (Interval(0.02, 0.019, 0.021), Interval(0.04, 0.039, 0.041), Interval(0.08, 0.079, 0.081)),
@@ -84,6 +89,11 @@ def not_reached(**changes: object) -> Parity:
         "speedup": None,
         "crossing": Crossing(steps=math.inf, low=math.inf, high=math.inf, possible=(None, None)),
         "crossing_speedup": None,
-        "reaches_probability": (0.0, 0.0, 0.01),
     }
     return a_parity(**(settings | changes))
+
+
+def undecided(**changes: object) -> Parity:
+    """No K is shown to reach the baseline, and K=4 and 8 are not shown to fall short."""
+    settings: dict[str, object] = {"first_steps_interval": (4, None), "reading": Reading.undecided}
+    return a_parity(**(settings | {"crossing_speedup": None} | changes))

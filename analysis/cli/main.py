@@ -66,7 +66,20 @@ def _parser() -> argparse.ArgumentParser:
     shown = add("table", "the newest record of each run, one row each", source)
     shown.add_argument("--svg", type=Path, metavar="FILE", help="also draw the table as a picture")
     add("parity", "steps to parity and the speed-up there, at each B and N", source, quality, allow)
-    compared = add("compare", "whether sweep B was faster or slower than A, run by run", allow)
+    compared = add("compare", "what changed from sweep A to B: time, memory and quality of each run", allow)
+    compared.add_argument(
+        "--fail-on",
+        action="append",
+        default=[],
+        choices=("slower", "larger", "worse"),
+        help="end with status 1 where any run of B is so; repeatable",
+    )
+    compared.add_argument(
+        "--margin",
+        type=float,
+        metavar="PERCENT",
+        help="by which one process may differ from another, for runs of one process [1 on a GPU, 10 on a CPU]",
+    )
     compared.add_argument("a", metavar="A", help="as SOURCE of the other commands")
     compared.add_argument("b", metavar="B", help="the same")
     written = add("report", "one page of HTML, figures and tables", source, quality, allow)

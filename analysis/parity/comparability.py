@@ -5,7 +5,7 @@ A control is what an experiment holds constant: hardware, software, shape, promp
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from analysis.parity.identity import told_apart
 from crossover.errors import UserError
@@ -108,7 +108,8 @@ class Pairing:
 
     Attributes:
         diffusion: the model's name, with its sampling settings where they are not the usual ones.
-        by_steps: the measured run of each K, smallest K first.
+        by_steps: the measured run of each K, smallest K first; of several replicates the first.
+        replicates: the other processes that measured a run, by the key of the run.
         controls: what was held equal; a control that the user allowed to vary is not in it.
     """
 
@@ -119,11 +120,16 @@ class Pairing:
     by_steps: Mapping[int, Record]
     baseline: Record
     controls: Controls
+    replicates: Mapping[str, tuple[Record, ...]] = field(default_factory=dict)
+
+    def processes(self, record: Record) -> tuple[Record, ...]:
+        """All replicates of a run of this pairing, itself first."""
+        return (record, *self.replicates.get(record.key, ()))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grouping:
-    """What can be compared of the newest record of each run, and a line for each that cannot."""
+    """What can be compared of the newest record of each run, of several the first, and a line for each that cannot."""
 
     newest: tuple[Record, ...]
     pairings: tuple[Pairing, ...]
@@ -146,12 +152,27 @@ def check_allowed(allow: Iterable[str]) -> None:
         raise UserError(f"allow={','.join(unknown)} names no control: use {', '.join(CONTROLS)}")
 
 
-def newest(records: Iterable[Record], allow: Collection[str] = frozenset()) -> list[Record]:
-    """The newest measured record of each run under each set of controls; a failed one where there is no other."""
+def newest(records: Iterable[Record], allow: Collection[str] = frozenset()) -> list[tuple[Record, ...]]:
+    """The replicates of each run under each set of controls, measured ones before failed ones, then by their index.
+
+    Of one replicate the newest measured record counts; a failed one where there is no other. A record without an
+    index is of the first replicate.
+    """
     alike: dict[Controls, list[Record]] = defaultdict(list)
     for record in sorted(records, key=lambda record: record.started_at):
         alike[controls_of(record, {*allow, "documents"})].append(record)  # which a failed run never got to see
-    return [record for bucket in alike.values() for record in latest(bucket)]
+    return [replicates for bucket in alike.values() for replicates in _replicates(bucket)]
+
+
+def _replicates(records: Iterable[Record]) -> list[tuple[Record, ...]]:
+    """The records of one set of controls by run, in the order of the runs' first appearance."""
+    by_run: dict[str, list[Record]] = defaultdict(list)
+    for record in latest(records):
+        by_run[record.key].append(record)
+    return [
+        tuple(sorted(each, key=lambda record: (record.measurement is None, record.replicate or 0)))
+        for each in by_run.values()
+    ]
 
 
 def group(records: Iterable[Record], allow: Collection[str] = frozenset()) -> Grouping:
@@ -163,7 +184,8 @@ def group(records: Iterable[Record], allow: Collection[str] = frozenset()) -> Gr
         UserError: when `allow` names what is no control.
     """
     check_allowed(allow)
-    kept = newest(told_apart(tuple(records)), allow)
+    every = newest(told_apart(tuple(records)), allow)
+    kept = [replicates[0] for replicates in every]
     measured = [record for record in kept if record.measurement is not None and not _is_random(record)]
     points: dict[tuple[int, int], list[Record]] = defaultdict(list)
     for record in measured:
@@ -172,7 +194,7 @@ def group(records: Iterable[Record], allow: Collection[str] = frozenset()) -> Gr
     left_out = [_not_measured(record) for record in kept if record.measurement is None]
     left_out += [f"{record.name}: {NO_QUALITY}" for record in kept if record.measurement and _is_random(record)]
     for _, at_point in sorted(points.items()):
-        paired, alone = _pair(at_point, allow)
+        paired, alone = _pair(at_point, _by_first(every), allow)
         pairings += paired
         left_out += alone
     return Grouping(newest=tuple(kept), pairings=tuple(pairings), left_out=tuple(left_out))
@@ -186,7 +208,20 @@ def difference(record: Record, others: Iterable[Controls], allow: Collection[str
     return "; ".join(f"{name} is {value}, there {there}" for (name, value), (_, there) in closest)
 
 
-def _pair(records: Sequence[Record], allow: Collection[str]) -> tuple[list[Pairing], list[str]]:
+def measured_alike(replicates: Sequence[Record], allow: Collection[str]) -> tuple[Record, ...]:
+    """The measured replicates whose every control is that of the first, the documents among them."""
+    controls = controls_of(replicates[0], allow)
+    return tuple(each for each in replicates if each.measurement is not None and controls_of(each, allow) == controls)
+
+
+def _by_first(every: Iterable[tuple[Record, ...]]) -> dict[int, tuple[Record, ...]]:
+    """Replicates by the identity of the first of them."""
+    return {id(replicates[0]): replicates for replicates in every}
+
+
+def _pair(
+    records: Sequence[Record], replicates: Mapping[int, tuple[Record, ...]], allow: Collection[str]
+) -> tuple[list[Pairing], list[str]]:
     """The pairings among the measured records of one (B, N), and a line for each that found no partner."""
     ladders: dict[Controls, dict[str, dict[int, Record]]] = defaultdict(lambda: defaultdict(dict))
     baselines: dict[Controls, dict[str, Record]] = defaultdict(dict)
@@ -205,6 +240,10 @@ def _pair(records: Sequence[Record], allow: Collection[str]) -> tuple[list[Pairi
             by_steps=dict(sorted(by_steps.items())),
             baseline=baseline,
             controls=controls,
+            replicates={
+                record.key: measured_alike(replicates[id(record)], allow)[1:]
+                for record in (baseline, *by_steps.values())
+            },
         )
         for controls in ladders.keys() & baselines.keys()
         for diffusion, by_steps in ladders[controls].items()

@@ -1,6 +1,9 @@
 """What the prompts of one pairing say of its quality: each arm's own, and each K's distance past parity.
 
-Dimensions: R resamples, the first of them the sample itself; A arms, the first the baseline; P prompts; K steps.
+Prompts of one cluster (`Score.cluster`) are drawn together, since they are no independent sample.
+
+Dimensions: R resamples, the first of them the sample itself; A arms, the first the baseline; P prompts; C clusters; K
+    steps.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,53 +12,120 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.parity.quality import Metric
-from analysis.statistics.bootstrap import Floats, Resampled, Studentised, covariance, resample, studentise
+from analysis.statistics.bootstrap import Floats, Resampled, Studentised, resample, studentise
+from analysis.statistics.intervals import Interval
+from analysis.statistics.robust import trimmed_mean
 from crossover.records.record import Measurement
 from crossover.records.texts import Score
 
 LEAST_PROMPTS = 5
-"""Below this too many resamples consist of one prompt alone."""
+"""Below this too many resamples consist of one prompt, or one cluster, alone."""
+ROUNDING = 1e-6
+"""Of the arms' standard errors: a smaller one of their difference is the rounding of equal differences."""
 
 
 class UnscoredError(ValueError):
-    """Too few prompts have the metric in every run."""
+    """Too few prompts have the metric in every run, or what they have cannot be averaged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What the prompts say: each arm's mean, baseline first, and each K's distance past parity.
 
-    `covariance_KK` are those of the distances with each other.
+    Attributes:
+        prompts: that every arm has scored.
+        clusters: how many of them are independent; as many as prompts where none share a source.
+        rate_AP: each arm's figure for each prompt.
+        trimmed: the distance past parity by a mean that ignores the worst and the best texts.
+        reaches_share: share of resamples in which each K reaches parity.
     """
 
     prompts: tuple[str, ...]
+    clusters: int
+    rate_AP: Floats
     means: Studentised
     advantage: Studentised
-    covariance_KK: Floats
-    reaches_probability: tuple[float, ...]
+    trimmed: tuple[Interval, ...]
+    reaches_share: tuple[float, ...]
 
 
 def weigh(arms: Sequence[Measurement], metric: Metric, *, margin: float, resamples: int, seed: int) -> Evidence:
-    """One paired bootstrap over the prompts that every arm has scored."""
+    """One paired bootstrap over the prompts that every arm has scored.
+
+    Raises:
+        UnscoredError: when they are too few, or their scores too large for arithmetic.
+    """
     scored = [_scored(arm.scores, metric) for arm in arms]
     prompts = tuple(prompt for prompt in scored[0] if all(prompt in others for others in scored[1:]))
-    if len(prompts) < LEAST_PROMPTS:
-        raise UnscoredError(
-            f"{metric.label} is known for {len(prompts)} prompts of every run, parity needs {LEAST_PROMPTS}: "
-            "raise prompts.count, or score the records again"
-        )
+    member_CP = _members(arms[0].scores, prompts)
+    _require(len(prompts), len(member_CP), metric)
     values_AP, weights_AP = np.moveaxis(np.array([[by[prompt] for prompt in prompts] for by in scored]), 2, 0)
-    drawn = resample(values_AP, weights_AP, resamples=resamples, seed=seed)
-    target_R1, slope_R1 = _target(drawn.mean_RA[:, :1], metric, margin)
-    advantage_RK = (1.0 if metric.higher_is_better else -1.0) * (drawn.mean_RA[:, 1:] - target_R1)
-    contrast_KA = np.hstack([np.full((len(arms) - 1, 1), -slope_R1[0, 0]), np.eye(len(arms) - 1)])
+    with np.errstate(all="ignore"):
+        found = _weigh(values_AP, weights_AP, member_CP, metric, margin, resamples, seed)
+    known = (*found[0].estimate_K, *found[0].error_K, *found[1].estimate_K, *found[1].error_K)
+    if not np.isfinite(known).all():
+        raise UnscoredError(f"{metric.label} has scores that are too large to be averaged: score the records again")
+    means, advantage, trimmed, shares = found
     return Evidence(
         prompts=prompts,
-        means=studentise(drawn.mean_RA, drawn.variance_RA),
-        advantage=studentise(advantage_RK, _variance(drawn, slope_R1)),
-        covariance_KK=contrast_KA @ covariance(values_AP, weights_AP) @ contrast_KA.T,
-        reaches_probability=tuple(float(share) for share in (advantage_RK[1:] >= 0).mean(axis=0)),
+        clusters=len(member_CP),
+        rate_AP=values_AP / weights_AP,
+        means=means,
+        advantage=advantage,
+        trimmed=trimmed,
+        reaches_share=shares,
     )
+
+
+def _require(prompts: int, clusters: int, metric: Metric) -> None:
+    if clusters >= LEAST_PROMPTS:
+        return
+    sources = "" if prompts == clusters else f" from {clusters} sources"
+    raise UnscoredError(
+        f"{metric.label} is known for {prompts} prompts{sources} of every run, parity needs {LEAST_PROMPTS}"
+        f"{' sources' if sources else ''}: raise prompts.count, or score the records again"
+    )
+
+
+def _weigh(
+    values_AP: Floats,
+    weights_AP: Floats,
+    member_CP: Floats,
+    metric: Metric,
+    margin: float,
+    resamples: int,
+    seed: int,
+) -> tuple[Studentised, Studentised, tuple[Interval, ...], tuple[float, ...]]:
+    """Means, distances past parity, the same trimmed, and the shares of resamples in which they are 0 or more."""
+    drawn = resample(values_AP @ member_CP.T, weights_AP @ member_CP.T, resamples=resamples, seed=seed)
+    target_R1, slope_R1 = _target(drawn.mean_RA[:, :1], metric, margin)
+    sign = 1.0 if metric.higher_is_better else -1.0
+    error_A = np.sqrt(np.maximum(drawn.variance_RA[0], 0.0))
+    least_A = ROUNDING**2 * np.abs(drawn.mean_RA[0])
+    advantage_RK = sign * (drawn.mean_RA[:, 1:] - target_R1)
+    advantage = studentise(
+        advantage_RK,
+        _variance(drawn, slope_R1),
+        least_error_K=ROUNDING * (error_A[1:] + error_A[0]) + least_A[1:],
+    )
+    rate_AC = (values_AP / weights_AP) @ (member_CP / member_CP.sum(axis=1, keepdims=True)).T
+    shift = float(target_R1[0, 0] - drawn.mean_RA[0, 0])
+    return (
+        studentise(drawn.mean_RA, drawn.variance_RA, least_error_K=least_A),
+        advantage,
+        tuple(trimmed_mean(sign * (rate_C - rate_AC[0] - shift)) for rate_C in rate_AC[1:]),
+        tuple(float(share) for share in (advantage_RK[1:] >= 0).mean(axis=0)),
+    )
+
+
+def _members(scores: Iterable[Score], prompts: Sequence[str]) -> Floats:
+    """1 where a prompt belongs to a cluster, else 0; a prompt without one is a cluster of its own."""
+    named = {score.prompt_id: score.cluster for score in scores}
+    names = [(named[prompt] or "", "" if named[prompt] else prompt) for prompt in prompts]
+    place = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    member_CP = np.zeros((len(place), len(prompts)))
+    member_CP[[place[name] for name in names], range(len(prompts))] = 1.0
+    return member_CP
 
 
 def _scored(scores: Iterable[Score], metric: Metric) -> dict[str, tuple[float, float]]:

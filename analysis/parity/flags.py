@@ -1,17 +1,57 @@
 """What a reader must know before quoting a parity: a line each."""
 
-from collections.abc import Sequence
-from statistics import fmean
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from analysis.parity.choice import Choice
+import numpy as np
+
+from analysis.parity.choice import Choice, Reading
+from analysis.parity.evidence import Evidence
+from analysis.parity.quality import Metric
 from analysis.statistics.intervals import Interval
-from crossover.records.record import Measurement
+from analysis.statistics.robust import far_above
+from analysis.statistics.timing import why_no_latency
+from crossover.records.machine import Verdict
+from crossover.records.record import Measurement, Record
+
+LARGE = 100.0
+"""Nats that no text has."""
+MOST_NAMED = 4
+"""Texts that a line names."""
 
 
-def score_flags(arms: Sequence[Measurement], prompts: Sequence[str]) -> list[str]:
-    """Whether prompts were left out."""
-    asked = max(len(arm.scores) for arm in arms)
-    return [f"{asked - len(prompts)} of {asked} prompts lack a score in some run"] if len(prompts) < asked else []
+@dataclass(frozen=True, kw_only=True)
+class Disturbance:
+    """An arm whose machine was not left alone, or could not be watched, and why; of several processes in how many."""
+
+    arm: str
+    verdict: Verdict
+    why: str
+
+
+def score_flags(arms: Sequence[Measurement], evidence: Evidence) -> list[str]:
+    """Whether prompts were left out, and which depend on each other."""
+    asked, known = max(len(arm.scores) for arm in arms), len(evidence.prompts)
+    lacking = [f"{asked - known} of {asked} prompts lack a score in some run"] if known < asked else []
+    shared = f"the {known} prompts come from {evidence.clusters} sources, which were drawn whole"
+    return lacking + ([shared] if evidence.clusters < known else [])
+
+
+def broken_flags(steps: Sequence[int], evidence: Evidence, metric: Metric) -> list[str]:
+    """Which texts are so much worse than the others of their arm that the mean is theirs; and what the others say."""
+    sign = -1.0 if metric.higher_is_better else 1.0
+    lines = []
+    for k, rate_P in zip((None, *steps), evidence.rate_AP, strict=True):
+        found = [name for name, far in zip(evidence.prompts, far_above(sign * rate_P), strict=True) if far]
+        if found:
+            shown = ", ".join(found[:MOST_NAMED]) + (", ..." if len(found) > MOST_NAMED else "")
+            worst = sign * float(np.max(sign * rate_P))
+            lines.append(
+                f"{len(found)} of {len(rate_P)} texts of {_arm(k)} break down ({shown}; {worst:.3g}"
+                f" {metric.advantage_unit}, median {np.median(rate_P):.3g}){_without(steps, k, evidence, metric)}"
+            )
+    return lines
 
 
 def choice_flags(steps: Sequence[int], choice: Choice, speedup: Interval | None) -> list[str]:
@@ -20,11 +60,48 @@ def choice_flags(steps: Sequence[int], choice: Choice, speedup: Interval | None)
     if choice.first != choice.holds_from:
         holds = "not held at the largest K" if choice.holds_from is None else f"holds from K={choice.holds_from} on"
         flags.append(f"reached first at K={choice.first}, but lost again; {holds}")
-    if choice.first is not None and choice.interval[1] is None:
+    if choice.first is not None and choice.reading is Reading.undecided:
         flags.append(f"may not be reached up to K={steps[-1]}: the speed-up's interval assumes that it is")
-    if choice.first is not None and speedup is None:
-        flags.append("a latency was timed once only: no speed-up")
+    if speedup is not None and not speedup.is_bounded:
+        flags.append("the speed-up has no interval: too few latencies")
     return flags
+
+
+def timing_flags(arms: Mapping[str, Sequence[Record]], *, wanted: bool) -> list[str]:
+    """Which runs have no usable latency, and where one sample stands alone; `wanted` where a speed-up was to be had."""
+    lines = []
+    for name, records in arms.items():
+        reasons = {why_no_latency(each.measurement) for each in records if each.measurement is not None}
+        if None not in reasons:
+            lines.append(f"{name} has no latency: {', '.join(sorted(filter(None, reasons)))}")
+    once = any(len(records) == 1 and _samples(records[0]) == 1 for records in arms.values())
+    return lines + (["a latency was timed once only: no speed-up"] if once and wanted else [])
+
+
+def unbounded_flags(names: Sequence[str], quality: Sequence[Interval], metric: Metric) -> list[str]:
+    """Which arms' quality the prompts do not bound."""
+    vast = [name for name, each in zip(names, quality, strict=True) if not math.isfinite(each.estimate)]
+    found = [name for name, each in zip(names, quality, strict=True) if not each.is_bounded and name not in vast]
+    lines = [f"{metric.label} of {', '.join(vast)} is more than a number can hold"] if vast else []
+    if not found:
+        return lines
+    return [
+        *lines,
+        f"{metric.label} of {', '.join(found)} has no bound: too few prompts, or too few that differ",
+    ]
+
+
+def disturbances(arms: Mapping[str, Sequence[Record]]) -> tuple[Disturbance, ...]:
+    """The arms that were timed on a machine that was disturbed, or that could not be watched."""
+    found = []
+    for name, records in arms.items():
+        watched = [each.measurement.watched for each in records if each.measurement and each.measurement.watched]
+        unclean = [each for each in watched if each.verdict is not Verdict.clean]
+        if unclean:
+            verdict = Verdict.disturbed if Verdict.disturbed in {each.verdict for each in unclean} else Verdict.unknown
+            share = f"{len(unclean)} of {len(records)} processes; " if len(records) > 1 else ""
+            found.append(Disturbance(arm=name, verdict=verdict, why=f"{share}{unclean[0].why or ''}"))
+    return tuple(found)
 
 
 def entropy_flags(
@@ -42,9 +119,30 @@ def entropy_flags(
     if abs(gap) <= bound:
         return []
     side = "above" if gap > 0 else "below"
-    return [f"entropy at K={k} is {abs(gap):.2f} nats {side} the baseline's, more than {bound:g}: perplexity misleads"]
+    shown = f"{abs(gap):.2f}" if abs(gap) < LARGE else f"{abs(gap):.3g}"
+    return [f"entropy at K={k} is {shown} nats {side} the baseline's, more than {bound:g}: perplexity misleads"]
+
+
+def _without(steps: Sequence[int], k: int | None, evidence: Evidence, metric: Metric) -> str:
+    """What the middle of the texts says of this K."""
+    if k is None:
+        return ""
+    found = evidence.trimmed[steps.index(k)]
+    return (
+        f"; a mean without the best and the worst fifth of the texts is {found.estimate:+.3g} {metric.advantage_unit}"
+        f" [{found.low:+.3g}, {found.high:+.3g}] past parity"
+    )
+
+
+def _arm(k: int | None) -> str:
+    return "the baseline" if k is None else f"K={k}"
+
+
+def _samples(record: Record) -> int:
+    return 0 if record.measurement is None else len(record.measurement.samples)
 
 
 def _entropy(arm: Measurement, prompts: Sequence[str]) -> float:
     wanted = set(prompts)
-    return fmean(score.entropy_nats for score in arm.scores if score.prompt_id in wanted)
+    known = [score.entropy_nats for score in arm.scores if score.prompt_id in wanted]
+    return sum(value / len(known) for value in known)

@@ -3,21 +3,25 @@
 S_parity is the smallest K at which diffusion is at least as good as the baseline. Each figure has its own interval:
 
 - Quality: prompts are a sample. One paired bootstrap draws the same prompts for the baseline and every K
-  (`analysis.statistics.bootstrap`).
+  (`analysis.statistics.bootstrap`), those of one cluster together.
 - S_parity: tests turned round. A K stays in the interval unless it is significantly worse than the baseline, or a
   smaller K significantly better. The first test is of one K at a time; the second of all that are not worse together
   (max |t|), since any of the smaller ones could err. Each errs in at most 2.5%. Only a few K are possible, so that the
-  interval must hold more often than that almost everywhere: read it as 95% or more.
-- Crossing: the same tests between the K (`statistics.crossing`). It can lie anywhere, so its interval holds in 95%.
-- Speed-up: the hull of the ratios of medians (`statistics.timing`), each with its own interval, over every K in the
+  interval must hold more often than that almost everywhere: it holds in 95% or more.
+- The claim of parity is the upper end of that interval: a K is said to reach the baseline where the second test
+  excludes that it
+  falls short by more than the margin. Where no K does, and not every K is significantly worse, nothing is decided.
+- Crossing: the same tests; each end lies at a measured K (`statistics.crossing`), so that it holds in 95% or more.
+- Speed-up: the hull of the ratios of latencies (`statistics.timing`), each with its own interval, over every K in the
   interval of S_parity. The percentiles of a bootstrap that draws K anew each time would be shorter, and too short: a K
   that is rarely drawn may be the true one in every sweep. Where several K remain it holds in more than 95%, as theirs.
-- Speed-up at the crossing: the two errors, of timing and of the crossing, added as squares.
+  With one process a run it covers those processes alone; with several it covers any.
 
 docs/parity.md says what is covered how often.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,18 +29,30 @@ import numpy as np
 from analysis.parity.choice import Reading, choose, speedup, speedup_at_crossing
 from analysis.parity.comparability import Pairing
 from analysis.parity.evidence import weigh
-from analysis.parity.flags import choice_flags, entropy_flags, score_flags
+from analysis.parity.flags import (
+    Disturbance,
+    broken_flags,
+    choice_flags,
+    disturbances,
+    entropy_flags,
+    score_flags,
+    timing_flags,
+    unbounded_flags,
+)
 from analysis.parity.quality import Metric
 from analysis.statistics.crossing import Crossing
 from analysis.statistics.intervals import Interval
-from analysis.statistics.timing import latency, median_interval
+from analysis.statistics.timing import Latency, latency, median_interval
 from crossover.confidence import LEVEL
 from crossover.errors import UserError
 from crossover.records.record import Measurement, Record
+from crossover.records.settings import Device
 
 ENTROPY_BOUND = 0.25
 """Nats by which the arms' entropies may differ before parity by perplexity is flagged: 1.28 times the token variety."""
 RESAMPLES = 2000
+VERDICT_MARGIN = {Device.cuda: 0.01, Device.cpu: 0.10}
+"""Share by which two processes of one point may differ, so that less is no verdict on single processes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,19 +61,26 @@ class Parity:
 
     Attributes:
         margin: what diffusion may fall short of the baseline, in the metric's unit.
-        prompts: on which both arms and every K have a score.
-        steps: each K, smallest first; `quality`, `advantage`, `reaches_probability` and `latency_s` follow it.
-        advantage: distance past parity, in nats per judge token or in F1, above 0 where K reaches it, margin included.
-        reaches_probability: share of resamples in which K reaches parity.
-        first_steps: S_parity, the first K that reaches the baseline; None when none does.
-        holds_from_steps: K from which on every K reaches it.
+        prompts: on which both arms and every K have a score; `clusters`: how many of them are independent.
+        steps: each K, smallest first; `quality`, `advantage`, `trimmed`, `reaches_share` and `latency_s` follow it.
+        advantage: distance past parity in `Metric.advantage_unit`, above 0 where K reaches it, margin included.
+        trimmed: the same by a mean that leaves out the best and the worst fifth of the texts.
+        reaches_share: share of resamples in which K reaches parity; no probability of anything.
+        first_steps: the estimate of S_parity, the first K whose estimate reaches the baseline; None when none does.
+        holds_from_steps: K from which on every K's estimate reaches it.
         first_steps_interval: ends of the interval of S_parity; None stands for beyond the largest K.
+        reading: what that interval shows. `first_steps_interval[1]` is the K that is shown to reach the baseline.
         monotone: no measured quality is worse than that of a smaller K.
-        speedup: baseline's latency over diffusion's at S_parity; None when it is not reached or timed once only.
+        latency_s, baseline_latency_s: None where a clock did not run forward.
+        speedup: baseline's latency over diffusion's at the estimate of S_parity; None when there is none, or a latency
+            was timed once only.
         crossing: where, between the K, diffusion is just as good as the baseline.
         crossing_speedup: baseline's latency over diffusion's there; None as above, or where the curves do not cross.
+        processes: that measured the run that has the fewest; with one, timing intervals cover those processes alone.
+        verdict_margin: share by which a speed-up must differ from 1, its interval included, before it is called one.
         resamples: of the prompts, behind the intervals of quality.
-        flags: what a reader must know before quoting the figures.
+        disturbed: the arms whose machine was disturbed or could not be watched.
+        flags: what else a reader must know before quoting the figures.
     """
 
     batch: int
@@ -67,22 +90,27 @@ class Parity:
     metric: str
     margin: float
     prompts: int
+    clusters: int
     steps: tuple[int, ...]
     quality: tuple[Interval, ...]
     baseline: Interval
     advantage: tuple[Interval, ...]
-    reaches_probability: tuple[float, ...]
+    trimmed: tuple[Interval, ...]
+    reaches_share: tuple[float, ...]
     first_steps: int | None
     holds_from_steps: int | None
     first_steps_interval: tuple[int | None, int | None]
     monotone: bool
     reading: Reading
-    latency_s: tuple[Interval, ...]
-    baseline_latency_s: Interval
+    latency_s: tuple[Interval | None, ...]
+    baseline_latency_s: Interval | None
     speedup: Interval | None
     crossing: Crossing
     crossing_speedup: Interval | None
+    processes: int
+    verdict_margin: float
     resamples: int
+    disturbed: tuple[Disturbance, ...]
     flags: tuple[str, ...]
 
 
@@ -102,13 +130,17 @@ def find_parity(
         UserError: when the margin is negative.
     """
     check_margin(margin)
-    arms = [_measured(pairing.baseline), *map(_measured, pairing.by_steps.values())]
-    evidence = weigh(arms, metric, margin=margin, resamples=resamples, seed=seed)
     steps = tuple(pairing.by_steps)
-    choice = choose(steps, evidence.advantage, evidence.covariance_KK)
-    times = [latency(arm) for arm in arms]
+    runs = {"baseline": pairing.baseline, **{f"K={k}": record for k, record in pairing.by_steps.items()}}
+    processes = {name: pairing.processes(record) for name, record in runs.items()}
+    arms = [_measured(record) for record in runs.values()]
+    evidence = weigh(arms, metric, margin=margin, resamples=resamples, seed=seed)
+    choice = choose(steps, evidence.advantage)
+    times = [latency([_measured(each) for each in records]) for records in processes.values()]
     at_parity = speedup(steps, times, choice)
     quality = evidence.means.intervals(LEVEL, metric.shown)
+    baseline_s, *diffusion_s = (None if time is None else median_interval(time) for time in times)
+    fewest = _fewest(times)
     return Parity(
         batch=pairing.batch,
         length=pairing.length,
@@ -117,28 +149,40 @@ def find_parity(
         metric=metric.name,
         margin=margin,
         prompts=len(evidence.prompts),
+        clusters=evidence.clusters,
         steps=steps,
         quality=quality[1:],
         baseline=quality[0],
         advantage=evidence.advantage.intervals(LEVEL, float),
-        reaches_probability=evidence.reaches_probability,
+        trimmed=evidence.trimmed,
+        reaches_share=evidence.reaches_share,
         first_steps=choice.first,
         holds_from_steps=choice.holds_from,
         first_steps_interval=choice.interval,
         monotone=bool(np.all(np.diff(evidence.advantage.estimate_K) >= 0)),
         reading=choice.reading,
-        latency_s=tuple(median_interval(time) for time in times[1:]),
-        baseline_latency_s=median_interval(times[0]),
+        latency_s=tuple(diffusion_s),
+        baseline_latency_s=baseline_s,
         speedup=at_parity,
         crossing=choice.crossing,
         crossing_speedup=speedup_at_crossing(steps, times, choice.crossing),
+        processes=fewest,
+        verdict_margin=0.0 if fewest > 1 else VERDICT_MARGIN[pairing.baseline.run.device],
         resamples=resamples,
+        disturbed=disturbances(processes),
         flags=(
-            *score_flags(arms, evidence.prompts),
+            *score_flags(arms, evidence),
+            *broken_flags(steps, evidence, metric),
+            *unbounded_flags(list(runs), quality, metric),
             *choice_flags(steps, choice, at_parity),
+            *timing_flags(processes, wanted=choice.first is not None),
             *entropy_flags(steps, arms, evidence.prompts, choice, entropy_bound if metric.rewards_repetition else None),
         ),
     )
+
+
+def _fewest(times: Sequence[Latency | None]) -> int:
+    return min((time.processes for time in times if time is not None), default=1)
 
 
 def check_margin(margin: float) -> None:

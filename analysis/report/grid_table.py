@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from analysis.report.points import Point
 from analysis.report.tables import Raw, Table
 from analysis.report.words import number
+from crossover.records.machine import Verdict
 
 MIB = 2**20
 SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
@@ -36,8 +37,18 @@ def grid_table(points: Sequence[Point]) -> Table:
 
 def _row(point: Point, shown: dict[str, tuple[str, Callable[[float], str]]]) -> tuple[str, ...]:
     values = (write(point.values[name]) if name in point.values else "" for name, write in shown.values())
-    settings = (point.model, "" if point.steps is None else str(point.steps), str(point.batch), str(point.length))
-    return (*settings, *values, point.failed or "measured")
+    place = (point.model, "" if point.steps is None else str(point.steps), str(point.batch), str(point.length))
+    return (*place, *values, point.failed or (f"measured, {_verdict(point)}" if _is_unclean(point) else "measured"))
+
+
+def _verdict(point: Point) -> str | None:
+    """What was said of the machine meanwhile; None where nobody watched it in those days."""
+    measured = point.record.measurement
+    return None if measured is None or measured.watched is None else measured.watched.verdict
+
+
+def _is_unclean(point: Point) -> bool:
+    return _verdict(point) not in {None, Verdict.clean}
 
 
 def _raw(point: Point) -> Raw:
@@ -58,6 +69,8 @@ def _raw(point: Point) -> Raw:
         "precision": run.precision.value,
         "device": run.device.value if environment is None else environment.gpu or environment.cpu,
         "outcome": point.failed or "measured",
+        "replicate": record.replicate,
+        "machine": _verdict(point),
         "reason": "" if record.failure is None else record.failure.message,
         **point.values,
     }

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
 from analysis.report.tables import Raw, Table
-from analysis.report.words import crossing, inside, interval, ratio_interval, remarks, steps_to_parity
+from analysis.report.words import crossing, inside, interval, machine, ratio_interval, remarks, steps_to_parity
 from analysis.statistics.intervals import Interval
 
 NAMES = ("diffusion", "baseline", "metric")
 """Columns that stand in the title instead where all rows agree."""
+PROCESSES = "processes"
 HEADINGS = (
     *("B", "N", *NAMES, "setting", "of baseline", "K at parity", "at parity", "speed-up"),
-    *("curves cross at K", "speed-up there", "remarks"),
+    *("curves cross at K", "speed-up there", PROCESSES, "machine", "remarks"),
 )
 
 
@@ -22,12 +23,15 @@ def parity_table(rows: Sequence[tuple[Parity, str]]) -> Table:
     shown = [_shown(parity, setting) for parity, setting in rows]
     same = {name: shown[0][name] for name in NAMES if shown and len({row[name] for row in shown}) == 1}
     plain = not any(setting for _, setting in rows)
-    headings = tuple(name for name in HEADINGS if name not in same and not (plain and name == "setting"))
+    clean = not any(parity.disturbed for parity, _ in rows)
+    same |= _same_processes(rows)
+    absent = {*same, *(["setting"] if plain else []), *(["machine"] if clean else [])}
+    headings = tuple(name for name in HEADINGS if name not in absent)
     return Table(
         name="parity",
         title=_title(same),
         headings=headings,
-        words=frozenset({*NAMES, "setting", "remarks"}),
+        words=frozenset({*NAMES, "setting", "machine", "remarks"}),
         rows=tuple(tuple(row[heading] for heading in headings) for row in shown),
         raw=tuple(_raw(parity, setting) for parity, setting in rows),
     )
@@ -35,8 +39,18 @@ def parity_table(rows: Sequence[tuple[Parity, str]]) -> Table:
 
 def _title(same: dict[str, str]) -> str:
     models = " against ".join(same[name] for name in ("diffusion", "baseline") if name in same)
-    told = [part for part in (models, inside(same["metric"]) if "metric" in same else "") if part]
+    metric = inside(same["metric"]) if "metric" in same else ""
+    told = [part for part in (models, metric, same.get(PROCESSES, "")) if part]
     return ": ".join(["Steps to parity", *([", ".join(told)] if told else [])])
+
+
+def _same_processes(rows: Sequence[tuple[Parity, str]]) -> dict[str, str]:
+    """How many processes timed each run, where all rows agree."""
+    counts = {parity.processes for parity, _ in rows}
+    if len(counts) != 1:
+        return {}
+    (count,) = counts
+    return {PROCESSES: "one process a run" if count == 1 else f"{count} processes a run"}
 
 
 def _shown(parity: Parity, setting: str) -> dict[str, str]:
@@ -55,6 +69,8 @@ def _shown(parity: Parity, setting: str) -> dict[str, str]:
         "" if parity.speedup is None else ratio_interval(parity.speedup),
         crossing(parity),
         "" if parity.crossing_speedup is None else ratio_interval(parity.crossing_speedup),
+        str(parity.processes),
+        machine(parity.disturbed),
         " ".join(remarks(parity)),
     )
     return dict(zip(HEADINGS, cells, strict=True))
@@ -98,9 +114,18 @@ def _raw(parity: Parity, setting: str) -> Raw:
         **_bounds("baseline_latency_s", parity.baseline_latency_s),
         "steps": " ".join(map(str, parity.steps)),
         "quality": " ".join(f"{each.estimate:.6g}" for each in parity.quality),
-        "reaches_probability": " ".join(f"{each:.4g}" for each in parity.reaches_probability),
-        "latency_s": " ".join(f"{each.estimate:.6g}" for each in parity.latency_s),
+        "advantage": " ".join(f"{each.estimate:.6g}" for each in parity.advantage),
+        "advantage_low": " ".join(f"{each.low:.6g}" for each in parity.advantage),
+        "advantage_high": " ".join(f"{each.high:.6g}" for each in parity.advantage),
+        "trimmed_advantage": " ".join(f"{each.estimate:.6g}" for each in parity.trimmed),
+        "trimmed_advantage_low": " ".join(f"{each.low:.6g}" for each in parity.trimmed),
+        "trimmed_advantage_high": " ".join(f"{each.high:.6g}" for each in parity.trimmed),
+        "reaches_share": " ".join(f"{each:.4g}" for each in parity.reaches_share),
+        "latency_s": " ".join("" if each is None else f"{each.estimate:.6g}" for each in parity.latency_s),
+        "processes": parity.processes,
+        "machine": machine(parity.disturbed),
         "prompts": parity.prompts,
+        "clusters": parity.clusters,
         "resamples": parity.resamples,
         "flags": " ".join(parity.flags),
     }
@@ -108,7 +133,12 @@ def _raw(parity: Parity, setting: str) -> Raw:
 
 def _bounds(name: str, interval: Interval | None) -> dict[str, float | None]:
     return {
-        name: None if interval is None else interval.estimate,
-        f"{name}_low": None if interval is None else interval.low,
-        f"{name}_high": None if interval is None else interval.high,
+        name: None if interval is None else _finite(interval.estimate),
+        f"{name}_low": None if interval is None else _finite(interval.low),
+        f"{name}_high": None if interval is None else _finite(interval.high),
     }
+
+
+def _finite(value: float) -> float | None:
+    """A number; None for an end that the data do not bound."""
+    return value if math.isfinite(value) else None

@@ -19,6 +19,8 @@ from crossover.records.record import Record
 
 SHAPE = frozenset({"output_tokens", "prompt_tokens", "documents"})
 """Controls that follow from length and batch, and so differ along an axis of every figure."""
+MOST_NATS = 1e6
+"""No text has an entropy of so much: it would overflow."""
 MANY = 200
 """From this many pairings on, the bootstrap takes fewer resamples, so that it ends in seconds."""
 FEWER_RESAMPLES = 1000
@@ -126,15 +128,15 @@ def _alike(every: Sequence[Point], allow: Collection[str]) -> list[Point]:
 
 
 def _entropy(pairing: Pairing) -> Entropy | None:
-    """Mean entropy over the prompts that all arms share, for the figures; None with fewer than two."""
+    """Mean entropy over the prompts that all arms share, for the figures; None with fewer than two or of none."""
     runs = (pairing.baseline, *pairing.by_steps.values())
     arms = [
         {score.prompt_id: score.entropy_nats for score in run.measurement.scores} for run in runs if run.measurement
     ]
     shared = sorted(set.intersection(*map(set, arms)))
-    if len(shared) < 2:  # noqa: PLR2004 (no spread in one)
-        return None
     values_AP = np.array([[arm[prompt] for prompt in shared] for arm in arms])
+    if len(shared) < 2 or np.abs(values_AP).max() > MOST_NATS:  # noqa: PLR2004 (no spread in one)
+        return None
     drawn = resample(values_AP, np.ones_like(values_AP), resamples=FEWER_RESAMPLES, seed=0)
     baseline, *values = studentise(drawn.mean_RA, drawn.variance_RA).intervals(LEVEL, float)
     return Entropy(steps=tuple(pairing.by_steps), values=tuple(values), baseline=baseline)

@@ -1,6 +1,7 @@
 """Tables for a terminal."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rich import box
@@ -13,13 +14,19 @@ from analysis.report.tables import Table as Rows
 from analysis.report.words import number
 from analysis.statistics.metrics import metrics
 from crossover.printable import printable
+from crossover.records.machine import Verdict
 from crossover.records.record import Failure, Record
 from crossover.records.run import Run
 from crossover.records.settings import LABEL_DIGITS, Diffusion
 from crossover.terminal import PLAIN_WIDTH
 
 MIB = 1024 * 1024
+UNCLEAN = "*"
+"""Beside a latency that was not timed on a clean machine."""
+MOST_NAMED = 4
 ENDLESS = 10_000
+LARGE = 10_000
+"""From which a perplexity has no decimals."""
 BERTSCORE = "quality/bertscore_f1"
 
 
@@ -85,19 +92,47 @@ def _values(
 ) -> tuple[str, ...]:
     if record.failure is not None:
         return (record.failure.kind.replace("_", " "),)
-    return tuple(write(figures) for write in values.values())
+    first, *rest = (write(figures) for write in values.values())
+    return (f"{first}{UNCLEAN if _is_unclean(record) else ''}", *rest)
+
+
+def _is_unclean(record: Record) -> bool:
+    watched = None if record.measurement is None else record.measurement.watched
+    return watched is not None and watched.verdict is not Verdict.clean
+
+
+def unclean(records: Sequence[Record]) -> list[str]:
+    """What the mark beside a latency means, and why each is marked: those of one reason in a line."""
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        if _is_unclean(record) and record.measurement is not None and record.measurement.watched is not None:
+            watched = record.measurement.watched
+            by_reason[f"{watched.verdict}{f': {watched.why}' if watched.why else ''}"].append(record.name)
+    return [f"{UNCLEAN} {reason}, in {_few(names)}" for reason, names in by_reason.items()]
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:MOST_NAMED])} and {more} more"
 
 
 def _why(record: Record, failure: Failure) -> str:
     return f"{record.name}: {failure.kind.replace('_', ' ')}: {failure.message}"
 
 
-def _spread(figures: dict[str, float]) -> str:
-    return f"[{number(figures['latency/e2e_p25_s'])}, {number(figures['latency/e2e_p75_s'])}]"
+def _known(found: dict[str, float], name: str, write: Callable[[float], str]) -> str:
+    """A figure as it is written; nothing where it is unknown."""
+    return write(found[name]) if name in found else ""
 
 
-def _perplexity(figures: dict[str, float]) -> str:
-    return f"{figures['quality/perplexity']:.1f}" if "quality/perplexity" in figures else ""
+def _spread(found: dict[str, float]) -> str:
+    if "latency/e2e_p25_s" not in found:
+        return ""
+    return f"[{number(found['latency/e2e_p25_s'])}, {number(found['latency/e2e_p75_s'])}]"
+
+
+def _perplexity(value: float) -> str:
+    return f"{value:.1f}" if value < LARGE else number(value)
 
 
 def _file(name: str, content: str | None) -> str:
@@ -140,14 +175,14 @@ OTHERS: dict[str, Callable[[Run], str]] = {
 """Settings that tell grid points apart only where a sweep varies them."""
 
 VALUES: dict[str, Callable[[dict[str, float]], str]] = {
-    "latency s": lambda figures: number(figures["latency/e2e_s"]),
+    "latency s": lambda found: _known(found, "latency/e2e_s", number),
     "[p25, p75]": _spread,
-    "samples": lambda figures: f"{figures['work/samples']:.0f}",
-    "tok/s": lambda figures: f"{figures['throughput/tok_per_s']:,.0f}",
-    "MiB": lambda figures: f"{figures['max_memory_reserved'] / MIB:,.0f}",
-    "perplexity": _perplexity,
-    "entropy": lambda figures: f"{figures['quality/entropy_nats']:.2f}" if "quality/entropy_nats" in figures else "",
-    "BERTScore": lambda figures: f"{figures[BERTSCORE]:.3f}" if BERTSCORE in figures else "",
+    "samples": lambda found: f"{found['work/samples']:.0f}",
+    "tok/s": lambda found: _known(found, "throughput/tok_per_s", lambda value: f"{value:,.0f}"),
+    "MiB": lambda found: _known(found, "max_memory_reserved", lambda value: f"{value / MIB:,.0f}"),
+    "perplexity": lambda found: _known(found, "quality/perplexity", _perplexity),
+    "entropy": lambda found: f"{found['quality/entropy_nats']:.2f}" if "quality/entropy_nats" in found else "",
+    "BERTScore": lambda found: f"{found[BERTSCORE]:.3f}" if BERTSCORE in found else "",
 }
 ROOMY = frozenset({"[p25, p75]", "samples"})
 """Columns that are left out on a narrow terminal."""

@@ -1,43 +1,52 @@
 """What a parity says, in sentences."""
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 
 from analysis.parity.choice import Reading
+from analysis.parity.flags import Disturbance
 from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
 from analysis.statistics.intervals import Interval
+from crossover.records.machine import Verdict
 
 THOUSAND = 1000
 ALIKE = 1.2
-"""An interval around 1 whose ends have a ratio below this is called "about as fast"."""
-SLIGHT = 0.025
-"""A probability up to this is not worth a remark."""
+"""Ratio of an interval's ends up to which speeds that it does not tell apart are called alike."""
+TRILLION = 1e12
+UNBOUNDED = "∞"
+"""The end of an interval that the data do not bound."""
 
 
 def answer(parity: Parity) -> str:
-    """The steps to parity and the speed-up there, in a sentence or two."""
-    who = f"At {batch_and_length(parity)} {parity.diffusion}"
-    if parity.first_steps is None:
-        return f"{who} does not reach {_goal(parity)} up to K={parity.steps[-1]}{_perhaps(parity)}."
-    how = "already" if parity.reading is Reading.smallest else ""
-    reached = f"{who} {how} reaches".replace("  ", " ")
-    at = "at the smallest K measured, " if parity.reading is Reading.smallest else "from "
-    steps = f"K={parity.first_steps} ({_steps_interval(parity)})"
-    return f"{reached} {_goal(parity)} {at}{steps} and {speed(parity)}.{_meeting(parity)}"
+    """The one sentence that a reader came for: what is shown, what is shown not to be, or that neither is."""
+    where, last = f"At {batch_and_length(parity)}", parity.steps[-1]
+    who = f"{where} {parity.diffusion}"
+    match parity.reading:
+        case Reading.not_reached:
+            claim = f"{who} does not reach {_goal(parity)} up to K={last}: every K measured falls short."
+        case Reading.undecided:
+            claim = (
+                f"{where} it is not decided whether {parity.diffusion} reaches {_goal(parity)} up to K={last}:"
+                f" {_steps_interval(parity)}.{_at_estimate(parity)}"
+            )
+        case Reading.smallest | Reading.reached:
+            claim = f"{where} {_reached(parity)}."
+    return f"{claim}{_meeting(parity)}{_disturbed(parity)}"
 
 
 def speed(parity: Parity) -> str:
-    """The speed-up at parity in words, with its interval."""
-    speedup = parity.speedup
-    if speedup is None:
-        return "has no known speed-up there"
-    times = f"{ratio(speedup.estimate)} times as fast {_ends(speedup)}"
-    if speedup.low > 1:
-        return f"is {times} there"
-    if speedup.high < 1:
+    """The speed-up at parity in words, with its interval; a verdict beyond the margin alone."""
+    found, margin = parity.speedup, parity.verdict_margin
+    if found is None:
+        return "is there of unknown speed"
+    times = f"{ratio_interval(found)} times as fast{_processes(parity)}"
+    if found.low > 1 + margin:
+        return f"is faster there, {times}"
+    if found.high * (1 + margin) < 1:
         return f"is slower there, {times}"
-    if speedup.high < ALIKE * speedup.low:
+    if found.high < ALIKE * found.low:
         return f"is about as fast there, {times}"
     return f"may be faster or slower there, {times}"
 
@@ -45,11 +54,21 @@ def speed(parity: Parity) -> str:
 def remarks(parity: Parity) -> tuple[str, ...]:
     """Sentences that qualify the answer."""
     turns = "" if parity.monotone or parity.first_steps != parity.holds_from_steps else _turns(parity)
-    return tuple(_sentence(text) for text in (turns, *parity.flags) if text)
+    return tuple(_sentence(text) for text in (turns, *_unclean(parity.disturbed), *parity.flags) if text)
+
+
+def machine(found: Sequence[Disturbance]) -> str:
+    """Which arms were not timed on a clean machine, in few words; nothing when all were."""
+    by_verdict: dict[str, list[str]] = defaultdict(list)
+    for each in found:
+        by_verdict[each.verdict].append(each.arm)
+    return "; ".join(f"{verdict}: {_arms(arms)}" for verdict, arms in by_verdict.items())
 
 
 def steps_to_parity(parity: Parity) -> str:
-    """S_parity for a table: a number, `at most` the smallest K, or `more than` the largest."""
+    """S_parity for a table: a number, `at most` the smallest K, `more than` the largest, or that nothing is decided."""
+    if parity.reading is Reading.undecided:
+        return "not decided"
     if parity.first_steps is None:
         return f"> {parity.steps[-1]}"
     return f"≤ {parity.first_steps}" if parity.reading is Reading.smallest else str(parity.first_steps)
@@ -63,14 +82,15 @@ def crossing(parity: Parity) -> str:
 
 
 def basis(parities: Sequence[Parity]) -> str:
-    """The data behind the intervals: numbers of prompts and resamples."""
+    """What kind of intervals these are, and what they rest on."""
     prompts, resamples = {each.prompts for each in parities}, {each.resamples for each in parities}
-    few, many = min(prompts), max(prompts)
-    number_of = f"{few}" if few == many else f"{few} to {many}"
+    level = f"{parities[0].baseline.level:.0%}"
     return (
-        f"Intervals of quality rest on {number_of} prompts and {max(resamples):,} resamples of them."
-        " The steps to parity are one of a few K: their interval, and that of the speed-up where several K remain,"
-        " hold in at least 95% of all sweeps, the others in 95%."
+        f"Brackets hold {level} confidence intervals: the procedure behind them contains the truth in so many of all"
+        " sweeps. Those of the steps to parity and of the crossing hold for all K of a row together, and in at least as"
+        " many; each row stands by itself. 'Reaches' means that the interval excludes falling short by more than the"
+        f" margin. Quality rests on {_span(prompts)} prompts and {max(resamples):,} resamples of them."
+        f" {_timing_basis(parities)}"
     )
 
 
@@ -81,22 +101,31 @@ def batch_and_length(parity: Parity) -> str:
 
 def ratio(value: float) -> str:
     """Three significant digits below 1, two above."""
+    if math.isinf(value):
+        return UNBOUNDED
     return f"{value:#.2g}" if value < 1 else f"{value:#.3g}".rstrip(".")
 
 
 def ratio_interval(interval: Interval) -> str:
     """A ratio with its interval."""
-    return f"{ratio(interval.estimate)} {_ends(interval)}"
+    return f"{ratio(interval.estimate)} [{ratio(interval.low)}, {ratio(interval.high)}]"
 
 
 def number(value: float) -> str:
-    """Three significant digits; whole numbers from a thousand on, with commas rather than powers of ten."""
+    """Three significant digits; whole numbers from a thousand to a trillion, with commas."""
+    if math.isinf(value):
+        return UNBOUNDED if value > 0 else f"-{UNBOUNDED}"
+    value += 0.0  # which makes -0 a 0
+    if abs(value) >= TRILLION:
+        return f"{value:.3g}"
     return f"{value:,.0f}" if abs(value) >= THOUSAND else f"{value:#.3g}".rstrip(".")
 
 
-def interval(interval: Interval) -> str:
-    """Estimate with its interval."""
-    return f"{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}]"
+def interval(found: Interval) -> str:
+    """Estimate with its interval; infinity alone where it is more than a number can hold."""
+    if math.isinf(found.estimate):
+        return number(found.estimate)
+    return f"{number(found.estimate)} [{number(found.low)}, {number(found.high)}]"
 
 
 def inside(label: str) -> str:
@@ -117,30 +146,35 @@ def _on_ladder(parity: Parity, steps: float) -> str:
     return number(steps) if math.isfinite(steps) else f"> {parity.steps[-1]}"
 
 
-def _ends(interval: Interval) -> str:
-    return f"[{ratio(interval.low)}, {ratio(interval.high)}]"
-
-
 def _goal(parity: Parity) -> str:
-    margin = f" within a margin of {number(parity.margin)}" if parity.margin else ""
-    return f"{parity.baseline_model}'s {inside(METRICS[parity.metric].label)}{margin}"
+    return f"{parity.baseline_model}'s {inside(METRICS[parity.metric].label)} within a margin of {parity.margin:g}"
 
 
-def _perhaps(parity: Parity) -> str:
-    """The probability that other prompts would reach parity at some K."""
-    chance = max(parity.reaches_probability, default=0.0)
-    return f" (another draw of prompts would at some K with probability {chance:.2f})" if chance > SLIGHT else ""
+def _reached(parity: Parity) -> str:
+    """Which K is shown to reach the baseline, and the speed at the first that does by its estimate."""
+    low, high = parity.first_steps_interval
+    already = " already" if parity.reading is Reading.smallest else ""
+    at = f"at the smallest K measured, K={high}" if already else f"at K={high}" if low == high else f"by K={high}"
+    shown = f"{parity.diffusion}{already} reaches {_goal(parity)} {at} ({_steps_interval(parity)})"
+    return (
+        f"{shown} and {speed(parity)}" if high == parity.first_steps else f"{shown}.{_at_estimate(parity)}".rstrip(".")
+    )
+
+
+def _at_estimate(parity: Parity) -> str:
+    """The speed at the estimate of the fewest steps."""
+    return f" At the estimate, K={parity.first_steps}, it {speed(parity)}." if parity.first_steps is not None else ""
 
 
 def _steps_interval(parity: Parity) -> str:
-    """Every K that the prompts do not rule out. Few K are possible, so that the level is at least 95%, not exactly."""
-    level = f"at least {parity.baseline.level:.0%} sure"
+    """Every K that the prompts do not rule out."""
     low, high = parity.first_steps_interval
-    if low is None:
-        return f"{level}: not reached"
-    if high is None:
-        return f"{level}: {low} to more than {parity.steps[-1]}"
-    return f"{level}: {low} alone" if low == high else f"{level}: {low} to {high}"
+    ends = (
+        f"K={low} alone"
+        if low == high
+        else f"K={low} to {'beyond ' if high is None else ''}K={high or parity.steps[-1]}"
+    )
+    return f"{parity.baseline.level:.0%} confidence interval of the fewest steps: {ends}"
 
 
 def _meeting(parity: Parity) -> str:
@@ -149,6 +183,58 @@ def _meeting(parity: Parity) -> str:
         return ""
     there = f"where it would be {ratio_interval(parity.crossing_speedup)} times as fast"
     return f" Between the measured K the curves cross at {crossing(parity)}, {there}."
+
+
+def _disturbed(parity: Parity) -> str:
+    """That the answer rests on runs whose machine was not left alone."""
+    return f" The timing behind this is not clean: {machine(parity.disturbed)}." if parity.disturbed else ""
+
+
+def _unclean(found: Sequence[Disturbance]) -> list[str]:
+    """Why arms were not timed on a clean machine: those of one reason in a line."""
+    by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for each in found:
+        by_reason[each.verdict, each.why].append(each.arm)
+    words = {
+        Verdict.disturbed: "timed on a disturbed machine",
+        Verdict.unknown: "timed on a machine that nobody watched",
+    }
+    return [
+        f"{words[Verdict(verdict)]}: {_arms(arms)}{f' ({why})' if why else ''}"
+        for (verdict, why), arms in by_reason.items()
+    ]
+
+
+def _arms(names: Sequence[str]) -> str:
+    """Arms in a row; of K its letter once."""
+    ladder = [name.removeprefix("K=") for name in names if name.startswith("K=")]
+    return ", ".join(
+        [*(name for name in names if not name.startswith("K=")), *([f"K={', '.join(ladder)}"] if ladder else [])]
+    )
+
+
+def _processes(parity: Parity) -> str:
+    return " (one process each)" if parity.processes == 1 else ""
+
+
+def _timing_basis(parities: Sequence[Parity]) -> str:
+    """What the intervals of latencies and speed-ups cover."""
+    processes = {each.processes for each in parities}
+    if max(processes) == 1:
+        margins = listed(sorted({f"{each.verdict_margin:.0%}" for each in parities}))
+        return (
+            "Each run was timed in one process: intervals of latency and speed cover the noise within it and not what"
+            f" another process would take, so that no verdict is given on less than {margins}."
+        )
+    several = (
+        f"Latency and speed rest on {_span(processes)} processes a run, by the medians of each (t on the logarithm)."
+    )
+    return several + (" Where it is one, they cover that process alone." if 1 in processes else "")
+
+
+def _span(numbers: Collection[int]) -> str:
+    few, many = min(numbers), max(numbers)
+    return f"{few}" if few == many else f"{few} to {many}"
 
 
 def _turns(parity: Parity) -> str:

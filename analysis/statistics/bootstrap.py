@@ -49,11 +49,18 @@ class Studentised:
 
         Only those in `among_K` count.
         """
-        return _quantile(np.maximum.accumulate(np.abs(self.t_RK) * among_K, axis=1), level)
+        return _quantile(np.maximum.accumulate(np.where(among_K, np.abs(self.t_RK), 0.0), axis=1), level)
+
+    def half_K(self, critical_K: Floats) -> Floats:  # noqa: N802 (the dimension)
+        """So many standard errors: none where there was no spread, infinitely many where too few prompts show one."""
+        half_K: Floats = np.multiply(
+            critical_K, self.error_K, out=np.zeros_like(self.error_K), where=self.error_K > 0.0
+        )
+        return half_K
 
     def intervals(self, level: float, shown: Callable[[float], float]) -> tuple[Interval, ...]:
         """An interval for each estimate, carried through the increasing function `shown`."""
-        half_K = self.critical_K(level) * self.error_K
+        half_K = self.half_K(self.critical_K(level))
         return tuple(
             Interval(shown(float(mean)), shown(float(mean - half)), shown(float(mean + half)), level)
             for mean, half in zip(self.estimate_K, half_K, strict=True)
@@ -86,24 +93,16 @@ def resample(values_AP: Floats, weights_AP: Floats, *, resamples: int, seed: int
     )
 
 
-def covariance(values_AP: Floats, weights_AP: Floats) -> Floats:
-    """Linearised covariances of all arms' means with each other, shape [A, A]."""
-    prompts = values_AP.shape[1]
-    total_A1 = weights_AP.sum(axis=1, keepdims=True)
-    residual_AP = (values_AP - values_AP.sum(axis=1, keepdims=True) / total_A1 * weights_AP) / total_A1
-    covariance_AA: Floats = residual_AP @ residual_AP.T * prompts / (prompts - 1)
-    return covariance_AA
-
-
-def studentise(values_RK: Floats, variance_RK: Floats) -> Studentised:
+def studentise(values_RK: Floats, variance_RK: Floats, *, least_error_K: Floats | float = 0.0) -> Studentised:
     """Divide each resample's deviation by its own standard error.
 
     A resample without spread, such as one prompt drawn every time, counts as infinitely far from the estimate, unless
-    it hits it.
+    it hits it. Errors up to `least_error_K` are the rounding of equal values, and count as none.
     """
     error_RK = np.sqrt(np.maximum(variance_RK, 0.0))
+    error_RK[error_RK <= least_error_K] = 0.0
     deviation_RK = values_RK[1:] - values_RK[0]
-    infinite_RK = np.where(deviation_RK == 0.0, 0.0, np.inf)
+    infinite_RK = np.where(np.abs(deviation_RK) <= least_error_K, 0.0, np.inf)
     t_RK = np.divide(deviation_RK, error_RK[1:], out=infinite_RK, where=error_RK[1:] > 0.0)
     t_RK[:, error_RK[0] == 0.0] = 0.0  # no spread at all: an interval of no width
     return Studentised(estimate_K=values_RK[0], error_K=error_RK[0], t_RK=t_RK)

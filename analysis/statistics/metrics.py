@@ -10,6 +10,8 @@ from statistics import median, quantiles, stdev
 
 import numpy as np
 
+from analysis.statistics.intervals import exponential
+from analysis.statistics.timing import why_no_latency
 from crossover.records.machine import Label
 from crossover.records.record import Measurement, Memory, Prediction, Record
 from crossover.records.settings import Family
@@ -36,7 +38,7 @@ def metrics(record: Record) -> dict[str, float]:
         "work/waiting_share": _median(each.forwards.waiting_share for each in measured.samples if each.forwards),
         "work/samples": len(measured.samples),
     }
-    return {name: float(value) for name, value in found.items() if value is not None}
+    return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
 
 
 def series(record: Record) -> dict[str, list[float]]:
@@ -54,17 +56,23 @@ def times_by_step(measured: Measurement) -> list[tuple[float, ...]]:
 
 
 def perplexity(scores: Iterable[Score]) -> float | None:
-    """The exponential of the mean negative log-likelihood of all judged tokens together; None without any."""
+    """The exponential of the mean negative log-likelihood of all judged tokens together.
+
+    None without any, and where it is more than a number can hold.
+    """
     judged = [
         (score.nll_nats, score.judge_tokens)
         for score in scores
         if score.nll_nats is not None and score.judge_tokens is not None
     ]
     tokens = sum(count for _, count in judged)
-    return math.exp(sum(nll for nll, _ in judged) / tokens) if tokens else None
+    found = exponential(sum(nll for nll, _ in judged) / tokens) if tokens > 0 else math.inf
+    return found if math.isfinite(found) else None
 
 
 def _latency(measured: Measurement, family: Family) -> dict[str, float | None]:
+    if why_no_latency(measured) is not None:
+        return {}
     latencies = [sample.latency_s for sample in measured.samples]
     low, _, high = quantiles(latencies, n=4, method="inclusive") if len(latencies) > 1 else latencies * 3
     step = _median_of_all([sample.step_s for sample in measured.samples]) if family is Family.diffusion else None
@@ -87,6 +95,8 @@ def _latency(measured: Measurement, family: Family) -> dict[str, float | None]:
 
 
 def _throughput(measured: Measurement, tokens: int) -> dict[str, float | None]:
+    if why_no_latency(measured) is not None:
+        return {}
     latency_s = median(sample.latency_s for sample in measured.samples)
     valid = sum(sum(sample.valid_tokens) for sample in measured.samples) / len(measured.samples)
     return {"throughput/tok_per_s": tokens / latency_s, "throughput/valid_tok_per_s": valid / latency_s}
@@ -99,7 +109,7 @@ def _memory(memory: Memory) -> dict[str, float | None]:
         "memory/max_resident_bytes": memory.max_resident_bytes,
         "memory/weights_bytes": memory.weights_bytes,
         # M_peak under the name that PyTorch gives it: reserved on a GPU, resident on a CPU
-        "max_memory_reserved": memory.max_reserved_bytes or memory.max_resident_bytes,
+        "max_memory_reserved": memory.max_reserved_bytes or memory.max_resident_bytes or None,
     }
 
 

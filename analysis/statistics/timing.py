@@ -1,169 +1,215 @@
-"""Median latencies and their ratios, with intervals that hold for few samples and for noise of any shape.
+"""Median latencies and their ratios, each with an interval that says what it covers: one process, or all of them.
 
-The interval of a median reaches from one order statistic to another: how often those lie around the true median is
-known whatever the distribution (the sign test), and interpolation between neighbouring ones brings that to the level
-(Hettmansperger and Sheather, "Confidence intervals based on interpolated order statistics", Statistics & Probability
-Letters 4, 1986). The bootstrap of a median of 5 to 30 samples is too narrow, above all where latencies have two modes.
+One process: the interval of the median of its samples (`analysis.statistics.medians`), stretched where the samples
+depend on each other (`analysis.statistics.dependence`) and where the run stopped as soon as its interval was narrow.
+It says what the same process would show with ever more samples, and nothing of another process.
 
-Two medians are set against each other on the logarithmic scale: the distances from either to the end of its interval
-are added as squares (MOVER; Zou and Donner, "Construction of confidence limits about effect measures", Statistics in
-Medicine 27, 2008). That is a little too wide for few samples, so that the sum is shortened by a factor, found by
-simulating lognormal noise as wide as was seen. The same factor stretches the intervals of fewer than 6 samples, which
-even the extremes do not make wide enough. docs/parity.md says how often they contain the truth, for any noise.
+Several processes: each gives the logarithm of its median. Their mean has the interval of Student's t with one degree
+of freedom less than there are processes, whatever happens within a process. Two such means are set against each other
+by Welch's t ("The generalization of Student's problem when several different population variances are involved",
+Biometrika 34, 1947).
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from statistics import median
+from dataclasses import dataclass, replace
+from statistics import fmean, median, stdev
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
 
-from analysis.statistics.bootstrap import Floats
-from analysis.statistics.intervals import Interval
+from analysis.statistics.dependence import dependence
+from analysis.statistics.intervals import Interval, around
+from analysis.statistics.medians import reaches, shortening_of_two, stretch_of_few
 from crossover.confidence import LEVEL
-from crossover.records.record import Measurement
+from crossover.records.record import Measurement, StoppedBy
 
-CLOSE = 0.02
-"""Coverage by which two order statistics may exceed the level before they are interpolated."""
-DRAWS = 5_000
-"""Simulated samples behind each factor."""
-DEGREES = 5
-"""How coarsely the arms' spreads are compared: a factor changes by less than 0.02 from one step to the next."""
 LEAST_SAMPLES = 2
 """One sample says nothing of its noise."""
+SHORTEST_S, LONGEST_S = 1e-9, 1e9
+"""What a clock of nanoseconds can show of a generation."""
+ENOUGH_SAMPLES, ENOUGH_EQUAL_SAMPLES = 6, 5
+"""From which the seen spreads of two arms may shorten the interval of their ratio."""
+STOPPED_STRETCH = 1.12
+"""For a run that stopped when its interval was narrow: it stops sooner where that is so by chance (by simulation)."""
+TWO_SIDED = (1 + LEVEL) / 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """The median of `samples` latencies: its logarithm, and how far the ends of its interval lie below and above.
+    """The median latency of one process, or the mean of several processes' medians, on the logarithmic scale.
 
-    The ends are those at `LEVEL` before any factor; without noise, and for a single sample, both are 0.
+    Attributes:
+        samples: of the process that has the fewest.
+        below, above: how far the ends of the interval at `LEVEL` lie from `log_median`, before any factor for few
+            samples;
+            0 without noise and for a single sample.
+        processes: how many there were; with one the interval covers that process alone.
+        error: standard error of the mean of several processes' logarithms; 0 for one.
+        degrees: degrees of freedom behind `error`, or behind the interval of one process.
     """
 
     samples: int
     log_median: float
     below: float
     above: float
+    processes: int = 1
+    error: float = 0.0
+    degrees: float = 1.0
 
     @property
     def half(self) -> float:
         """Half of the interval's width."""
         return (self.below + self.above) / 2
 
+    @property
+    def reaches(self) -> tuple[float, float]:
+        """How far the interval reaches down and up, however few the samples."""
+        if self.processes > 1:
+            return self.below, self.above
+        factor = stretch_of_few(self.samples) if self.samples >= LEAST_SAMPLES else 0.0
+        return factor * self.below, factor * self.above
 
-def latency(measurement: Measurement) -> Latency:
-    """The median end-to-end latency of a run."""
-    return summarise([sample.latency_s for sample in measurement.samples])
+
+@dataclass(frozen=True, kw_only=True)
+class Ratio:
+    """The logarithm of a ratio of two latencies, how far its interval reaches, and its degrees of freedom."""
+
+    log_ratio: float
+    below: float
+    above: float
+    degrees: float
+
+    @property
+    def interval(self) -> Interval:
+        """The ratio itself."""
+        return around(self.log_ratio, self.below, self.above)
+
+    def p_value(self, margin: float) -> float:
+        """Of the hypothesis that the ratio lies within 1 / (1 + margin) and 1 + margin, by Student's t, two-sided."""
+        excess = abs(self.log_ratio) - math.log1p(margin)
+        if excess <= 0:
+            return 1.0
+        error = (self.below if self.log_ratio > 0 else self.above) / float(stdtrit(self.degrees, TWO_SIDED))
+        return 0.0 if error == 0 else 2 * float(stdtr(self.degrees, -excess / error))
+
+
+def latency(measurements: Sequence[Measurement]) -> Latency | None:
+    """The median end-to-end latency of the processes that measured one point; None where no clock ran forward."""
+    usable = [each for each in measurements if why_no_latency(each) is None]
+    if not usable:
+        return None
+    return over_processes([_of_process(each) for each in usable])
+
+
+def why_no_latency(measurement: Measurement) -> str | None:
+    """Why a measurement has no latency: a sample of no or negative time, or of centuries. None when it has one."""
+    wrong = [s.latency_s for s in measurement.samples if not SHORTEST_S <= s.latency_s <= LONGEST_S]
+    return f"a sample took {wrong[0]:g} s" if wrong else None
 
 
 def summarise(latencies_s: Sequence[float]) -> Latency:
-    """The median of positive `latencies_s` on the logarithmic scale."""
-    middle_1, below_1, above_1 = _reaches(np.log(np.asarray([latencies_s], dtype=np.float64)))
+    """The median of one process's positive `latencies_s`, in the order in which they were taken."""
+    logs_S = np.log(np.asarray(latencies_s, dtype=np.float64))
+    middle_1, below_1, above_1 = reaches(logs_S[None])
     log_median = math.log(median(latencies_s))
-    shift = log_median - float(middle_1[0])  # an even number: average the middle two, then the logarithm
+    shift = log_median - float(middle_1[0])  # of an even number the middle two are meaned before the logarithm
+    depends = dependence(logs_S)
     return Latency(
         samples=len(latencies_s),
         log_median=log_median,
-        below=float(below_1[0]) + shift,
-        above=float(above_1[0]) - shift,
+        below=depends.stretch * max(0.0, float(below_1[0]) + shift),
+        above=depends.stretch * max(0.0, float(above_1[0]) - shift),
+        degrees=max(1.0, depends.effective_samples - 1),
+    )
+
+
+def over_processes(each: Sequence[Latency]) -> Latency:
+    """The mean of several processes' medians, on the logarithmic scale; of one, that one."""
+    if len(each) == 1:
+        return each[0]
+    logs = [one.log_median for one in each]
+    error, degrees = stdev(logs) / math.sqrt(len(logs)), len(logs) - 1
+    half = float(stdtrit(degrees, TWO_SIDED)) * error
+    return Latency(
+        samples=min(one.samples for one in each),
+        log_median=fmean(logs),
+        below=half,
+        above=half,
+        processes=len(logs),
+        error=error,
+        degrees=degrees,
+    )
+
+
+def between(one: Latency, other: Latency, share: float) -> Latency:
+    """A latency on the straight line between two logarithms, at `share` of the way."""
+    if share in {0.0, 1.0}:
+        return other if share else one
+    return Latency(
+        samples=min(one.samples, other.samples),
+        log_median=(1 - share) * one.log_median + share * other.log_median,
+        below=math.hypot((1 - share) * one.below, share * other.below),
+        above=math.hypot((1 - share) * one.above, share * other.above),
+        processes=min(one.processes, other.processes),
+        error=math.hypot((1 - share) * one.error, share * other.error),
+        degrees=min(one.degrees, other.degrees),
     )
 
 
 def median_interval(latency: Latency) -> Interval:
-    """The median in seconds. The interval of a single sample has no width: nothing is known of its noise."""
-    factor = _factor(latency.samples) if latency.samples >= LEAST_SAMPLES else 0.0
-    return _interval(latency.log_median, factor * latency.below, factor * latency.above)
+    """The latency in seconds. The interval of a single sample has no width: nothing is known of its noise."""
+    return around(latency.log_median, *latency.reaches)
+
+
+def ratio_of(above: Latency, below: Latency, *, least_factor: float = 0.0) -> Ratio | None:
+    """The ratio of two latencies; None when either rests on a single sample of a single process.
+
+    `least_factor` is the smallest factor that the caller accepts for single processes: 1 never shortens.
+    """
+    if above.processes > 1 and below.processes > 1:
+        return _welch(above, below)
+    if any(each.processes == 1 and each.samples < LEAST_SAMPLES for each in (above, below)):
+        return None
+    down, up = _mover(above, below, least_factor)
+    return Ratio(
+        log_ratio=above.log_median - below.log_median,
+        below=down,
+        above=up,
+        degrees=min(above.degrees, below.degrees),
+    )
 
 
 def ratio_interval(above: Latency, below: Latency, *, least_factor: float = 0.0) -> Interval | None:
-    """The ratio of two medians; None when either rests on a single sample.
-
-    `least_factor` is the smallest factor that the caller accepts: 1 never shortens.
-    """
-    if min(above.samples, below.samples) < LEAST_SAMPLES:
-        return None
-    factor = max(least_factor, _factor_of_two(above, below)) if above.half or below.half else 0.0
-    down, up = math.hypot(above.below, below.above), math.hypot(above.above, below.below)
-    return _interval(above.log_median - below.log_median, factor * down, factor * up)
+    """The same with its interval alone."""
+    found = ratio_of(above, below, least_factor=least_factor)
+    return None if found is None else found.interval
 
 
-def _interval(log_estimate: float, down: float, up: float) -> Interval:
-    return Interval(math.exp(log_estimate), math.exp(log_estimate - down), math.exp(log_estimate + up), LEVEL)
+def _of_process(measurement: Measurement) -> Latency:
+    found = summarise([sample.latency_s for sample in measurement.samples])
+    if measurement.stopped_by is not StoppedBy.precision:
+        return found
+    return replace(found, below=STOPPED_STRETCH * found.below, above=STOPPED_STRETCH * found.above)
 
 
-@lru_cache(maxsize=256)
-def _factor(samples: int) -> float:
-    """By how much a median's interval is stretched."""
-    median_D, below_D, above_D = _noise(samples, 0)
-    return max(1.0, _quantile(np.abs(median_D) / np.where(median_D > 0, below_D, above_D)))
+def _welch(above: Latency, below: Latency) -> Ratio:
+    """Two means of several processes each; no width where neither spreads."""
+    squares = [each.error**2 for each in (above, below)]
+    error = math.hypot(above.error, below.error)
+    weights = [square / each.degrees for square, each in zip(squares, (above, below), strict=True)]
+    spent = sum(weight * square for weight, square in zip(weights, squares, strict=True))
+    degrees = sum(squares) ** 2 / spent if spent > 0 else above.degrees + below.degrees
+    half = float(stdtrit(degrees, TWO_SIDED)) * error
+    return Ratio(log_ratio=above.log_median - below.log_median, below=half, above=half, degrees=degrees)
 
 
-def _factor_of_two(above: Latency, below: Latency) -> float:
-    """By how much a ratio's interval is stretched, for noise as wide in each arm as was seen there."""
-    wide = [one.half / _mean_half(one.samples) for one in (above, below)]
-    degrees = DEGREES * round(math.degrees(math.atan2(wide[1], wide[0])) / DEGREES)
-    return _factor_at(above.samples, below.samples, degrees)
-
-
-@lru_cache(maxsize=4096)
-def _factor_at(above: int, below: int, degrees: int) -> float:
-    wide, other_wide = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    median_D, below_D, above_D = (wide * each_D for each_D in _noise(above, 0))
-    other_median_D, other_below_D, other_above_D = (other_wide * each_D for each_D in _noise(below, 1))
-    error_D = median_D - other_median_D
-    reach_D = np.where(error_D > 0, np.hypot(below_D, other_above_D), np.hypot(above_D, other_below_D))
-    return _quantile(np.abs(error_D) / reach_D)
-
-
-@lru_cache(maxsize=64)
-def _noise(samples: int, seed: int) -> tuple[Floats, Floats, Floats]:
-    """Medians of `samples` standard normal draws, and how far their intervals reach down and up, DRAWS times."""
-    return _reaches(np.random.default_rng((seed, samples)).standard_normal((DRAWS, samples)))
-
-
-@lru_cache(maxsize=256)
-def _mean_half(samples: int) -> float:
-    _, below_D, above_D = _noise(samples, 0)
-    return float((below_D + above_D).mean() / 2)
-
-
-def _reaches(values_DS: Floats) -> tuple[Floats, Floats, Floats]:
-    """The median of each row, and how far below and above it the interpolated order statistics lie."""
-    samples = values_DS.shape[1]
-    rank, share = _ranks(samples)
-    ordered_DS = np.sort(values_DS, axis=1)
-    inner = min(rank, samples - 1)  # of no weight where there is none
-    low_D = (1 - share) * ordered_DS[:, rank - 1] + share * ordered_DS[:, inner]
-    high_D = (1 - share) * ordered_DS[:, samples - rank] + share * ordered_DS[:, samples - 1 - inner]
-    median_D = np.median(ordered_DS, axis=1)
-    return median_D, median_D - low_D, high_D - median_D
-
-
-@lru_cache(maxsize=1024)
-def _ranks(samples: int) -> tuple[int, float]:
-    """The rank, from either end, of the outer order statistics, and the weight of the inner ones beside them.
-
-    The formula of the weight is Hettmansperger and Sheather's. Where the outer ones alone are close to the level they
-    stand as they are, since interpolation takes a smooth distribution for granted.
-    """
-    rank = 1
-    while rank + 1 <= samples // 2 and _covered(samples, rank + 1) >= LEVEL:
-        rank += 1
-    outer = _covered(samples, rank)
-    if outer <= LEVEL + CLOSE:
-        return rank, 0.0
-    excess = (outer - LEVEL) / (outer - _covered(samples, rank + 1))
-    return rank, (samples - rank) * excess / (rank + (samples - 2 * rank) * excess)
-
-
-def _covered(samples: int, rank: int) -> float:
-    """Probability that the order statistics of this rank, from either end, lie around the median."""
-    return 1 - 2 * sum(math.comb(samples, below) for below in range(rank)) / 2.0**samples
-
-
-def _quantile(values: Floats) -> float:
-    """At the level, without interpolating."""
-    place = math.ceil(LEVEL * len(values)) - 1
-    return float(np.partition(values, place)[place].item())
+def _mover(above: Latency, below: Latency, least_factor: float) -> tuple[float, float]:
+    """How far the interval of a ratio reaches down and up, where at least one arm is a single process."""
+    fewest, same = min(above.samples, below.samples), above.samples == below.samples
+    single = above.processes == below.processes == 1
+    if single and fewest >= (ENOUGH_EQUAL_SAMPLES if same else ENOUGH_SAMPLES) and (above.half or below.half):
+        factor = max(least_factor, shortening_of_two((above.samples, below.samples), (above.half, below.half)))
+        return factor * math.hypot(above.below, below.above), factor * math.hypot(above.above, below.below)
+    (above_down, above_up), (below_down, below_up) = above.reaches, below.reaches
+    return math.hypot(above_down, below_up), math.hypot(above_up, below_down)

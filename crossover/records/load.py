@@ -76,12 +76,16 @@ def find(path: Path) -> list[Path]:
 
 
 def latest(records: Iterable[Record]) -> list[Record]:
-    """The newest record of each run, measured ones before failed ones, in the order of first appearance."""
-    best: dict[str, Record] = {}
+    """The newest record of each replicate of each run, measured ones before failed ones, in the order of appearance.
+
+    A record without an index is of the first replicate.
+    """
+    best: dict[tuple[str, int], Record] = {}
     for record in records:
-        held = best.get(record.key)
+        process = record.key, record.replicate or 0
+        held = best.get(process)
         if held is None or record.measurement is not None or held.measurement is None:
-            best[record.key] = record
+            best[process] = record
     return list(best.values())
 
 

@@ -172,7 +172,8 @@ class Record:
     """The single truth about one run. Times are UTC, ISO 8601.
 
     `rescored_from` names the record, as its file is named, whose stored text this one scored again;
-    all but its scores, and who gave them, is that record's.
+    all but its scores, and who gave them, is that record's. `replicate` counts from 0 the processes that measured the
+    same point; null in records of one process a point, which stand for the first.
     """
 
     schema: int = SCHEMA
@@ -188,6 +189,7 @@ class Record:
     rescored_from: str | None = None
     fingerprint: Fingerprint | None = None
     prediction: Prediction | None = None
+    replicate: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is neither or both.

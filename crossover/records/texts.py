@@ -29,6 +29,8 @@ class Score:
             the encoder; null without an encoder, 0 without text.
         characters: length of the continuation's text.
         ended: whether the output has an end of sequence; null where its tokenizer knows none.
+        cluster: what the prompt's document shares with others, such as the book that they are from; the analysis draws
+            prompts of one cluster together. Null for a document that shares nothing.
     """
 
     prompt_id: str
@@ -42,6 +44,7 @@ class Score:
     bertscore_f1: float | None = None
     characters: int | None = None
     ended: bool | None = None
+    cluster: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
+from analysis.parity.choice import Reading
 from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
-from analysis.report.figures.panel import MOST_PANELS, Entropy, Panel, axis_label, triple
+from analysis.report.figures.panel import MOST_PANELS, Entropy, Panel, axis_label, drawn_ends, span, triple
 from analysis.report.figures.style import (
     BASELINE,
     DIFFUSION,
@@ -54,10 +55,11 @@ def draw_curves(every: Sequence[Panel]) -> Drawing | None:
     return Drawing(
         name=f"quality-{metric.name}",
         title=f"{metric.label} against steps",
-        caption=f"{better} is better. Bars and bands are {shown[0].parity.baseline.level:.0%} intervals over prompts."
-        " The ring marks the steps to parity; the diamond at the foot where the curves cross between the measured K,"
-        " with its interval, an arrow where that goes on. Below each curve, the entropy of the output's tokens:"
-        " text that repeats itself is easy to predict." + shown_of(len(shown), len(every)),
+        caption=f"{better} is better. Bars and bands are {shown[0].parity.baseline.level:.0%} confidence intervals over"
+        " prompts, each by itself. The ring marks the estimate of the steps to parity; the diamond at the foot where"
+        " the curves cross between the measured K, with its interval, an arrow where that goes on. Below each curve,"
+        " the entropy of the output's tokens: text that repeats itself is easy to predict."
+        + shown_of(len(shown), len(every)),
         alt=" ".join(answer(panel.parity) for panel in shown),
         figure=figure,
     )
@@ -67,9 +69,9 @@ def _quality(axes: Axes, panel: Panel) -> None:
     parity = panel.parity
     _curve(axes, parity.steps, parity.quality, parity.baseline, (parity.diffusion, parity.baseline_model))
     _mark(axes, parity, panel.title)
-    ends = [value for each in (*parity.quality, parity.baseline) for value in (each.low, each.high)]
-    if METRICS[parity.metric].exponential:
-        plain_log(axes, "y", max(ends) / min(ends))  # the curves cross where straight lines between logarithms do
+    ends = drawn_ends([*parity.quality, parity.baseline])
+    if METRICS[parity.metric].exponential and ends:
+        plain_log(axes, "y", span(ends))  # the curves cross where straight lines between logarithms do
     else:
         logarithmic(axes, ends)
     axes.set_ylabel(axis_label(parity))
@@ -88,11 +90,12 @@ def _curve(
     baseline: Interval,
     labels: tuple[str | None, str | None],
 ) -> None:
-    axes.axhspan(baseline.low, baseline.high, color=BASELINE, alpha=0.14, lw=0)
-    axes.axhline(baseline.estimate, color=BASELINE, ls="--", label=labels[1])
+    if drawn := drawn_ends([baseline]):
+        axes.axhspan(drawn[0], drawn[1], color=BASELINE, alpha=0.14, lw=0)
+    axes.axhline(triple(baseline)[0], color=BASELINE, ls="--", label=labels[1])
     axes.errorbar(
         steps,
-        [value.estimate for value in values],
+        [triple(value)[0] for value in values],
         yerr=error_bars([triple(value) for value in values]),
         color=DIFFUSION,
         marker="o",
@@ -103,17 +106,17 @@ def _curve(
 
 
 def _mark(axes: Axes, parity: Parity, title: str) -> None:
-    """Draw a ring at S_parity and the crossing at the foot; write the answer beside the title, or below it."""
-    first = parity.first_steps
-    text = f"parity: K {steps_to_parity(parity)}" if first is None else f"parity: K = {steps_to_parity(parity)}"
-    text = text.replace("= ≤", "≤")
+    """A ring where parity is reached first, the crossing at the foot; and the answer beside the title, or below it."""
+    first, undecided = parity.first_steps, parity.reading is Reading.undecided
+    found = steps_to_parity(parity)
+    text = f"parity: K = {found}" if found.isdecimal() else f"parity: {found}" if undecided else f"parity: K {found}"
     if len(title) > SHORT:
         axes.set_title(f"{title}\n{text}")
     else:
         axes.set_title(title)
         axes.set_title(text, loc="right", fontweight="normal", color=INK)
     if first is not None:
-        height = parity.quality[parity.steps.index(first)].estimate
+        height = triple(parity.quality[parity.steps.index(first)])[0]
         axes.plot([first], [height], "o", ms=11, mfc="none", mec=MARK, mew=1.8, ls="none", label="steps to parity")
         axes.axvline(first, color=MARK, lw=0.9, ls=":")
     _crossing(axes, parity)

@@ -1,12 +1,13 @@
 """Quality against latency: every K beside the baseline, and the front that nothing beats in both."""
 
+import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
 from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
-from analysis.report.figures.panel import MOST_PANELS, Panel, axis_label, triple
+from analysis.report.figures.panel import MOST_PANELS, Panel, axis_label, drawn_ends, span, triple
 from analysis.report.figures.style import (
     BASELINE,
     DIFFUSION,
@@ -43,8 +44,9 @@ def draw_front(every: Sequence[Panel]) -> Drawing | None:
     return Drawing(
         name=f"pareto-{metric.name}",
         title=f"{metric.label} against latency",
-        caption=f"Better is towards the {corner} left. Bars are {shown[0].parity.baseline.level:.0%} intervals in both"
-        " directions; the grey line joins the points that no other beats in both." + shown_of(len(shown), len(every)),
+        caption=f"Better is towards the {corner} left. Bars are {shown[0].parity.baseline.level:.0%} confidence"
+        " intervals in both directions; the grey line joins the points that no other beats in both."
+        + shown_of(len(shown), len(every)),
         alt=" ".join(_in_words(panel.parity) for panel in shown),
         figure=figure,
     )
@@ -62,34 +64,52 @@ def front(points: Sequence[LatencyAndQuality], *, higher_is_better: bool) -> lis
 
 def _panel(axes: Axes, panel: Panel) -> None:
     parity = panel.parity
-    latencies, qualities = (*parity.latency_s, parity.baseline_latency_s), (*parity.quality, parity.baseline)
-    best = front(_points(latencies, qualities), higher_is_better=METRICS[parity.metric].higher_is_better)
-    axes.plot(*zip(*best, strict=True), color=GREY, lw=5, alpha=0.25, zorder=1, label="Pareto front")
-    _cloud(axes, parity.latency_s, parity.quality, DIFFUSION, "o", "-", parity.diffusion)
-    _cloud(axes, [parity.baseline_latency_s], [parity.baseline], BASELINE, "s", "", parity.baseline_model)
-    for steps, (x, y) in zip(parity.steps, _points(parity.latency_s, parity.quality), strict=True):
-        axes.annotate(f"{steps}", (x, y), (5, 5), textcoords="offset points", color=INK, fontsize=8)
-    bounds = [bound for each in latencies for bound in (each.low, each.high)]
-    plain_log(axes, "x", max(bounds) / min(bounds))
-    logarithmic(axes, [bound for each in qualities for bound in (each.low, each.high)])
+    ladder = _known(parity.latency_s, parity.quality, parity.steps)
+    diffusion = [(latency, quality) for latency, quality, _ in ladder]
+    baseline = [each[:2] for each in _known([parity.baseline_latency_s], [parity.baseline], [0])]
+    both = [*diffusion, *baseline]
     axes.margins(0.12)
     axes.set(title=panel.title, xlabel="latency of a batch, s (numbers: K)", ylabel=axis_label(parity))
+    if not both:
+        return
+    best = front(_places(both), higher_is_better=METRICS[parity.metric].higher_is_better)
+    axes.plot(*zip(*best, strict=True), color=GREY, lw=5, alpha=0.25, zorder=1, label="Pareto front")
+    _cloud(axes, diffusion, DIFFUSION, "o", "-", parity.diffusion)
+    _cloud(axes, baseline, BASELINE, "s", "", parity.baseline_model)
+    for (_, _, steps), (x, y) in zip(ladder, _places(diffusion), strict=True):
+        axes.annotate(f"{steps}", (x, y), (5, 5), textcoords="offset points", color=INK, fontsize=8)
+    bounds = drawn_ends([latency for latency, _ in both])
+    plain_log(axes, "x", span(bounds))
+    logarithmic(axes, drawn_ends([quality for _, quality in both]))
+
+
+def _known(
+    latencies: Sequence[Interval | None], qualities: Sequence[Interval], steps: Sequence[int]
+) -> list[tuple[Interval, Interval, int]]:
+    """The points that have a place in the figure."""
+    return [
+        (latency, quality, k)
+        for latency, quality, k in zip(latencies, qualities, steps, strict=True)
+        if latency is not None and math.isfinite(quality.estimate)
+    ]
 
 
 def _cloud(
     axes: Axes,
-    latencies: Sequence[Interval],
-    qualities: Sequence[Interval],
+    points: Sequence[tuple[Interval, Interval]],
     color: str,
     marker: str,
     line: str,
     label: str,
 ) -> None:
+    """Latencies and qualities with their bars."""
+    if not points:
+        return
     axes.errorbar(
-        [each.estimate for each in latencies],
-        [each.estimate for each in qualities],
-        xerr=error_bars([triple(each) for each in latencies]),
-        yerr=error_bars([triple(each) for each in qualities]),
+        [x for x, _ in _places(points)],
+        [y for _, y in _places(points)],
+        xerr=error_bars([triple(latency) for latency, _ in points]),
+        yerr=error_bars([triple(quality) for _, quality in points]),
         color=color,
         marker=marker,
         ls=line or "none",
@@ -100,13 +120,17 @@ def _cloud(
     )
 
 
-def _points(latencies: Sequence[Interval], qualities: Sequence[Interval]) -> list[LatencyAndQuality]:
-    return [(x.estimate, y.estimate) for x, y in zip(latencies, qualities, strict=True)]
+def _places(points: Sequence[tuple[Interval, Interval]]) -> list[LatencyAndQuality]:
+    return [(latency.estimate, quality.estimate) for latency, quality in points]
 
 
 def _in_words(parity: Parity) -> str:
-    first, last = parity.latency_s[0].estimate, parity.latency_s[-1].estimate
+    first, last, baseline = map(_seconds, (parity.latency_s[0], parity.latency_s[-1], parity.baseline_latency_s))
     return (
-        f"B={parity.batch}, N={parity.length}: {parity.diffusion} takes {first:.3g} s at K={parity.steps[0]} and"
-        f" {last:.3g} s at K={parity.steps[-1]}, {parity.baseline_model} {parity.baseline_latency_s.estimate:.3g} s."
+        f"B={parity.batch}, N={parity.length}: {parity.diffusion} takes {first} at K={parity.steps[0]} and"
+        f" {last} at K={parity.steps[-1]}, {parity.baseline_model} {baseline}."
     )
+
+
+def _seconds(found: Interval | None) -> str:
+    return "an unknown time" if found is None else f"{found.estimate:.3g} s"

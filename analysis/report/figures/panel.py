@@ -1,5 +1,7 @@
 """The data of one (B, N) for the figures of quality."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.parity.quality import METRICS
@@ -39,6 +41,22 @@ def axis_label(parity: Parity) -> str:
     return f"{metric.label}, {metric.unit}" if metric.unit else metric.label
 
 
-def triple(interval: Interval) -> tuple[float, float, float]:
-    """Estimate, low, high."""
-    return interval.estimate, interval.low, interval.high
+def triple(found: Interval) -> tuple[float, float, float]:
+    """Estimate, low, high; an interval that the data do not bound is drawn without a bar."""
+    if not math.isfinite(found.estimate):
+        return math.nan, math.nan, math.nan
+    low, high = drawn_ends([found])
+    return found.estimate, low, high
+
+
+def drawn_ends(found: Sequence[Interval]) -> list[float]:
+    """The ends of the intervals as they are drawn."""
+    known = [each for each in found if math.isfinite(each.estimate)]
+    return [end for each in known for end in ((each.low, each.high) if each.is_bounded else (each.estimate,) * 2)]
+
+
+def span(values: Sequence[float]) -> float:
+    """The ratio of the largest to the smallest of positive values; 1 of none, infinite from 0 on."""
+    if not values:
+        return 1.0
+    return max(values) / min(values) if min(values) > 0 else math.inf

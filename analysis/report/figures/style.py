@@ -150,7 +150,7 @@ def whole_numbers(axes: Axes, values: Sequence[int], name: str, *, most: int = 8
 
 def logarithmic(axes: Axes, values: Sequence[float]) -> None:
     """A log y axis when the values span more than a factor of four."""
-    if min(values) > 0 and max(values) > NARROW * min(values):
+    if values and min(values) > 0 and max(values) > NARROW * min(values):
         plain_log(axes, "y", max(values) / min(values))
 
 

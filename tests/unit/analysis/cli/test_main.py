@@ -7,8 +7,9 @@ import pytest
 
 from analysis.cli.main import main
 from crossover.printable import OBEYED
+from crossover.records.machine import Verdict, Watched
 from crossover.records.record import Record
-from tests.factories import a_record
+from tests.factories import a_record, an_autoregressive_run
 from tests.studies import a_sweep
 
 
@@ -57,9 +58,46 @@ def test_parity_prints_a_row_for_each_batch(outputs: str, capsys: pytest.Capture
 def test_compare_of_a_sweep_with_itself_sees_no_difference(outputs: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(["compare", outputs, outputs])
     assert (
-        "B is faster in 0, slower in 0, ambiguous in 8. Intervals carry the noise within each sweep"
-        in capsys.readouterr().out
+        "B is faster in 0, slower in 0, ambiguous in 8 of 8. Verdicts are of the whole table" in capsys.readouterr().out
     )
+
+
+def slowed(records: Sequence[Record], factor: float) -> list[Record]:
+    """The same sweep with every latency so many times as long."""
+    found = []
+    for record in records:
+        assert record.measurement is not None
+        samples = [replace(sample, latency_s=factor * sample.latency_s) for sample in record.measurement.samples]
+        found.append(replace(record, measurement=replace(record.measurement, samples=tuple(samples))))
+    return found
+
+
+def test_compare_ends_with_status_1_where_b_is_what_must_not_be(
+    outputs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = store(slowed(a_sweep(), 2.0), tmp_path / "slow")
+    main(["compare", outputs, slow])
+    main(["compare", outputs, slow, "--fail-on", "larger", "--fail-on", "worse"])
+    main(["compare", slow, outputs, "--fail-on", "slower"])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", outputs, slow, "--fail-on", "slower"])
+    assert ended.value.code == 1
+    assert "--fail-on slower: B is slower at causal B=1 N=16" in capsys.readouterr().err
+    main(["compare", outputs, slow, "--fail-on", "slower", "--margin", "300"])
+
+
+def test_a_table_marks_what_was_not_timed_on_a_clean_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = a_record()
+    assert record.measurement is not None
+    watched = Watched(verdict=Verdict.disturbed, why="CPU busy", labelled=())
+    busy = replace(record, measurement=replace(record.measurement, watched=watched))
+    main(["table", store([busy, a_record(an_autoregressive_run())], tmp_path / "busy")])
+    printed = capsys.readouterr().out
+    assert printed.count("3.00*") == 1
+    assert "* disturbed: CPU busy, in small K=4 B=2 N=16" in printed
 
 
 EVIL = "=small\x1b]8;;http://x\x07[/b]\u202e"
@@ -109,6 +147,7 @@ def test_a_broken_record_is_named_and_left_out(outputs: str, capsys: pytest.Capt
         (["parity", "OUTPUTS", "--allow", "weather"], "--allow weather names no control"),
         (["parity", "OUTPUTS", "--metric", "charm"], "--metric charm is unknown: give one of perplexity"),
         (["parity", "OUTPUTS", "--margin", "-1"], "--margin -1.0 is not allowed"),
+        (["compare", "OUTPUTS", "OUTPUTS", "--margin", "-1"], "--margin -1 is not allowed"),
         (["table", "mlflow:"], "mlflow: names no experiment"),
         (["table", "mlflow:x", "--tracking-uri", "sqlite:///nowhere.db"], "no such file"),
     ],

@@ -25,7 +25,7 @@ def advantages(*estimates: float) -> Studentised:
 
 
 def interval(*estimates: float) -> tuple[int | None, int | None]:
-    return choose(STEPS, advantages(*estimates), np.eye(3)).interval
+    return choose(STEPS, advantages(*estimates)).interval
 
 
 def test_a_k_ends_the_interval_when_it_is_better_by_the_test_of_all_k_that_are_not_worse_together() -> None:

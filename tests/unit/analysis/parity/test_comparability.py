@@ -194,6 +194,26 @@ def test_other_documents_are_not_compared_and_a_failure_is_still_replaced_by_a_m
     assert len(group([asked, baseline], allow={"documents"}).pairings) == 1
 
 
+def test_processes_of_one_run_are_its_replicates_each_by_its_newest_record() -> None:
+    def process(index: int | None, day: int) -> Record:
+        return replace(measured(diffusion(), at=f"2026-03-0{day}T12:00:00+00:00"), replicate=index)
+
+    older, first, second, third = process(None, 1), process(0, 2), process(1, 1), process(2, 3)
+    (pairing,) = group([third, older, second, first, a_record(an_autoregressive_run())]).pairings
+    assert pairing.by_steps[4] is first
+    assert pairing.processes(first) == (first, second, third)
+    assert pairing.processes(pairing.baseline) == (pairing.baseline,)
+
+
+def test_a_replicate_that_failed_or_that_ran_elsewhere_is_none() -> None:
+    first = replace(measured(diffusion()), replicate=0)
+    failed = replace(a_failed_record(diffusion()), replicate=1)
+    elsewhere = replace(measured(diffusion(), cpu="another"), replicate=2)
+    found = group([failed, elsewhere, first, measured(an_autoregressive_run())])
+    (pairing,) = found.pairings
+    assert pairing.processes(first) == (first,)
+
+
 def test_two_checkpoints_of_one_name_are_two_ladders_and_two_baselines() -> None:
     def of(run: Run, checkpoint: str) -> Record:
         return a_record(replace(run, model=replace(run.model, checkpoint=checkpoint)))

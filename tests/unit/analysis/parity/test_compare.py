@@ -2,14 +2,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
-from analysis.parity.compare import Verdict, compare, unmatched
+from analysis.parity.compare import Compared, Comparison, Verdict, compare, unmatched
 from crossover.errors import UserError
+from crossover.records.machine import Verdict as Cleanness
+from crossover.records.machine import Watched
 from crossover.records.record import Record
 from crossover.records.run import Run
-from crossover.records.settings import Weights
-from tests.benchmarks.coverage import ALARM, false_alarms, sized
+from crossover.records.settings import Device, Weights
+from tests.benchmarks.coverage import false_tables
 from tests.factories import (
     a_diffusion,
     a_failed_record,
@@ -17,10 +20,10 @@ from tests.factories import (
     a_record,
     a_run,
     a_sample,
+    a_score,
     an_autoregressive_run,
     an_environment,
 )
-from tests.simulation import resolved
 
 STEADY = (1.0, 1.01, 1.02, 0.99, 0.98)
 
@@ -34,27 +37,95 @@ def timed(latencies: Sequence[float] = STEADY, run: Run | None = None, **environ
     )
 
 
+def only(found: Compared) -> Comparison:
+    (point,) = found.points
+    return point
+
+
+def verdict_on(kind: str, found: Comparison) -> Verdict:
+    change = found.change(kind)
+    assert change is not None
+    return change.verdict
+
+
 @pytest.mark.parametrize(
-    ("factor", "verdict"), [(0.5, Verdict.faster), (2.0, Verdict.slower), (1.001, Verdict.ambiguous)]
+    ("factor", "verdict"),
+    [(0.5, Verdict.faster), (2.0, Verdict.slower), (1.001, Verdict.ambiguous), (1.09, Verdict.ambiguous)],
 )
-def test_the_verdict_is_of_the_second_sweep(factor: float, verdict: Verdict) -> None:
-    (found,) = compare([timed()], [timed([factor * s for s in STEADY])])
-    assert found.ratio is not None
-    assert found.ratio.estimate == pytest.approx(factor)
-    assert found.ratio.low < factor < found.ratio.high
-    assert found.verdict is verdict
+def test_the_verdict_is_of_the_second_sweep_and_beyond_the_margin_of_single_processes(
+    factor: float, verdict: Verdict
+) -> None:
+    found = only(compare([timed()], [timed([factor * s for s in STEADY])]))
+    ratio = found.change("latency")
+    assert ratio is not None
+    assert ratio.found.estimate == pytest.approx(factor)
+    assert ratio.found.low < factor < ratio.found.high
+    assert ratio.verdict is verdict
     assert found.name == "small K=4 B=2 N=16"
+    assert found.processes == (1, 1)
+    assert found.a_latency_s is not None
+    assert found.b_latency_s is not None
     assert (found.a_latency_s.estimate, found.b_latency_s.estimate) == pytest.approx((1.0, factor))
 
 
+def test_the_margin_is_that_of_the_device_or_the_users() -> None:
+    slower = [timed([1.06 * s for s in STEADY])]
+    assert verdict_on("latency", only(compare([timed()], slower))) is Verdict.ambiguous
+    assert verdict_on("latency", only(compare([timed()], slower, margin=0.01))) is Verdict.slower
+    gpu = [timed([factor * s for s in STEADY], a_run(device=Device.cuda)) for factor in (1.0, 1.06)]
+    assert verdict_on("latency", only(compare(gpu[:1], gpu[1:]))) is Verdict.slower
+
+
+def replicated(medians: Sequence[float]) -> list[Record]:
+    return [replace(timed([median * s for s in STEADY]), replicate=index) for index, median in enumerate(medians)]
+
+
+def test_replicates_need_no_margin_and_tell_their_spread() -> None:
+    quiet, other = replicated([1.0, 1.002, 0.998, 1.001]), replicated([1.03, 1.032, 1.028, 1.031])
+    found = only(compare(quiet, other))
+    assert found.processes == (4, 4)
+    assert verdict_on("latency", found) is Verdict.slower
+    spread = replicated([1.0, 1.06, 1.03, 1.09])
+    assert verdict_on("latency", only(compare(quiet, spread))) is Verdict.ambiguous
+    assert compare(quiet, other).margins == ()
+
+
 def test_one_sample_cannot_tell() -> None:
-    (found,) = compare([timed([1.0])], [timed([9.0])])
-    assert (found.ratio, found.verdict) == (None, Verdict.ambiguous)
+    found = only(compare([timed([1.0])], [timed([9.0])]))
+    assert found.change("latency") is None
+    assert found.verdicts == ()
+
+
+def test_memory_and_quality_are_compared_as_well() -> None:
+    """b holds twice the memory, and each of its texts costs a quarter of a nat a token more."""
+    random = np.random.default_rng(0)
+    nats = random.normal(3.0, 0.5, 16)
+    worse = nats + random.normal(0.25, 0.05, 16)
+
+    def record(rates: np.ndarray, peak: int) -> Record:
+        scores = tuple(a_score(prompt_id=f"p{i}", nll_nats=8 * float(rate)) for i, rate in enumerate(rates))
+        memory = replace(a_measurement().memory, max_resident_bytes=peak)
+        return a_record(measurement=a_measurement(memory=memory, scores=scores))
+
+    found = only(compare([record(nats, 100)], [record(worse, 200)]))
+    assert verdict_on("memory", found) is Verdict.larger
+    assert verdict_on("quality", found) is Verdict.worse
+    quality = found.change("quality")
+    assert quality is not None
+    assert quality.found.estimate == pytest.approx(-0.25, abs=0.05)
+    assert only(compare([record(nats, 100)], [record(nats, 104)])).verdicts == ()
+
+
+def test_a_disturbed_side_is_named() -> None:
+    watched = Watched(verdict=Cleanness.disturbed, why="CPU busy", labelled=())
+    busy = a_record(measurement=a_measurement(watched=watched))
+    (disturbance,) = only(compare([a_record()], [busy])).disturbed
+    assert (disturbance.arm, disturbance.why) == ("B", "CPU busy")
 
 
 def test_runs_meet_by_what_they_measure() -> None:
     runs = [a_run(), a_run(diffusion=a_diffusion(steps=2)), a_run(batch=4), an_autoregressive_run()]
-    found = compare([timed(run=run) for run in runs], [timed(run=run) for run in reversed(runs)])
+    found = compare([timed(run=run) for run in runs], [timed(run=run) for run in reversed(runs)]).points
     assert [point.name for point in found] == [run.name for run in runs]
     assert all(point.a.run == point.b.run for point in found)
     assert unmatched([timed(run=run) for run in runs], [timed(run=run) for run in runs]) == ()
@@ -62,19 +133,19 @@ def test_runs_meet_by_what_they_measure() -> None:
 
 def test_a_control_that_differs_keeps_points_apart_unless_allowed() -> None:
     before, after = [timed(crossover="1.0")], [timed(crossover="1.1")]
-    assert compare(before, after) == ()
+    assert compare(before, after).points == ()
     assert unmatched(before, after) == (
         "small K=4 B=2 N=16: crossover is 1.0, there 1.1 in b",
         "small K=4 B=2 N=16: crossover is 1.1, there 1.0 in a",
     )
-    assert len(compare(before, after, allow={"crossover"})) == 1
+    assert len(compare(before, after, allow={"crossover"}).points) == 1
     assert unmatched(before, after, allow={"crossover"}) == ()
 
 
 def test_random_weights_are_timed_beside_random_weights_alone() -> None:
     random = timed(run=a_run(weights=Weights.random, judge=None))
-    assert len(compare([random], [random])) == 1
-    assert compare([random], [timed(run=a_run(judge=None))]) == ()
+    assert len(compare([random], [random]).points) == 1
+    assert compare([random], [timed(run=a_run(judge=None))]).points == ()
 
 
 def test_points_of_one_sweep_alone_are_named() -> None:
@@ -86,7 +157,7 @@ def test_an_unknown_control_is_refused() -> None:
         compare([], [], allow={"colour"})
 
 
-@pytest.mark.parametrize("samples", [3, 5, 10])
-def test_identical_sweeps_are_seldom_called_different(samples: int) -> None:
-    """At most 5% of the points, and two standard errors of 600 points."""
-    assert false_alarms(sized(resolved, 4, samples), sweeps=100, seed=samples).share(ALARM) <= 0.068
+@pytest.mark.parametrize("spread", [0.005, 0.02])
+def test_tables_of_many_identical_points_seldom_hold_a_verdict(spread: float) -> None:
+    """At most 5% of the tables, and two standard errors of 100; four processes a point, which differ by `spread`."""
+    assert false_tables(100, points=25, processes=4, spread=spread, seed=1) <= 0.05 + 2 * 0.022

@@ -76,7 +76,7 @@ def test_a_long_latex_table_breaks_over_pages() -> None:
 
 def test_the_parity_table_says_once_what_all_rows_share() -> None:
     table = parity_table([(a_parity(), ""), (not_reached(batch=8), "")])
-    assert table.title == "Steps to parity: small against causal, generative perplexity"
+    assert table.title == "Steps to parity: small against causal, generative perplexity, one process a run"
     assert table.headings[:4] == ("B", "N", "of baseline", "K at parity")
     assert table.rows[0][3:6] == ("4 [4, 8]", "19.0 [16.0, 22.0]", "1.30 [1.20, 1.40]")
     assert table.rows[0][6:8] == ("3.60 [2.90, 4.70]", "1.40 [1.10, 1.70]")

@@ -55,7 +55,7 @@ def test_every_picture_says_what_it_shows_and_every_link_leads_somewhere(tmp_pat
 
 def test_the_answer_comes_first(tmp_path: Path) -> None:
     text = page_of(a_study(), tmp_path).text
-    assert "At B=1, N=16 small reaches causal's generative perplexity from K=4" in text
+    assert "At B=1, N=16 small reaches causal's generative perplexity within a margin of 0 at K=4" in text
     assert text.index("At B=1, N=16") < text.index("Figures\n") < text.index("Controls\n")
 
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.statistics.bootstrap import Studentised, covariance, resample, studentise
+from analysis.statistics.bootstrap import Studentised, resample, studentise
 
 
 def drawn(arms: int = 3, prompts: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -67,14 +67,6 @@ def test_a_joint_critical_value_is_at_least_each_of_its_own() -> None:
     assert list(means.joint_critical_K(0.95, second)) == [0.0, *[means.critical_K(0.95)[1]] * 2]
 
 
-def test_covariances_of_all_arms_are_those_of_the_sample() -> None:
-    values, weights = drawn()
-    found, whole = covariance(values, weights), resample(values, weights, resamples=1, seed=0)
-    np.testing.assert_allclose(found.diagonal(), whole.variance_RA[0])
-    np.testing.assert_allclose(found[0], whole.covariance_RA[0])
-    np.testing.assert_allclose(found, found.T)
-
-
 def test_a_critical_value_is_one_of_the_resamples_and_not_between_two() -> None:
     """Of 1 to 20, 19 values are at most 19: 95%."""
     t_RK = np.arange(1.0, 21.0)[::-1, None]
@@ -90,3 +82,19 @@ def test_a_resample_without_spread_is_infinitely_far_unless_it_hits_the_estimate
 def test_a_sample_without_spread_has_an_interval_without_width_whatever_the_resamples() -> None:
     (interval,) = studentise(np.array([[1.0], [3.0]]), np.array([[0.0], [0.0]])).intervals(0.95, float)
     assert (interval.low, interval.estimate, interval.high) == (1.0, 1.0, 1.0)
+
+
+def test_too_few_prompts_that_differ_leave_the_interval_without_an_end() -> None:
+    """One prompt of 16 differs: a third of the resamples do not hold it, and say nothing of its spread."""
+    values = np.zeros((1, 16))
+    values[0, 3] = -0.4
+    found = resample(values, np.ones((1, 16)), resamples=400, seed=0)
+    (interval,) = studentise(found.mean_RA, found.variance_RA).intervals(0.95, float)
+    assert (interval.low, interval.high) == (-math.inf, math.inf)
+    assert not interval.is_bounded
+
+
+def test_the_rounding_of_equal_values_is_no_spread() -> None:
+    rounded = np.array([[1.0], [1.0 + 1e-15], [1.0 - 1e-15]])
+    found = studentise(rounded, np.full_like(rounded, 1e-32), least_error_K=1e-12)
+    assert found.error_K.tolist() == found.critical_K(0.95).tolist() == [0.0]

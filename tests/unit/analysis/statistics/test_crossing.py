@@ -3,53 +3,36 @@ import math
 import numpy as np
 import pytest
 
-from analysis.statistics.crossing import Crossing, Curve, find_crossing, latency_at
+from analysis.statistics.crossing import Crossing, find_crossing, latency_at
 from analysis.statistics.timing import Latency, summarise
 
 STEPS = (4, 8, 16)
 
 
 def crossing(*advantages: float, error: float = 0.1, steps: tuple[int, ...] = STEPS) -> Crossing:
-    size = len(advantages)
-    return find_crossing(
-        steps,
-        Curve(
-            estimate_K=np.array(advantages),
-            covariance_KK=np.eye(size) * error**2,
-            worse_K=np.full(size, 2.0),
-            better_K=np.full(size, 2.0),
-        ),
-    )
+    """With ends where two standard errors exclude 0."""
+    values = np.array(advantages)
+    return find_crossing(steps, values, values + 2 * error >= 0, values - 2 * error >= 0)
 
 
-def test_the_curve_runs_straight_between_logarithms_of_k() -> None:
+def test_the_estimate_runs_straight_between_logarithms_of_k() -> None:
+    assert crossing(-3.0, -1.0, 1.0).steps == pytest.approx(8 * 2**0.5)
+
+
+def test_the_ends_lie_at_measured_k_since_nothing_is_known_between_them() -> None:
     found = crossing(-3.0, -1.0, 1.0)
-    assert found.steps == pytest.approx(8 * 2**0.5)
-
-
-def test_the_ends_are_where_zero_is_no_longer_and_not_yet_rejected() -> None:
-    """Between 8 and 16 the estimate is 2 w - 1 and its variance error² ((1 - w)² + w²)."""
-    found = crossing(-3.0, -1.0, 1.0)
-    for end, sign in ((found.low, 1.0), (found.high, -1.0)):
-        w = math.log2(end / 8)
-        assert 2 * w - 1 + sign * 2.0 * 0.1 * math.hypot(1 - w, w) == pytest.approx(0.0, abs=1e-3)
+    assert (found.low, found.high, found.possible) == (8.0, 16.0, (16, 16))
+    wide = crossing(-3.0, -0.1, 0.1, 1.0, steps=(4, 8, 16, 32))
+    assert (wide.low, wide.high, wide.possible) == (4.0, 32.0, (8, 32))
 
 
 def test_an_end_may_lie_beyond_the_ladder() -> None:
     short = crossing(-1.0, -0.5, 0.1)
     assert short.steps == pytest.approx(8 * 2 ** (5 / 6))
-    assert (short.high, short.possible) == (math.inf, (16, None))
+    assert (short.low, short.high, short.possible) == (8.0, math.inf, (16, None))
     assert crossing(1.0, 2.0, 3.0) == Crossing(steps=0.0, low=0.0, high=0.0, possible=(4, 4))
     assert crossing(-3.0, -2.0, -1.0) == Crossing(steps=math.inf, low=math.inf, high=math.inf, possible=(None, None))
-    near = crossing(0.1, 2.0, 3.0)
-    assert (near.steps, near.low, near.possible) == (0.0, 0.0, (4, 8))
-    assert 4 < near.high < 8
-
-
-def test_a_crossing_at_a_measured_k_is_that_k() -> None:
-    found = crossing(-2.0, 0.0, 2.0, error=0.0)
-    assert found.steps == pytest.approx(8.0)
-    assert found.possible == (8, 8)
+    assert crossing(0.1, 2.0, 3.0) == Crossing(steps=0.0, low=0.0, high=8.0, possible=(4, 8))
 
 
 def test_the_first_of_several_crossings_counts() -> None:

@@ -1,11 +1,23 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
+from scipy.signal import lfilter
 
-from analysis.statistics import timing
-from analysis.statistics.timing import latency, median_interval, ratio_interval, summarise
-from tests.factories import a_measurement
+from analysis.statistics.dependence import dependence
+from analysis.statistics.medians import ranks_of
+from analysis.statistics.timing import (
+    STOPPED_STRETCH,
+    latency,
+    median_interval,
+    ratio_interval,
+    ratio_of,
+    summarise,
+)
+from crossover.records.record import Measurement, StoppedBy
+from tests.factories import a_measurement, a_sample
 from tests.simulation import Noise, delayed, heavy, normal, two_modes
 
 FIVE = (1.0, 1.1, 1.2, 1.3, 5.0)
@@ -13,7 +25,9 @@ FIVE = (1.0, 1.1, 1.2, 1.3, 5.0)
 
 def test_the_median_ignores_one_slow_sample() -> None:
     assert summarise(FIVE).log_median == pytest.approx(math.log(1.2))
-    assert latency(a_measurement()).log_median == pytest.approx(math.log(3.0))
+    found = latency([a_measurement()])
+    assert found is not None
+    assert found.log_median == pytest.approx(math.log(3.0))
 
 
 def test_an_interval_contains_its_estimate_and_scales_with_the_unit() -> None:
@@ -63,7 +77,7 @@ def test_an_interval_ends_at_order_statistics() -> None:
 @pytest.mark.parametrize(("samples", "weight"), [(7, 0.7333), (10, 0.6577), (24, 0.8268)])
 def test_neighbouring_order_statistics_are_weighed_as_published(samples: int, weight: float) -> None:
     """Hettmansperger and Sheather: (n - d) I / (d + (n - 2 d) I), I how far the level lies between the coverages."""
-    rank, found = timing._ranks(samples)
+    rank, found = ranks_of(samples)
     outer, inner = (
         sum(math.comb(samples, below) for below in range(each, samples - each + 1)) / 2**samples
         for each in (rank, rank + 1)
@@ -96,3 +110,84 @@ def test_the_ratio_to_a_noiseless_arm_is_as_uncertain_as_the_other_arm_alone() -
     alone, ratio = median_interval(noisy), ratio_interval(noisy, quiet)
     assert ratio is not None
     assert (2 * ratio.low, 2 * ratio.estimate, 2 * ratio.high) == pytest.approx((alone.low, alone.estimate, alone.high))
+
+
+def process(*latencies_s: float, **changes: Any) -> Measurement:
+    return a_measurement(samples=tuple(a_sample(latency_s=each) for each in latencies_s), **changes)
+
+
+def test_several_processes_have_the_interval_of_students_t_over_the_logarithms_of_their_medians() -> None:
+    found = latency([process(*(median * each for each in (0.5, 1.0, 9.0))) for median in (1.0, 1.1, 1.3)])
+    assert found is not None
+    logs = np.log([1.0, 1.1, 1.3])
+    half = 4.302653 * logs.std(ddof=1) / math.sqrt(3)  # t of 2 degrees of freedom
+    interval = median_interval(found)
+    assert found.processes == 3
+    assert interval.estimate == pytest.approx(math.exp(logs.mean()))
+    assert interval.high == pytest.approx(math.exp(logs.mean() + half), rel=1e-5)
+
+
+def test_two_sets_of_processes_meet_by_welchs_t() -> None:
+    one, other = [1.0, 1.02, 0.99, 1.01], [2.0, 2.2, 1.9]
+    above, below = (latency([process(each) for each in side]) for side in (one, other))
+    assert above is not None
+    assert below is not None
+    found = ratio_of(above, below)
+    expected = stats.ttest_ind(np.log(one), np.log(other), equal_var=False)
+    assert found is not None
+    assert found.p_value(0.0) == pytest.approx(expected.pvalue)
+    ends = expected.confidence_interval(0.95)
+    assert (found.interval.low, found.interval.high) == pytest.approx((math.exp(ends.low), math.exp(ends.high)))
+
+
+def test_a_margin_is_taken_off_a_ratio_before_it_is_tested() -> None:
+    found = ratio_of(summarise([1.03, 1.031, 1.029] * 4), summarise([1.0, 1.001, 0.999] * 4))
+    assert found is not None
+    assert found.p_value(0.0) < 0.001
+    assert found.p_value(0.05) == 1.0
+
+
+def test_a_run_that_stopped_when_its_interval_was_narrow_has_a_wider_one() -> None:
+    times = (1.0, 1.01, 0.99, 1.02, 0.98, 1.0, 1.03)
+    fixed, stopped = latency([process(*times)]), latency([process(*times, stopped_by=StoppedBy.precision)])
+    assert fixed is not None
+    assert stopped is not None
+    assert stopped.half == pytest.approx(STOPPED_STRETCH * fixed.half)
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, 1e300])
+def test_a_clock_that_did_not_run_gives_no_latency(wrong: float) -> None:
+    assert latency([process(1.0, wrong)]) is None
+    kept = latency([process(1.0, wrong), process(2.0, 2.0)])
+    assert kept is not None
+    assert kept.processes == 1
+
+
+def test_few_samples_of_one_arm_beside_many_of_the_other_hold_as_often_as_they_say() -> None:
+    """Two samples say so little of their noise that their share of the interval is theirs alone."""
+    random = np.random.default_rng(0)
+    held = 0
+    for _ in range(400):
+        many, few = summarise([*np.exp(random.normal(0, 0.02, 64))]), summarise([*np.exp(random.normal(0, 0.02, 2))])
+        ratio = ratio_interval(many, few)
+        assert ratio is not None
+        held += ratio.low <= 1 <= ratio.high
+    assert held / 400 >= 0.92
+
+
+def test_samples_that_resemble_their_neighbours_widen_the_interval() -> None:
+    random = np.random.default_rng(0)
+    held = {"shuffled": 0, "in order": 0}
+    for _ in range(300):
+        values = 0.02 * lfilter([math.sqrt(1 - 0.8**2)], [1, -0.8], random.standard_normal(164))[100:]
+        for name, order in (("in order", values), ("shuffled", random.permutation(values))):
+            interval = median_interval(summarise([*np.exp(order)]))
+            held[name] += interval.low <= 1 <= interval.high
+    assert held["in order"] / 300 >= 0.9
+    assert held["shuffled"] / 300 <= 0.75
+
+
+def test_equal_samples_and_few_samples_show_no_dependence() -> None:
+    assert dependence(np.zeros(32)).stretch == 1.0
+    assert dependence(np.arange(15.0)).stretch == 1.0
+    assert dependence(np.arange(32.0)).stretch > 3.0

@@ -113,7 +113,7 @@ def summarise(latencies_s: Sequence[float]) -> Latency:
     logs_S = np.log(np.asarray(latencies_s, dtype=np.float64))
     middle_1, below_1, above_1 = reaches(logs_S[None])
     log_median = math.log(median(latencies_s))
-    shift = log_median - float(middle_1[0])  # of an even number the middle two are meaned before the logarithm
+    shift = log_median - float(middle_1[0])  # an even number: average the middle two, then the logarithm
     depends = dependence(logs_S)
     return Latency(
         samples=len(latencies_s),

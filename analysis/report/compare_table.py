@@ -81,5 +81,5 @@ def _margins(compared: Compared) -> str:
 
 
 def _unclean(compared: Compared) -> str:
-    found = sum(bool(each.disturbed) for each in compared.points)
-    return f" {found} of {len(compared.points)} were not timed on a clean machine." if found else ""
+    unclean = sum(bool(each.disturbed) for each in compared.points)
+    return f" {unclean} of {len(compared.points)} were not timed on a clean machine." if unclean else ""

@@ -37,8 +37,8 @@ def grid_table(points: Sequence[Point]) -> Table:
 
 def _row(point: Point, shown: dict[str, tuple[str, Callable[[float], str]]]) -> tuple[str, ...]:
     values = (write(point.values[name]) if name in point.values else "" for name, write in shown.values())
-    place = (point.model, "" if point.steps is None else str(point.steps), str(point.batch), str(point.length))
-    return (*place, *values, point.failed or (f"measured, {_verdict(point)}" if _is_unclean(point) else "measured"))
+    settings = (point.model, "" if point.steps is None else str(point.steps), str(point.batch), str(point.length))
+    return (*settings, *values, point.failed or (f"measured, {_verdict(point)}" if _is_unclean(point) else "measured"))
 
 
 def _verdict(point: Point) -> str | None:

@@ -120,15 +120,15 @@ def _why(record: Record, failure: Failure) -> str:
     return f"{record.name}: {failure.kind.replace('_', ' ')}: {failure.message}"
 
 
-def _known(found: dict[str, float], name: str, write: Callable[[float], str]) -> str:
+def _known(figures: dict[str, float], name: str, write: Callable[[float], str]) -> str:
     """A figure as it is written; nothing where it is unknown."""
-    return write(found[name]) if name in found else ""
+    return write(figures[name]) if name in figures else ""
 
 
-def _spread(found: dict[str, float]) -> str:
-    if "latency/e2e_p25_s" not in found:
+def _spread(figures: dict[str, float]) -> str:
+    if "latency/e2e_p25_s" not in figures:
         return ""
-    return f"[{number(found['latency/e2e_p25_s'])}, {number(found['latency/e2e_p75_s'])}]"
+    return f"[{number(figures['latency/e2e_p25_s'])}, {number(figures['latency/e2e_p75_s'])}]"
 
 
 def _perplexity(value: float) -> str:
@@ -175,14 +175,14 @@ OTHERS: dict[str, Callable[[Run], str]] = {
 """Settings that tell grid points apart only where a sweep varies them."""
 
 VALUES: dict[str, Callable[[dict[str, float]], str]] = {
-    "latency s": lambda found: _known(found, "latency/e2e_s", number),
+    "latency s": lambda figures: _known(figures, "latency/e2e_s", number),
     "[p25, p75]": _spread,
-    "samples": lambda found: f"{found['work/samples']:.0f}",
-    "tok/s": lambda found: _known(found, "throughput/tok_per_s", lambda value: f"{value:,.0f}"),
-    "MiB": lambda found: _known(found, "max_memory_reserved", lambda value: f"{value / MIB:,.0f}"),
-    "perplexity": lambda found: _known(found, "quality/perplexity", _perplexity),
-    "entropy": lambda found: f"{found['quality/entropy_nats']:.2f}" if "quality/entropy_nats" in found else "",
-    "BERTScore": lambda found: f"{found[BERTSCORE]:.3f}" if BERTSCORE in found else "",
+    "samples": lambda figures: f"{figures['work/samples']:.0f}",
+    "tok/s": lambda figures: _known(figures, "throughput/tok_per_s", lambda value: f"{value:,.0f}"),
+    "MiB": lambda figures: _known(figures, "max_memory_reserved", lambda value: f"{value / MIB:,.0f}"),
+    "perplexity": lambda figures: _known(figures, "quality/perplexity", _perplexity),
+    "entropy": lambda figures: f"{figures['quality/entropy_nats']:.2f}" if "quality/entropy_nats" in figures else "",
+    "BERTScore": lambda figures: f"{figures[BERTSCORE]:.3f}" if BERTSCORE in figures else "",
 }
 ROOMY = frozenset({"[p25, p75]", "samples"})
 """Columns that are left out on a narrow terminal."""

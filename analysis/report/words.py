@@ -38,15 +38,15 @@ def answer(parity: Parity) -> str:
 
 def speed(parity: Parity) -> str:
     """The speed-up at parity in words, with its interval; a verdict beyond the margin alone."""
-    found, margin = parity.speedup, parity.verdict_margin
-    if found is None:
+    speedup, margin = parity.speedup, parity.verdict_margin
+    if speedup is None:
         return "is there of unknown speed"
-    times = f"{ratio_interval(found)} times as fast{_processes(parity)}"
-    if found.low > 1 + margin:
+    times = f"{ratio_interval(speedup)} times as fast{_processes(parity)}"
+    if speedup.low > 1 + margin:
         return f"is faster there, {times}"
-    if found.high * (1 + margin) < 1:
+    if speedup.high * (1 + margin) < 1:
         return f"is slower there, {times}"
-    if found.high < ALIKE * found.low:
+    if speedup.high < ALIKE * speedup.low:
         return f"is about as fast there, {times}"
     return f"may be faster or slower there, {times}"
 
@@ -57,10 +57,10 @@ def remarks(parity: Parity) -> tuple[str, ...]:
     return tuple(_sentence(text) for text in (turns, *_unclean(parity.disturbed), *parity.flags) if text)
 
 
-def machine(found: Sequence[Disturbance]) -> str:
+def machine(disturbances: Sequence[Disturbance]) -> str:
     """Which arms were not timed on a clean machine, in few words; nothing when all were."""
     by_verdict: dict[str, list[str]] = defaultdict(list)
-    for each in found:
+    for each in disturbances:
         by_verdict[each.verdict].append(each.arm)
     return "; ".join(f"{verdict}: {_arms(arms)}" for verdict, arms in by_verdict.items())
 
@@ -121,11 +121,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= THOUSAND else f"{value:#.3g}".rstrip(".")
 
 
-def interval(found: Interval) -> str:
+def interval(interval: Interval) -> str:
     """Estimate with its interval; infinity alone where it is more than a number can hold."""
-    if math.isinf(found.estimate):
-        return number(found.estimate)
-    return f"{number(found.estimate)} [{number(found.low)}, {number(found.high)}]"
+    if math.isinf(interval.estimate):
+        return number(interval.estimate)
+    return f"{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}]"
 
 
 def inside(label: str) -> str:
@@ -190,10 +190,10 @@ def _disturbed(parity: Parity) -> str:
     return f" The timing behind this is not clean: {machine(parity.disturbed)}." if parity.disturbed else ""
 
 
-def _unclean(found: Sequence[Disturbance]) -> list[str]:
+def _unclean(disturbances: Sequence[Disturbance]) -> list[str]:
     """Why arms were not timed on a clean machine: those of one reason in a line."""
     by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for each in found:
+    for each in disturbances:
         by_reason[each.verdict, each.why].append(each.arm)
     words = {
         Verdict.disturbed: "timed on a disturbed machine",

@@ -108,8 +108,8 @@ def _curve(
 def _mark(axes: Axes, parity: Parity, title: str) -> None:
     """A ring where parity is reached first, the crossing at the foot; and the answer beside the title, or below it."""
     first, undecided = parity.first_steps, parity.reading is Reading.undecided
-    found = steps_to_parity(parity)
-    text = f"parity: K = {found}" if found.isdecimal() else f"parity: {found}" if undecided else f"parity: K {found}"
+    steps = steps_to_parity(parity)
+    text = f"parity: K = {steps}" if steps.isdecimal() else f"parity: {steps}" if undecided else f"parity: K {steps}"
     if len(title) > SHORT:
         axes.set_title(f"{title}\n{text}")
     else:

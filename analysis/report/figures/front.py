@@ -132,5 +132,5 @@ def _in_words(parity: Parity) -> str:
     )
 
 
-def _seconds(found: Interval | None) -> str:
-    return "an unknown time" if found is None else f"{found.estimate:.3g} s"
+def _seconds(latency: Interval | None) -> str:
+    return "an unknown time" if latency is None else f"{latency.estimate:.3g} s"

@@ -41,17 +41,17 @@ def axis_label(parity: Parity) -> str:
     return f"{metric.label}, {metric.unit}" if metric.unit else metric.label
 
 
-def triple(found: Interval) -> tuple[float, float, float]:
+def triple(interval: Interval) -> tuple[float, float, float]:
     """Estimate, low, high; an interval that the data do not bound is drawn without a bar."""
-    if not math.isfinite(found.estimate):
+    if not math.isfinite(interval.estimate):
         return math.nan, math.nan, math.nan
-    low, high = drawn_ends([found])
-    return found.estimate, low, high
+    low, high = drawn_ends([interval])
+    return interval.estimate, low, high
 
 
-def drawn_ends(found: Sequence[Interval]) -> list[float]:
+def drawn_ends(intervals: Sequence[Interval]) -> list[float]:
     """The ends of the intervals as they are drawn."""
-    known = [each for each in found if math.isfinite(each.estimate)]
+    known = [each for each in intervals if math.isfinite(each.estimate)]
     return [end for each in known for end in ((each.low, each.high) if each.is_bounded else (each.estimate,) * 2)]
 
 

@@ -96,6 +96,11 @@ def _steps_of_rows(written_at: list[list[int]], block_length: int) -> tuple[int,
     return tuple(needed)
 
 
+def seconds_per_pass(samples: Sequence[Timed]) -> list[float]:
+    """Latency of each sample over its forward passes, whose number may depend on the text."""
+    return [timed.timing.latency_s / timed.generation.forward_passes for timed in samples]
+
+
 def typical(samples: Sequence[Timed]) -> Timed:
     """The sample of the median latency, the faster of two."""
     return sorted(samples, key=lambda timed: timed.timing.latency_s)[(len(samples) - 1) // 2]

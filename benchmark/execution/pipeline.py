@@ -13,7 +13,7 @@ from benchmark.decoders.prompts import Prompt, random_prompts, read_prompts
 from benchmark.execution.fingerprint import fingerprint
 from benchmark.execution.identity import require_contents
 from benchmark.execution.model_cache import LoadedModel, ModelCache
-from benchmark.execution.outputs import batch_rows, prompts_digest, read_back, samples_of, typical
+from benchmark.execution.outputs import batch_rows, prompts_digest, read_back, samples_of, seconds_per_pass, typical
 from benchmark.hardware.clock import CudaClock, HostClock
 from benchmark.hardware.device import is_out_of_memory
 from benchmark.hardware.environment import current_gpu, probe, require_gpu, require_watched, watch
@@ -120,7 +120,7 @@ def measure_run(run: Run, models: ModelCache, report: Report, estimate: Estimate
         fallback=ran.fallback,
         stopped_by=measured.stopped_by,
         interval_share=interval_share(latencies_s),
-        warmup_too_short=first_is_outlier(latencies_s),
+        warmup_too_short=first_is_outlier(seconds_per_pass(measured.samples)),
         prompts_digest=prompts_digest(prompts[:decoded]),
         watched=watched,
         limits=limits(run, estimate, median(latencies_s), typical(measured.samples).generation.forwards),

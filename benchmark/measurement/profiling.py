@@ -237,7 +237,7 @@ def _cache_bytes(run: Run, shape: Shape, points: int) -> Iterator[int]:
     for point in range(points):
         tokens = run.prompt_tokens + max(0, point - 1) if point else 0
         if run.diffusion is not None:
-            tokens = 0
+            tokens = 0 if run.diffusion.cache is None else run.length
         elif run.engine is Engine.compiled:
             tokens = run.length
         yield run.batch * tokens * shape.cache_bytes_per_token

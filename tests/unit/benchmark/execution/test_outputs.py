@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import torch
 
 from benchmark.decoders.interface import Generation
 from benchmark.decoders.schedule import Forward
-from benchmark.execution.outputs import forwards_of
+from benchmark.execution.outputs import forwards_of, seconds_per_pass, typical
+from benchmark.measurement.measure import Timed, Timing
 from crossover.records.forwards import Forwards
 from crossover.records.policies import Cache, CacheName, Policy, PolicyName, Rows
 from tests.factories import a_diffusion
@@ -40,3 +43,15 @@ def test_a_row_that_does_not_wait_needs_the_steps_up_to_its_last_token() -> None
     found = forwards_of(settings, a_generation())
     assert found is not None
     assert found.of_rows == (3, 4)
+
+
+def a_timed(latency_s: float, passes: int) -> Timed:
+    timing = Timing(latency_s=latency_s, host_latency_s=latency_s, prefill_s=None, step_s=())
+    return Timed(generation=replace(a_generation(), forward_passes=passes), timing=timing)
+
+
+def test_a_longer_text_is_no_slower_machine() -> None:
+    samples = [a_timed(8.0, 4), a_timed(2.0, 1), a_timed(4.0, 2)]
+    assert seconds_per_pass(samples) == [2.0, 2.0, 2.0]
+    assert typical(samples).timing.latency_s == 4.0
+    assert typical(samples[:2]).timing.latency_s == 2.0

@@ -23,6 +23,7 @@ from crossover.records.run import Run
 from crossover.records.settings import Stopping
 from tests.factories import a_measurement, a_record, a_run, a_sample
 from tests.simulation import (
+    BROKEN,
     F1_PER_NAT,
     STEPS,
     Machine,
@@ -211,7 +212,7 @@ def _generators(sweeps: int, seed: int) -> list[Generator]:
 
 def _count_quality(tally: Tally, truth: Truth, quality: str, advantage: str, found: Parity) -> None:
     shown, per_nat = (math.exp, 1.0) if quality == "perplexity" else (f1, F1_PER_NAT)
-    rates = [truth.rate[k] for k in found.steps]
+    rates = [truth.rate[k] + truth.broken_share * BROKEN for k in found.steps]
     arms = zip((found.baseline, *found.quality), (truth.baseline_rate, *rates), strict=True)
     tally.add(quality, (_contains(interval, shown(rate)) for interval, rate in arms))
     ahead = zip(found.advantage, rates, strict=True)

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from crossover.addresses import masked_text
 from crossover.printable import printable
 
 PLAIN_WIDTH = 120
@@ -31,8 +32,8 @@ def say(console: Console, *lines: str) -> None:
 
 
 def end_with(line: str) -> NoReturn:
-    """End the program with one line on stderr."""
-    say(make_console(stderr=True), f"error: {line}")
+    """End the program with one line on stderr, in which no address shows a secret."""
+    say(make_console(stderr=True), f"error: {masked_text(line)}")
     raise SystemExit(USAGE_ERROR)
 
 

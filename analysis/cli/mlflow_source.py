@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
+from crossover.addresses import masked_text, without_credentials
 from crossover.errors import UserError, first_line
 from crossover.mlflow_settings import SQLITE, database_file, database_uri, set_mlflow_defaults
 from crossover.records.load import Source
@@ -28,6 +29,7 @@ def experiment_sources(experiment: str, uri: str) -> list[Source]:
     Raises:
         UserError: when the store does not answer, or has no such experiment, or no run in it.
     """
+    uri = without_credentials(uri, "--tracking-uri")
     if uri.startswith(SQLITE):
         uri = database_uri(uri)
         if not database_file(uri).is_file():
@@ -40,7 +42,7 @@ def experiment_sources(experiment: str, uri: str) -> list[Source]:
         raise
     except Exception as error:  # the client raises its transport's and its database's errors too
         raise UserError(
-            f"--tracking-uri {uri}: the MLflow store does not answer ({first_line(error)[:200]})"
+            f"--tracking-uri {uri}: the MLflow store does not answer ({masked_text(first_line(error))[:200]})"
         ) from error
     if not runs:
         raise UserError(f"experiment {experiment!r} in {uri} has no runs: name another, mlflow:EXPERIMENT")

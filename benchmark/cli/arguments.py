@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from benchmark.config.folder import BASE, options
 from benchmark.config.schema import keys
+from crossover.addresses import without_credentials
 from crossover.errors import UserError
 
 SWITCH = ("true", "false")
@@ -19,7 +20,7 @@ def arranged(words: Sequence[str]) -> list[str]:
 
     Raises:
         UserError: when an option is not known or lacks its value, a switch has another value than true or false,
-            or a group's choice is a part of others.
+            a group's choice is a part of others, or the store's address cannot be used.
     """
     options_given, overrides = _parser().parse_known_args(list(words))
     _check_shown(options_given)
@@ -27,7 +28,16 @@ def arranged(words: Sequence[str]) -> list[str]:
         if word.startswith("-"):
             raise UserError(f"there is no option {word!r}: write KEY=VALUE, -m for a sweep, or --help for all keys")
         _check(word)
-    return [word for word in words if word not in overrides] + overrides
+    return [word for word in words if word not in overrides] + [_without_password(word) for word in overrides]
+
+
+def _without_password(override: str) -> str:
+    """The override without the password of the store, so that Hydra and the ledger never see it."""
+    name, equals, given = override.partition("=")
+    if name.lstrip("+") != "tracking.uri" or "$" in given:  # ${...} is resolved later, and stays in what is kept
+        return override
+    address = given.strip("\"'")
+    return name + equals + given.replace(address, without_credentials(address, name)) if address else override
 
 
 class _Parser(argparse.ArgumentParser):

@@ -26,6 +26,7 @@ from benchmark.config.schema import (
 from benchmark.config.settings import Settings, require_folder
 from benchmark.config.variant import variant_of
 from benchmark.models.checkpoint import is_remote
+from crossover.addresses import without_credentials
 from crossover.errors import UserError
 from crossover.records.policies import QUOTA, Cache, Policy, PolicyName, Rows
 from crossover.records.run import Run, split_length
@@ -65,6 +66,8 @@ def config_of(overrides: Sequence[str]) -> Config:
 def to_config(composed: DictConfig) -> Config:
     """The composed configuration as plain dataclasses, without Hydra's own part.
 
+    User and password of the store go from its address to the environment: see `without_credentials`.
+
     Raises:
         UserError: when a key is not in the schema, or a value is off its list or would change nothing.
     """
@@ -76,6 +79,8 @@ def to_config(composed: DictConfig) -> Config:
     assert isinstance(config, Config)
     refuse_unlisted(config)
     refuse_ignored(config)
+    if config.tracking.uri is not None:
+        config.tracking.uri = without_credentials(config.tracking.uri, "tracking.uri")
     return config
 
 

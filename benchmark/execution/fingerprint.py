@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from benchmark.models.checkpoint import find, is_remote, weight_files
+from crossover.addresses import all_masked
 from crossover.errors import UserError
 from crossover.records.record import Fingerprint
 from crossover.records.settings import Model
@@ -29,9 +30,9 @@ def fingerprint(model: Model, config: str | None) -> Fingerprint:
     )
 
 
-def without_secrets(text: str) -> str:
-    """Text whose addresses have neither user nor password: scheme://user:password@host."""
-    return re.sub(r"(?<=://)[^/@\s\"']+@", "***@", text)
+def without_secrets(config: str) -> str:
+    """A configuration as JSON, with each address in it masked."""
+    return as_json(all_masked(json.loads(config)))
 
 
 def revision(folder: Path) -> str | None:

@@ -1,10 +1,8 @@
 """The environment of a run: host, GPU, versions, commit. Nothing here changes a setting."""
 
-import os
 import platform
 import re
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -16,19 +14,9 @@ from benchmark import __version__
 from benchmark.hardware.cpu import own_cores
 from benchmark.hardware.monitor import Watch, other_load
 from benchmark.hardware.nvml import Gpu, driver_version, gpu_names
+from benchmark.hardware.variables import variables
 from crossover.errors import UserError
 from crossover.records.machine import Card, Environment
-
-PREFIXES = (
-    "CUBLAS_", "CUDA_", "CUDNN_", "FLASH_ATTENTION_", "GOMP_", "GOTO_", "KMP_", "MALLOC_", "MKL_", "NCCL_", "NVIDIA_",
-    "OMP_", "OPENBLAS_", "PYTORCH_", "TORCH", "TRITON_",
-)  # fmt: skip
-NAMES = {"LD_PRELOAD", "PYTHONMALLOC", "PYTHONOPTIMIZE"}
-"""Environment variables that are known to change how fast the libraries under us compute, by prefix and by name."""
-HARMLESS = {"NVIDIA_REQUIRE_CUDA", "NVIDIA_PRODUCT_NAME", "CUDA_VISIBLE_DEVICES"}
-"""Left out: long lists of drivers, labels of images. The record names the GPU by its UUID."""
-FOLDERS = ("_HOME", "_CACHE_DIR", "_PATH", "_ROOT")
-"""Endings of variables that name folders: these differ from machine to machine and do not change speed."""
 
 DIRTY = "-dirty"
 SLICE = "MIG"
@@ -192,13 +180,6 @@ def _commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def variables(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """NAME=value of the environment variables that change speed, sorted."""
-    names = {name for name in environment if name.startswith(PREFIXES) or name in NAMES}
-    names -= HARMLESS | {name for name in names if name.endswith(FOLDERS)}
-    return tuple(f"{name}={environment[name]}" for name in sorted(names))
 
 
 def package_version(name: str) -> str | None:

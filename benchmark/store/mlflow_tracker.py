@@ -20,6 +20,7 @@ from analysis.statistics.metrics import metrics, series
 from benchmark.store.mlflow_database import follow_artifacts, ready_database
 from benchmark.store.mlflow_fields import VIEW, VIEW_TAG, as_markdown, labels, parameters, view
 from benchmark.util.deadline import Deadline, alone_with, within
+from crossover.addresses import masked, masked_text
 from crossover.errors import UserError, first_line
 from crossover.mlflow_settings import SQLITE, database_file, set_mlflow_defaults
 from crossover.records.record import Record
@@ -96,7 +97,7 @@ class Tracker:
             with FileLock(self.artifacts.with_suffix(".lock")) if self.is_local else nullcontext():
                 within(deadline, lambda: self._experiment_id)
         except Exception as error:  # the store's client raises its transport's and its database's errors too
-            raise UserError(f"tracking.uri={self.uri}: {self._unusable(reason(error))}") from error
+            raise UserError(f"tracking.uri={masked(self.uri)}: {self._unusable(reason(error))}") from error
 
     def _unusable(self, why: str) -> str:
         if not self.is_local:
@@ -216,10 +217,10 @@ class Tracker:
 
 
 def reason(error: BaseException) -> str:
-    """The first line of the error that caused this one."""
+    """The first line of the error that caused this one, in which no address shows a secret."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
-    return first_line(error)
+    return masked_text(first_line(error))
 
 
 def _points(record: Record, moment: int) -> Sequence[Any]:

@@ -11,6 +11,7 @@ from rich.console import Console
 from analysis.report.terminal_table import failures, table, unclean
 from benchmark.store.mlflow_tracker import Tracker
 from benchmark.sweep.plan import Plan
+from crossover.addresses import masked
 from crossover.records.record import Record
 from crossover.terminal import say
 
@@ -40,7 +41,7 @@ def conclude(console: Console, records: Sequence[Record], output_dir: Path, trac
 
 def _look(tracker: Tracker) -> list[str]:
     if not tracker.is_local:
-        return [f"MLflow   {tracker.uri}{tracker.page}"]
+        return [f"MLflow   {masked(tracker.uri)}{tracker.page}"]
     store = shlex.quote(f"sqlite:///{_short(Path(tracker.uri.removeprefix('sqlite:///')))}")
     program = "mlflow" if shutil.which("mlflow") else f"{shlex.quote(str(_short(Path(sys.executable))))} -m mlflow"
     return [

@@ -13,7 +13,7 @@ from benchmark.config.schema import Config
 from benchmark.config.settings import Rerun, Settings
 from benchmark.dispatch.context import SweepContext
 from benchmark.dispatch.ledger import GridPoint, Sweep, grid_point
-from benchmark.execution.fingerprint import as_json, without_secrets
+from benchmark.execution.fingerprint import as_json
 from benchmark.hardware.environment import gpu_count
 from benchmark.store.journal import Journal
 from benchmark.store.mlflow_tracker import Tracker
@@ -25,6 +25,7 @@ from benchmark.sweep.expected_environment import expected_environment
 from benchmark.sweep.identified import identified
 from benchmark.sweep.plan import Plan, plan
 from benchmark.sweep.preflight import preflight
+from crossover.addresses import all_masked, masked_text
 from crossover.errors import UserError
 from crossover.terminal import make_console, say
 
@@ -75,7 +76,7 @@ def _check(console: Console, composed: Sequence[DictConfig], grid: Grid) -> Chec
 
 
 def _point(config: Config, overrides: Sequence[str]) -> GridPoint:
-    return grid_point(to_run(config, gpu_count), overrides, without_secrets(as_json(asdict(config))))
+    return grid_point(to_run(config, gpu_count), [*map(masked_text, overrides)], as_json(all_masked(asdict(config))))
 
 
 def _dry_run(console: Console, checked: CheckedSweep) -> None:

@@ -1,0 +1,52 @@
+"""The environment variables that a record keeps: those that are known to change how fast libraries under us compute.
+
+They are listed by name. A prefix such as NVIDIA_ or TORCH_ would let keys and tokens in, such as NVIDIA_API_KEY. The
+values of these names are numbers, switches and names of methods, and never secrets. Folders differ from machine to
+machine and change no speed, so none is listed; a record names its GPU by the UUID.
+"""
+
+import os
+from collections.abc import Mapping
+
+NAMES = frozenset(
+    {
+        # threads on the CPU, where they run, and how they wait
+        *("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OMP_DYNAMIC", "OMP_PROC_BIND", "OMP_PLACES", "OMP_WAIT_POLICY"),
+        *("OMP_SCHEDULE", "OMP_MAX_ACTIVE_LEVELS", "OMP_NESTED", "OMP_STACKSIZE"),
+        *("GOMP_CPU_AFFINITY", "GOMP_SPINCOUNT", "GOMP_STACKSIZE"),
+        *("KMP_AFFINITY", "KMP_HW_SUBSET", "KMP_BLOCKTIME", "KMP_LIBRARY", "KMP_STACKSIZE"),
+        *("MKL_NUM_THREADS", "MKL_DOMAIN_NUM_THREADS", "MKL_DYNAMIC", "MKL_THREADING_LAYER"),
+        *("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
+        # the CPU instructions and kernels that libraries choose
+        *("ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "MKL_DEBUG_CPU_TYPE", "MKL_VERBOSE"),
+        *("OPENBLAS_CORETYPE", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE"),
+        *("DNNL_DEFAULT_FPMATH_MODE", "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "ONEDNN_VERBOSE", "DNNL_VERBOSE"),
+        # allocators of the host's memory
+        *("LD_PRELOAD", "GLIBC_TUNABLES", "MALLOC_CONF", "_RJEM_MALLOC_CONF", "MALLOC_ARENA_MAX"),
+        *("MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_PERTURB_"),
+        # Python
+        *("PYTHONMALLOC", "PYTHONOPTIMIZE", "PYTHONDEVMODE", "PYTHONTRACEMALLOC"),
+        # CUDA and its libraries
+        *("CUDA_LAUNCH_BLOCKING", "CUDA_MODULE_LOADING", "CUDA_MODULE_DATA_LOADING", "CUDA_DEVICE_MAX_CONNECTIONS"),
+        *("CUDA_DEVICE_MAX_COPY_CONNECTIONS", "CUDA_FORCE_PTX_JIT", "CUDA_DISABLE_PTX_JIT", "CUDA_CACHE_DISABLE"),
+        *("CUDA_CACHE_MAXSIZE", "CUDA_AUTO_BOOST", "CUDA_SCALE_LAUNCH_QUEUES", "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"),
+        *("CUDA_MPS_PINNED_DEVICE_MEM_LIMIT", "CUDA_MPS_CLIENT_PRIORITY", "NVIDIA_TF32_OVERRIDE"),
+        *("CUBLAS_WORKSPACE_CONFIG", "CUBLASLT_WORKSPACE_SIZE", "CUBLAS_EMULATE_SINGLE_PRECISION"),
+        *("CUBLAS_EMULATION_STRATEGY", "FLASH_ATTENTION_DETERMINISTIC"),
+        # PyTorch and its compilers
+        *("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_NO_CUDA_MEMORY_CACHING", "PYTORCH_JIT"),
+        *("PYTORCH_TUNABLEOP_ENABLED", "PYTORCH_TUNABLEOP_TUNING", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
+        *("TORCH_BLAS_PREFER_CUBLASLT", "TORCH_CUDNN_V8_API_DISABLED", "TORCH_CUDNN_V8_API_LRU_CACHE_LIMIT"),
+        *("TORCH_CUDNN_SDPA_DETERMINISTIC", "TORCH_COMPILE_DISABLE", "TORCHDYNAMO_DISABLE"),
+        *("TORCHINDUCTOR_MAX_AUTOTUNE", "TORCHINDUCTOR_MAX_AUTOTUNE_GEMM", "TORCHINDUCTOR_MAX_AUTOTUNE_POINTWISE"),
+        *("TORCHINDUCTOR_MAX_AUTOTUNE_GEMM_BACKENDS", "TORCHINDUCTOR_COORDINATE_DESCENT_TUNING"),
+        *("TORCHINDUCTOR_FREEZING", "TORCHINDUCTOR_CPP_WRAPPER", "TORCHINDUCTOR_LAYOUT_OPTIMIZATION"),
+        *("TORCHINDUCTOR_PERSISTENT_REDUCTIONS", "TORCHINDUCTOR_FORCE_DISABLE_CACHES", "TORCHINDUCTOR_CUDAGRAPHS"),
+        *("TRITON_INTERPRET", "TRITON_DEBUG", "TRITON_F32_DEFAULT", "TRITON_ALWAYS_COMPILE", "DISABLE_PTXAS_OPT"),
+    }
+)
+
+
+def variables(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """NAME=value of the environment variables that change speed, sorted."""
+    return tuple(f"{name}={environment[name]}" for name in sorted(NAMES & environment.keys()))

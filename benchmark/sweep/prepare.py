@@ -25,7 +25,7 @@ from benchmark.sweep.expected_environment import expected_environment
 from benchmark.sweep.identified import identified
 from benchmark.sweep.plan import Plan, plan
 from benchmark.sweep.preflight import preflight
-from crossover.addresses import all_masked, masked_text
+from crossover.addresses import all_masked
 from crossover.errors import UserError
 from crossover.terminal import make_console, say
 
@@ -76,7 +76,9 @@ def _check(console: Console, composed: Sequence[DictConfig], grid: Grid) -> Chec
 
 
 def _point(config: Config, overrides: Sequence[str]) -> GridPoint:
-    return grid_point(to_run(config, gpu_count), [*map(masked_text, overrides)], as_json(all_masked(asdict(config))))
+    """The point of a configuration. The store's address may have a password, and the ledger has it elsewhere without."""
+    described = ["tracking.uri=***" if each.lstrip("+").startswith("tracking.uri=") else each for each in overrides]
+    return grid_point(to_run(config, gpu_count), described, as_json(all_masked(asdict(config))))
 
 
 def _dry_run(console: Console, checked: CheckedSweep) -> None:

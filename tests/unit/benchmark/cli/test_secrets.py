@@ -60,12 +60,19 @@ def port() -> Iterator[int]:
         server.shutdown()
 
 
-def test_no_secret_reaches_a_file_or_a_line_and_every_process_can_log(tmp_path: Path, port: int) -> None:
+@pytest.mark.parametrize("words", [["-m", "steps=2,100", "hardware=isolated"], ["steps=2", "hardware=cpu"]])
+def test_no_secret_reaches_a_file_or_a_line_and_every_process_can_log(
+    words: list[str], tmp_path: Path, port: int
+) -> None:
     settings = [word for word in QUICK if not word.startswith(("tracking", "hardware"))]
     store = ["tracking=server", f"tracking.uri=http://me:{PASSWORD}@127.0.0.1:{port}"]
     done = subprocess.run(
-        [sys.executable, "-m", "benchmark", "-m", "steps=2,100", "judge=none", "hardware=isolated", *settings, *store],
-        cwd=tmp_path, env=ENVIRONMENT | AROUND, capture_output=True, text=True, check=False,
+        [sys.executable, "-m", "benchmark", *words, "judge=none", *settings, *store],
+        cwd=tmp_path,
+        env=ENVIRONMENT | AROUND,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert SECRET not in done.stdout + done.stderr

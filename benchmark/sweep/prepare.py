@@ -76,7 +76,7 @@ def _check(console: Console, composed: Sequence[DictConfig], grid: Grid) -> Chec
 
 
 def _point(config: Config, overrides: Sequence[str]) -> GridPoint:
-    """The point of a configuration. The store's address may have a password, and the ledger has it elsewhere without."""
+    """The point of a configuration, without the address of the store, which may have a password."""
     described = ["tracking.uri=***" if each.lstrip("+").startswith("tracking.uri=") else each for each in overrides]
     return grid_point(to_run(config, gpu_count), described, as_json(all_masked(asdict(config))))
 

@@ -46,7 +46,9 @@ def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
 
 def _table(records: Sequence[Record], without: frozenset[str], *, padding: int) -> Table:
     figures = [metrics(record) for record in records]
-    settings = SHAPE | {name: read for name, read in OTHERS.items() if _differ(records, read)}
+    settings = SHAPE | {
+        name: read for name, read in OTHERS.items() if _differ(records, read) or _must_be_told(name, records)
+    }
     scored = any(BERTSCORE in each for each in figures)
     values = {name: write for name, write in VALUES.items() if name not in without and (scored or name != "BERTScore")}
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, padding))
@@ -56,6 +58,13 @@ def _table(records: Sequence[Record], without: frozenset[str], *, padding: int) 
         cells = (*(read(record.run) for read in settings.values()), *_values(record, measured, values))
         shown.add_row(*map(as_cell, cells))
     return shown
+
+
+def _must_be_told(name: str, records: Sequence[Record]) -> bool:
+    """Whether a setting is shown although it is the same everywhere: a lossy cache, a policy that has no steps."""
+    settings = [record.run.diffusion for record in records if record.run.diffusion is not None]
+    lossy = name == "cache" and any(each.cache is not None for each in settings)
+    return lossy or (name == "policy" and any(each.policy.is_self_paced for each in settings))
 
 
 def _differ(records: Sequence[Record], read: Callable[[Run], str]) -> bool:

@@ -4,10 +4,20 @@ import pytest
 from rich.console import Console
 
 from analysis.report.terminal_table import failures, table
+from crossover.records.policies import Cache, CacheName, Policy, PolicyName
 from crossover.records.record import FailureKind, Record
 from crossover.records.settings import Encoder
 from crossover.terminal import PLAIN_WIDTH, make_console
-from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_sample, a_score, an_autoregressive_run
+from tests.factories import (
+    a_diffusion,
+    a_failed_record,
+    a_measurement,
+    a_record,
+    a_run,
+    a_sample,
+    a_score,
+    an_autoregressive_run,
+)
 
 
 def lines(*records: Record) -> list[list[str]]:
@@ -91,3 +101,12 @@ def test_lines_that_go_to_a_pipe_are_wide(capsys: pytest.CaptureFixture[str]) ->
     captured = capsys.readouterr()
     assert "perplexity   entropy" in captured.out
     assert captured.err == "elsewhere\n"
+
+
+def test_a_lossy_cache_and_a_policy_without_steps_are_told_even_where_all_points_have_them() -> None:
+    settings = a_diffusion(
+        policy=Policy(name=PolicyName.threshold, threshold=0.9), cache=Cache(name=CacheName.dual, refresh=4)
+    )
+    heading, _, row = lines(a_record(a_run(diffusion=settings)))
+    assert heading[:5] == ["model", "steps", "batch", "length", "policy"]
+    assert " ".join(row).startswith("small 2 16 threshold=0.9 dual refresh=4 (lossy) 3.00")

@@ -18,13 +18,12 @@ from benchmark.engines.compiled import (
     Captured,
     CompiledBody,
     GraphPool,
-    Kept,
     Shape,
     Underneath,
     capture,
-    graph_pool,
     part_rows,
 )
+from benchmark.engines.layer import Kept
 from benchmark.engines.positions import rotary_positions
 
 
@@ -84,7 +83,7 @@ class _Passes:
     """The captured passes of a shape: by the width of what they compute, one for each part of the batch."""
 
     def __init__(self, body: CompiledBody, shape: Shape, widths: Sequence[int]) -> None:
-        pool = graph_pool(body.model.device) if widths else None
+        pool = _graph_pool(body.model.device) if widths else None
         kept = body.kept(shape.rows, shape.length) if widths else None
         self.by_width: dict[int, list[_Pass]] = {}
         for width in (shape.length, *widths):
@@ -146,3 +145,8 @@ class CompiledCanvas:
             taken = passes[index % len(passes)]
             hidden.append(taken.hidden(tokens_BL[rows], padding_RL, positions_BM[rows], window))
         return hidden[0] if len(hidden) == 1 else torch.cat(hidden)
+
+
+def _graph_pool(device: torch.device) -> GraphPool | None:
+    """Memory for graphs that are never needed at once; None where there are no graphs."""
+    return torch.cuda.graph_pool_handle() if device.type == "cuda" else None

@@ -23,7 +23,7 @@ from torch.nn.functional import embedding
 from transformers import LlamaConfig
 
 from benchmark.engines.attention import Kernel
-from benchmark.engines.layer import Cache, Rotation, Sizes, as_they_are, rotate, rotate_into, rotate_keys, rotated
+from benchmark.engines.layer import Cache, Kept, Rotation, Sizes, as_they_are, rotate, rotate_into, rotate_keys, rotated
 from benchmark.engines.packing import LayerWeights
 from benchmark.engines.products import Products, compiled
 from benchmark.hardware.device import is_out_of_memory
@@ -48,23 +48,6 @@ class Underneath(NamedTuple):
     hidden_RLD: Tensor
     keys_RLGd: Tensor
     values_RLGd: Tensor
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Keys and values of whole canvases, in all layers, where passes leave them for later ones."""
-
-    keys_XRLGd: Tensor
-    values_XRLGd: Tensor
-
-    def of_rows(self, rows: slice) -> "Kept":
-        """Those of some rows, in the same memory."""
-        return Kept(self.keys_XRLGd[:, rows], self.values_XRLGd[:, rows])
-
-    @property
-    def by_layer(self) -> list[Cache]:
-        """Keys and values of each layer."""
-        return list(zip(self.keys_XRLGd, self.values_XRLGd, strict=True))
 
 
 class CompiledBody:
@@ -318,11 +301,6 @@ def _record(work: Work, before: Work, pool: GraphPool | None) -> Work:
         work()
     torch.cuda.synchronize()
     return graph.replay
-
-
-def graph_pool(device: torch.device) -> GraphPool | None:
-    """Memory for graphs that are never needed at once; None where there are no graphs."""
-    return torch.cuda.graph_pool_handle() if device.type == "cuda" else None
 
 
 @cache

@@ -3,7 +3,7 @@
 The computation is that of transformers' LlamaDecoderLayer; tests compare the two. The one difference: rotary embeddings
 are in float32, as in the published LLaDA and Llama 3, and transformers rotates in the type of the weights.
 
-Dimensions: B rows, L tokens of a pass, D hidden, H query heads, G key heads, d of a head, E = (H + 2 G) d,
+Dimensions: X layers, B rows, L tokens of a pass, D hidden, H query heads, G key heads, d of a head, E = (H + 2 G) d,
 I of the MLP, S positions of a cache.
 """
 
@@ -34,6 +34,24 @@ Rotation = tuple[Tensor, Tensor]
 
 Cache = tuple[Tensor, Tensor]
 """Keys and values, each [B, S, G, d]."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Keys and values of whole canvases, in all layers, where passes leave them for later ones."""
+
+    keys_XRLGd: Tensor
+    values_XRLGd: Tensor
+
+    def of_rows(self, rows: slice) -> "Kept":
+        """Those of some rows, in the same memory."""
+        return Kept(self.keys_XRLGd[:, rows], self.values_XRLGd[:, rows])
+
+    @property
+    def by_layer(self) -> list[Cache]:
+        """Keys and values of each layer."""
+        return list(zip(self.keys_XRLGd, self.values_XRLGd, strict=True))
+
 
 Arranged = Callable[[Tensor, int], Tensor]
 """Lays queries out as an attention kernel takes them, given the number of key heads."""

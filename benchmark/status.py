@@ -1,4 +1,8 @@
-"""Show the progress of sweeps: `python -m benchmark.status [OUTPUT_DIR] [--all] [--follow]`."""
+"""Show the progress of sweeps: `python -m benchmark.status [OUTPUT_DIR] [--all] [--follow] [--reconcile]`.
+
+A look writes nothing, so that it works in a folder of somebody else and on a full disk. Jobs that are gone without a
+record are shown as the record would show them; with `--reconcile` the record is written.
+"""
 
 import argparse
 import time
@@ -16,9 +20,11 @@ from rich.text import Text
 
 from analysis.report.terminal_table import as_cell, failures
 from benchmark.cli.messages import complaint
+from benchmark.dispatch.batches import find_batches
+from benchmark.dispatch.claims import Claims
 from benchmark.dispatch.ledger import Sweep, SweepReader, sweeps_folder
-from benchmark.dispatch.point_status import JobStatus, PointStatus
-from benchmark.dispatch.reconcile import reconcile
+from benchmark.dispatch.point_status import JobStatus, PointStatus, point_statuses
+from benchmark.dispatch.reconcile import left_out, reconcile
 from benchmark.dispatch.resume import resume_policy
 from benchmark.slurm.client import Slurm
 from benchmark.store.journal import Journal
@@ -29,6 +35,8 @@ from crossover.records.record import Record
 from crossover.terminal import ending_in_one_line, make_console
 
 LOOK_S = 5.0
+LONGEST = timedelta(days=3650)
+"""The longest time for which an end is expected; where clocks were wrong, records may lie further apart."""
 SHOWN = 5
 """Sweeps that are shown unless all are asked for: those under way, and the latest."""
 
@@ -76,48 +84,74 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.follow:
             _follow(options, console)
         else:
-            console.print(_shown(options, console.width))
+            survey = _survey(options)
+            console.print(_table(survey.look(), survey.damaged, options, console.width))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmark.status",
-        description="Show sweeps: done, failed, running, queued, expected end. Jobs gone without a record get one.",
+        description="Show sweeps: done, failed, running, queued, expected end. Writes nothing without --reconcile.",
     )
     parser.add_argument("output_dir", nargs="?", type=Path, default=Path("outputs"), help="default: outputs")
     parser.add_argument("--follow", "-f", action="store_true", help="look again until nothing is under way")
     parser.add_argument("--all", "-a", action="store_true", help=f"also sweeps that ended before the last {SHOWN}")
+    parser.add_argument("--reconcile", action="store_true", help="write the records of jobs gone without one")
     return parser
 
 
+def _survey(options: argparse.Namespace) -> "Survey":
+    return Survey(options.output_dir, writes=options.reconcile)
+
+
 def _follow(options: argparse.Namespace, console: Console) -> None:
-    survey = Survey(options.output_dir)
+    survey = _survey(options)
     with Live(console=console, auto_refresh=False) as live:
         while True:
             sweeps = survey.look()
-            live.update(_table(sweeps, options, console.width), refresh=True)
+            live.update(_table(sweeps, survey.damaged, options, console.width), refresh=True)
             if not any(each.is_live for each in sweeps):
                 return
             time.sleep(LOOK_S)
 
 
 class Survey:
-    """Looks at the sweeps of an output folder, as often as asked; each ledger and each record is read once."""
+    """Looks at the sweeps of an output folder, as often as asked; each ledger and each record is read once.
 
-    def __init__(self, output_dir: Path) -> None:
+    One that `writes` gives jobs that are gone without a record theirs.
+    """
+
+    def __init__(self, output_dir: Path, *, writes: bool) -> None:
+        self._writes = writes
         self._slurm = Slurm()
         self._sweeps = SweepReader(output_dir)
-        self._records = RecordIndex(Journal(output_dir=output_dir.absolute()))
+        self._claims = Claims(output_dir, only_looks=not writes)
+        self._records = RecordIndex(Journal(output_dir=output_dir.absolute(), only_looks=not writes))
+        self._damaged: list[str] = []
+
+    @property
+    def damaged(self) -> list[str]:
+        """A line for each file that the last look could not read."""
+        return [*self._sweeps.unreadable, *self._damaged]
 
     def look(self) -> list[Progress]:
-        """The progress of every sweep, oldest first; jobs that are gone without a record get theirs."""
-        return [self._progress(sweep) for sweep in self._sweeps.all()]
+        """The progress of every sweep, oldest first."""
+        sweeps = self._sweeps.all()
+        self._damaged = [line for sweep in sweeps if not sweep.is_closed for line in find_batches(sweep).damaged]
+        return [self._progress(sweep) for sweep in sweeps]
 
     def _progress(self, sweep: Sweep) -> Progress:
-        statuses = [] if sweep.is_closed else reconcile(sweep, self._slurm, self._records)
+        statuses = [] if sweep.is_closed else self._statuses(sweep)
         keys = {point.key for point in sweep.entries}
         self._records.refresh(keys)
-        return progress(sweep, statuses, self._records.of(keys))
+        missing = left_out(sweep, statuses, self._records)
+        records = sorted([*self._records.of(keys), *missing], key=lambda record: record.started_at)
+        return progress(sweep, statuses, records)
+
+    def _statuses(self, sweep: Sweep) -> list[PointStatus]:
+        if self._writes:
+            return reconcile(sweep, self._slurm, self._records)
+        return point_statuses(sweep, self._slurm, self._claims)
 
 
 def progress(sweep: Sweep, statuses: Sequence[PointStatus], records: Sequence[Record]) -> Progress:
@@ -148,18 +182,16 @@ def expected_end(measured: Sequence[Record], left: int, at_once: int, now: datet
     taken = [datetime.fromisoformat(each.finished_at) - datetime.fromisoformat(each.started_at) for each in measured]
     mean = sum(taken, timedelta()) / len(taken)
     rounds = -(-left // max(1, at_once))
-    return (now or datetime.now(UTC)) + mean * rounds
+    return (now or datetime.now(UTC)) + mean * rounds if mean < LONGEST / rounds else None
 
 
 def _counts(record: Record, sweep: Sweep) -> bool:
     return record.sweep == sweep.id or record.started_at >= sweep.began
 
 
-def _shown(options: argparse.Namespace, width: int) -> RenderableType:
-    return _table(Survey(options.output_dir).look(), options, width)
-
-
-def _table(sweeps: Sequence[Progress], options: argparse.Namespace, width: int) -> RenderableType:
+def _table(
+    sweeps: Sequence[Progress], damaged: Sequence[str], options: argparse.Namespace, width: int
+) -> RenderableType:
     latest = len(sweeps) - SHOWN
     shown = [each for index, each in enumerate(sweeps) if options.all or each.is_live or index >= latest]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -168,7 +200,7 @@ def _table(sweeps: Sequence[Progress], options: argparse.Namespace, width: int) 
     for each in shown:
         table.add_row(*_row(each))
     lines = [line for each in shown for line in failures(each.failed)]
-    notes = [Text(printable(line)[: 2 * width]) for line in lines]
+    notes = [Text(printable(line)[: 2 * width]) for line in lines] + [Text(printable(line)) for line in damaged]
     if any(each.failed or each.is_left for each in shown):
         notes.append(Text("The same command runs again what failed or was not tried."))
     return Group(table, *notes)

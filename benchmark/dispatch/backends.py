@@ -14,6 +14,7 @@ from benchmark.dispatch.reconcile import reconcile_process
 from benchmark.dispatch.worker import run_points
 from benchmark.slurm.client import JobState
 from benchmark.util.logs import tail
+from benchmark.util.no_links import open_to_append
 
 END_S = 60.0
 """How long a process that was told to stop may take to write its record."""
@@ -67,7 +68,7 @@ def _state(ended: int) -> JobState:
 
 def _in_a_process(command: Sequence[str], log: Path) -> int:
     """Run a command to its end, with its standard error in a log. Ctrl-C reaches it once, however it was sent."""
-    with log.open("ab") as errors, subprocess.Popen(command, stderr=errors, start_new_session=True) as process:
+    with open_to_append(log) as errors, subprocess.Popen(command, stderr=errors, start_new_session=True) as process:
         try:
             return process.wait()
         except KeyboardInterrupt:

@@ -1,18 +1,25 @@
 """The points of a sweep that were handed out together: `sweeps/ID/part-N.json`, on disk before their jobs start."""
 
 import json
-import socket
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
-import psutil
 
-from benchmark.dispatch.ledger import Sweep
+from benchmark.dispatch.ledger import NEVER_HANDED_OUT, Sweep
+from benchmark.dispatch.processes import Identity, Process, own_process
 from benchmark.util.files import replace_file
+from benchmark.util.no_links import read_bytes
+from crossover.errors import UserError, first_line
+from crossover.records.identifiers import check_moment
 from crossover.records.structure import build
+
+NAME = re.compile(r"part-(0|[1-9][0-9]{0,8})\.json")
+"""The name of a batch's file. A copy that somebody made by hand has another, and is not read."""
+ARRAY = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +30,7 @@ class PointBatch:
         at: when, UTC, ISO 8601.
         tasks: the indices of the points that each task of the array runs, or each process.
         slurm: whether SLURM runs them; `job` is the array's id, null until SLURM has said it.
-        host, pid, created: the driver.
+        host, pid, created, identity: the driver.
     """
 
     at: str
@@ -33,6 +40,22 @@ class PointBatch:
     pid: int
     created: float
     job: str | None = None
+    identity: Identity | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no time, and what is no array: SLURM's programs are asked about it, and logs are named by it.
+
+        Raises:
+            ValueError: naming it.
+        """
+        check_moment("at", self.at)
+        if self.job is not None and not ARRAY.fullmatch(self.job):
+            raise ValueError(f"job {self.job[:40]!r} is none")
+
+    @property
+    def driver(self) -> Process:
+        """The process that handed the points out."""
+        return Process(host=self.host, pid=self.pid, created=self.created, identity=self.identity)
 
     def of_task(self, task: int) -> str | None:
         """The SLURM job of a task."""
@@ -53,21 +76,22 @@ def packed(sweep: Sweep, indices: Sequence[int], pack: int) -> list[list[int]]:
 
 def new_batch(tasks: Sequence[Sequence[int]], at: str, *, slurm: bool) -> PointBatch:
     """A batch that this process hands out."""
-    process = psutil.Process()
+    driver = own_process()
     return PointBatch(
         at=at,
         tasks=tuple(tuple(task) for task in tasks),
         slurm=slurm,
-        host=socket.gethostname(),
-        pid=process.pid,
-        created=process.create_time(),
+        host=driver.host,
+        pid=driver.pid,
+        created=driver.created,
+        identity=driver.identity,
     )
 
 
 def add_batch(sweep: Sweep, batch: PointBatch) -> Path:
     """Write a batch to a sweep's ledger before it is handed out; the sweep is open from now on."""
     sweep.reopen()
-    file = sweep.folder / f"part-{len(_files(sweep))}.json"
+    file = sweep.folder / f"part-{max(_files(sweep), default=-1) + 1}.json"
     replace_file(file, json.dumps(asdict(batch)))
     return file
 
@@ -85,14 +109,53 @@ def note_job_id(file: Path, job: str) -> PointBatch:
 
 
 def read_batch(file: Path) -> PointBatch:
-    """The batch in a file."""
-    return build(PointBatch, orjson.loads(file.read_bytes()))
+    """The batch in a file.
+
+    Raises:
+        UserError: when the file holds none.
+    """
+    try:
+        return build(PointBatch, orjson.loads(read_bytes(file)))
+    except (OSError, ValueError, OverflowError) as error:
+        raise UserError(f"{file} cannot be read ({first_line(error)[:200]})") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchesFound:
+    """The batches of a sweep that can be read, in order, and a line for each file of a batch that cannot."""
+
+    batches: tuple[PointBatch, ...]
+    damaged: tuple[str, ...]
+
+
+def find_batches(sweep: Sweep) -> BatchesFound:
+    """All batches that were handed out. Points of a damaged file count as never handed out."""
+    batches: list[PointBatch] = []
+    numbered = _files(sweep)
+    strays = set(sweep.folder.glob("part-*.json")) - set(numbered.values())
+    damaged = [f"{file} is not read, since no batch has such a name" for file in sorted(strays)]
+    for _, file in sorted(numbered.items()):
+        try:
+            batch = read_batch(file)
+            _check_indices(batch, sweep, file)
+        except UserError as error:
+            damaged.append(f"{error}: {NEVER_HANDED_OUT}")
+        else:
+            batches.append(batch)
+    return BatchesFound(batches=tuple(batches), damaged=tuple(damaged))
 
 
 def read_batches(sweep: Sweep) -> list[PointBatch]:
-    """All batches that were handed out, in order."""
-    return [read_batch(file) for file in sorted(_files(sweep), key=lambda file: int(file.stem.removeprefix("part-")))]
+    """All batches that were handed out and can be read, in order."""
+    return list(find_batches(sweep).batches)
 
 
-def _files(sweep: Sweep) -> list[Path]:
-    return list(sweep.folder.glob("part-*.json"))
+def _check_indices(batch: PointBatch, sweep: Sweep, file: Path) -> None:
+    if any(not 0 <= index < len(sweep.entries) for task in batch.tasks for index in task):
+        raise UserError(f"{file} cannot be read (it names points that the sweep does not have)")
+
+
+def _files(sweep: Sweep) -> dict[int, Path]:
+    """The files of batches by their numbers, whether or not they can be read."""
+    matches = ((NAME.fullmatch(file.name), file) for file in sweep.folder.glob("part-*.json"))
+    return {int(match[1]): file for match, file in matches if match}

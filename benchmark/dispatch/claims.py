@@ -7,7 +7,7 @@ its node and runs on finds a higher number than its own, and drops its result.
 
 import json
 import os
-import socket
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,12 +15,17 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
+import orjson
 
+from benchmark.dispatch.processes import Identity, Process, lives, own_process
 from benchmark.slurm.client import SchedulerDownError, Slurm, is_here
 from benchmark.util.files import make_file, replace_file
+from benchmark.util.no_links import read_bytes
+from crossover.records.identifiers import check_moment
 from crossover.records.structure import build
 
+JOB = re.compile(r"[0-9]+(_[0-9]+)?")
+"""A job of SLURM, or a task of an array."""
 LEASE_S = 3600.0
 """How long a holder may be silent whose state nobody here can ask. It shows signs of life between samples only."""
 
@@ -37,10 +42,30 @@ class Owner:
     job: str | None = None
     restarts: int = 0
     released: bool = False
+    identity: Identity | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no time, and what is no job: SLURM's programs are asked about it, and logs are named by it.
+
+        Raises:
+            ValueError: naming it.
+        """
+        check_moment("since", self.since)
+        if self.job is not None and not JOB.fullmatch(self.job):
+            raise ValueError(f"job {self.job[:40]!r} is none")
+
+    @property
+    def process(self) -> Process:
+        """The process."""
+        return Process(host=self.host, pid=self.pid, created=self.created, identity=self.identity)
+
+    @property
+    def name(self) -> str:
+        """The job or the process, in words."""
+        return f"SLURM job {self.job}" if self.job else f"process {self.pid} on {self.host}"
 
     def __str__(self) -> str:
-        where = f"SLURM job {self.job}" if self.job else f"process {self.pid} on {self.host}"
-        return f"{where} since {self.since[:19]}"
+        return f"{self.name} since {self.since[:19]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +78,11 @@ class Claim:
     @property
     def holds(self) -> bool:
         """Whether no other process has taken over."""
-        return not _numbered(self.path, _number(self.path) + 1).exists()
+        return not os.path.lexists(_numbered(self.path, _number(self.path) + 1))
 
     def renew(self) -> None:
         """Show a sign of life."""
-        os.utime(self.path)
+        os.utime(self.path, follow_symlinks=os.utime not in os.supports_follow_symlinks)
 
     def release(self) -> None:
         """Let others have it."""
@@ -69,18 +94,19 @@ IsAlive = Callable[[Owner, float], bool]
 
 
 class Claims:
-    """The claims below an output folder."""
+    """The claims below an output folder. One that only looks writes nothing, and goes by this machine's clock."""
 
-    def __init__(self, output_dir: Path, is_alive: IsAlive | None = None) -> None:
+    def __init__(self, output_dir: Path, is_alive: IsAlive | None = None, *, only_looks: bool = False) -> None:
         self._folder = output_dir / "claims"
         self._is_alive = is_alive or alive
+        self._only_looks = only_looks
 
     def take(self, key: str, owner: Owner) -> Claim | Owner:
         """The claim on a key; or its owner, if another process holds it."""
         self._folder.mkdir(parents=True, exist_ok=True)
         number = 0
         while True:
-            while self._path(key, number + 1).exists():
+            while os.path.lexists(self._path(key, number + 1)):
                 number += 1
             holder = self._holder(key, number, owner)
             if holder is not None:
@@ -101,7 +127,7 @@ class Claims:
 
     def _last_number(self, key: str) -> int:
         number = 0
-        while self._path(key, number + 1).exists():
+        while os.path.lexists(self._path(key, number + 1)):
             number += 1
         return number
 
@@ -114,8 +140,11 @@ class Claims:
 
     def _silence_s(self, path: Path) -> float:
         """Seconds since a claim's last sign of life, by the clock of the file system."""
+        heard = path.lstat().st_mtime
+        if self._only_looks:
+            return time.time() - heard
         with tempfile.NamedTemporaryFile(dir=self._folder) as now:
-            return Path(now.name).stat().st_mtime - path.stat().st_mtime
+            return Path(now.name).stat().st_mtime - heard
 
     def _path(self, key: str, number: int) -> Path:
         return self._folder / f"{key}.{number}"
@@ -123,11 +152,12 @@ class Claims:
 
 def this_process(sweep: str, job: str | None = None, restarts: int = 0) -> Owner:
     """This process as an owner; `job` when the scheduler's job ends with it."""
-    process = psutil.Process()
+    process = own_process()
     return Owner(
-        host=socket.gethostname(),
+        host=process.host,
         pid=process.pid,
-        created=process.create_time(),
+        created=process.created,
+        identity=process.identity,
         sweep=sweep,
         since=datetime.now(UTC).isoformat(),
         job=job,
@@ -142,18 +172,8 @@ def alive(owner: Owner, silence_s: float) -> bool:
             return not Slurm().states([owner.job])[owner.job].is_over
         except SchedulerDownError:
             return silence_s < LEASE_S
-    if owner.job is None and owner.host == socket.gethostname():
-        return process_is_alive(owner.pid, owner.created)
-    return silence_s < LEASE_S
-
-
-def process_is_alive(pid: int, created: float) -> bool:
-    """Whether a process of this machine still runs; another process may have its number since."""
-    try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+    known = lives(owner.process) if owner.job is None else None
+    return silence_s < LEASE_S if known is None else known
 
 
 def _is_earlier_start(owner: Owner, asking: Owner | None) -> bool:
@@ -173,11 +193,13 @@ def _make(path: Path, owner: Owner) -> bool:
 
 
 def _read(path: Path) -> Owner | None:
-    """The owner in a claim's file; None when the file is not complete yet, a moment after it appeared."""
+    """The owner in a claim's file; None when it holds none, or is not complete a moment after it appeared."""
     for _ in range(5):
         try:
-            return build(Owner, json.loads(path.read_text(encoding="utf-8")))
-        except ValueError:
+            return build(Owner, orjson.loads(read_bytes(path)))
+        except OSError:  # a link, or a file that this user may not read
+            return None
+        except (ValueError, OverflowError):
             time.sleep(0.1)
     return None
 

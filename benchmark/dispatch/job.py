@@ -13,11 +13,12 @@ from pathlib import Path
 from benchmark.dispatch.batches import PointBatch, read_batch
 from benchmark.dispatch.claims import Owner, this_process
 from benchmark.dispatch.context import sweep_context
-from benchmark.dispatch.ledger import read_sweep
+from benchmark.dispatch.ledger import Sweep, read_sweep
 from benchmark.dispatch.worker import run_points
 from benchmark.slurm.signals import Stopped, told_to_stop
+from crossover.errors import UserError
 from crossover.records.record import FailureKind, Record
-from crossover.terminal import INTERRUPTED, make_console
+from crossover.terminal import INTERRUPTED, end_with, make_console
 
 
 def main(arguments: list[str]) -> int:
@@ -30,10 +31,14 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.task is None:
         parser.error("which task is neither given nor in SLURM_ARRAY_TASK_ID")
-    batch = read_batch(options.batch)
+    try:
+        batch = read_batch(options.batch)
+        sweep = sweep_of(options.batch)
+    except UserError as error:
+        end_with(str(error))
     with told_to_stop():
         try:
-            records = run_task(options.batch, batch, options.task)
+            records = run_task(sweep, batch, options.task)
         except Stopped as stop:
             if stop.kind is FailureKind.preempted and batch.slurm:
                 _start_again()
@@ -43,13 +48,21 @@ def main(arguments: list[str]) -> int:
     return int(any(record is not None and _failed(record) for record in records))
 
 
-def run_task(file: Path, batch: PointBatch, task: int) -> list[Record | None]:
-    """Run the points of a task of the batch in `file`. Returns the record of each; None where another process is at it.
+def sweep_of(file: Path) -> Sweep:
+    """The sweep whose batch is in `file`.
+
+    Raises:
+        UserError: when its ledger cannot be read.
+    """
+    return read_sweep(file.parents[2], file.parent.name)
+
+
+def run_task(sweep: Sweep, batch: PointBatch, task: int) -> list[Record | None]:
+    """Run the points of a task of a batch. Returns the record of each; None where another process is at it.
 
     Raises:
         KeyboardInterrupt: when the process was told to stop.
     """
-    sweep = read_sweep(file.parents[2], file.parent.name)
     owner = _owner(sweep.id) if batch.slurm else this_process(sweep.id)
     return run_points(sweep_context(sweep, make_console()), batch.tasks[task], owner)
 

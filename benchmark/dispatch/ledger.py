@@ -2,10 +2,15 @@
 
 The sweep's driver writes the file once, and nobody changes it. A job on its node, a second driver and `python -m
 benchmark.status` read there what the first driver knew. `batches.py` writes which job was given which points.
+
+Others may write to a folder that is shared. So no file is read through a link, and every id that names a file is
+checked before it does.
 """
 
 import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +19,14 @@ import orjson
 
 from benchmark.config.settings import Rerun
 from benchmark.util.files import replace_file
-from crossover.errors import UserError
+from benchmark.util.no_links import read_bytes, touch
+from crossover.errors import UserError, first_line
+from crossover.records.identifiers import check_key, check_moment
 from crossover.records.run import Run
 from crossover.records.structure import build
 
+NEVER_HANDED_OUT = "its points count as never handed out; remove it when none of its jobs is left"
+"""What becomes of the points of a file that cannot be read."""
 CLOSED = "closed"
 """The file that says that no point of a sweep is under way."""
 
@@ -50,6 +59,14 @@ class GridPoint:
     overrides: tuple[str, ...]
     config: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what is no key, since files are named by it.
+
+        Raises:
+            ValueError: naming it.
+        """
+        check_key(self.key)
+
 
 def grid_point(run: Run, overrides: Sequence[str], config: str | None = None) -> GridPoint:
     """The point of a run, which says its key and its name."""
@@ -71,6 +88,14 @@ class Sweep:
     conditions: ExpectedEnvironment
     entries: tuple[GridPoint, ...]
     search: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a start that is no time.
+
+        Raises:
+            ValueError: naming it.
+        """
+        check_moment("began", self.began)
 
     @property
     def folder(self) -> Path:
@@ -99,11 +124,11 @@ class Sweep:
     @property
     def is_closed(self) -> bool:
         """Whether every point that was handed out has ended."""
-        return (self.folder / CLOSED).exists()
+        return os.path.lexists(self.folder / CLOSED)
 
     def close(self) -> None:
         """Note that no point of this sweep is under way."""
-        (self.folder / CLOSED).touch()
+        touch(self.folder / CLOSED)
 
     def reopen(self) -> None:
         """Note that points of this sweep are under way again."""
@@ -118,9 +143,11 @@ def read_sweep(output_dir: Path, name: str) -> Sweep:
     """
     file = sweeps_folder(output_dir) / name / "sweep.json"
     try:
-        sweep = build(Sweep, orjson.loads(file.read_bytes()))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} is no sweep of this version ({error})") from error
+        sweep = build(Sweep, orjson.loads(read_bytes(file)))
+        if sweep.id != name:  # logs and records would go to another folder
+            raise ValueError(f"its id is {sweep.id!r}, not its folder's name")
+    except (OSError, ValueError, OverflowError, UserError) as error:
+        raise UserError(f"{file} is no sweep of this version ({first_line(error)[:200]})") from error
     return replace(sweep, output_dir=str(output_dir.absolute()))
 
 
@@ -130,30 +157,42 @@ class SweepReader:
     def __init__(self, output_dir: Path) -> None:
         self._output_dir = output_dir
         self._read: dict[str, Sweep | None] = {}
+        self._unreadable: dict[str, str] = {}
+
+    @property
+    def unreadable(self) -> list[str]:
+        """A line for each ledger that was left out."""
+        return list(self._unreadable.values())
 
     def all(self) -> list[Sweep]:
-        """All sweeps, oldest first; ledgers of another version are left out."""
+        """All sweeps, oldest first; those that cannot be read are left out."""
         sweeps = (self._sweep(folder) for folder in self._folders())
         return [sweep for sweep in sweeps if sweep is not None]
 
     def open(self, *, besides: str) -> list[Sweep]:
         """The sweeps that may have points under way, but for the one with the id `besides`."""
-        folders = [each for each in self._folders() if each.name != besides and not (each / CLOSED).exists()]
+        folders = [each for each in self._folders() if each.name != besides and not os.path.lexists(each / CLOSED)]
         sweeps = (self._sweep(folder) for folder in folders)
         return [sweep for sweep in sweeps if sweep is not None]
 
     def _folders(self) -> list[Path]:
-        files = sweeps_folder(self._output_dir).glob("*/sweep.json")
-        return [file.parent for file in sorted(files, key=lambda file: file.stat().st_mtime)]
+        written: dict[Path, float] = {}
+        for file in sweeps_folder(self._output_dir).glob("*/sweep.json"):
+            with suppress(OSError):  # it was removed since the folder was listed
+                written[file.parent] = file.lstat().st_mtime
+        return sorted(written, key=lambda folder: written[folder])
 
     def _sweep(self, folder: Path) -> Sweep | None:
         if folder.name not in self._read:
             try:
                 self._read[folder.name] = read_sweep(self._output_dir, folder.name)
             except UserError as error:
+                self._unreadable[folder.name] = f"{error}: {NEVER_HANDED_OUT}"
                 if isinstance(error.__cause__, OSError):  # a network file system may recover
                     return None
                 self._read[folder.name] = None
+            else:
+                self._unreadable.pop(folder.name, None)
         return self._read[folder.name]
 
 

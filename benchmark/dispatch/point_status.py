@@ -1,15 +1,15 @@
 """The status of each point of a sweep that was handed out: its job waits, runs or is over, and how the job ended."""
 
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from benchmark.dispatch.batches import PointBatch, read_batches
-from benchmark.dispatch.claims import Claims, Owner, process_is_alive
+from benchmark.dispatch.batches import PointBatch, find_batches
+from benchmark.dispatch.claims import Claims, Owner
 from benchmark.dispatch.ledger import GridPoint, Sweep
+from benchmark.dispatch.processes import lives
 from benchmark.slurm.client import UNKNOWN, JobState, SchedulerDownError, Slurm
 from benchmark.util.logs import tail
 from crossover.records.record import Failure, FailureKind
@@ -49,16 +49,20 @@ class PointStatus:
         return self.job_status is not JobStatus.over
 
 
-def point_statuses(sweep: Sweep, slurm: Slurm) -> list[PointStatus]:
-    """The status of all points that were handed out, by index; unknown in SLURM while the scheduler is down."""
-    batches = read_batches(sweep)
-    claims = Claims(Path(sweep.output_dir))
+def point_statuses(sweep: Sweep, slurm: Slurm, claims: Claims | None = None) -> list[PointStatus]:
+    """The status of all points that were handed out, by index; unknown in SLURM while the scheduler is down.
+
+    Points of a damaged batch count as never handed out, but for those that a process of this sweep has claimed.
+    """
+    found = find_batches(sweep)
+    batches = found.batches
+    claims = claims or Claims(Path(sweep.output_dir))
     jobs = [str(batch.of_task(task)) for batch in batches if batch.job for task in range(len(batch.tasks))]
     try:
         states: Mapping[str, JobState] | None = slurm.states(jobs)
     except SchedulerDownError:
         states = None
-    statuses = {}
+    statuses = _claimed(sweep, claims) if found.damaged else {}
     for batch in batches:
         for task, indices in enumerate(batch.tasks):
             for index in indices:
@@ -70,6 +74,19 @@ def last_owner(sweep: Sweep, point: GridPoint, claims: Claims) -> Owner | None:
     """The last owner of a point's claim, if it belongs to this sweep."""
     last = claims.last(point.key)
     return last if last is not None and last.sweep == sweep.id else None
+
+
+def _claimed(sweep: Sweep, claims: Claims) -> dict[int, PointStatus]:
+    """The status of those points that a process of this sweep has claimed, by what the claims alone say."""
+    statuses = {}
+    for index, point in enumerate(sweep.entries):
+        owner = last_owner(sweep, point, claims)
+        if owner is not None:
+            job_status, failure = _by_claim(point, owner, claims)
+            statuses[index] = PointStatus(
+                index=index, point=point, at=owner.since, who=owner.name, job_status=job_status, failure=failure
+            )
+    return statuses
 
 
 def _point_status(
@@ -104,13 +121,16 @@ def _here(sweep: Sweep, point: GridPoint, batch: PointBatch, claims: Claims) -> 
     """The status of a point of processes on a machine: a claimed point has begun, any other waits for its driver."""
     last = last_owner(sweep, point, claims)
     if last is not None:
-        if last.released:
-            return JobStatus.over, None
-        if claims.holder(point.key) is not None:
-            return JobStatus.running, None
-        return JobStatus.over, Failure(kind=FailureKind.killed, message=f"{last} ended before it wrote a record")
-    driver_lives = batch.host == socket.gethostname() and process_is_alive(batch.pid, batch.created)
-    return (JobStatus.queued if driver_lives else JobStatus.over), None
+        return _by_claim(point, last, claims)
+    return (JobStatus.queued if lives(batch.driver) else JobStatus.over), None
+
+
+def _by_claim(point: GridPoint, last: Owner, claims: Claims) -> tuple[JobStatus, Failure | None]:
+    if last.released:
+        return JobStatus.over, None
+    if claims.holder(point.key) is not None:
+        return JobStatus.running, None
+    return JobStatus.over, Failure(kind=FailureKind.killed, message=f"{last} ended before it wrote a record")
 
 
 def job_log(sweep: Sweep, job: str | None) -> Path:

@@ -1,7 +1,8 @@
 """Records for the points of a sweep whose job ended without writing one.
 
-Every program that looks at a sweep writes them: its driver while it waits, the next command, `python -m
-benchmark.status`. Two programs that do so at once write the same file, and one of them is refused.
+The driver writes them while it waits, and so do the next command and `python -m benchmark.status --reconcile`. Two
+programs that do so at once write the same file, and one of them is refused. Status without `--reconcile` writes
+nothing, and shows what they would write.
 """
 
 from collections.abc import Sequence
@@ -32,17 +33,22 @@ class Leftover:
 def reconcile(sweep: Sweep, slurm: Slurm, records: RecordIndex) -> list[PointStatus]:
     """Write the missing records of jobs that are over; close a sweep of which no point is under way."""
     statuses = point_statuses(sweep, slurm)
-    over = [each for each in statuses if not each.is_live]
-    if failed := [each for each in over if each.failure is not None]:
-        keys = {each.point.key for each in failed}
-        records.refresh(keys)
-        recorded = {record.key for record in records.of(keys) if _is_of(record, sweep)}
-        for each in failed:
-            if each.point.key not in recorded:
-                _record(sweep, each, records.journal)
-    if len(over) == len(statuses):
+    for record in left_out(sweep, statuses, records):
+        _write(record, records.journal)
+    if not any(each.is_live for each in statuses):
         sweep.close()
     return statuses
+
+
+def left_out(sweep: Sweep, statuses: Sequence[PointStatus], records: RecordIndex) -> list[Record]:
+    """The records that the jobs of these points should have written and did not; they are not written here either."""
+    failed = [each for each in statuses if not each.is_live and each.failure is not None]
+    keys = {each.point.key for each in failed}
+    if not keys:
+        return []
+    records.refresh(keys)
+    recorded = {record.key for record in records.of(keys) if _is_of(record, sweep)}
+    return [_record(sweep, each) for each in failed if each.point.key not in recorded]
 
 
 def reconcile_all(sweeps: SweepReader, slurm: Slurm, records: RecordIndex, *, besides: str = "") -> list[PointStatus]:
@@ -76,7 +82,7 @@ def reconcile_process(
             job_status=JobStatus.over,
             failure=Failure(kind=kind, message=words),
         )
-        _record(sweep, status, records.journal, log)
+        _write(_record(sweep, status, log), records.journal)
     return Leftover(recorded=recorded, untried=[index for index in missing if index not in recorded])
 
 
@@ -94,25 +100,27 @@ def _is_of(record: Record, sweep: Sweep) -> bool:
     return record.sweep == sweep.id
 
 
-def _record(sweep: Sweep, status: PointStatus, journal: Journal, log: Path | None = None) -> None:
-    """Write the record that a job did not write. Its start is the claim's, so that two writers name the same file."""
+def _write(record: Record, journal: Journal) -> None:
+    with suppress(FileExistsError):
+        journal.write(record)
+
+
+def _record(sweep: Sweep, status: PointStatus, log: Path | None = None) -> Record:
+    """The record that a job did not write. Its start is the claim's, so that two writers name the same file."""
     point, failure = status.point, status.failure
     assert failure is not None
     logs = [log or job_log(sweep, status.job), sweep.log(status.index)]
     ends = [end for log in logs if (end := tail(log)) is not None]
-    last = last_owner(sweep, point, Claims(journal.output_dir))
+    last = last_owner(sweep, point, Claims(Path(sweep.output_dir)))
     began = status.at if last is None else last.since
-    with suppress(FileExistsError):
-        journal.write(
-            Record(
-                key=point.key,
-                name=point.name,
-                sweep=sweep.id,
-                started_at=began,
-                finished_at=began,
-                run=point.run,
-                environment=None,
-                measurement=None,
-                failure=Failure(kind=failure.kind, message=failure.message, log_tail="\n".join(ends) or None),
-            )
-        )
+    return Record(
+        key=point.key,
+        name=point.name,
+        sweep=sweep.id,
+        started_at=began,
+        finished_at=began,
+        run=point.run,
+        environment=None,
+        measurement=None,
+        failure=Failure(kind=failure.kind, message=failure.message, log_tail="\n".join(ends) or None),
+    )

@@ -18,9 +18,13 @@ BROKEN = ".json.broken"
 
 @dataclass(frozen=True, kw_only=True)
 class Journal:
-    """Records below `output_dir`, each named by its run's key and its start."""
+    """Records below `output_dir`, each named by its run's key and its start.
+
+    A journal that `only_looks` writes nothing, not even to see at once what other machines wrote.
+    """
 
     output_dir: Path
+    only_looks: bool = False
 
     @property
     def folder(self) -> Path:
@@ -59,7 +63,8 @@ class Journal:
 
     def files(self, keys: Collection[str]) -> dict[str, Path]:
         """The files of these runs' records by name, from one look at the folder."""
-        self._look_afresh()
+        if not self.only_looks:
+            self._look_afresh()
         return {file.name: file for file in self.folder.glob("*.json") if file.name.partition("-")[0] in keys}
 
     def _look_afresh(self) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmark.store.journal import BROKEN, Journal
+from benchmark.util.no_links import read_bytes
 from crossover.records.load import Source, read
 from crossover.records.record import Record
 
@@ -50,7 +51,7 @@ class RecordIndex:
 
     def _read(self, name: str, file: Path) -> None:
         try:
-            content = file.read_bytes()
+            content = read_bytes(file.parent.resolve() / file.name)
         except FileNotFoundError:  # it was renamed or removed since the folder was listed
             return
         except OSError as error:  # a network file system may recover
@@ -59,10 +60,12 @@ class RecordIndex:
             return
         source: Source = (str(file), lambda: content)
         loaded = read([source], keep_texts=False)
-        if loaded.records:
-            self._records[name] = loaded.records[0]
-        else:
+        if not loaded.records:
             self._rejected[name] = loaded.rejected[0]
+        elif _key(name) == loaded.records[0].key == loaded.records[0].run.key:
+            self._records[name] = loaded.records[0]
+        else:  # it would count for a point that it does not measure
+            self._rejected[name] = f"{file}: its key is not the one of its run"
 
     def _forget(self, names: Collection[str]) -> None:
         for name in names:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from benchmark.dispatch.batches import find_batches
 from benchmark.dispatch.context import SweepContext
 from benchmark.dispatch.ledger import GridPoint, SweepReader
 from benchmark.dispatch.point_status import PointStatus
@@ -20,10 +21,12 @@ class OtherSweeps:
     def __init__(self, context: SweepContext) -> None:
         self._context = context
         self._sweeps = SweepReader(Path(context.sweep.output_dir))
+        self._told: set[str] = set()
 
     def under_way(self, points: Collection[GridPoint]) -> list[PointStatus]:
         """Those points that another sweep has under way."""
         live = reconcile_all(self._sweeps, Slurm(), self._context.records, besides=self._context.sweep.id)
+        self._tell_damaged()
         keys = keys_of(points)
         return [each for each in live if each.point.key in keys]
 
@@ -40,6 +43,15 @@ class OtherSweeps:
             while under_way:
                 time.sleep(LOOK_S)
                 under_way = self.under_way(points)
+
+    def _tell_damaged(self) -> None:
+        """Name the files of open sweeps that cannot be read, each once."""
+        open_sweeps = self._sweeps.open(besides=self._context.sweep.id)
+        damaged = [*self._sweeps.unreadable, *(line for sweep in open_sweeps for line in find_batches(sweep).damaged)]
+        for line in damaged:
+            if line not in self._told:
+                self._told.add(line)
+                self._context.say(line)
 
 
 def keys_of(points: Iterable[GridPoint]) -> set[str]:

@@ -1,19 +1,23 @@
 """Logs of jobs: write to them, and read their last lines, which say how the job ended."""
 
+import io
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from benchmark.util.no_links import open_to_append, open_to_read
 
 LINES = 30
 BYTES = 16_384
 
 
 def tail(file: Path) -> str | None:
-    """The last lines of a file; None when there are none."""
+    """The last lines of a file; None when there are none. A link is not followed: its end would go into a record."""
     try:
-        with file.open("rb") as log:
-            log.seek(max(0, file.stat().st_size - BYTES))
+        with open_to_read(file) as log:
+            log.seek(max(0, os.fstat(log.fileno()).st_size - BYTES))
             text = log.read().decode("utf-8", errors="replace")
     except OSError:
         return None
@@ -26,7 +30,7 @@ def logging_to(file: Path) -> Iterator[None]:
     """Send what the libraries log to a file instead of the screen."""
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
-    handler = logging.FileHandler(file, delay=True, encoding="utf-8")
+    handler = _FileHandler(file, delay=True, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
     root.handlers, root.level = [handler], logging.INFO
     try:
@@ -34,3 +38,14 @@ def logging_to(file: Path) -> Iterator[None]:
     finally:
         root.handlers, root.level = before, level
         handler.close()
+
+
+class _FileHandler(logging.FileHandler):
+    """A handler that writes to a plain file alone, never through a link. Without its file it writes nothing."""
+
+    def _open(self) -> io.TextIOWrapper:
+        try:
+            file = open_to_append(Path(self.baseFilename))
+        except OSError:  # no reason to end the measurement that logs something
+            return Path(os.devnull).open("a", encoding=self.encoding)
+        return io.TextIOWrapper(file, encoding=self.encoding, errors=self.errors)

@@ -48,7 +48,7 @@ def read(sources: Iterable[Source], *, keep_texts: bool = True) -> Loaded:
         for name, content in sources:
             try:
                 records.append(_parse(content(), keep_texts=keep_texts))
-            except (OSError, ValueError, TypeError) as error:
+            except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
                 rejected.append(f"{name}: {_one_line(error)}")
     return Loaded(records=tuple(sorted(records, key=lambda record: record.started_at)), rejected=tuple(rejected))
 

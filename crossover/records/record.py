@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from crossover.errors import UserError
 from crossover.records.forwards import Forwards
+from crossover.records.identifiers import check_key, check_moment
 from crossover.records.machine import Conditions, Environment, Label, Watched
 from crossover.records.profile import Limits, Profile
 from crossover.records.run import Run
@@ -192,11 +193,14 @@ class Record:
     replicate: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is neither or both.
+        """Refuse what is neither or both, and what no file can be named by.
 
         Raises:
             ValueError: saying so.
         """
+        check_key(self.key)
+        check_moment("started_at", self.started_at)
+        check_moment("finished_at", self.finished_at)
         if (self.measurement is None) == (self.failure is None):
             raise ValueError("Record: a record holds a measurement or a failure, never both and never neither")
 

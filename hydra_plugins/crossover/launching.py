@@ -60,9 +60,9 @@ def run_job(file: Path, first: int, composed: DictConfig) -> None:
     """Run the points of this job of a stock launcher, whose jobs are numbered from `first` on."""
     del composed  # the ledger says what the point is
     from benchmark.dispatch.batches import read_batch
-    from benchmark.dispatch.job import run_task
+    from benchmark.dispatch.job import run_task, sweep_of
 
-    run_task(file, read_batch(file), HydraConfig.get().job.num - first)
+    run_task(sweep_of(file), read_batch(file), HydraConfig.get().job.num - first)
 
 
 def _no_task(_: DictConfig) -> None:

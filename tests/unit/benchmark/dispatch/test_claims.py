@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.dispatch.claims import LEASE_S, Claim, Claims, Owner, alive, process_is_alive, this_process
+from benchmark.dispatch.claims import LEASE_S, Claim, Claims, Owner, alive, this_process
+from benchmark.dispatch.processes import process_is_alive
 from tests.paths import ROOT
 from tests.sweeps import an_owner
 

@@ -117,7 +117,7 @@ def test_a_forgotten_job_that_left_no_log_was_cancelled_before_it_began(tmp_path
 def local(tmp_path: Path) -> Sweep:
     sweep = a_sweep(tmp_path)
     batch = new_batch([[0], [1], [2]], STARTED, slurm=False)
-    add_batch(sweep, replace(batch, created=batch.created - 1000))  # its driver is dead
+    add_batch(sweep, replace(batch, created=batch.created - 1000, identity=None))  # its driver is dead
     return sweep
 
 
@@ -133,7 +133,7 @@ def test_of_a_dead_driver_the_point_that_had_begun_was_killed_and_the_others_are
 ) -> None:
     claim(local, 0).release()
     Journal(output_dir=tmp_path).write(a_record(RUNS[0]))
-    claim(local, 1, created=0.0)
+    claim(local, 1, created=0.0, identity=None)
     reconcile(local, FakeSlurm({}), records_of(local))
     assert kinds(tmp_path) == {1: None, 2: FailureKind.killed}
     assert local.is_closed
@@ -166,7 +166,7 @@ def test_other_sweeps_are_settled_and_their_living_points_known_by_key(tmp_path:
 def test_an_array_whose_id_was_never_noted_is_known_by_the_claims_of_its_jobs(tmp_path: Path) -> None:
     sweep = a_sweep(tmp_path)
     batch: PointBatch = new_batch([[0], [1]], STARTED, slurm=True)
-    add_batch(sweep, replace(batch, created=0.0))
+    add_batch(sweep, replace(batch, created=0.0, identity=None))
     Claims(tmp_path).take(sweep.entries[0].key, an_owner(host="elsewhere"))
     assert [each.job_status for each in point_statuses(sweep, FakeSlurm({}))] == [JobStatus.running, JobStatus.over]
 
@@ -202,7 +202,7 @@ def test_a_process_that_died_before_it_came_to_its_points_leaves_a_record_of_eac
 def test_a_process_that_died_at_a_point_leaves_one_of_it_and_those_after_it_untried(tmp_path: Path) -> None:
     sweep, batch = in_a_process(tmp_path)
     Journal(output_dir=tmp_path).write(a_record(RUNS[0]))
-    claim(sweep, 1, created=0.0)
+    claim(sweep, 1, created=0.0, identity=None)
     assert reconcile_process(sweep, batch, 0, SIGKILL, tmp_path / "none", records_of(sweep)) == Leftover(
         recorded=[1], untried=[2]
     )

@@ -12,7 +12,8 @@ import pytest
 
 from benchmark.dispatch import claims
 from benchmark.dispatch.batches import add_batch, new_batch, note_job_id
-from benchmark.dispatch.claims import LEASE_S, process_is_alive
+from benchmark.dispatch.claims import LEASE_S
+from benchmark.dispatch.processes import process_is_alive
 from benchmark.dispatch.reconcile import reconcile
 from benchmark.slurm.client import JobState, SchedulerDownError, Slurm
 from benchmark.store.journal import Journal

@@ -100,7 +100,7 @@ def test_a_file_that_the_file_system_does_not_give_is_tried_again(
         raise OSError("Stale file handle")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "read_bytes", stale)
+        patched.setattr("benchmark.store.record_index.read_bytes", stale)
         index.refresh({KEY})
     assert index.of({KEY}) == []
     index.refresh({KEY})

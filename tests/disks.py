@@ -42,3 +42,20 @@ def fill(folder: Path) -> Path:
 def forbid_growth(pid: int) -> None:
     """Let this process write to small files alone from now on; it needs no mount, and no root."""
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (SMALL, SMALL))
+
+
+@contextmanager
+def read_only(folder: Path, place: Path) -> Iterator[Path]:
+    """The folder as it is seen at `place` by one who may not write to it.
+
+    Raises:
+        PermissionError: where this user may not mount.
+    """
+    place.mkdir()
+    mounts = (["mount", "--bind", str(folder), str(place)], ["mount", "-o", "remount,bind,ro", str(place)])
+    if os.geteuid() or any(subprocess.run(each, capture_output=True, check=False).returncode for each in mounts):
+        raise PermissionError(f"{place}: this user may not mount a folder")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.dispatch.batches import PointBatch
+from benchmark.dispatch.batches import PointBatch, find_batches
 from benchmark.dispatch.claims import Claims
 from benchmark.dispatch.ledger import Sweep, SweepReader
 from benchmark.dispatch.point_status import JobStatus, PointStatus, job_log, last_owner, point_statuses
@@ -31,11 +31,14 @@ class Leftover:
 
 
 def reconcile(sweep: Sweep, slurm: Slurm, records: RecordIndex) -> list[PointStatus]:
-    """Write the missing records of jobs that are over; close a sweep of which no point is under way."""
+    """Write the missing records of jobs that are over; close a sweep of which no point is under way.
+
+    One with a damaged batch stays open, since its jobs may still begin.
+    """
     statuses = point_statuses(sweep, slurm)
     for record in left_out(sweep, statuses, records):
         _write(record, records.journal)
-    if not any(each.is_live for each in statuses):
+    if not any(each.is_live for each in statuses) and not find_batches(sweep).damaged:
         sweep.close()
     return statuses
 

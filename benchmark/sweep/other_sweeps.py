@@ -25,8 +25,8 @@ class OtherSweeps:
 
     def under_way(self, points: Collection[GridPoint]) -> list[PointStatus]:
         """Those points that another sweep has under way."""
-        live = reconcile_all(self._sweeps, Slurm(), self._context.records, besides=self._context.sweep.id)
         self._tell_damaged()
+        live = reconcile_all(self._sweeps, Slurm(), self._context.records, besides=self._context.sweep.id)
         keys = keys_of(points)
         return [each for each in live if each.point.key in keys]
 

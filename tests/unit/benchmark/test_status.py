@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -6,14 +7,16 @@ import pytest
 
 from benchmark import status as status_of
 from benchmark.dispatch.batches import add_batch, new_batch
-from benchmark.dispatch.claims import this_process
+from benchmark.dispatch.claims import Claims, this_process
 from benchmark.dispatch.ledger import Sweep
 from benchmark.dispatch.point_status import JobStatus, PointStatus
 from benchmark.status import Progress, expected_end, main
 from benchmark.store.journal import Journal
+from crossover.records.load import find, load
 from crossover.records.record import FailureKind
+from tests.disks import read_only
 from tests.factories import STARTED, a_failed_record, a_record
-from tests.sweeps import RUNS, a_sweep, records_of
+from tests.sweeps import RUNS, a_sweep, an_owner, records_of
 
 
 def status(sweep: Sweep, index: int, job_status: JobStatus) -> PointStatus:
@@ -91,3 +94,60 @@ def test_a_folder_without_sweeps_gets_one_line(tmp_path: Path, capsys: pytest.Ca
         main([str(tmp_path)])
     assert stopped.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def with_a_lost_point(folder: Path) -> Sweep:
+    """A sweep under way: one point is measured, one was killed with its driver and left no record, one waits."""
+    sweep = a_sweep(folder)
+    part = replace(new_batch([[0], [1], [2]], STARTED, slurm=False), created=0.0, identity=None)
+    add_batch(sweep, part)
+    Journal(output_dir=folder).write(a_record(RUNS[0]))
+    elsewhere = an_owner(host="elsewhere", since="2026-03-01T12:05:00+00:00")
+    for key, owner in ((RUNS[1].key, an_owner(identity=None, host=part.host)), (RUNS[2].key, elsewhere)):
+        Claims(folder).take(key, owner)
+    return sweep
+
+
+def state(folder: Path) -> dict[str, tuple[int, int, bytes | None]]:
+    """Every file with its content; of folders too when they were changed last, since a file may have come and gone."""
+    return {
+        str(each): (each.stat().st_mtime_ns, each.stat().st_ino, each.read_bytes() if each.is_file() else None)
+        for each in sorted([folder, *folder.rglob("*")])
+    }
+
+
+def test_a_look_writes_nothing_and_says_what_a_record_would_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_a_lost_point(tmp_path)
+    before = state(tmp_path)
+    main([str(tmp_path)])
+    looked = capsys.readouterr().out
+    assert state(tmp_path) == before
+    assert f"{RUNS[1].name}: killed: process 1 on" in looked
+    main([str(tmp_path), "--reconcile"])
+    assert capsys.readouterr().out == looked
+    assert {record.run.batch for record in load(find(tmp_path)).records} == {1, 2}
+    main([str(tmp_path)])
+    assert capsys.readouterr().out == looked
+
+
+def test_the_sweep_of_somebody_else_is_shown_in_a_folder_that_may_not_be_written_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_a_lost_point(tmp_path / "outputs")
+    main([str(tmp_path / "outputs")])
+    looked = capsys.readouterr().out
+    try:
+        with read_only(tmp_path / "outputs", tmp_path / "seen") as seen:
+            with pytest.raises(OSError, match="Read-only"):
+                (seen / "file").touch()
+            main([str(seen)])
+    except PermissionError as error:
+        pytest.skip(str(error))
+    assert capsys.readouterr().out == looked
+
+
+def test_times_that_lie_ages_apart_give_no_end() -> None:
+    ages = [a_record(finished_at="9999-12-31T00:00:00+00:00")]
+    assert expected_end(ages, left=10**6, at_once=1) is None

@@ -54,15 +54,15 @@ def point_statuses(sweep: Sweep, slurm: Slurm, claims: Claims | None = None) -> 
 
     Points of a damaged batch count as never handed out, but for those that a process of this sweep has claimed.
     """
-    found = find_batches(sweep)
-    batches = found.batches
+    handed_out = find_batches(sweep)
+    batches = handed_out.batches
     claims = claims or Claims(Path(sweep.output_dir))
     jobs = [str(batch.of_task(task)) for batch in batches if batch.job for task in range(len(batch.tasks))]
     try:
         states: Mapping[str, JobState] | None = slurm.states(jobs)
     except SchedulerDownError:
         states = None
-    statuses = _claimed(sweep, claims) if found.damaged else {}
+    statuses = _claimed(sweep, claims) if handed_out.damaged else {}
     for batch in batches:
         for task, indices in enumerate(batch.tasks):
             for index in indices:

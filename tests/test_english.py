@@ -31,7 +31,7 @@ BANNED = {
 }
 """Words that a reader must guess the meaning of, and what to write for them."""
 VAGUE = {"found", "place", "places"}
-NAMED = ("crossover", "analysis/report", "analysis/cli", "benchmark", "hydra_plugins", "training")
+NAMED = ("crossover", "analysis", "benchmark", "hydra_plugins", "training")
 GLOSSARY = ROOT / "docs" / "glossary.md"
 
 

@@ -90,7 +90,7 @@ def speedup(steps: Sequence[int], times: Times, choice: Choice) -> Interval | No
 def speedup_at_crossing(steps: Sequence[int], times: Times, crossing: Crossing) -> Interval | None:
     """The baseline's latency over diffusion's where both are equally good; None where the curves do not cross.
 
-    Its interval reaches over those of every place within the interval of the crossing. An end of the crossing beyond
+    Its interval covers those of every step count within the interval of the crossing. An end of the crossing beyond
     the ladder is taken at the ladder's end.
     """
     known = [each for each in times[1:] if each is not None]
@@ -98,8 +98,8 @@ def speedup_at_crossing(steps: Sequence[int], times: Times, crossing: Crossing) 
         return None
     ratio = ratio_interval(times[0], latency_at(steps, known, crossing.steps))
     ends = (max(crossing.low, steps[0]), min(crossing.high, steps[-1]))
-    places = [*ends, *(k for k in steps if ends[0] < k < ends[1])]
-    ratios = [ratio_interval(times[0], latency_at(steps, known, place)) for place in places]
+    counts = [*ends, *(k for k in steps if ends[0] < k < ends[1])]
+    ratios = [ratio_interval(times[0], latency_at(steps, known, k)) for k in counts]
     spans = [each for each in ratios if each is not None]
     if ratio is None or len(spans) < len(ratios):
         return None

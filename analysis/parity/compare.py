@@ -52,8 +52,8 @@ class Change:
 
     Attributes:
         kind: latency, memory or quality; `what`: the metric's label, for quality.
-        found: b over a for latency and memory; how much better b is, in `unit`, for quality. Its interval is of this
-            figure alone.
+        interval: b over a for latency and memory; how much better b is, in `unit`, for quality. It is the
+            interval of this figure alone.
         p_value: of no change beyond the margin.
         verdict: of the whole table.
     """
@@ -61,7 +61,7 @@ class Change:
     kind: str
     what: str
     unit: str
-    found: Interval
+    interval: Interval
     p_value: float
     verdict: Verdict = Verdict.ambiguous
 
@@ -127,9 +127,9 @@ def compare(
     shared = [(replicates, there[point]) for point, replicates in here.items() if point in there]
     usual = [VERDICT_MARGIN[a[0].run.device] if margin is None else margin for a, _ in shared]
     margins = [widened(each, len(shared)) for each in usual]
-    found = [_compare(a, b, each) for (a, b), each in zip(shared, margins, strict=True)]
+    comparisons = [_compare(a, b, each) for (a, b), each in zip(shared, margins, strict=True)]
     single = {each for (a, b), each in zip(shared, margins, strict=True) if min(len(a), len(b)) == 1}
-    return Compared(points=_judged(found), margins=tuple(sorted(single)))
+    return Compared(points=_judged(comparisons), margins=tuple(sorted(single)))
 
 
 def unmatched(
@@ -179,13 +179,13 @@ def _changed(kind: str, sides: Sequence[Latency | None], margin: float) -> list[
     if a is None or b is None:
         return []
     single = min(a.processes, b.processes) == 1
-    found = ratio_of(b, a, least_factor=1.0)
-    if found is None and kind == "memory":  # one peak of one process: as far as it is known it has no noise
-        found = Ratio(log_ratio=b.log_median - a.log_median, below=0.0, above=0.0, degrees=1.0)
-    if found is None:
+    ratio = ratio_of(b, a, least_factor=1.0)
+    if ratio is None and kind == "memory":  # one peak of one process: as far as it is known it has no noise
+        ratio = Ratio(log_ratio=b.log_median - a.log_median, below=0.0, above=0.0, degrees=1.0)
+    if ratio is None:
         return []
-    p_value = found.p_value(margin if single else 0.0)
-    return [Change(kind=kind, what="", unit="", found=found.interval, p_value=p_value)]
+    p_value = ratio.p_value(margin if single else 0.0)
+    return [Change(kind=kind, what="", unit="", interval=ratio.interval, p_value=p_value)]
 
 
 def _peak(measured: Sequence[Measurement]) -> Latency | None:
@@ -201,13 +201,13 @@ def _quality(a: Measurement, b: Measurement, metric: Metric) -> list[Change]:
         evidence = weigh([a, b], metric, margin=0.0, resamples=RESAMPLES, seed=0)
     except UnscoredError:
         return []
-    (found,) = evidence.advantage.intervals(LEVEL, float)
+    (interval,) = evidence.advantage.intervals(LEVEL, float)
     error = float(evidence.advantage.error_K[0])
     if error:
-        p_value = 2 * float(stdtr(evidence.clusters - 1, -abs(found.estimate) / error))
+        p_value = 2 * float(stdtr(evidence.clusters - 1, -abs(interval.estimate) / error))
     else:
-        p_value = 0.0 if found.estimate else 1.0
-    return [Change(kind="quality", what=metric.label, unit=metric.advantage_unit, found=found, p_value=p_value)]
+        p_value = 0.0 if interval.estimate else 1.0
+    return [Change(kind="quality", what=metric.label, unit=metric.advantage_unit, interval=interval, p_value=p_value)]
 
 
 def _judged(points: Sequence[Comparison]) -> tuple[Comparison, ...]:
@@ -221,7 +221,7 @@ def _judged(points: Sequence[Comparison]) -> tuple[Comparison, ...]:
 
 def _with_verdict(change: Change, *, rejected: bool) -> Change:
     below, above = SIDES[change.kind]
-    is_below = change.found.estimate < (0.0 if change.kind == "quality" else 1.0)
+    is_below = change.interval.estimate < (0.0 if change.kind == "quality" else 1.0)
     return replace(change, verdict=(below if is_below else above) if rejected else Verdict.ambiguous)
 
 

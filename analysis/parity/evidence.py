@@ -61,11 +61,10 @@ def weigh(arms: Sequence[Measurement], metric: Metric, *, margin: float, resampl
     _require(len(prompts), len(member_CP), metric)
     values_AP, weights_AP = np.moveaxis(np.array([[by[prompt] for prompt in prompts] for by in scored]), 2, 0)
     with np.errstate(all="ignore"):
-        found = _weigh(values_AP, weights_AP, member_CP, metric, margin, resamples, seed)
-    known = (*found[0].estimate_K, *found[0].error_K, *found[1].estimate_K, *found[1].error_K)
+        means, advantage, trimmed, shares = _weigh(values_AP, weights_AP, member_CP, metric, margin, resamples, seed)
+    known = (*means.estimate_K, *means.error_K, *advantage.estimate_K, *advantage.error_K)
     if not np.isfinite(known).all():
         raise UnscoredError(f"{metric.label} has scores that are too large to be averaged: score the records again")
-    means, advantage, trimmed, shares = found
     return Evidence(
         prompts=prompts,
         clusters=len(member_CP),
@@ -122,9 +121,9 @@ def _members(scores: Iterable[Score], prompts: Sequence[str]) -> Floats:
     """1 where a prompt belongs to a cluster, else 0; a prompt without one is a cluster of its own."""
     named = {score.prompt_id: score.cluster for score in scores}
     names = [(named[prompt] or "", "" if named[prompt] else prompt) for prompt in prompts]
-    place = {name: index for index, name in enumerate(dict.fromkeys(names))}
-    member_CP = np.zeros((len(place), len(prompts)))
-    member_CP[[place[name] for name in names], range(len(prompts))] = 1.0
+    row_of = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    member_CP = np.zeros((len(row_of), len(prompts)))
+    member_CP[[row_of[name] for name in names], range(len(prompts))] = 1.0
     return member_CP
 
 

@@ -43,12 +43,12 @@ def broken_flags(steps: Sequence[int], evidence: Evidence, metric: Metric) -> li
     sign = -1.0 if metric.higher_is_better else 1.0
     lines = []
     for k, rate_P in zip((None, *steps), evidence.rate_AP, strict=True):
-        found = [name for name, far in zip(evidence.prompts, far_above(sign * rate_P), strict=True) if far]
-        if found:
-            shown = ", ".join(found[:MOST_NAMED]) + (", ..." if len(found) > MOST_NAMED else "")
+        broken = [name for name, far in zip(evidence.prompts, far_above(sign * rate_P), strict=True) if far]
+        if broken:
+            shown = ", ".join(broken[:MOST_NAMED]) + (", ..." if len(broken) > MOST_NAMED else "")
             worst = sign * float(np.max(sign * rate_P))
             lines.append(
-                f"{len(found)} of {len(rate_P)} texts of {_arm(k)} break down ({shown}; {worst:.3g}"
+                f"{len(broken)} of {len(rate_P)} texts of {_arm(k)} break down ({shown}; {worst:.3g}"
                 f" {metric.advantage_unit}, median {np.median(rate_P):.3g}){_without(steps, k, evidence, metric)}"
             )
     return lines
@@ -81,27 +81,27 @@ def timing_flags(arms: Mapping[str, Sequence[Record]], *, wanted: bool) -> list[
 def unbounded_flags(names: Sequence[str], quality: Sequence[Interval], metric: Metric) -> list[str]:
     """Which arms' quality the prompts do not bound."""
     vast = [name for name, each in zip(names, quality, strict=True) if not math.isfinite(each.estimate)]
-    found = [name for name, each in zip(names, quality, strict=True) if not each.is_bounded and name not in vast]
+    unbounded = [name for name, each in zip(names, quality, strict=True) if not each.is_bounded and name not in vast]
     lines = [f"{metric.label} of {', '.join(vast)} is more than a number can hold"] if vast else []
-    if not found:
+    if not unbounded:
         return lines
     return [
         *lines,
-        f"{metric.label} of {', '.join(found)} has no bound: too few prompts, or too few that differ",
+        f"{metric.label} of {', '.join(unbounded)} has no bound: too few prompts, or too few that differ",
     ]
 
 
 def disturbances(arms: Mapping[str, Sequence[Record]]) -> tuple[Disturbance, ...]:
     """The arms that were timed on a machine that was disturbed, or that could not be watched."""
-    found = []
+    disturbed = []
     for name, records in arms.items():
         watched = [each.measurement.watched for each in records if each.measurement and each.measurement.watched]
         unclean = [each for each in watched if each.verdict is not Verdict.clean]
         if unclean:
             verdict = Verdict.disturbed if Verdict.disturbed in {each.verdict for each in unclean} else Verdict.unknown
             share = f"{len(unclean)} of {len(records)} processes; " if len(records) > 1 else ""
-            found.append(Disturbance(arm=name, verdict=verdict, why=f"{share}{unclean[0].why or ''}"))
-    return tuple(found)
+            disturbed.append(Disturbance(arm=name, verdict=verdict, why=f"{share}{unclean[0].why or ''}"))
+    return tuple(disturbed)
 
 
 def entropy_flags(
@@ -127,10 +127,10 @@ def _without(steps: Sequence[int], k: int | None, evidence: Evidence, metric: Me
     """What the middle of the texts says of this K."""
     if k is None:
         return ""
-    found = evidence.trimmed[steps.index(k)]
+    trimmed = evidence.trimmed[steps.index(k)]
     return (
-        f"; a mean without the best and the worst fifth of the texts is {found.estimate:+.3g} {metric.advantage_unit}"
-        f" [{found.low:+.3g}, {found.high:+.3g}] past parity"
+        f"; a mean without the best and the worst fifth of the texts is {trimmed.estimate:+.3g} {metric.advantage_unit}"
+        f" [{trimmed.low:+.3g}, {trimmed.high:+.3g}] past parity"
     )
 
 

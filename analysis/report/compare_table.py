@@ -51,10 +51,12 @@ def _row(each: Comparison) -> dict[str, str]:
         "run": each.name,
         "A, s": "" if each.a_latency_s is None else interval(each.a_latency_s),
         "B, s": "" if each.b_latency_s is None else interval(each.b_latency_s),
-        "B / A": "" if time is None else ratio_interval(time.found),
+        "B / A": "" if time is None else ratio_interval(time.interval),
         "memory B / A": "" if memory is None else _ratio(memory),
         **{
-            f"B better by, {change.unit}": interval(change.found) for change in each.changes if change.kind == "quality"
+            f"B better by, {change.unit}": interval(change.interval)
+            for change in each.changes
+            if change.kind == "quality"
         },
         "processes": "" if each.processes == (1, 1) else f"{each.processes[0]}, {each.processes[1]}",
         "machine": machine(each.disturbed),
@@ -64,7 +66,11 @@ def _row(each: Comparison) -> dict[str, str]:
 
 def _ratio(change: Change) -> str:
     """A ratio; without brackets where no noise was seen."""
-    return ratio_interval(change.found) if change.found.low < change.found.high else f"{change.found.estimate:.3f}"
+    return (
+        ratio_interval(change.interval)
+        if change.interval.low < change.interval.high
+        else f"{change.interval.estimate:.3f}"
+    )
 
 
 def _is_timing(verdict: Verdict) -> bool:

@@ -61,9 +61,9 @@ def find_crossing(steps: Sequence[int], advantage_K: Floats, not_worse_K: Flags,
 def latency_at(steps: Sequence[int], times: Sequence[Latency], where: float) -> Latency:
     """The latency at `where` steps: its logarithm runs straight between neighbouring K, as that of K itself."""
     logs = [math.log2(k) for k in steps]
-    place = float(np.interp(math.log2(where), logs, range(len(logs))))
-    index = min(int(place), max(0, len(steps) - 2))
-    return between(times[index], times[min(index + 1, len(times) - 1)], place - index)
+    position = float(np.interp(math.log2(where), logs, range(len(logs))))
+    index = min(int(position), max(0, len(steps) - 2))
+    return between(times[index], times[min(index + 1, len(times) - 1)], position - index)
 
 
 def _first(steps: Sequence[int], holds_K: Flags) -> int | None:

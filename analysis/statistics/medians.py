@@ -108,5 +108,5 @@ def _covered(samples: int, rank: int) -> float:
 
 def _quantile(values: Floats) -> float:
     """At the level, without interpolating."""
-    place = math.ceil(LEVEL * len(values)) - 1
-    return float(np.partition(values, place)[place].item())
+    rank = math.ceil(LEVEL * len(values)) - 1
+    return float(np.partition(values, rank)[rank].item())

@@ -26,7 +26,7 @@ def metrics(record: Record) -> dict[str, float]:
     if record.measurement is None:
         return {}
     measured, run = record.measurement, record.run
-    found = {
+    figures = {
         **_latency(measured, run.model.family),
         **_throughput(measured, run.batch * run.output_tokens),
         **_memory(measured.memory),
@@ -38,7 +38,7 @@ def metrics(record: Record) -> dict[str, float]:
         "work/waiting_share": _median(each.forwards.waiting_share for each in measured.samples if each.forwards),
         "work/samples": len(measured.samples),
     }
-    return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
+    return {name: float(value) for name, value in figures.items() if value is not None and math.isfinite(value)}
 
 
 def series(record: Record) -> dict[str, list[float]]:
@@ -66,8 +66,8 @@ def perplexity(scores: Iterable[Score]) -> float | None:
         if score.nll_nats is not None and score.judge_tokens is not None
     ]
     tokens = sum(count for _, count in judged)
-    found = exponential(sum(nll for nll, _ in judged) / tokens) if tokens > 0 else math.inf
-    return found if math.isfinite(found) else None
+    value = exponential(sum(nll for nll, _ in judged) / tokens) if tokens > 0 else math.inf
+    return value if math.isfinite(value) else None
 
 
 def _latency(measured: Measurement, family: Family) -> dict[str, float | None]:
@@ -148,7 +148,7 @@ def _likelihood(documents: Sequence[DocumentLikelihood]) -> dict[str, float | No
 
 def _protocol(measured: Measurement) -> dict[str, float | None]:
     """How sure the median is, how undisturbed, how far from the chip's limit."""
-    found: dict[str, float | None] = {
+    figures: dict[str, float | None] = {
         "latency/interval_share": measured.interval_share,
         "machine/labelled_samples": None
         if measured.watched is None
@@ -156,10 +156,10 @@ def _protocol(measured: Measurement) -> dict[str, float | None]:
     }
     if measured.limits is not None:
         for name in ("floor_s", "floor_share", "matrix_share", "copy_share"):
-            found[f"limit/{name}"] = getattr(measured.limits, name)
+            figures[f"limit/{name}"] = getattr(measured.limits, name)
     if measured.profile is not None and measured.profile.energy is not None:
-        found["energy/joules_per_token"] = measured.profile.energy.joules_per_token
-    return found
+        figures["energy/joules_per_token"] = measured.profile.energy.joules_per_token
+    return figures
 
 
 def _prediction(prediction: Prediction | None) -> dict[str, float | None]:

@@ -182,15 +182,15 @@ def ratio_of(above: Latency, below: Latency, *, least_factor: float = 0.0) -> Ra
 
 def ratio_interval(above: Latency, below: Latency, *, least_factor: float = 0.0) -> Interval | None:
     """The same with its interval alone."""
-    found = ratio_of(above, below, least_factor=least_factor)
-    return None if found is None else found.interval
+    ratio = ratio_of(above, below, least_factor=least_factor)
+    return None if ratio is None else ratio.interval
 
 
 def _of_process(measurement: Measurement) -> Latency:
-    found = summarise([sample.latency_s for sample in measurement.samples])
+    process = summarise([sample.latency_s for sample in measurement.samples])
     if measurement.stopped_by is not StoppedBy.precision:
-        return found
-    return replace(found, below=STOPPED_STRETCH * found.below, above=STOPPED_STRETCH * found.above)
+        return process
+    return replace(process, below=STOPPED_STRETCH * process.below, above=STOPPED_STRETCH * process.above)
 
 
 def _welch(above: Latency, below: Latency) -> Ratio:

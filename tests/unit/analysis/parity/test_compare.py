@@ -58,8 +58,8 @@ def test_the_verdict_is_of_the_second_sweep_and_beyond_the_margin_of_single_proc
     found = only(compare([timed()], [timed([factor * s for s in STEADY])]))
     ratio = found.change("latency")
     assert ratio is not None
-    assert ratio.found.estimate == pytest.approx(factor)
-    assert ratio.found.low < factor < ratio.found.high
+    assert ratio.interval.estimate == pytest.approx(factor)
+    assert ratio.interval.low < factor < ratio.interval.high
     assert ratio.verdict is verdict
     assert found.name == "small K=4 B=2 N=16"
     assert found.processes == (1, 1)
@@ -112,7 +112,7 @@ def test_memory_and_quality_are_compared_as_well() -> None:
     assert verdict_on("quality", found) is Verdict.worse
     quality = found.change("quality")
     assert quality is not None
-    assert quality.found.estimate == pytest.approx(-0.25, abs=0.05)
+    assert quality.interval.estimate == pytest.approx(-0.25, abs=0.05)
     assert only(compare([record(nats, 100)], [record(nats, 104)])).verdicts == ()
 
 

@@ -23,7 +23,7 @@ from benchmark.cli.messages import complaint
 from benchmark.dispatch.batches import find_batches
 from benchmark.dispatch.claims import Claims
 from benchmark.dispatch.ledger import Sweep, SweepReader, sweeps_folder
-from benchmark.dispatch.point_status import JobStatus, PointStatus, point_statuses
+from benchmark.dispatch.point_status import JobStatus, PointStatus, point_statuses, waiting
 from benchmark.dispatch.reconcile import left_out, reconcile
 from benchmark.dispatch.resume import resume_policy
 from benchmark.slurm.client import Slurm
@@ -50,6 +50,7 @@ class Progress:
         results: failures that are a result of the point, such as out of memory.
         failed: to be run again by the same command.
         untried: neither run nor handed out.
+        waiting: why jobs wait, and what to do about it.
         ends_at: when the points that are under way will have ended, at the pace of those that have.
     """
 
@@ -62,6 +63,7 @@ class Progress:
     unknown: int
     untried: int
     ends_at: datetime | None
+    waiting: tuple[str, ...] = ()
 
     @property
     def is_left(self) -> bool:
@@ -171,6 +173,7 @@ def progress(sweep: Sweep, statuses: Sequence[PointStatus], records: Sequence[Re
         queued=by_status[JobStatus.queued],
         unknown=by_status[JobStatus.unknown],
         untried=len(sweep.entries) - len(done) - len(failed) - len(live),
+        waiting=tuple(waiting(each for each in statuses if each.point.key in live)),
         ends_at=expected_end(measured, len(live), by_status[JobStatus.running]),
     )
 
@@ -200,6 +203,7 @@ def _table(
     for each in shown:
         table.add_row(*_row(each))
     lines = [line for each in shown for line in failures(each.failed)]
+    lines += [line for each in shown for line in each.waiting]
     notes = [Text(printable(line)[: 2 * width]) for line in lines] + [Text(printable(line)) for line in damaged]
     if any(each.failed or each.is_left for each in shown):
         notes.append(Text("The same command runs again what failed or was not tried."))

@@ -1,7 +1,7 @@
 """The status of each point of a sweep that was handed out: its job waits, runs or is over, and how the job ended."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -33,6 +33,7 @@ class PointStatus:
 
     Attributes:
         failure: why a job that is over ended, unless it ended well. If the point has a record, the record counts.
+        reason: why a job waits that has waited long, or will not start by itself; `{jobs}` stands for its name.
     """
 
     index: int
@@ -42,6 +43,7 @@ class PointStatus:
     job_status: JobStatus
     failure: Failure | None = None
     job: str | None = None
+    reason: str | None = None
 
     @property
     def is_live(self) -> bool:
@@ -70,6 +72,15 @@ def point_statuses(sweep: Sweep, slurm: Slurm, claims: Claims | None = None) -> 
     return [statuses[index] for index in sorted(statuses)]
 
 
+def waiting(statuses: Iterable[PointStatus]) -> list[str]:
+    """Why jobs wait, a line for each reason, with what to do about it."""
+    jobs: dict[str, dict[str, None]] = {}
+    for each in statuses:
+        if each.reason is not None and each.job is not None:
+            jobs.setdefault(each.reason, {})[each.job] = None
+    return [f"{len(names)} queued: {reason.replace('{jobs}', ','.join(names))}" for reason, names in jobs.items()]
+
+
 def last_owner(sweep: Sweep, point: GridPoint, claims: Claims) -> Owner | None:
     """The last owner of a point's claim, if it belongs to this sweep."""
     last = claims.last(point.key)
@@ -92,14 +103,25 @@ def _claimed(sweep: Sweep, claims: Claims) -> dict[int, PointStatus]:
 def _point_status(
     sweep: Sweep, index: int, batch: PointBatch, job: str | None, states: Mapping[str, JobState] | None, claims: Claims
 ) -> PointStatus:
-    point = sweep.entries[index]
+    point, reason = sweep.entries[index], None
     if batch.slurm and job is not None:
-        job_status, failure = _in_slurm(None if states is None else states[job], job_log(sweep, job))
+        state = None if states is None else states[job]
+        job_status, failure = _in_slurm(state, job_log(sweep, job))
+        reason = None if state is None else state.waits_for()
         who = f"SLURM job {job}"
     else:
         job_status, failure = _here(sweep, point, batch, claims)
         who = f"process {batch.pid} on {batch.host}"
-    return PointStatus(index=index, point=point, at=batch.at, who=who, job_status=job_status, failure=failure, job=job)
+    return PointStatus(
+        index=index,
+        point=point,
+        at=batch.at,
+        who=who,
+        job_status=job_status,
+        failure=failure,
+        job=job,
+        reason=reason,
+    )
 
 
 def _in_slurm(state: JobState | None, log: Path) -> tuple[JobStatus, Failure | None]:

@@ -1,5 +1,6 @@
 """Watch jobs of a sweep until all are over: counts on a terminal, a line for each point that ends."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -9,11 +10,12 @@ from rich.live import Live
 from rich.text import Text
 
 from benchmark.dispatch.context import SweepContext
-from benchmark.dispatch.point_status import JobStatus, PointStatus, point_statuses
+from benchmark.dispatch.point_status import JobStatus, PointStatus, point_statuses, waiting
 from benchmark.dispatch.reconcile import reconcile
 from benchmark.dispatch.resume import resume_policy
 from benchmark.execution.display import finished
 from benchmark.slurm.client import Slurm
+from crossover.errors import UserError
 from crossover.records.record import Record
 
 CLOCK_DIFFERENCE = timedelta(hours=1)
@@ -22,10 +24,14 @@ FIRST_LOOK_S = 1.0
 LONGEST_S = 10.0
 SLOWER = 1.3
 """The time between two looks grows by this factor, up to the longest: a scheduler has other users."""
+LONGEST_VARIABLE = "CROSSOVER_LOOK_S"
+"""The environment variable that sets another longest time between two looks, in seconds."""
 SETTLE_S = 3.0
 """Time for the last records to arrive over a network file system, once for all jobs."""
 QUIET_S = 60.0
 """The least time between two lines of counts where there is no terminal."""
+SubmitMore = Callable[[Collection[PointStatus]], int]
+"""Submits jobs that SLURM did not take before; returns how many are still to be submitted."""
 
 
 class JobWaiter:
@@ -38,20 +44,27 @@ class JobWaiter:
         self._after_look = after_look
         self._policy = resume_policy(context.sweep)
         self._seen: dict[str, Record] = {}
+        self._reasons: list[str] = []
+        self._longest_s = longest_s()
         self._printed = time.monotonic()
 
-    def wait(self, indices: Collection[int]) -> None:
-        """Return when no job of these points is left, and each has its record."""
+    def wait(self, indices: Collection[int], submit_more: SubmitMore = lambda _: 0) -> None:
+        """Return when no job of these points is left, and each that was submitted has its record.
+
+        `submit_more` is called at every look with the points' statuses.
+        """
         delay = FIRST_LOOK_S
+        left = submit_more([])
         with Live(console=self._context.console, auto_refresh=False, transient=True) as live:
             while True:
                 statuses = [each for each in point_statuses(self._sweep, self._slurm) if each.index in indices]
                 self._show_finished(indices)
-                self._show_counts(statuses, live)
-                if all(self._is_over(each) for each in statuses):
+                self._show_counts(statuses, left, live)
+                if not left and all(self._is_over(each) for each in statuses):
                     break
-                time.sleep(delay)
-                delay = min(delay * SLOWER, LONGEST_S)
+                left = submit_more(statuses)
+                time.sleep(min(delay, self._longest_s))
+                delay *= SLOWER
                 self._after_look()
         self.finish(indices)
 
@@ -82,20 +95,36 @@ class JobWaiter:
         is_recent = datetime.fromisoformat(record.started_at) >= earliest
         return is_recent and (record.sweep == self._sweep.id or self._policy.is_done(record))
 
-    def _show_counts(self, statuses: Collection[PointStatus], live: Live) -> None:
-        line = counts(statuses, self._seen)
+    def _show_counts(self, statuses: Collection[PointStatus], left: int, live: Live) -> None:
+        reasons = waiting(statuses)
+        line = "; ".join([counts(statuses, self._seen, left), *reasons])
         if self._context.console.is_terminal:
             live.update(Text(line), refresh=True)
-        elif time.monotonic() - self._printed > QUIET_S:
-            self._printed = time.monotonic()
+        elif reasons != self._reasons or time.monotonic() - self._printed > QUIET_S:
+            self._printed, self._reasons = time.monotonic(), reasons
             self._context.say(line)
 
 
-def counts(statuses: Collection[PointStatus], records: Mapping[str, Record]) -> str:
-    """How many points are done, failed, running, queued."""
+def counts(statuses: Collection[PointStatus], records: Mapping[str, Record], left: int = 0) -> str:
+    """How many points are done, failed, running, queued; how many jobs are not submitted."""
     number = Counter(str(each.job_status) for each in statuses if each.is_live and each.point.key not in records)
     done = sum(record.failure is None for record in records.values())
-    number |= Counter({"done": done, "failed": len(records) - done})
-    return ", ".join(
-        f"{number[word]} {word}" for word in ("done", "failed", "running", "queued", "unknown") if number[word]
-    )
+    number |= Counter({"done": done, "failed": len(records) - done, "not submitted": left})
+    words = ("done", "failed", "running", "queued", "unknown", "not submitted")
+    return ", ".join(f"{number[word]} {word}" for word in words if number[word])
+
+
+def longest_s() -> float:
+    """The longest time between two looks.
+
+    Raises:
+        UserError: when the environment variable is no positive number.
+    """
+    given = os.environ.get(LONGEST_VARIABLE, "").strip() or str(LONGEST_S)
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise UserError(f"{LONGEST_VARIABLE}={given}: give a number of seconds above 0, such as {LONGEST_S:g}")
+    return seconds

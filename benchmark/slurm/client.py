@@ -9,11 +9,16 @@ import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 
+from benchmark.slurm.pending import explain
 from benchmark.util.ranges import expand
 from crossover.records.record import FailureKind
 
 ASK_S = 30.0
+FORGOTTEN = "Invalid job id"
+"""What SLURM's commands say of a job that the controller does not know, or knows no more."""
 ALIVE = frozenset(
     [
         "PENDING",
@@ -46,12 +51,19 @@ SHELL_SIGNAL = 128
 
 @dataclass(frozen=True, kw_only=True)
 class JobState:
-    """A job as the scheduler sees it; `UNKNOWN` when it has forgotten the job, which is over then."""
+    """A job as the scheduler sees it; `UNKNOWN` when it has forgotten the job, which is over then.
+
+    Attributes:
+        reason: why it waits, in SLURM's word.
+        queued_at: when it was queued for the last time.
+    """
 
     name: str = UNKNOWN
     exit_status: int | None = None
     signal: int | None = None
     nodes: str = ""
+    reason: str = ""
+    queued_at: datetime | None = None
 
     @property
     def is_over(self) -> bool:
@@ -62,6 +74,13 @@ class JobState:
     def is_waiting(self) -> bool:
         """Whether it has not begun."""
         return self.name in WAITING
+
+    def waits_for(self, now: datetime | None = None) -> str | None:
+        """Why it waits, and what to do about it, once that is worth telling; `{jobs}` stands for the jobs' names."""
+        if not self.is_waiting:
+            return None
+        waited = None if self.queued_at is None else (now or datetime.now().astimezone()) - self.queued_at
+        return explain(self.reason, waited)
 
     @property
     def went_through(self) -> bool:
@@ -103,7 +122,15 @@ REASONS: Mapping[str, tuple[FailureKind, str]] = {
 
 
 class SchedulerDownError(Exception):
-    """The scheduler does not answer. The state of its jobs is unknown then."""
+    """The scheduler does not answer. The state of its jobs is unknown then.
+
+    Attributes:
+        said: all that its command printed, of which the message is one line.
+    """
+
+    def __init__(self, message: str, said: str = "") -> None:
+        super().__init__(message)
+        self.said = said
 
 
 class Slurm:
@@ -132,6 +159,15 @@ class Slurm:
             return str(error)
         return None
 
+    def is_of(self, job: str, folder: Path) -> bool:
+        """Whether the controller knows a job whose script or output lies in `folder`.
+
+        Raises:
+            SchedulerDownError: when the controller cannot be asked.
+        """
+        ours = (f" StdOut={folder}/", f" Command={folder}/")
+        return any(fact in line for line in _job_lines(job) for fact in ours)
+
     def largest_array(self) -> int:
         """The number of tasks that one array may have."""
         match = re.search(r"MaxArraySize\s*=\s*(\d+)", _ask("scontrol", "show", "config"))
@@ -149,19 +185,38 @@ def parse_job(line: str) -> dict[str, str]:
 
 
 def _from_controller(job: str) -> dict[str, JobState]:
+    states: dict[str, JobState] = {}
+    for line in _job_lines(job):
+        facts = parse_job(line)
+        state = _state(
+            facts["JobState"],
+            facts.get("ExitCode", ""),
+            facts.get("NodeList", ""),
+            facts.get("Reason", ""),
+            facts.get("SubmitTime", ""),
+        )
+        states |= dict.fromkeys(_names(facts), state)
+    return states
+
+
+def _job_lines(job: str) -> list[str]:
+    """The controller's lines about a job, one for each task of an array; none when it does not know the job.
+
+    A site's wrapper or a plugin may print lines of its own before or after.
+
+    Raises:
+        SchedulerDownError: when the controller cannot be asked, or its answer is neither.
+    """
     try:
         answer = _ask("scontrol", "-o", "show", "job", job)
     except SchedulerDownError as error:
-        if "Invalid job id" in str(error):
-            return {}
+        if FORGOTTEN in error.said:
+            return []
         raise
-    states: dict[str, JobState] = {}
-    for line in answer.splitlines():
-        facts = parse_job(line)
-        if "JobState" in facts:
-            state = _state(facts["JobState"], facts.get("ExitCode", ""), facts.get("NodeList", ""))
-            states |= dict.fromkeys(_names(facts), state)
-    return states
+    lines = [line for line in answer.splitlines() if "JobState" in parse_job(line)]
+    if not lines and FORGOTTEN not in answer:
+        raise SchedulerDownError(f"scontrol said nothing about job {job}", answer)
+    return lines
 
 
 def _names(facts: Mapping[str, str]) -> list[str]:
@@ -185,14 +240,24 @@ def _from_accounting(jobs: Collection[str]) -> dict[str, JobState]:
     return states
 
 
-def _state(name: str, exit_code: str, nodes: str) -> JobState:
+def _state(name: str, exit_code: str, nodes: str, reason: str = "", queued_at: str = "") -> JobState:
     match = re.match(r"(\d+):(\d+)", exit_code)
     return JobState(
         name=name.split(maxsplit=1)[0].rstrip("+") if name else UNKNOWN,
         exit_status=int(match[1]) if match else None,
         signal=int(match[2]) or None if match else None,
         nodes="" if nodes in {"(null)", "None assigned"} else nodes,
+        reason=reason,
+        queued_at=_moment(queued_at),
     )
+
+
+def _moment(text: str) -> datetime | None:
+    """A time that SLURM printed, which is this machine's local time; None for `Unknown`."""
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        return None
 
 
 def _ask(*command: str) -> str:
@@ -206,6 +271,12 @@ def _ask(*command: str) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         raise SchedulerDownError(f"{command[0]}: {error}") from error
     if done.returncode:
-        words = (done.stderr or done.stdout).strip().splitlines()
-        raise SchedulerDownError(words[0] if words else f"{command[0]} ended with {done.returncode}")
+        said = f"{done.stderr}\n{done.stdout}"
+        raise SchedulerDownError(_complaint(said) or f"{command[0]} ended with {done.returncode}", said)
     return done.stdout
+
+
+def _complaint(said: str) -> str | None:
+    """The line that tells what is wrong: the first that speaks of an error, since warnings may stand before it."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return next((line for line in lines if "error" in line.lower()), lines[0] if lines else None)

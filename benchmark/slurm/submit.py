@@ -3,6 +3,7 @@
 Stock submitit pickles a function for each job after it has the array's id; here everything is on disk before.
 """
 
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 from submitit.core.utils import FailedJobError
 from submitit.slurm.slurm import SlurmExecutor
 
-from benchmark.slurm.client import SETUP_FAILED
+from benchmark.slurm.client import SETUP_FAILED, SchedulerDownError, Slurm
 from crossover.errors import UserError
 
 CHECK = (
@@ -23,6 +24,22 @@ CHECK = (
 )
 CPUS = 'export SRUN_CPUS_PER_TASK="${SLURM_CPUS_PER_TASK:-1}"'
 """Since SLURM 22.05 a step has one CPU unless an option says otherwise."""
+
+
+SUBMIT_LIMIT = re.compile(
+    r"\w*Submit\w*Limit|accounting/QOS policy|Invalid job array specification|temporarily unable to accept job",
+    re.IGNORECASE,
+)
+"""What sbatch says when it would take fewer jobs, or the same jobs once others have ended."""
+OTHER_LIMIT = re.compile(r"\b(?:QOS|Assoc)(?!\w*Submit)\w+Limit\b")
+"""A limit on what each job asks for, which fewer jobs would exceed too."""
+ANSWER = re.compile(r"^Submitted batch job (\d+)\s*$", re.MULTILINE)
+PARSABLE = re.compile(r"^(\d+)\s*$", re.MULTILINE)
+"""The answer of sbatch where a site's wrapper gives it `--parsable`."""
+
+
+class TooManyJobsError(Exception):
+    """SLURM takes no array of this size now; it may take a smaller one. The message is SLURM's own."""
 
 
 class ArrayExecutor(SlurmExecutor):
@@ -39,7 +56,8 @@ class ArrayExecutor(SlurmExecutor):
         """Submit an array that runs a batch of a ledger. Returns the array's id.
 
         Raises:
-            UserError: with SLURM's own message, when it refuses.
+            TooManyJobsError: when it refuses the number of jobs.
+            UserError: with SLURM's own message, when it refuses for another reason, or gives no id.
         """
         self.parameters["map_count"] = tasks
         command = f"{shlex.quote(sys.executable)} -u -m benchmark.dispatch.job {shlex.quote(str(file))}"
@@ -47,9 +65,35 @@ class ArrayExecutor(SlurmExecutor):
             with redirect_stderr(StringIO()):  # submitit prints what it also raises
                 return str(self._submit_command(command).job_id)
         except FailedJobError as error:
+            words = _words(error)
+            if is_submit_limit(words):
+                raise TooManyJobsError(words) from error
+            raise UserError(f"SLURM refused the jobs: {words}; hydra.launcher says what they ask for") from error
+
+    def _get_job_id_from_submission_command(self, string: bytes | str) -> str:  # type: ignore[override]  # called by self
+        """The id in sbatch's answer. A site's wrapper may print lines of its own that speak of other jobs."""
+        said = string if isinstance(string, str) else string.decode()
+        jobs = job_ids(said)
+        try:
+            ours = [job for job in jobs if Slurm().is_of(job, self.folder)]
+        except SchedulerDownError:
+            ours = jobs if len(jobs) == 1 else []
+        if not ours:
             raise UserError(
-                f"SLURM refused the jobs: {_words(error)}; hydra.launcher says what they ask for"
-            ) from error
+                f"sbatch answered {' '.join(said.split())!r}, which names no job of this sweep: look for the jobs with"
+                " squeue, cancel them, and submit with SLURM's own sbatch"
+            )
+        return ours[0]
+
+
+def job_ids(said: str) -> list[str]:
+    """The ids that sbatch's answer may name: of its own line, or else of lines that are nothing but a number."""
+    return list(dict.fromkeys(ANSWER.findall(said) or PARSABLE.findall(said)))
+
+
+def is_submit_limit(words: str) -> bool:
+    """Whether SLURM refused the number of jobs, rather than what each asks for."""
+    return SUBMIT_LIMIT.search(words) is not None and OTHER_LIMIT.search(words) is None
 
 
 def checked(setup: Sequence[str]) -> list[str]:

@@ -91,7 +91,9 @@ class SlurmLauncher(LedgerLauncher):
         array = SlurmArray(context, after_look=log_meanwhile(settings))
         parameters = {name: value for name, value in self._parameters.items() if name not in NOT_SUBMITTED}
         array.submit(indices, parameters, pack=settings.pack)
-        if not settings.detach:
+        if settings.detach:
+            array.leave()
+        else:
             array.wait(indices)
 
 

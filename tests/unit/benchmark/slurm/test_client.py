@@ -83,6 +83,62 @@ def test_a_controller_that_does_not_answer_says_nothing_about_jobs(answers: Path
         Slurm().states(["8_0"])
 
 
+GONE = 'echo "slurm_load_jobs error: Invalid job id specified"'
+WARNED = (
+    f'echo "slurm_load_jobs: warning: a plugin is old" >&2; {GONE} >&2; exit 1',
+    f'echo "site: warning"; {GONE}; exit 1',
+    f'echo "site: warning" >&2; {GONE}; exit 1',
+    f'echo "site: warning"; {GONE}',
+)
+
+
+@pytest.mark.parametrize("script", WARNED)
+def test_a_warning_before_a_forgotten_job_is_no_silence_of_the_controller(answers: Path, script: str) -> None:
+    say(answers, "scontrol", script)
+    say(answers, "sacct", show("sacct: warning: slow | very slow\n8_0|COMPLETED|0:0|n1\n"))
+    assert names(Slurm().states(["8_0", "8_1"])) == {"8_0": "COMPLETED", "8_1": UNKNOWN}
+
+
+def test_lines_of_a_wrapper_around_the_facts_are_passed_over(answers: Path) -> None:
+    say(answers, "scontrol", show(f"site: JobId=7 is not yours\n{TASKS}bye\n"))
+    assert names(Slurm().states(["8_0", "8_2"])) == {"8_0": "COMPLETED", "8_2": "RUNNING"}
+
+
+def test_an_answer_that_speaks_of_no_job_says_nothing_about_jobs(answers: Path) -> None:
+    say(answers, "scontrol", "echo 'site: try again later'")
+    with pytest.raises(SchedulerDownError, match="said nothing about job 8"):
+        Slurm().states(["8_0"])
+
+
+def test_the_line_that_speaks_of_an_error_is_told_rather_than_a_warning_before_it(answers: Path) -> None:
+    say(answers, "scontrol", f'echo "site: warning" >&2; {DOWN}')
+    with pytest.raises(SchedulerDownError, match="Unable to contact"):
+        Slurm().states(["8_0"])
+
+
+def test_a_job_is_of_a_sweep_when_its_output_or_its_script_lies_there(answers: Path) -> None:
+    ours, other = Path("/shared/my sweep/logs"), Path("/shared/my sweep/logs2")
+    say(answers, "scontrol", show(f"JobId=8 JobState=PENDING Command=/x StdErr=/x StdOut={ours}/8_log.out Power=\n"))
+    assert Slurm().is_of("8", ours)
+    assert not Slurm().is_of("8", other)
+    say(answers, "scontrol", FORGOTTEN)
+    assert not Slurm().is_of("8", ours)
+    say(answers, "scontrol", DOWN)
+    with pytest.raises(SchedulerDownError):
+        Slurm().is_of("8", ours)
+
+
+def test_a_job_that_waits_has_its_reason_and_the_time_since_it_was_queued(answers: Path) -> None:
+    line = "JobId=8 JobState={} Reason=job_requeued_in_held_state SubmitTime=2026-01-01T00:00:00 ExitCode=0:0\n"
+    say(answers, "scontrol", show(line.format("PENDING")))
+    state = Slurm().states(["8"])["8"]
+    assert state.waits_for() == "job requeued in held state: scontrol release {jobs}"
+    assert state.queued_at is not None
+    assert state.queued_at.isoformat().startswith("2026-01-01T00:00:00")
+    say(answers, "scontrol", show(line.format("RUNNING")))
+    assert Slurm().states(["8"])["8"].waits_for() is None, "what runs waits for nothing"
+
+
 def test_a_refused_cancellation_is_told(answers: Path) -> None:
     say(answers, "scancel", DOWN)
     assert "Unable to contact" in (Slurm().cancel(["8"]) or "")

@@ -67,7 +67,8 @@ class ArrayExecutor(SlurmExecutor):
         except FailedJobError as error:
             words = _words(error)
             if is_submit_limit(words):
-                raise TooManyJobsError(words) from error
+                limit = re.search(r"\w*Submit\w*Limit", words)
+                raise TooManyJobsError(limit[0] if limit else words) from error
             raise UserError(f"SLURM refused the jobs: {words}; hydra.launcher says what they ask for") from error
 
     def _get_job_id_from_submission_command(self, string: bytes | str) -> str:  # type: ignore[override]  # called by self

@@ -36,7 +36,7 @@ def masked(address: str) -> str:
         return f"{scheme}://{HIDDEN}"
     _, at, host = parts.netloc.rpartition("@")
     query = re.sub(r"(^|[&;])([^=&;]*)(=?)[^&;]*", _hide_value, parts.query)
-    fragment = HIDDEN if parts.fragment else ""
+    fragment = HIDDEN if "=" in parts.fragment else parts.fragment
     return urlunsplit((scheme, f"{HIDDEN}@{host}" if at else host, parts.path, query, fragment))
 
 

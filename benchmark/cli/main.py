@@ -14,6 +14,7 @@ from benchmark.cli.help import usage
 from benchmark.cli.messages import complaint
 from benchmark.config.folder import CONF
 from benchmark.config.schema import register
+from benchmark.util.child_python import safe_variables
 from crossover.errors import UserError
 from crossover.terminal import end_with, ending_in_one_line, make_console, say
 
@@ -56,6 +57,7 @@ def main() -> None:
     if {"-h", "--help"} & set(sys.argv[1:]):
         say(make_console(), usage())
         return
+    os.environ |= safe_variables()  # for the processes that libraries start, such as compilers
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing them
     with ending_in_one_line(complaint):
         sys.argv[1:] = arranged(sys.argv[1:])

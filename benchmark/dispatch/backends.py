@@ -1,9 +1,9 @@
 """Hand points of a sweep to this process, or to processes of this machine. `slurm_array.py` hands them to SLURM."""
 
+import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from benchmark.dispatch.context import SweepContext
 from benchmark.dispatch.reconcile import reconcile_process
 from benchmark.dispatch.worker import run_points
 from benchmark.slurm.client import JobState
+from benchmark.util.child_python import python_command, safe_variables
 from benchmark.util.logs import tail
 from benchmark.util.no_links import open_to_append
 
@@ -48,7 +49,7 @@ def _run_task(context: SweepContext, file: Path, task: int) -> list[int]:
     """Run the points of a task in a process. Returns the points that it died before."""
     sweep = context.sweep
     log = sweep.logs / f"{file.stem}.{task}.log"
-    ended = _in_a_process([sys.executable, "-u", "-m", "benchmark.dispatch.job", str(file), str(task)], log)
+    ended = _in_a_process(python_command("benchmark.dispatch.job", str(file), str(task)), log)
     if not ended:
         return []
     state = _state(ended)
@@ -68,7 +69,11 @@ def _state(ended: int) -> JobState:
 
 def _in_a_process(command: Sequence[str], log: Path) -> int:
     """Run a command to its end, with its standard error in a log. Ctrl-C reaches it once, however it was sent."""
-    with open_to_append(log) as errors, subprocess.Popen(command, stderr=errors, start_new_session=True) as process:
+    environment = os.environ | safe_variables()
+    with (
+        open_to_append(log) as errors,
+        subprocess.Popen(command, stderr=errors, env=environment, start_new_session=True) as process,
+    ):
         try:
             return process.wait()
         except KeyboardInterrupt:

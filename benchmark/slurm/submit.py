@@ -5,7 +5,6 @@ Stock submitit pickles a function for each job after it has the array's id; here
 
 import re
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
 from io import StringIO
@@ -16,6 +15,7 @@ from submitit.core.utils import FailedJobError
 from submitit.slurm.slurm import SlurmExecutor
 
 from benchmark.slurm.client import SETUP_FAILED, SchedulerDownError, Slurm
+from benchmark.util.child_python import shell_command
 from crossover.errors import UserError
 
 CHECK = (
@@ -60,7 +60,7 @@ class ArrayExecutor(SlurmExecutor):
             UserError: with SLURM's own message, when it refuses for another reason, or gives no id.
         """
         self.parameters["map_count"] = tasks
-        command = f"{shlex.quote(sys.executable)} -u -m benchmark.dispatch.job {shlex.quote(str(file))}"
+        command = shell_command("benchmark.dispatch.job", str(file))
         try:
             with redirect_stderr(StringIO()):  # submitit prints what it also raises
                 return str(self._submit_command(command).job_id)

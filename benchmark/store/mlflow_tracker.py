@@ -5,6 +5,7 @@ A store that is slow, full or gone delays a run by seconds and never fails it: t
 """
 
 import logging
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -20,7 +21,7 @@ from analysis.statistics.metrics import metrics, series
 from benchmark.store.mlflow_database import follow_artifacts, ready_database
 from benchmark.store.mlflow_fields import VIEW, VIEW_TAG, as_markdown, labels, parameters, view
 from benchmark.util.deadline import Deadline, alone_with, within
-from crossover.addresses import masked, masked_text
+from crossover.addresses import PASSWORD, USER, masked, masked_text
 from crossover.errors import UserError, first_line
 from crossover.mlflow_settings import SQLITE, database_file, set_mlflow_defaults
 from crossover.records.record import Record
@@ -47,6 +48,9 @@ REST_S = 60.0
 """How long later runs leave a store alone that delayed a run until the limit."""
 
 SLOW_S = 1.0
+
+REFUSED = re.compile(r"error code 40[13]\b")
+"""How MLflow's client says that a server answered, and does not let us in."""
 
 _rests_until: dict[str, float] = {}
 
@@ -100,6 +104,11 @@ class Tracker:
             raise UserError(f"tracking.uri={masked(self.uri)}: {self._unusable(reason(error))}") from error
 
     def _unusable(self, why: str) -> str:
+        if not self.is_local and REFUSED.search(why):
+            return (
+                f"the MLflow server refuses ({why}): set {USER} and {PASSWORD} for a server with users, and start a"
+                " server that has a name with --allowed-hosts; docs/mlflow.md shows both"
+            )
         if not self.is_local:
             return f"the MLflow store does not answer ({why}): start it, or give tracking=none and benchmark.sync later"
         return (

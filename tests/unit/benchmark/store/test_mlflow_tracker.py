@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -279,6 +280,25 @@ def test_a_database_on_a_full_disk_is_reported_at_once(tmp_path: Path, full_disk
 def test_a_dead_server_stops_a_sweep_before_it_starts(dead_uri: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"tracking.uri={dead_uri}: the MLflow store does not answer .*: start it"):
         Tracker(dead_uri, "tests", tmp_path).prepare()
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(401, "You are not authenticated"), (403, "Invalid Host header - possible DNS rebinding attack detected")],
+)
+def test_a_server_that_lets_nobody_in_is_not_called_dead(status: int, words: str, tmp_path: Path) -> None:
+    class Guard(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(status, explain=words)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base's name)
+            """Stay silent."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Guard) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(UserError, match=r"the MLflow server refuses .*MLFLOW_TRACKING_PASSWORD.*--allowed-hosts"):
+            Tracker(f"http://127.0.0.1:{server.server_port}", "tests", tmp_path).prepare()
+        server.shutdown()
 
 
 def test_a_store_that_breaks_between_two_runs_is_reported(store: Store, tmp_path: Path) -> None:

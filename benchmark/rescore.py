@@ -20,6 +20,7 @@ from benchmark.cli.messages import complaint
 from benchmark.config.convert import config_of, of_folder, to_encoder, to_judge, to_settings
 from benchmark.hardware.environment import gpu_count
 from benchmark.quality.backfill import complete
+from benchmark.quality.human import human_scores, human_texts, judge_human
 from benchmark.quality.score import Scorers, load_scorers, rescore
 from benchmark.store.journal import Journal, record_name
 from benchmark.store.mlflow_tracker import Tracker
@@ -126,11 +127,14 @@ def rescored(source: Record, run: Run, scorers: Scorers, report: Report) -> Reco
     assert source.measurement is not None
     measured = source.measurement
     scores = rescore(complete(measured, run.output_tokens), measured.generated, scorers, report)
+    human = measured.human
+    if scorers.judge is not None:
+        human = judge_human(human_scores(measured), human_texts(measured.generated), scorers.judge, run.judge)
     return replace(
         source,
         key=run.key,
         run=run,
-        measurement=replace(measured, scores=scores),
+        measurement=replace(measured, scores=scores, human=human),
         rescored_from=record_name(source.key, source.started_at),
     )
 

@@ -42,6 +42,13 @@ def _documents(record: Record) -> object:
     return None if record.measurement is None else record.measurement.prompts_digest
 
 
+def _judged_text(record: Record) -> object:
+    """What of an output counts as text. Older records judge what comes after an end of sequence, too."""
+    if record.measurement is None:
+        return None
+    return "up to its end" if record.measurement.judged_until_end else "whole"
+
+
 def _judge(run: Run) -> object:
     if run.judge is None:
         return None
@@ -81,6 +88,7 @@ CONTROLS: Mapping[str, Callable[[Record], object]] = {
     "documents": _documents,
     "seed": _of_run(lambda run: run.seed),
     "temperature": _of_run(lambda run: run.temperature),
+    "judged_text": _judged_text,
     "judge": _of_run(_judge),
     "encoder": _of_run(_encoder),
     "python": _of_environment(lambda environment: environment.python),
@@ -98,6 +106,8 @@ CONTROLS: Mapping[str, Callable[[Record], object]] = {
 }
 """What must be equal, by the name that `--allow` takes. A new control is a row here."""
 
+OF_MEASUREMENTS = frozenset({"documents", "judged_text"})
+"""Controls that a run which failed does not have."""
 
 NO_QUALITY = "random weights have no quality to compare"
 
@@ -160,7 +170,7 @@ def newest(records: Iterable[Record], allow: Collection[str] = frozenset()) -> l
     """
     alike: dict[Controls, list[Record]] = defaultdict(list)
     for record in sorted(records, key=lambda record: record.started_at):
-        alike[controls_of(record, {*allow, "documents"})].append(record)  # which a failed run never got to see
+        alike[controls_of(record, {*allow, *OF_MEASUREMENTS})].append(record)
     return [replicates for bucket in alike.values() for replicates in _replicates(bucket)]
 
 

@@ -144,5 +144,5 @@ def _samples(record: Record) -> int:
 
 def _entropy(arm: Measurement, prompts: Sequence[str]) -> float:
     wanted = set(prompts)
-    known = [score.entropy_nats for score in arm.scores if score.prompt_id in wanted]
+    known = [score.entropy_nats for score in arm.scores if score.prompt_id in wanted and score.entropy_nats is not None]
     return sum(value / len(known) for value in known)

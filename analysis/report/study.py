@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.parity.comparability import Controls, Pairing, controls_of, group
+from analysis.parity.comparability import OF_MEASUREMENTS, Controls, Pairing, controls_of, group
 from analysis.parity.evidence import UnscoredError
 from analysis.parity.quality import METRICS, Metric
 from analysis.parity.steps_to_parity import RESAMPLES, check_margin, find_parity
@@ -17,8 +17,8 @@ from analysis.statistics.bootstrap import resample, studentise
 from crossover.confidence import LEVEL
 from crossover.records.record import Record
 
-SHAPE = frozenset({"output_tokens", "prompt_tokens", "documents"})
-"""Controls that follow from length and batch, and so differ along an axis of every figure."""
+SHAPE = frozenset({"output_tokens", "prompt_tokens", *OF_MEASUREMENTS})
+"""Controls that follow from length, batch and texts, and so differ within a figure."""
 MOST_NATS = 1e6
 """No text has an entropy of so much: it would overflow."""
 MANY = 200
@@ -131,7 +131,9 @@ def _entropy(pairing: Pairing) -> Entropy | None:
     """Mean entropy over the prompts that all arms share, for the figures; None with fewer than two or of none."""
     runs = (pairing.baseline, *pairing.by_steps.values())
     arms = [
-        {score.prompt_id: score.entropy_nats for score in run.measurement.scores} for run in runs if run.measurement
+        {score.prompt_id: score.entropy_nats for score in run.measurement.scores if score.entropy_nats is not None}
+        for run in runs
+        if run.measurement
     ]
     shared = sorted(set.intersection(*map(set, arms)))
     values_AP = np.array([[arm[prompt] for prompt in shared] for arm in arms])

@@ -31,6 +31,7 @@ def metrics(record: Record) -> dict[str, float]:
         **_throughput(measured, run.batch * run.output_tokens),
         **_memory(measured.memory),
         **_quality(measured.scores),
+        **_human(measured.human),
         **_likelihood(measured.likelihood),
         **_protocol(measured),
         **_prediction(record.prediction),
@@ -68,6 +69,13 @@ def perplexity(scores: Iterable[Score]) -> float | None:
     tokens = sum(count for _, count in judged)
     value = exponential(sum(nll for nll, _ in judged) / tokens) if tokens > 0 else math.inf
     return value if math.isfinite(value) else None
+
+
+def bits_per_byte(scores: Iterable[Score]) -> float | None:
+    """Bits that the judge needs for all judged texts together, over their UTF-8 bytes; None without any."""
+    judged = [(score.nll_nats, score.text_bytes) for score in scores if score.nll_nats is not None and score.text_bytes]
+    text_bytes = sum(count for _, count in judged)
+    return sum(nll for nll, _ in judged) / math.log(2) / text_bytes if text_bytes else None
 
 
 def _latency(measured: Measurement, family: Family) -> dict[str, float | None]:
@@ -115,6 +123,7 @@ def _memory(memory: Memory) -> dict[str, float | None]:
 
 def _quality(scores: tuple[Score, ...]) -> dict[str, float | None]:
     return {
+        "quality/bits_per_byte": bits_per_byte(scores),
         "quality/perplexity": perplexity(scores),
         "quality/entropy_nats": _mean(score.entropy_nats for score in scores),
         "quality/distinct_2": _mean(score.distinct_2 for score in scores),
@@ -125,7 +134,19 @@ def _quality(scores: tuple[Score, ...]) -> dict[str, float | None]:
         "quality/bertscore_f1_se": _standard_error(score.bertscore_f1 for score in scores),
         "quality/characters": _mean(score.characters for score in scores),
         "quality/ended_share": _mean(score.ended for score in scores),
+        "quality/without_text": _count(score.text_bytes == 0 for score in scores if score.text_bytes is not None),
         "quality/prompts": len(scores),
+    }
+
+
+def _human(scores: tuple[Score, ...]) -> dict[str, float | None]:
+    """The same figures of the documents' true continuations."""
+    return {
+        "human/bits_per_byte": bits_per_byte(scores),
+        "human/perplexity": perplexity(scores),
+        "human/entropy_nats": _mean(score.entropy_nats for score in scores),
+        "human/distinct_2": _mean(score.distinct_2 for score in scores),
+        "human/repetition_4": _mean(score.repetition_4 for score in scores),
     }
 
 
@@ -184,6 +205,12 @@ def _median_of_all(groups: Sequence[Sequence[float]]) -> float | None:
     """The median of the values of all groups together: thousands, so that sorting them in Python would take long."""
     values = np.fromiter(chain.from_iterable(groups), dtype=np.float64)
     return float(np.median(values)) if len(values) else None
+
+
+def _count(found: Iterable[bool]) -> int | None:
+    """How many are so; None where nothing is known of any."""
+    known = list(found)
+    return sum(known) if known else None
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

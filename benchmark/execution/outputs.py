@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from benchmark.decoders.interface import Generation
 from benchmark.decoders.prompts import Prompt
 from benchmark.measurement.measure import Timed
+from benchmark.models.tokens import until_end
 from crossover.records.forwards import Forwards
 from crossover.records.machine import Label
 from crossover.records.policies import QUOTA, Rows
@@ -34,8 +35,12 @@ def read_back(
     rows: Sequence[tuple[int, ...]],
     samples: Sequence[Timed],
     tokenizer: PreTrainedTokenizerBase | None,
+    ends: frozenset[int],
 ) -> tuple[Generated, ...]:
-    """Each prompt's output, from the first sample that decoded it. Prompts that only fill a batch are left out."""
+    """Each prompt's output, from the first sample that decoded it. Prompts that only fill a batch are left out.
+
+    What comes after the first end of sequence is kept as tokens, and is no text.
+    """
     if tokenizer is None:  # random weights have no text
         return ()
     outputs: dict[int, list[int]] = {}
@@ -46,12 +51,26 @@ def read_back(
         Generated(
             prompt_id=prompts[index].name,
             prompt=prompts[index].text,
-            continuation=str(tokenizer.decode(tokens, skip_special_tokens=True)),
+            continuation=str(tokenizer.decode(tokens[: until_end(tokens, ends)], skip_special_tokens=True)),
             reference=prompts[index].reference,
             tokens=tuple(tokens),
         )
         for index, tokens in sorted(outputs.items())
         if index < len(prompts)
+    )
+
+
+def true_continuations(prompts: Iterable[Prompt]) -> tuple[Generated, ...]:
+    """What the documents' authors wrote, in the place of a model's outputs."""
+    return tuple(
+        Generated(
+            prompt_id=prompt.name,
+            prompt=prompt.text,
+            continuation=prompt.reference,
+            reference=prompt.reference,
+            tokens=tuple(prompt.reference_tokens),
+        )
+        for prompt in prompts
     )
 
 
@@ -114,12 +133,8 @@ def _sample(run: Run, timed: Timed, row: tuple[int, ...], labels: tuple[Label, .
         prefill_s=timed.timing.prefill_s,
         step_s=timed.timing.step_s,
         prompts=row,
-        valid_tokens=tuple(_until_end(tokens, ends) for tokens in outputs),
+        valid_tokens=tuple(until_end(tokens, ends) for tokens in outputs),
         labels=labels,
         conditions=timed.conditions,
         forwards=forwards_of(run.diffusion, timed.generation),
     )
-
-
-def _until_end(tokens: list[int], ends: frozenset[int]) -> int:
-    return next((index for index, token in enumerate(tokens) if token in ends), len(tokens))

@@ -13,7 +13,15 @@ from benchmark.decoders.prompts import Prompt, random_prompts, read_prompts
 from benchmark.execution.fingerprint import fingerprint
 from benchmark.execution.identity import require_contents
 from benchmark.execution.model_cache import LoadedModel, ModelCache
-from benchmark.execution.outputs import batch_rows, prompts_digest, read_back, samples_of, seconds_per_pass, typical
+from benchmark.execution.outputs import (
+    batch_rows,
+    prompts_digest,
+    read_back,
+    samples_of,
+    seconds_per_pass,
+    true_continuations,
+    typical,
+)
 from benchmark.hardware.clock import CudaClock, HostClock
 from benchmark.hardware.device import is_out_of_memory
 from benchmark.hardware.environment import current_gpu, probe, require_gpu, require_watched, watch
@@ -26,7 +34,7 @@ from benchmark.measurement.stopping import Rule, first_is_outlier, interval_shar
 from benchmark.models.loaded import require_device
 from benchmark.models.loading import LanguageModel, end_ids
 from benchmark.quality.likelihood import likelihoods
-from benchmark.quality.score import score_by_each
+from benchmark.quality.score import Texts, score_by_each
 from benchmark.roofline.estimate import Estimate, estimate_run, limits
 from benchmark.slurm.signals import Stopped
 from benchmark.util.progress import Report, Stage
@@ -104,8 +112,11 @@ def measure_run(run: Run, models: ModelCache, report: Report, estimate: Estimate
     check_equal_work(run, measured, rows, prompts, loaded.model.mask_id)
     labelled, watched = judge([timed.conditions for timed in measured.samples], run.device, strict=run.strict)
     ends = frozenset() if loaded.tokenizer is None else end_ids(loaded.tokenizer)
-    generated = read_back(prompts[: run.prompts.count], rows, measured.samples, loaded.tokenizer)
-    quality = score_by_each(generated, ends, run.judge, run.encoder, run.device, report)
+    generated = read_back(prompts[: run.prompts.count], rows, measured.samples, loaded.tokenizer, ends)
+    human = () if loaded.tokenizer is None else true_continuations(prompts[: run.prompts.count])
+    quality = score_by_each(
+        Texts(generated=generated, human=human, ends=ends), run.judge, run.encoder, run.device, report
+    )
     latencies_s = [timed.timing.latency_s for timed in measured.samples]
     measurement = Measurement(
         samples=samples_of(run, measured.samples, rows, labelled, ends),
@@ -114,6 +125,8 @@ def measure_run(run: Run, models: ModelCache, report: Report, estimate: Estimate
         forward_passes=median_low(timed.generation.forward_passes for timed in measured.samples),
         generated=generated,
         scores=quality.scores,
+        judged_until_end=True,
+        human=quality.human,
         quality_failure=quality.failure,
         likelihood=_likelihood(run, loaded.model, prompts, report),
         preparing_s=ran.preparing_s,

@@ -4,6 +4,7 @@ The rule for the beginning: what a tokenizer puts before a text (Llama 3's BOS) 
 it puts behind a text (an end of sequence) is left out, since a prompt goes on.
 """
 
+from collections.abc import Collection, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,6 +82,11 @@ def first_ids(tokenizer: "Tokenizer", text: str, count: int) -> list[int]:
             return (leading + encoding.ids[:wanted])[:count]
         size *= 4
     return (leading + text_ids(tokenizer, text)[:wanted])[:count]
+
+
+def until_end(tokens: Sequence[int], ends: Collection[int]) -> int:
+    """How many tokens stand before the first end of sequence."""
+    return next((index for index, token in enumerate(tokens) if token in ends), len(tokens))
 
 
 def _settled(words: list[int | None], wanted: int) -> bool:

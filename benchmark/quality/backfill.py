@@ -8,7 +8,7 @@ from crossover.records.texts import Score
 
 
 def complete(measured: Measurement, output_tokens: int) -> tuple[Score, ...]:
-    """The scores, with the length of each text and whether its sequence ended filled in where they are missing.
+    """The scores, with the lengths of each text and whether its sequence ended filled in where they are missing.
 
     Where no sequence ended, the tokenizer may know no end: then `ended` stays unknown.
     """
@@ -18,6 +18,7 @@ def complete(measured: Measurement, output_tokens: int) -> tuple[Score, ...]:
             score,
             characters=len(text.continuation) if score.characters is None else score.characters,
             ended=ended.get(text.prompt_id) if score.ended is None else score.ended,
+            text_bytes=len(text.continuation.encode()) if score.text_bytes is None else score.text_bytes,
         )
         for score, text in zip(measured.scores, measured.generated, strict=True)
     )

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from benchmark.models.loaded import load
+from benchmark.models.tokens import until_end
 from benchmark.quality.bertscore import TextEncoder, load_encoder
 from benchmark.quality.diversity import distinct, entropy_nats, repetition
+from benchmark.quality.human import judge_human
 from benchmark.quality.perplexity import PerplexityJudge
 from benchmark.util.progress import Report, Stage
 from crossover.errors import BrokenProtocolError, UserError, first_line
@@ -37,31 +39,41 @@ def load_scorers(judge: Judge | None, encoder: Encoder | None, device: Device) -
 
 
 @dataclass(frozen=True, kw_only=True)
+class Texts:
+    """Outputs, the documents' true continuations in the place of outputs, and the tokens that end a sequence."""
+
+    generated: tuple[Generated, ...]
+    human: tuple[Generated, ...]
+    ends: frozenset[int]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Quality:
-    """Scores, and which of judge and encoder failed, and why; None when neither did."""
+    """Scores of outputs and of true continuations; which of judge and encoder failed, and why, or None."""
 
     scores: tuple[Score, ...]
+    human: tuple[Score, ...]
     failure: str | None
 
 
 def score_by_each(
-    generated: Sequence[Generated],
-    ends: frozenset[int],
-    judge: Judge | None,
-    encoder: Encoder | None,
-    device: Device,
-    report: Report,
+    texts: Texts, judge: Judge | None, encoder: Encoder | None, device: Device, report: Report
 ) -> Quality:
     """One Score for each text. A scorer that fails takes its own figures along, and no other's."""
-    scores, failures = score(generated, ends, Scorers(), report), []
+    scores, human = (score(each, texts.ends, Scorers(), report) for each in (texts.generated, texts.human))
+    failures = []
     for name, its_judge, its_encoder in (("judge", judge, None), ("encoder", None, encoder)):
         try:
-            scores = rescore(scores, generated, load_scorers(its_judge, its_encoder, device), report)
+            scorers = load_scorers(its_judge, its_encoder, device)
+            scored = rescore(scores, texts.generated, scorers, report)
+            if scorers.judge is not None:
+                human = judge_human(human, texts.human, scorers.judge, its_judge)
+            scores = scored
         except Exception as error:  # whatever it is, the measurement is worth keeping
             log.exception("the %s failed", name)
             known = isinstance(error, UserError)
             failures.append(f"the {name} failed: {error if known else f'{type(error).__name__}: {first_line(error)}'}")
-    return Quality(scores=scores, failure="; ".join(failures) or None)
+    return Quality(scores=scores, human=human, failure="; ".join(failures) or None)
 
 
 def score(generated: Sequence[Generated], ends: frozenset[int], scorers: Scorers, report: Report) -> tuple[Score, ...]:
@@ -82,15 +94,17 @@ def rescore(
 
 
 def _of_tokens(text: Generated, ends: frozenset[int]) -> Score:
+    tokens = text.tokens[: until_end(text.tokens, ends)]
     return Score(
         prompt_id=text.prompt_id,
         nll_nats=None,
         judge_tokens=None,
-        entropy_nats=entropy_nats(text.tokens),
-        distinct_2=distinct(text.tokens, 2),
-        repetition_4=repetition(text.tokens, 4),
+        entropy_nats=entropy_nats(tokens) if tokens else None,
+        distinct_2=distinct(tokens, 2),
+        repetition_4=repetition(tokens, 4),
         characters=len(text.continuation),
         ended=not ends.isdisjoint(text.tokens) if ends else None,
+        text_bytes=len(text.continuation.encode()),
     )
 
 

@@ -101,6 +101,10 @@ class Measurement:
         warmup_too_short: whether the first sample is an outlier on the slow side; null where too few say so.
         prompts_digest: hash of the documents that were decoded, in their order; equal for equal prompts.
         watched: the verdict on the machine during the samples.
+        judged_until_end: whether texts and scores are of the tokens before the first end of sequence; in older records
+            they are of all tokens.
+        human: scores of the documents' true continuations, each of as many tokens as the outputs; empty in older
+            records.
     """
 
     samples: tuple[Sample, ...]
@@ -120,6 +124,8 @@ class Measurement:
     watched: Watched | None = None
     limits: Limits | None = None
     profile: Profile | None = None
+    judged_until_end: bool = False
+    human: tuple[Score, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what measures nothing.

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Generated:
-    """One prompt's timed output: its tokens and their text beside the document's true continuation."""
+    """One prompt's timed output beside the document's true continuation.
+
+    Attributes:
+        continuation: the text of the tokens before the first end of sequence, which is what is judged; in a measurement
+            that was not `judged_until_end`, of all tokens.
+        tokens: all of them, N_out.
+    """
 
     prompt_id: str
     prompt: str
@@ -16,13 +22,13 @@ class Generated:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """Quality of one prompt's output.
+    """Quality of one prompt's output, or of its true continuation: of the tokens before the first end of sequence.
 
     Attributes:
         nll_nats: negative log-likelihood of the continuation under the judge, given the prompt; null
             without a judge or without text.
         judge_tokens: the continuation's tokens, in the judge's tokenizer.
-        entropy_nats: Shannon entropy of the output's token frequencies.
+        entropy_nats: Shannon entropy of the output's token frequencies; null without tokens.
         distinct_2: share of bigrams that are distinct.
         repetition_4: share of 4-grams that repeat an earlier one.
         bertscore_precision, bertscore_recall, bertscore_f1: the continuation against the true one under
@@ -31,12 +37,13 @@ class Score:
         ended: whether the output has an end of sequence; null where its tokenizer knows none.
         cluster: what the prompt's document shares with others, such as the book that they are from; the analysis draws
             prompts of one cluster together. Null for a document that shares nothing.
+        text_bytes: length of the continuation's text in UTF-8; null in older records.
     """
 
     prompt_id: str
     nll_nats: float | None
     judge_tokens: int | None
-    entropy_nats: float
+    entropy_nats: float | None
     distinct_2: float | None
     repetition_4: float | None
     bertscore_precision: float | None = None
@@ -45,6 +52,7 @@ class Score:
     characters: int | None = None
     ended: bool | None = None
     cluster: str | None = None
+    text_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

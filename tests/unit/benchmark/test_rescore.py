@@ -76,6 +76,19 @@ def test_a_new_judge_makes_a_new_record_of_the_same_samples(journal: Journal, ju
     assert "broken.json" in said
 
 
+def test_a_new_judge_reads_the_true_continuations_too(journal: Journal, judge: Judge) -> None:
+    _, (made,) = rescored(journal, a_request(judge=judge))
+    assert made.measurement is not None
+    human = made.measurement.human
+    assert [(score.prompt_id, score.text_bytes, score.entropy_nats) for score in human] == [
+        ("a", 4, None),
+        ("b", 3, None),
+    ]
+    assert all(score.nll_nats is not None for score in human)
+    assert [score.text_bytes for score in made.measurement.scores] == [4, 2]
+    assert not made.measurement.judged_until_end  # the stored texts are those of all tokens
+
+
 def test_a_new_encoder_keeps_what_the_judge_said(journal: Journal, tmp_path: Path) -> None:
     encoder = Encoder(checkpoint=str(write_encoder(tmp_path / "encoder")), revision=None, layer=2)
     _, (made,) = rescored(journal, a_request(encoder=encoder))

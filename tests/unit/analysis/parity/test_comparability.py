@@ -214,6 +214,16 @@ def test_a_replicate_that_failed_or_that_ran_elsewhere_is_none() -> None:
     assert pairing.processes(first) == (first,)
 
 
+def test_texts_cut_at_their_end_never_meet_whole_ones_and_a_failure_is_still_replaced() -> None:
+    cut = a_record(diffusion(), measurement=a_measurement(judged_until_end=True))
+    baseline, failed = measured(an_autoregressive_run()), a_failed_record(diffusion(), started_at="2026-02-01")
+    found = group([cut, baseline, failed])
+    assert not found.pairings
+    assert "judged_text is up to its end, there whole in the closest autoregressive run" in found.left_out[0]
+    assert len(found.newest) == 2
+    assert len(group([cut, baseline], allow={"judged_text"}).pairings) == 1
+
+
 def test_two_checkpoints_of_one_name_are_two_ladders_and_two_baselines() -> None:
     def of(run: Run, checkpoint: str) -> Record:
         return a_record(replace(run, model=replace(run.model, checkpoint=checkpoint)))

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from analysis.statistics.metrics import metrics, perplexity, series
+from analysis.statistics.metrics import bits_per_byte, metrics, perplexity, series
 from crossover.records.forwards import Forwards
 from crossover.records.machine import Label, Verdict, Watched
 from crossover.records.profile import Energy, Limits, Profile
@@ -97,6 +97,32 @@ def test_texts_without_a_likelihood_leave_perplexity_to_the_others() -> None:
     assert perplexity([unjudged, a_score(nll_nats=4.0, judge_tokens=2)]) == pytest.approx(math.exp(2.0))
     assert perplexity([unjudged]) is None
     assert "quality/perplexity" not in metrics(diffusion(scores=(unjudged,)))
+
+
+def test_bits_per_byte_weigh_texts_by_their_bytes() -> None:
+    scores = [a_score(nll_nats=math.log(2) * 6, text_bytes=4), a_score(nll_nats=math.log(2) * 2, text_bytes=12)]
+    assert bits_per_byte(scores) == pytest.approx(8 / 16)
+    assert metrics(diffusion(scores=tuple(scores)))["quality/bits_per_byte"] == pytest.approx(0.5)
+
+
+def test_texts_whose_bytes_or_likelihood_are_unknown_have_no_bits_per_byte() -> None:
+    assert bits_per_byte([a_score(nll_nats=None, text_bytes=4), a_score(text_bytes=0), a_score()]) is None
+    assert "quality/bits_per_byte" not in metrics(diffusion())
+
+
+def test_texts_without_text_are_counted_where_their_length_is_known() -> None:
+    scores = tuple(a_score(text_bytes=text_bytes) for text_bytes in (0, 3, 0))
+    assert metrics(diffusion(scores=scores))["quality/without_text"] == 2
+    assert "quality/without_text" not in metrics(diffusion())
+
+
+def test_the_human_line_has_the_judges_figures_and_the_diversity_of_the_true_continuations() -> None:
+    human = a_score(nll_nats=math.log(2) * 6, judge_tokens=2, text_bytes=4, entropy_nats=3.0)
+    found = metrics(diffusion(human=(human, a_score(nll_nats=None, judge_tokens=None, entropy_nats=None))))
+    assert found["human/bits_per_byte"] == pytest.approx(1.5)
+    assert found["human/perplexity"] == pytest.approx(8.0)
+    assert (found["human/entropy_nats"], found["human/distinct_2"], found["human/repetition_4"]) == (3.0, 0.75, 0.25)
+    assert not any(name.startswith("human/") for name in metrics(diffusion()))
 
 
 def test_diversity_is_the_mean_over_the_texts_that_have_it() -> None:

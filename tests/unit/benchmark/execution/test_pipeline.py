@@ -1,5 +1,6 @@
 import json
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -169,6 +170,14 @@ def test_every_text_is_scored_by_the_judge_and_only_if_there_is_one(diffusion: R
     assert [score.nll_nats for score in unjudged.scores] == [None] * 3
 
 
+def test_the_true_continuations_are_scored_beside_the_outputs(diffusion: Run, autoregressive: Run) -> None:
+    judged, unjudged = measurement(diffusion), measurement(autoregressive)
+    assert [score.prompt_id for score in judged.human] == [text.prompt_id for text in judged.generated]
+    assert [score.text_bytes for score in judged.human] == [len(text.reference) for text in judged.generated]
+    assert all(score.nll_nats and score.entropy_nats == pytest.approx(math.log(8)) for score in judged.human)
+    assert [score.nll_nats for score in unjudged.human] == [None] * 3
+
+
 def test_a_judge_may_live_elsewhere(diffusion: Run) -> None:
     elsewhere: Any = replace(diffusion.judge, device=Device.cuda)  # type: ignore[type-var]
     assert "no CUDA GPU" in str(measurement(replace(diffusion, judge=elsewhere)).quality_failure)
@@ -227,7 +236,10 @@ def test_tokens_count_as_valid_up_to_the_first_end_of_sequence(
     measured = measurement(autoregressive)
     assert [sample.valid_tokens for sample in measured.samples] == [(8, 2), (0, 8)]
     assert [sample.prompts for sample in measured.samples] == [(0, 1), (2, 0)]
-    assert measured.generated[1].continuation == "w6 w6 w6 w6 w6 w6"
+    assert [text.continuation for text in measured.generated] == ["w5 w5 w5 w5 w5 w5 w5 w5", "w6 w6", ""]
+    assert [len(text.tokens) for text in measured.generated] == [8, 8, 8]
+    assert measured.judged_until_end
+    assert [(score.text_bytes, score.entropy_nats) for score in measured.scores] == [(23, 0.0), (5, 0.0), (0, None)]
     assert measured.generated[1].tokens == tuple(outputs[4])
 
 
@@ -363,7 +375,7 @@ def test_a_judge_that_fails_takes_its_own_figures_along_and_not_the_measurement(
     judge: Any = replace(a_run().judge, checkpoint="./nowhere")  # type: ignore[type-var]
     found = measurement(replace(diffusion, judge=judge))
     assert "checkpoint './nowhere'" in str(found.quality_failure)
-    assert all(score.nll_nats is None and score.entropy_nats >= 0 for score in found.scores)
+    assert all(score.nll_nats is None and score.text_bytes is not None for score in found.scores)
     assert len(found.samples) == diffusion.samples
 
 

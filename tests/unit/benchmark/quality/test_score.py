@@ -1,5 +1,6 @@
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +10,9 @@ import torch
 
 from benchmark.quality import score as module
 from benchmark.quality.bertscore import BertScore
+from benchmark.quality.human import judge_human
 from benchmark.quality.perplexity import Likelihood
-from benchmark.quality.score import Quality, Scorers, load_scorers, rescore, score, score_by_each
+from benchmark.quality.score import Quality, Scorers, Texts, load_scorers, rescore, score, score_by_each
 from benchmark.util.progress import Stage
 from crossover.records.settings import Device, Encoder, Judge, Precision
 from crossover.records.texts import Generated, Score
@@ -51,7 +53,7 @@ def text(name: str, continuation: str, tokens: tuple[int, ...]) -> Generated:
     return Generated(prompt_id=name, prompt=f"{name}?", continuation=continuation, reference=f"{name}!", tokens=tokens)
 
 
-TEXTS = [text("a", "söme", (1, 2, 1, 2, 1, 2)), text("b", "", (3, END))]
+TEXTS = [text("a", "söme", (1, 2, 1, 2, 1, 2)), text("b", "", (END, 3))]
 UNREAD = Scorers()
 
 
@@ -73,18 +75,27 @@ def test_each_text_is_judged_given_its_own_prompt() -> None:
             repetition_4=1 - 2 / 3,
             characters=4,
             ended=False,
+            text_bytes=5,
         ),
         Score(
             prompt_id="b",
             nll_nats=None,
             judge_tokens=None,
-            entropy_nats=math.log(2),
-            distinct_2=1.0,
+            entropy_nats=None,
+            distinct_2=None,
             repetition_4=None,
             characters=0,
             ended=True,
+            text_bytes=0,
         ),
     )
+
+
+def test_what_comes_after_the_first_end_of_sequence_is_no_text() -> None:
+    cut, whole = (text("a", "x", tokens) for tokens in ((1, 2, 1, END, 5, 6, END, 7), (1, 2, 1)))
+    (one,), (other,) = (score([each], ENDS, UNREAD, ignore) for each in (cut, whole))
+    assert (one.entropy_nats, one.distinct_2) == (other.entropy_nats, other.distinct_2)
+    assert (one.ended, other.ended) == (True, False)
 
 
 def test_each_text_is_compared_with_its_true_continuation() -> None:
@@ -128,7 +139,12 @@ def encoder_of(folder: Path) -> Encoder:
 
 def by_each(judge: Judge, encoder: Encoder) -> Quality:
     texts = [Generated(prompt_id="a", prompt="w3 w4", continuation="w5 w6", reference="w7", tokens=(5, 6))]
-    return score_by_each(texts, ENDS, judge, encoder, Device.cpu, ignore)
+    return score_by_each(as_texts(texts), judge, encoder, Device.cpu, ignore)
+
+
+def as_texts(generated: Sequence[Generated]) -> Texts:
+    human = tuple(replace(each, continuation=each.reference, tokens=(7,)) for each in generated)
+    return Texts(generated=tuple(generated), human=human, ends=ENDS)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +170,8 @@ def test_each_of_two_that_fail_is_named(tmp_path: Path) -> None:
         "the judge failed",
         "the encoder failed",
     ]
-    assert found.scores[0].entropy_nats > 0
+    assert found.scores[0].entropy_nats == pytest.approx(math.log(2))
+    assert found.human[0].nll_nats is None
 
 
 def test_a_judge_whose_weights_are_not_finite_judges_nothing(tmp_path: Path, encoder: Encoder) -> None:
@@ -169,6 +186,37 @@ def test_two_that_do_not_fail_leave_nothing_to_say(llama: Path, encoder: Encoder
     found = by_each(judge_of(llama), encoder)
     assert found.failure is None
     assert None not in (found.scores[0].nll_nats, found.scores[0].bertscore_f1)
+
+
+def test_the_judge_reads_the_true_continuation_as_it_reads_an_output(llama: Path, encoder: Encoder) -> None:
+    (human,) = by_each(judge_of(llama), encoder).human
+    author = Generated(prompt_id="a", prompt="w3 w4", continuation="w7", reference="w7", tokens=(7,))
+    (same,) = score_by_each(as_texts([author]), judge_of(llama), None, Device.cpu, ignore).scores
+    assert human == same
+    assert (human.judge_tokens, human.text_bytes, human.bertscore_f1) == (1, 2, None)
+
+
+def test_each_true_continuation_is_judged_once_in_a_process(llama: Path) -> None:
+    judge, texts = FakeJudge(), [text("a", "söme", (1,)), text("b", "more", (2,))]
+    content = replace(judge_of(llama), content=f"judged once {llama}")
+    blank = score(texts, ENDS, UNREAD, ignore)
+    reader: Any = judge
+    first = judge_human(blank, texts, reader, content)
+    other: Any = FakeJudge()
+    assert judge_human(blank, texts, other, replace(content, device=Device.cuda)) == first
+    assert (judge.read, other.read) == ([("a?", "söme"), ("b?", "more")], [])
+    judge_human(blank, texts, other, replace(content, content="another judge"))
+    assert len(other.read) == 2
+
+
+def test_a_judge_of_unknown_content_is_asked_once_by_itself() -> None:
+    texts = [text("a", "söme", (1,))]
+    blank = score(texts, ENDS, UNREAD, ignore)
+    one, other = FakeJudge(), FakeJudge()
+    for judge in (one, one, other):
+        reader: Any = judge
+        judge_human(blank, texts, reader, None)
+    assert (len(one.read), len(other.read)) == (1, 1)
 
 
 @pytest.mark.parametrize(("wanted", "found"), [(None, Device.cpu), (Device.cuda, Device.cuda)])

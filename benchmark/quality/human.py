@@ -24,10 +24,10 @@ def judge_human(
     return tuple(
         replace(
             score,
-            nll_nats=None if found is None else found.nll_nats,
-            judge_tokens=None if found is None else found.tokens,
+            nll_nats=None if likelihood is None else likelihood.nll_nats,
+            judge_tokens=None if likelihood is None else likelihood.tokens,
         )
-        for score, found in zip(human, likelihoods, strict=True)
+        for score, likelihood in zip(human, likelihoods, strict=True)
     )
 
 

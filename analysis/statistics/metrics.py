@@ -207,9 +207,9 @@ def _median_of_all(groups: Sequence[Sequence[float]]) -> float | None:
     return float(np.median(values)) if len(values) else None
 
 
-def _count(found: Iterable[bool]) -> int | None:
+def _count(marks: Iterable[bool]) -> int | None:
     """How many are so; None where nothing is known of any."""
-    known = list(found)
+    known = list(marks)
     return sum(known) if known else None
 
 

@@ -216,7 +216,10 @@ def test_a_replicate_that_failed_or_that_ran_elsewhere_is_none() -> None:
 
 def test_texts_cut_at_their_end_never_meet_whole_ones_and_a_failure_is_still_replaced() -> None:
     cut = a_record(diffusion(), measurement=a_measurement(judged_until_end=True))
-    baseline, failed = measured(an_autoregressive_run()), a_failed_record(diffusion(), started_at="2026-02-01")
+    baseline, failed = (
+        measured(an_autoregressive_run()),
+        a_failed_record(diffusion(), started_at="2026-02-01T12:00:00+00:00"),
+    )
     found = group([cut, baseline, failed])
     assert not found.pairings
     assert "judged_text is up to its end, there whole in the closest autoregressive run" in found.left_out[0]

@@ -158,8 +158,9 @@ class Survey:
 
 def progress(sweep: Sweep, statuses: Sequence[PointStatus], records: Sequence[Record]) -> Progress:
     """The progress of one sweep, from the status of its points and their records, oldest first."""
-    done = resume_policy(sweep).done(records)
-    latest = {each.key: each for each in records if _counts(each, sweep)} | done
+    policy = resume_policy(sweep)
+    done = policy.done(records)
+    latest = {each.key: each for each in records if policy.is_new(each)} | done
     live = {each.point.key: each.job_status for each in statuses if each.is_live and each.point.key not in done}
     failed = [record for key, record in latest.items() if key not in done and key not in live]
     measured = [record for record in done.values() if record.failure is None]
@@ -186,10 +187,6 @@ def expected_end(measured: Sequence[Record], left: int, at_once: int, now: datet
     mean = sum(taken, timedelta()) / len(taken)
     rounds = -(-left // max(1, at_once))
     return (now or datetime.now(UTC)) + mean * rounds if mean < LONGEST / rounds else None
-
-
-def _counts(record: Record, sweep: Sweep) -> bool:
-    return record.sweep == sweep.id or record.started_at >= sweep.began
 
 
 def _table(

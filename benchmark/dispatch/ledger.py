@@ -75,7 +75,11 @@ def grid_point(run: Run, overrides: Sequence[str], config: str | None = None) ->
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """What all jobs of a sweep need to know. `began` is UTC, ISO 8601; a `search` spares points if it can."""
+    """What all jobs of a sweep need to know. `began` is UTC, ISO 8601; a `search` spares points if it can.
+
+    `earlier` names the records of its points that were there when it began, as their files are named; null in ledgers
+    of earlier versions.
+    """
 
     id: str
     began: str
@@ -88,6 +92,7 @@ class Sweep:
     conditions: ExpectedEnvironment
     entries: tuple[GridPoint, ...]
     search: bool = False
+    earlier: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a start that is no time.

@@ -94,8 +94,8 @@ def _missing(sweep: Sweep, indices: Sequence[int], claims: Claims, records: Reco
     keys = {index: sweep.entries[index].key for index in indices}
     records.refresh(keys.values())
     known = records.of(keys.values())
-    recorded = {each.key for each in known if _is_of(each, sweep) or each.started_at >= sweep.began}
-    recorded |= resume_policy(sweep).done(known).keys()
+    policy = resume_policy(sweep)
+    recorded = {each.key for each in known if policy.is_new(each)} | policy.done(known).keys()
     return [index for index, key in keys.items() if key not in recorded and claims.holder(key) is None]
 
 

@@ -7,19 +7,38 @@ from datetime import UTC, datetime
 from benchmark.config.settings import Rerun
 from benchmark.dispatch.ledger import ExpectedEnvironment, Sweep
 from benchmark.hardware.environment import missing_words
+from benchmark.store.journal import record_name
 from crossover.records.record import Failure, FailureKind, Record
 from crossover.records.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResumePolicy:
-    """Which records count as done for a sweep. `began` is when the sweep began, UTC, ISO 8601."""
+    """Which records count as done for a sweep.
+
+    Attributes:
+        began: when the sweep began, UTC, ISO 8601.
+        earlier: the names of the records that were there then; null in ledgers of earlier versions.
+    """
 
     sweep: str
     began: str
     rerun: Rerun
     skip_dominated: bool
     conditions: ExpectedEnvironment
+    earlier: frozenset[str] | None = None
+
+    def is_new(self, record: Record) -> bool:
+        """Whether a record was made since the sweep began, by this sweep or another.
+
+        What was there when it began is not new, whatever the clock said: a clock may be set back. Scoring an older
+        record again makes no new one.
+        """
+        if record.sweep == self.sweep:
+            return True
+        if self.earlier is None:
+            return record.started_at >= self.began
+        return record.rescored_from is None and record_name(record.key, record.started_at) not in self.earlier
 
     def is_done(self, record: Record) -> bool:
         """Whether a record makes another run of its grid point unnecessary.
@@ -29,12 +48,11 @@ class ResumePolicy:
         """
         if not has_environment(record, self.conditions):
             return False
-        is_new = record.sweep == self.sweep or record.started_at >= self.began
         if record.failure is None:
-            return is_new or self.rerun is not Rerun.all
+            return self.rerun is not Rerun.all or self.is_new(record)
         if record.failure.kind is FailureKind.dominated and not self.skip_dominated:
             return False
-        return record.failure.kind.is_result and (is_new or self.rerun is Rerun.none)
+        return record.failure.kind.is_result and (self.rerun is Rerun.none or self.is_new(record))
 
     def done(self, records: Iterable[Record]) -> dict[str, Record]:
         """For each key that is done, the record that counts: a measurement before a failure, then the newest."""
@@ -100,6 +118,7 @@ def resume_policy(sweep: Sweep) -> ResumePolicy:
         rerun=sweep.rerun,
         skip_dominated=sweep.skip_dominated,
         conditions=sweep.conditions,
+        earlier=None if sweep.earlier is None else frozenset(sweep.earlier),
     )
 
 

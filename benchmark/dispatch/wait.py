@@ -4,7 +4,6 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime, timedelta
 
 from rich.live import Live
 from rich.text import Text
@@ -18,8 +17,6 @@ from benchmark.slurm.client import Slurm
 from crossover.errors import UserError
 from crossover.records.record import Record
 
-CLOCK_DIFFERENCE = timedelta(hours=1)
-"""How far the clocks of two machines of a cluster may be apart."""
 FIRST_LOOK_S = 1.0
 LONGEST_S = 10.0
 SLOWER = 1.3
@@ -91,9 +88,7 @@ class JobWaiter:
 
     def _is_news(self, record: Record) -> bool:
         """Whether a record is of this sweep, or of another that measured the point since this one began."""
-        earliest = datetime.fromisoformat(self._sweep.began) - CLOCK_DIFFERENCE
-        is_recent = datetime.fromisoformat(record.started_at) >= earliest
-        return is_recent and (record.sweep == self._sweep.id or self._policy.is_done(record))
+        return self._policy.is_new(record) and (record.sweep == self._sweep.id or self._policy.is_done(record))
 
     def _show_counts(self, statuses: Collection[PointStatus], left: int, live: Live) -> None:
         reasons = waiting(statuses)

@@ -38,6 +38,10 @@ class RecordIndex:
         records = [record for name, record in self._records.items() if _key(name) in keys]
         return sorted(records, key=lambda record: record.started_at)
 
+    def names(self, keys: Collection[str]) -> tuple[str, ...]:
+        """The names of these runs' records as of the last `refresh`, without their endings."""
+        return tuple(sorted(Path(name).stem for name in self._records if _key(name) in keys))
+
     def set_aside_broken(self, keys: Collection[str]) -> list[str]:
         """Rename the files of these runs that cannot be read. Returns a line for each."""
         lines = []

@@ -104,9 +104,7 @@ class SweepDriver:
     def outcomes(self, points: Collection[GridPoint]) -> dict[str, Record]:
         """The outcome of each point by its run's key: the record that counts, or the latest failure of this sweep."""
         records = self.context.records.of(keys_of(points))
-        recent = {
-            each.key: each for each in records if each.sweep == self.sweep.id or each.started_at >= self.sweep.began
-        }
+        recent = {each.key: each for each in records if self.resume_policy.is_new(each)}
         return recent | self.resume_policy.done(records)
 
     def finish(self, points: Sequence[GridPoint], *, interrupted: bool) -> None:

@@ -1,7 +1,7 @@
 """Prepare a sweep: compose its points, plan them, check what they need, and put the sweep's ledger on disk."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -59,7 +59,7 @@ def prepare(grid: Grid, *, compose: Compose, hand_out: HandOut, search: bool = F
         return None
     if search and checked.settings.detach:
         raise UserError("detach=true cannot be used here: a search decides what to run next by what was measured")
-    return _driver(console, checked, hand_out, search=search)
+    return driver_of(console, checked, hand_out, search=search)
 
 
 def _check(console: Console, composed: Sequence[DictConfig], grid: Grid) -> CheckedSweep:
@@ -91,9 +91,12 @@ def _dry_run(console: Console, checked: CheckedSweep) -> None:
     show_forecast(console, forecasts, remote=remote, infeasible=len(checked.plan.infeasible))
 
 
-def _driver(console: Console, checked: CheckedSweep, hand_out: HandOut, *, search: bool) -> SweepDriver:
+def driver_of(console: Console, checked: CheckedSweep, hand_out: HandOut, *, search: bool) -> SweepDriver:
     """Say what is to be done, put the ledger on disk, and record what no machine can run."""
+    keys = {point.key for point in checked.plan.points}
+    checked.records.refresh(keys)
     sweep = make_sweep(checked.plan, checked.settings, search=search)
+    sweep = replace(sweep, earlier=checked.records.names(keys))
     driver = SweepDriver(
         context=SweepContext(sweep=sweep, records=checked.records, console=console),
         plan=checked.plan,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from benchmark.config.settings import Rerun
 from benchmark.dispatch.ledger import ExpectedEnvironment
 from benchmark.dispatch.resume import ResumePolicy, dominated, has_environment, is_larger
+from benchmark.store.journal import record_name
 from crossover.records.policies import Policy, PolicyName
 from crossover.records.record import FailureKind, Record
 from tests.factories import (
@@ -131,3 +132,19 @@ def test_what_is_larger_than_a_point_that_ran_out_of_memory_is_dominated_by_it()
     records = {record.key: record for record in (failed, measured)}
     assert dominated(a_run(batch=4), records) == failed
     assert dominated(a_run(batch=1), records) is None
+
+
+@pytest.mark.parametrize("rerun", [Rerun.all, Rerun.failed])
+def test_a_record_that_was_there_is_not_new_although_the_clock_has_gone_back_since(rerun: Rerun) -> None:
+    """By the clock it was made a year after this sweep began."""
+    ahead = a_failed_record(started_at="2027-03-01T00:00:00+00:00")
+    since = replace(ahead, started_at=BEFORE)  # by another machine, whose clock is behind
+    policy = resume_policy(rerun=rerun, earlier=frozenset({record_name(ahead.key, ahead.started_at)}))
+    assert not policy.is_done(ahead)
+    assert policy.is_done(since)
+
+
+def test_an_older_measurement_that_was_scored_again_since_is_no_new_one() -> None:
+    again = a_record(rescored_from="another")
+    assert not resume_policy(rerun=Rerun.all, earlier=frozenset()).is_done(again)
+    assert resume_policy(earlier=frozenset()).is_done(again)

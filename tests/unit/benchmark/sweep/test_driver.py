@@ -1,18 +1,19 @@
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from benchmark.config.convert import config_of
-from benchmark.config.settings import Settings
+from benchmark.config.settings import Rerun, Settings
 from benchmark.dispatch.context import SweepContext, sweep_context
-from benchmark.dispatch.ledger import grid_point
-from benchmark.store.journal import Journal
+from benchmark.dispatch.ledger import SweepReader, grid_point
+from benchmark.store.journal import Journal, record_name
+from benchmark.store.record_index import RecordIndex
 from benchmark.sweep.common_settings import common_settings
 from benchmark.sweep.driver import HandOut, SweepDriver
 from benchmark.sweep.plan import Plan
-from benchmark.sweep.prepare import make_sweep
+from benchmark.sweep.prepare import CheckedSweep, driver_of, make_sweep
 from crossover.errors import UserError
 from crossover.terminal import make_console
 from tests.factories import a_record, a_run
@@ -80,3 +81,30 @@ def test_a_setting_of_the_whole_sweep_has_one_value(override: str, complaint: st
     assert common_settings([config_of([]), config_of(["batch=2"])]).output_dir == Path("outputs").absolute()
     with pytest.raises(UserError, match=complaint):
         common_settings([config_of([]), config_of([override])])
+
+
+def test_all_is_run_again_although_the_clock_has_gone_back_since_it_was_measured(tmp_path: Path) -> None:
+    settings = Settings(
+        output_dir=tmp_path, tracking_uri=None, experiment="", sweep="grid", remote=True, rerun=Rerun.all
+    )
+    records = RecordIndex(Journal(output_dir=tmp_path))
+    records.journal.prepare()
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    records.journal.write(a_record(POINTS[0].run, environment=None, started_at=tomorrow, finished_at=tomorrow))
+    launched: list[int] = []
+
+    def hand_out(context: SweepContext, indices: Sequence[int], _: Settings) -> None:
+        for index in indices:
+            launched.append(index)
+            now = datetime.now(UTC).isoformat()
+            run = context.sweep.entries[index].run
+            context.records.journal.write(a_record(run, sweep="faster", environment=None, started_at=now))
+
+    planned = Plan(points=POINTS, total=len(POINTS))
+    checked = CheckedSweep(plan=planned, settings=settings, tracker=None, records=records)
+    conducted = driver_of(make_console(), checked, hand_out, search=False)
+    assert conducted.launch(POINTS)
+    assert launched == [0, 1]
+    assert {record.sweep for record in conducted.done(POINTS).values()} == {"faster"}
+    (known,) = SweepReader(tmp_path).all()
+    assert known.earlier == (record_name(POINTS[0].key, tomorrow),)

@@ -18,15 +18,17 @@ from rich.markup import escape
 from analysis.statistics.metrics import metrics
 from benchmark.cli.messages import complaint
 from benchmark.config.convert import config_of, of_folder, to_encoder, to_judge, to_settings
+from benchmark.execution.identity import read_encoder, read_judge
 from benchmark.hardware.environment import gpu_count
 from benchmark.quality.backfill import complete
 from benchmark.quality.human import human_scores, human_texts, judge_human
 from benchmark.quality.score import Scorers, load_scorers, rescore
-from benchmark.store.journal import Journal, record_name
+from benchmark.store.journal import Journal
 from benchmark.store.mlflow_tracker import Tracker
 from benchmark.store.open import make_tracker
 from benchmark.util.progress import Report, Stage
 from crossover.errors import UserError
+from crossover.records.identifiers import record_name
 from crossover.records.load import latest, load
 from crossover.records.record import Record
 from crossover.records.run import Run
@@ -103,6 +105,7 @@ def rescore_folder(folder: Path, request: Request, console: Console) -> None:
         say(console, f"left out: {record.name}: random weights write no text")
     if not measured:
         raise UserError(f"{journal.folder} holds no measured records: give the output_dir of a run")
+    request = identified(request)
     reruns = [(source, rerun(source.run, request)) for source in measured]
     reruns.sort(key=lambda pair: pair[0].rescored_from is None)  # the original comes last and counts
     planned = {journal.path(run.key, source.started_at): (source, run) for source, run in reruns}
@@ -111,6 +114,16 @@ def rescore_folder(folder: Path, request: Request, console: Console) -> None:
         _rescore(missing, request, journal, console)
     there = f", {len(planned) - len(missing)} were there already" if len(missing) < len(planned) else ""
     say(console, f"{len(missing)} records written to {journal.folder}{there}")
+
+
+def identified(request: Request) -> Request:
+    """The request whose scorers have the contents of their checkpoints, as those of a run have: so keys are equal.
+
+    Raises:
+        UserError: when a checkpoint is not there.
+    """
+    judge, encoder = request.judge, request.encoder
+    return replace(request, judge=judge and read_judge(judge), encoder=encoder and read_encoder(encoder))
 
 
 def rerun(run: Run, request: Request) -> Run:

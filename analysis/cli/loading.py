@@ -2,11 +2,13 @@
 
 import gc
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from rich.progress import track
 
 from analysis.cli.source import sources
+from analysis.parity.identity import scored_once
 from crossover.errors import UserError
 from crossover.records.load import Loaded, read
 from crossover.terminal import make_console, say
@@ -19,6 +21,8 @@ MOST_NAMED = 20
 def load_records(names: Sequence[str], tracking_uri: str) -> Loaded:
     """The records that `names` stand for, without their texts; what is no record is named on the way.
 
+    Of a text that the same scorers scored twice, the newest scores are there.
+
     Raises:
         UserError: when there is none at all.
     """
@@ -27,7 +31,7 @@ def load_records(names: Sequence[str], tracking_uri: str) -> Loaded:
     name_left_out(loaded.rejected)
     if not loaded.records:
         raise UserError(f"{', '.join(names)}: no file there is a record of this version")
-    return loaded
+    return replace(loaded, records=tuple(scored_once(loaded.records)))
 
 
 def name_left_out(lines: Sequence[str]) -> None:

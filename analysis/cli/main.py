@@ -1,6 +1,7 @@
 """`python -m analysis`: tables, parity, comparison and the report, from records on disk or in MLflow."""
 
 import argparse
+import difflib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,11 +16,25 @@ COMMANDS = ("table", "parity", "compare", "report")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do what the command line asks; one line and status 2 when it cannot be done."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or given[0] not in {*COMMANDS, "-h", "--help"}:
-        given.insert(0, "table")
-    options = _parser().parse_args(given)
     with ending_in_one_line(_complaint):
+        if not given or given[0] not in {*COMMANDS, "-h", "--help"}:
+            _refuse_misspelled(given)
+            given.insert(0, "table")
+        options = _parser().parse_args(given)
         _command(options.command)(options)
+
+
+def _refuse_misspelled(given: Sequence[str]) -> None:
+    """Refuse a first word that is nearly a command, and no file or folder.
+
+    Raises:
+        UserError: naming the command.
+    """
+    if given and not Path(given[0]).exists() and (close := difflib.get_close_matches(given[0], COMMANDS, n=1)):
+        raise UserError(
+            f"there is no command {given[0]!r}, nor a folder of this name (did you mean {close[0]!r}?):"
+            f" the commands are {', '.join(COMMANDS)}"
+        )
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], None]:

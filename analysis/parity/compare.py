@@ -229,10 +229,11 @@ def _missing(other: str, records: Runs, others: Runs, allow: Collection[str]) ->
     alike: dict[Point, list[Controls]] = {}
     for point, controls in others:
         alike.setdefault(point, []).append(controls)
+    compared = {replicates[0].origin for run, replicates in records.items() if run in others}
     return [
         f"{replicates[0].name}: {_reason(replicates[0], alike.get(point, []), other, allow)}"
         for (point, controls), replicates in records.items()
-        if (point, controls) not in others
+        if (point, controls) not in others and replicates[0].origin not in compared  # by other scorers, it was
     ]
 
 

@@ -28,6 +28,32 @@ def told_apart(records: Sequence[Record]) -> list[Record]:
     return [_with_run(record, replace(record.run, model=_like(record.run.model, labelled))) for record in known]
 
 
+def scored_once(records: Sequence[Record]) -> list[Record]:
+    """The records without those that score a text again by the scorers of another record; the newest scores stay.
+
+    Scores by other scorers stay beside each other.
+    """
+    by_scorers: dict[Name, Record] = {}
+    for record, known in zip(records, _with_known_contents(records), strict=True):
+        scorers = (record.origin, _wherever(known.run.judge), _wherever(known.run.encoder))
+        kept = by_scorers.get(scorers)
+        if kept is None or _scored(kept) <= _scored(record):
+            by_scorers[scorers] = record
+    kept_ids = {id(record) for record in by_scorers.values()}
+    return [record for record in records if id(record) in kept_ids]
+
+
+def _wherever(scorer: Judge | Encoder | None) -> Judge | Encoder | None:
+    """Who scores, wherever it ran."""
+    return scorer and replace(scorer, device=None)
+
+
+def _scored(record: Record) -> tuple[bool, int]:
+    """The order in which scores were given: a run's own first; contents were not known to earlier versions."""
+    scorers = [each for each in (record.run.judge, record.run.encoder) if each is not None]
+    return record.rescored_from is not None, sum(each.content is not None for each in scorers)
+
+
 def _with_known_contents(records: Sequence[Record]) -> list[Record]:
     model = _completer((_model_name(each), each.run.model) for each in records)
     prompts = _completer(((each.run.prompts.source,), each.run.prompts) for each in records)

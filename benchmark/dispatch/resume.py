@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from benchmark.config.settings import Rerun
 from benchmark.dispatch.ledger import ExpectedEnvironment, Sweep
 from benchmark.hardware.environment import missing_words
-from benchmark.store.journal import record_name
+from crossover.records.identifiers import record_name
 from crossover.records.record import Failure, FailureKind, Record
 from crossover.records.run import Run
 

@@ -21,8 +21,8 @@ def with_contents(run: Run) -> Run:
         run,
         model=replace(run.model, content=_of_model(run.model, run.weights)),
         prompts=run.prompts if run.weights is Weights.random else _read_prompts(run.prompts),
-        judge=None if run.judge is None else _read_judge(run.judge),
-        encoder=None if run.encoder is None else _read_encoder(run.encoder),
+        judge=None if run.judge is None else read_judge(run.judge),
+        encoder=None if run.encoder is None else read_encoder(run.encoder),
     )
 
 
@@ -53,9 +53,11 @@ def _read_prompts(prompts: Prompts) -> Prompts:
     return replace(prompts, content=file_content(locate(prompts.source)))
 
 
-def _read_judge(judge: Judge) -> Judge:
+def read_judge(judge: Judge) -> Judge:
+    """The judge with the hash of its checkpoint."""
     return replace(judge, content=checkpoint_content(resolve(judge.checkpoint, judge.revision)))
 
 
-def _read_encoder(encoder: Encoder) -> Encoder:
+def read_encoder(encoder: Encoder) -> Encoder:
+    """The encoder with the hash of its checkpoint."""
     return replace(encoder, content=checkpoint_content(bertscore.locate(encoder)))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from benchmark.util.files import make_file
 from crossover.errors import UserError
+from crossover.records.identifiers import STAMP, record_name
 from crossover.records.record import Record
 
-STAMP = "%Y%m%dT%H%M%S.%f"
 BROKEN = ".json.broken"
 """The ending of a record's file that cannot be read."""
 
@@ -71,11 +71,6 @@ class Journal:
         """Change the folder, so that a network file system lists what other machines have put there."""
         with suppress(OSError), tempfile.NamedTemporaryFile(dir=self.folder, suffix=".partial"):
             pass
-
-
-def record_name(key: str, started_at: str) -> str:
-    """The name of a record's file, without its ending."""
-    return f"{key}-{datetime.fromisoformat(started_at).strftime(STAMP)}"
 
 
 def started(file: Path) -> datetime:

@@ -5,6 +5,12 @@ from datetime import datetime
 
 KEY = re.compile(r"[0-9a-f]{16}")
 """A run's key. Files are named by it, so it is no path."""
+STAMP = "%Y%m%dT%H%M%S.%f"
+
+
+def record_name(key: str, started_at: str) -> str:
+    """The name of a record's file, without its ending."""
+    return f"{key}-{datetime.fromisoformat(started_at).strftime(STAMP)}"
 
 
 def check_key(key: str) -> None:

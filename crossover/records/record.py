@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from crossover.errors import UserError
 from crossover.records.forwards import Forwards
-from crossover.records.identifiers import check_key, check_moment
+from crossover.records.identifiers import check_key, check_moment, record_name
 from crossover.records.machine import Conditions, Environment, Label, Watched
 from crossover.records.profile import Limits, Profile
 from crossover.records.run import Run
@@ -209,6 +209,11 @@ class Record:
         check_moment("finished_at", self.finished_at)
         if (self.measurement is None) == (self.failure is None):
             raise ValueError("Record: a record holds a measurement or a failure, never both and never neither")
+
+    @property
+    def origin(self) -> str:
+        """The record of the run whose text this one scores, as its file is named: this one, unless it was rescored."""
+        return self.rescored_from or record_name(self.key, self.started_at)
 
     def to_json(self) -> str:
         """The record as JSON text.

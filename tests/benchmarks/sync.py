@@ -11,9 +11,10 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmark.store.journal import Journal, record_name
+from benchmark.store.journal import Journal
 from benchmark.store.mlflow_sync import sync
 from benchmark.store.mlflow_tracker import Tracker
+from crossover.records.identifiers import record_name
 from tests.benchmarks.report_size import make_records
 
 RECORDS = 1000

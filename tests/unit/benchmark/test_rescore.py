@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from analysis.cli.mlflow_source import experiment_sources
+from benchmark.execution.identity import read_encoder, read_judge
 from benchmark.quality.backfill import complete
 from benchmark.rescore import Request, main, rerun, rescore_folder, to_request
 from benchmark.store.journal import Journal
@@ -61,7 +62,7 @@ def test_a_new_judge_makes_a_new_record_of_the_same_samples(journal: Journal, ju
     (source,) = [record for record in load(before).records if record.measurement is not None]
     assert source.measurement is not None
     assert made.measurement is not None
-    assert made.run == replace(source.run, judge=replace(judge, device=Device.cpu))
+    assert made.run == replace(source.run, judge=replace(read_judge(judge), device=Device.cpu))
     assert made.key == made.run.key != source.key
     assert made.rescored_from == f"{source.key}-20260301T120000.000000"
     assert (made.measurement.samples, made.measurement.generated) == (
@@ -94,7 +95,7 @@ def test_a_new_encoder_keeps_what_the_judge_said(journal: Journal, tmp_path: Pat
     _, (made,) = rescored(journal, a_request(encoder=encoder))
     assert made.measurement is not None
     assert made.run.judge == a_run().judge
-    assert made.run.encoder == replace(encoder, device=Device.cpu)
+    assert made.run.encoder == replace(read_encoder(encoder), device=Device.cpu)
     assert [score.nll_nats for score in made.measurement.scores] == [16.0, 16.0]
     assert all(0 < (score.bertscore_f1 or 0) != 0.5 for score in made.measurement.scores)
 
@@ -104,6 +105,16 @@ def test_what_is_there_already_is_not_made_again(journal: Journal, judge: Judge)
     said, made = rescored(journal, a_request(judge=judge))
     assert len(made) == 1
     assert "0 records written" in said
+    assert "were there already" in said
+
+
+def test_the_judge_that_scored_it_first_makes_no_second_record(journal: Journal, judge: Judge) -> None:
+    """A sweep gives its runs the contents of their judge."""
+    for file in journal.folder.glob("*-*.json"):
+        file.unlink()
+    journal.write(a_record(a_run(judge=read_judge(judge))))
+    said, made = rescored(journal, a_request(judge=judge))
+    assert made == []
     assert "were there already" in said
 
 

@@ -188,3 +188,27 @@ def test_what_the_system_refuses_is_one_line(
         main([outputs])
     assert ended.value.code == 2
     assert capsys.readouterr().err.strip() == line
+
+
+def test_a_misspelled_command_is_told_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["tabel"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "did you mean 'table'?" in said
+    assert said.count("\n") == 1
+    store(a_sweep(), tmp_path / "tabel")
+    main(["tabel"])
+    assert "causal" in capsys.readouterr().out
+
+
+def test_a_text_that_one_judge_scored_twice_has_one_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = a_record()
+    judge = replace(first.run.judge, content="1" * 16)  # type: ignore[type-var]  # it has a judge
+    run = replace(first.run, judge=judge)
+    again = replace(first, key=run.key, run=run, rescored_from=first.origin)
+    main([store([first, again], tmp_path / "outputs")])
+    assert capsys.readouterr().out.count("small") == 1

@@ -161,3 +161,10 @@ def test_an_unknown_control_is_refused() -> None:
 def test_tables_of_many_identical_points_seldom_hold_a_verdict(spread: float) -> None:
     """At most 5% of the tables, and two standard errors of 100; four processes a point, which differ by `spread`."""
     assert false_tables(100, points=25, processes=4, spread=spread, seed=1) <= 0.05 + 2 * 0.022
+
+
+def test_a_run_that_a_second_judge_scored_on_one_side_alone_is_not_called_missing() -> None:
+    run = a_run(judge=replace(a_run().judge, checkpoint="./other"))  # type: ignore[type-var]  # it has a judge
+    again = replace(timed(), key=run.key, run=run, rescored_from=timed().origin)
+    assert unmatched([timed(), again], [timed()]) == ()
+    assert unmatched([again], [timed()]) != ()

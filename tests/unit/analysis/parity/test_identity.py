@@ -1,7 +1,8 @@
 from dataclasses import replace
 
-from analysis.parity.identity import told_apart
+from analysis.parity.identity import scored_once, told_apart
 from crossover.records.record import Fingerprint, Record
+from crossover.records.settings import Device
 from tests.factories import a_record, a_run
 
 
@@ -64,3 +65,29 @@ def test_prompts_and_judges_are_completed_likewise() -> None:
     older = told_apart([a_record(), newer])[0].run
     assert older.judge is not None
     assert (older.prompts.content, older.judge.content) == ("1" * 16, "2" * 16)
+
+
+def rescored(source: Record, **changes: object) -> Record:
+    """The record of `source` after its text was scored by another judge."""
+    assert source.run.judge is not None
+    judge = replace(source.run.judge, **changes)  # type: ignore[arg-type]  # of any field
+    run = replace(source.run, judge=judge)
+    return replace(source, key=run.key, run=run, rescored_from=source.origin)
+
+
+def test_a_text_that_one_judge_scored_twice_is_there_once_with_the_newer_scores() -> None:
+    first = a_record()
+    again, with_content = rescored(first, device=Device.cpu), rescored(first, content="1" * 16)
+    assert scored_once([first, with_content]) == [with_content]
+    assert scored_once([with_content, first, again]) == [with_content]
+
+
+def test_a_text_that_two_judges_scored_is_there_by_both() -> None:
+    first = a_record()
+    other = rescored(first, checkpoint="./other")
+    assert scored_once([first, other]) == [first, other]
+
+
+def test_two_measurements_by_one_judge_are_both_there() -> None:
+    both = [a_record(), a_record(started_at="2026-03-02T12:00:00+00:00")]
+    assert scored_once(both) == both

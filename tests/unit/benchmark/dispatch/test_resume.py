@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from benchmark.config.settings import Rerun
 from benchmark.dispatch.ledger import ExpectedEnvironment
 from benchmark.dispatch.resume import ResumePolicy, dominated, has_environment, is_larger
-from benchmark.store.journal import record_name
+from crossover.records.identifiers import record_name
 from crossover.records.policies import Policy, PolicyName
 from crossover.records.record import FailureKind, Record
 from tests.factories import (

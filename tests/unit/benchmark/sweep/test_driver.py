@@ -8,13 +8,14 @@ from benchmark.config.convert import config_of
 from benchmark.config.settings import Rerun, Settings
 from benchmark.dispatch.context import SweepContext, sweep_context
 from benchmark.dispatch.ledger import SweepReader, grid_point
-from benchmark.store.journal import Journal, record_name
+from benchmark.store.journal import Journal
 from benchmark.store.record_index import RecordIndex
 from benchmark.sweep.common_settings import common_settings
 from benchmark.sweep.driver import HandOut, SweepDriver
 from benchmark.sweep.plan import Plan
 from benchmark.sweep.prepare import CheckedSweep, driver_of, make_sweep
 from crossover.errors import UserError
+from crossover.records.identifiers import record_name
 from crossover.terminal import make_console
 from tests.factories import a_record, a_run
 

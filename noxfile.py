@@ -13,6 +13,8 @@ nox.options.error_on_missing_interpreters = True
 CONSTRAINTS = ("-c", "constraints.txt")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 """Threads that wait for each other make small models many times slower while the machine does something else too."""
+ONE_ORDER = {"PYTHONHASHSEED": "0"}
+"""Two workers share the tests by their order, which a set of cases would change from process to process."""
 CHECKOUT = Path(".nox/checkout").absolute()
 """The environment of all sessions that check the checkout itself: PyTorch and MLflow are installed once."""
 CODE = ("crossover", "benchmark", "analysis", "hydra_plugins", "training", "tests", "noxfile.py")
@@ -42,7 +44,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Unit tests, and the program as a user starts it; `-- -n 0` has no workers, for a debugger."""
     where = ("-m", "not gpu and not slurm and not recipe", "-n", "2", "--dist", "worksteal")
-    run_in_checkout(session, "pytest", *where, *session.posargs)
+    run_in_checkout(session, "pytest", *where, *session.posargs, settings=ONE_THREAD | ONE_ORDER)
 
 
 @nox.session(venv_backend="none", requires=["checkout"])
@@ -79,11 +81,11 @@ def slurm(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["checkout"])
 def gpu(session: nox.Session) -> None:
     """Tests that need a CUDA GPU; `nox -s gpu` on a machine that has one."""
-    run_in_checkout(session, "pytest", "-m", "gpu", *session.posargs, threads={})
+    run_in_checkout(session, "pytest", "-m", "gpu", *session.posargs, settings={})
 
 
-def run_in_checkout(session: nox.Session, program: str, *arguments: str, threads: dict[str, str] = ONE_THREAD) -> None:
+def run_in_checkout(session: nox.Session, program: str, *arguments: str, settings: dict[str, str] = ONE_THREAD) -> None:
     """Run a program of the environment that the session `checkout` has made."""
     programs = CHECKOUT / "bin"
     activated = {"VIRTUAL_ENV": str(CHECKOUT), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
-    session.run(str(programs / program), *arguments, env=activated | threads, external=True)
+    session.run(str(programs / program), *arguments, env=activated | settings, external=True)

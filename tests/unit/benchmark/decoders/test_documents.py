@@ -74,8 +74,8 @@ def test_names_and_places_are_given_or_counted(tmp_path: Path) -> None:
         ("a.json", '{\n"data": []\n}', "entry 1: .* found an object that holds 'data'"),
         ("a.jsonl", '{"text": "a", "id": ["b"]}', "line 1: its id is a list: give a text or a number"),
         ("a.csv", "text\na", ".csv files are not read: give JSON lines"),
-        ("a.txt.gz", gzip.compress(b"a"), "the file is compressed by gzip: give JSON lines"),
-        ("a.txt", gzip.compress(b"a"), "the file is compressed by gzip: give JSON lines"),
+        ("a.txt.gz", gzip.compress(b"a", mtime=0), "the file is compressed by gzip: give JSON lines"),
+        ("a.txt", gzip.compress(b"a", mtime=0), "the file is compressed by gzip: give JSON lines"),
         ("a.txt", "text".encode("utf-16"), "the file is in UTF-16: give JSON lines"),
     ],
 )

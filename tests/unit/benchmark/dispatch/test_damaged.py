@@ -50,7 +50,7 @@ def test_a_damaged_batch_is_named_and_its_points_are_not_under_way(
     assert "part-0.json cannot be read" in " ".join(capsys.readouterr().out.split())
 
 
-@pytest.mark.parametrize("how", DAMAGES.keys() - {"a number too large"})
+@pytest.mark.parametrize("how", sorted(DAMAGES.keys() - {"a number too large"}))
 def test_a_damaged_ledger_is_named_and_stops_no_other_sweep(
     tmp_path: Path, how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,7 @@ from benchmark.dispatch.claims import this_process
 from benchmark.dispatch.context import SweepContext
 from benchmark.dispatch.reconcile import reconcile_process
 from benchmark.dispatch.worker import run_points
-from benchmark.slurm.client import JobState
+from benchmark.slurm.job_state import JobState
 from benchmark.util.child_python import python_command, safe_variables
 from benchmark.util.logs import tail
 from benchmark.util.no_links import open_to_append

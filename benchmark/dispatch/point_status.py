@@ -10,7 +10,8 @@ from benchmark.dispatch.batches import PointBatch, find_batches
 from benchmark.dispatch.claims import Claims, Owner
 from benchmark.dispatch.ledger import GridPoint, Sweep
 from benchmark.dispatch.processes import lives
-from benchmark.slurm.client import UNKNOWN, JobState, SchedulerDownError, Slurm
+from benchmark.slurm.client import SchedulerDownError, Slurm
+from benchmark.slurm.job_state import UNKNOWN, JobState
 from benchmark.util.logs import tail
 from crossover.records.record import Failure, FailureKind
 

@@ -15,7 +15,8 @@ from benchmark.dispatch.claims import Claims
 from benchmark.dispatch.ledger import Sweep, SweepReader
 from benchmark.dispatch.point_status import JobStatus, PointStatus, job_log, last_owner, point_statuses
 from benchmark.dispatch.resume import resume_policy
-from benchmark.slurm.client import JobState, Slurm
+from benchmark.slurm.client import Slurm
+from benchmark.slurm.job_state import JobState
 from benchmark.store.journal import Journal
 from benchmark.store.record_index import RecordIndex
 from benchmark.util.logs import tail

@@ -14,7 +14,8 @@ from typing import Any
 from submitit.core.utils import FailedJobError
 from submitit.slurm.slurm import SlurmExecutor
 
-from benchmark.slurm.client import SETUP_FAILED, SchedulerDownError, Slurm
+from benchmark.slurm.client import SchedulerDownError, Slurm
+from benchmark.slurm.job_state import SETUP_FAILED
 from benchmark.util.child_python import shell_command
 from crossover.errors import UserError
 

@@ -9,7 +9,8 @@ from benchmark.dispatch.claims import Claim, Claims, this_process
 from benchmark.dispatch.ledger import Sweep, SweepReader
 from benchmark.dispatch.point_status import JobStatus, point_statuses
 from benchmark.dispatch.reconcile import Leftover, reconcile, reconcile_all, reconcile_process
-from benchmark.slurm.client import JobState, SchedulerDownError, Slurm
+from benchmark.slurm.client import SchedulerDownError, Slurm
+from benchmark.slurm.job_state import JobState
 from benchmark.store.journal import Journal
 from crossover.records.load import load
 from crossover.records.record import Failure, FailureKind, Record

@@ -15,7 +15,8 @@ from benchmark.dispatch.batches import add_batch, new_batch, note_job_id
 from benchmark.dispatch.claims import LEASE_S
 from benchmark.dispatch.processes import process_is_alive
 from benchmark.dispatch.reconcile import reconcile
-from benchmark.slurm.client import JobState, SchedulerDownError, Slurm
+from benchmark.slurm.client import SchedulerDownError, Slurm
+from benchmark.slurm.job_state import JobState
 from benchmark.store.journal import Journal
 from crossover.records.load import find, load
 from crossover.records.record import FailureKind

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.slurm.client import UNKNOWN, JobState, SchedulerDownError, Slurm, parse_job
+from benchmark.slurm.client import SchedulerDownError, Slurm, parse_job
+from benchmark.slurm.job_state import UNKNOWN, JobState
 from benchmark.util.ranges import expand
 from crossover.records.record import FailureKind
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from benchmark.slurm.client import SETUP_FAILED
+from benchmark.slurm.job_state import SETUP_FAILED
 from benchmark.slurm.submit import checked, is_submit_limit, job_ids
 
 

@@ -22,7 +22,7 @@ LONGEST_S = 10.0
 SLOWER = 1.3
 """The time between two looks grows by this factor, up to the longest: a scheduler has other users."""
 LONGEST_VARIABLE = "CROSSOVER_LOOK_S"
-"""The environment variable that sets another longest time between two looks, in seconds."""
+"""The environment variable that sets another longest time between two looks, in seconds; it bounds every wait here."""
 SETTLE_S = 3.0
 """Time for the last records to arrive over a network file system, once for all jobs."""
 QUIET_S = 60.0
@@ -68,7 +68,7 @@ class JobWaiter:
     def finish(self, indices: Collection[int]) -> None:
         """Give the last records a moment, then write those that are missing."""
         if any(each.failure is not None for each in point_statuses(self._sweep, self._slurm)):
-            time.sleep(SETTLE_S)
+            time.sleep(min(SETTLE_S, self._longest_s))
         reconcile(self._sweep, self._slurm, self._context.records)
         self._show_finished(indices)
 

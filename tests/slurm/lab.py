@@ -30,6 +30,7 @@ from tests.slurm.settings import (
     Settings,
     cgroup_conf,
     gres_conf,
+    prolog,
     slurm_conf,
     slurmdbd_conf,
 )
@@ -169,6 +170,8 @@ class Lab:
             *([("cgroup.conf", cgroup_conf())] if self.settings.cgroups else []),
         ):
             (self.folder / name).write_text(text)
+        self.settings.prolog.write_text(prolog(self.settings))
+        self.settings.prolog.chmod(0o755)
         (self.folder / "slurmdbd.conf").chmod(0o600)
         (self.folder / "munge" / "key").write_bytes(secrets.token_bytes(128))
         (self.folder / "munge" / "key").chmod(0o400)

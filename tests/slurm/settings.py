@@ -47,6 +47,21 @@ class Settings:
         """The socket of the lab's own munge."""
         return self.folder / "munge" / "socket"
 
+    @property
+    def prolog(self) -> Path:
+        """The program that each node runs before a job."""
+        return self.folder / "prolog"
+
+    @property
+    def launches_fail(self) -> Path:
+        """The file with which every launch fails."""
+        return self.folder / "launches-fail"
+
+
+def prolog(lab: Settings) -> str:
+    """What each node runs before a job: it fails while a file says so, as on a node with a broken file system."""
+    return f"#!/bin/sh\n[ ! -e '{lab.launches_fail}' ]\n"
+
 
 def slurm_conf(lab: Settings) -> str:
     """All that slurmctld, slurmd and the commands read. Waits are short, so that faults are found in seconds."""
@@ -92,6 +107,7 @@ MaxArraySize=5001
 MaxJobCount=20000
 SlurmdParameters=config_overrides
 GresTypes=gpu
+Prolog={lab.prolog}
 {_tracking(lab)}
 {_accounting(lab)}
 DefMemPerCPU=1024
@@ -118,7 +134,7 @@ def _accounting(lab: Settings) -> str:
     return (
         f"AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost={lab.address}\n"
         f"AccountingStoragePort={lab.ports.accounting}\nAccountingStoragePass={lab.munge}\n"
-        "AccountingStorageTRES=gres/gpu"
+        "AccountingStorageTRES=gres/gpu\nAccountingStorageEnforce=limits"
     )
 
 

@@ -25,7 +25,11 @@ from tests.slurm.lab import Lab
 
 HOOKS = Path(__file__).parent / "hooks"
 GRID = ("model=tiny_llama,tiny_llada", "steps=2,4,8", "batch=1,2,4", "length=32", "warmup=0", "repeats=1")
-TINY = ("prompts.count=1", "judge=none", "hardware=slurm_cpu", "hydra.launcher.mem_gb=1")
+TINY = ("prompts.count=1", "judge=none")
+ON_SLURM = ("hardware=slurm_cpu", "hydra.launcher.mem_gb=1", "hydra.launcher.partition=main")
+HERE = ("hardware=local",)
+LOOK_S = "0.5"
+"""How often a driver looks at its jobs at least: these sweeps are short."""
 POINTS = 12
 DONE = 8
 """Points that are done when a fault comes: two more run then, and two wait."""
@@ -73,14 +77,19 @@ class Driver:
 
 @dataclass(kw_only=True)
 class Study:
-    """One output folder, one command that is given again and again, one experiment in the store."""
+    """One output folder, one command that is given again and again, one experiment in the store.
+
+    Attributes:
+        host: the name that this machine is made to have for the commands, if it is to have another.
+    """
 
     lab: Lab
     folder: Path
     uri: str
     experiment: str
-    partition: str = "main"
+    hardware: tuple[str, ...] = ON_SLURM
     overrides: tuple[str, ...] = ()
+    host: str = ""
     before: Mapping[Path, str] = field(default_factory=dict)
     drivers: list[Driver] = field(default_factory=list)
 
@@ -112,7 +121,7 @@ class Study:
         command = [
             *(sys.executable, "-m", "benchmark", "-m", *GRID, *TINY, f"output_dir={self.folder / 'outputs'}"),
             *(f"tracking.uri={self.uri}", f"tracking.experiment={self.experiment}"),
-            *(f"hydra.launcher.partition={self.partition}", *self.overrides, *more),
+            *(*self.hardware, *self.overrides, *more),
         ]
         with output.open("wb") as out:
             process = subprocess.Popen(
@@ -135,14 +144,37 @@ class Study:
         return driver
 
     @property
+    def site(self) -> Path:
+        """Programs that stand before SLURM's own, as some sites have them."""
+        return self.folder / "site"
+
+    def wrap(self, program: str, *lines: str) -> None:
+        """Have a program of SLURM run behind a wrapper, which runs these lines of shell first."""
+        self.site.mkdir(exist_ok=True)
+        file = self.site / program
+        real = shutil.which(program, path=self.lab.environment["PATH"])
+        file.write_text("\n".join(["#!/bin/sh", *lines, f'exec {real} "$@"', ""]))
+        file.chmod(0o755)
+
+    def status(self) -> str:
+        """What `python -m benchmark.status` shows."""
+        command = [sys.executable, "-m", "benchmark.status", str(self.folder / "outputs")]
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    @property
     def environment(self) -> dict[str, str]:
         """As a user's, with the lab's SLURM, and the faults for those who look."""
         return (
             os.environ
             | self.lab.environment
+            | {"PATH": os.pathsep.join((str(self.site), self.lab.environment["PATH"]))}
+            | ({"CROSSOVER_HOST": self.host} if self.host else {})
             | {
                 "PYTHONPATH": os.pathsep.join((str(HOOKS), str(ROOT))),
                 "CROSSOVER_FAULTS": str(self.plan),
+                "CROSSOVER_LOOK_S": LOOK_S,
                 "OMP_NUM_THREADS": "1",
                 "COLUMNS": "120",
             }

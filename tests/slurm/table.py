@@ -4,7 +4,7 @@ import platform
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.slurm.sweeps import POINTS, Proof
+from tests.slurm.sweeps import POINTS, Proof, Study, prove
 
 HEAD = """# What a sweep survives
 
@@ -38,6 +38,13 @@ class Table:
         }
         text = HEAD.format(points=POINTS, machine=machine) + "\n".join(lines.values()) + "\n"
         index.write_text(text, encoding="utf-8")
+
+
+def conclude(study: Study, table: Table, fault: str, saw: str) -> None:
+    """Everything is there once; a row says so."""
+    proof = prove(study)
+    table.add(fault, saw.replace(f"{study.folder}/", ""), proof)
+    assert proof.holds, f"{proof}\n" + "\n".join(sorted(f"{r.name} {r.failure}" for r in study.records()))
 
 
 def _rows(index: Path) -> dict[str, str]:

@@ -8,8 +8,8 @@ import pytest
 from tests.disks import fill, forbid_growth
 from tests.slurm.lab import Lab
 from tests.slurm.servers import Server
-from tests.slurm.sweeps import VICTIM, Study, kill, line_with, prove, until
-from tests.slurm.table import Table
+from tests.slurm.sweeps import VICTIM, Study, kill, line_with, until
+from tests.slurm.table import Table, conclude
 
 pytestmark = [
     pytest.mark.slurm,
@@ -20,13 +20,6 @@ pytestmark = [
 ]
 OTHERS = 3
 """Points that are neither done nor the victim."""
-
-
-def conclude(study: Study, table: Table, fault: str, saw: str) -> None:
-    """Everything is there once; a row says so."""
-    proof = prove(study)
-    table.add(fault, saw.replace(f"{study.folder}/", ""), proof)
-    assert proof.holds, f"{proof}\n" + "\n".join(sorted(f"{r.name} {r.failure}" for r in study.records()))
 
 
 def test_sigkill_of_a_job_process(study: Study, table: Table) -> None:

@@ -2,7 +2,8 @@
 
 A point is reached when its run opens the file of prompts: the model is loaded, nothing is measured yet. The plan is a
 folder, CROSSOVER_FAULTS: `NAME.do` says what happens to the run of that name (hang, raise, memory, devour), once;
-`NAME.reached` is written when it does, and a point that hangs goes on when `NAME.go` is there.
+`NAME.reached` is written when it does, and a point that hangs goes on when `NAME.go` is there. CROSSOVER_HOST is the
+machine's name.
 """
 
 import json
@@ -70,3 +71,7 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
 
 if "CROSSOVER_FAULTS" in os.environ:
     sys.addaudithook(_watch)
+if "CROSSOVER_HOST" in os.environ:
+    import socket
+
+    socket.gethostname = lambda: os.environ["CROSSOVER_HOST"]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from rich.live import Live
 from rich.text import Text
 
+from benchmark.dispatch.batches import find_batches
 from benchmark.dispatch.context import SweepContext
 from benchmark.dispatch.point_status import JobStatus, PointStatus, point_statuses, waiting
 from benchmark.dispatch.reconcile import reconcile
@@ -42,6 +43,7 @@ class JobWaiter:
         self._policy = resume_policy(context.sweep)
         self._seen: dict[str, Record] = {}
         self._reasons: list[str] = []
+        self._damaged: set[str] = set()
         self._longest_s = longest_s()
         self._printed = time.monotonic()
 
@@ -55,6 +57,7 @@ class JobWaiter:
         with Live(console=self._context.console, auto_refresh=False, transient=True) as live:
             while True:
                 statuses = [each for each in point_statuses(self._sweep, self._slurm) if each.index in indices]
+                self._show_damage()
                 self._show_finished(indices)
                 self._show_counts(statuses, left, live)
                 if not left and all(self._is_over(each) for each in statuses):
@@ -77,6 +80,13 @@ class JobWaiter:
         if status.job_status is JobStatus.unknown:
             return status.point.key in self._seen
         return not status.is_live
+
+    def _show_damage(self) -> None:
+        """Name each batch that cannot be read any more, once: its points are handed out again at the end."""
+        for line in find_batches(self._sweep).damaged:
+            if line not in self._damaged:
+                self._damaged.add(line)
+                self._context.say(line)
 
     def _show_finished(self, indices: Collection[int]) -> None:
         keys = {self._sweep.entries[index].key for index in indices} - self._seen.keys()

@@ -165,3 +165,19 @@ def test_ctrl_c_cancels_only_jobs_that_the_scheduler_knows_as_the_sweeps(
         array.wait([0, 1, 2])
     assert (cluster / "cancelled").read_text().split() == [second]
     assert f"cancelled SLURM array {second};" in capsys.readouterr().out
+
+
+def test_a_batch_that_is_damaged_while_its_jobs_run_is_named_once(
+    tmp_path: Path, cluster: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("benchmark.dispatch.wait.time.sleep", lambda _: None)
+    sweep = a_sweep(tmp_path)
+    array = SlurmArray(sweep_context(sweep, make_console()))
+    array.submit([0, 1, 2], {}, pack=1)
+    count = f"echo x >> {cluster}/looks; [ $(wc -l < {cluster}/looks) -lt 4 ] && state=RUNNING || state=COMPLETED"
+    job = f'echo "JobId=$4 ArrayJobId=$4 ArrayTaskId=0-1 JobState=$state StdOut={sweep.logs}/x"'
+    say(cluster, "scontrol", f"{count}; {job}")
+    (sweep.folder / "part-0.json").write_bytes(bytes(100))
+    array.wait([0, 1, 2])
+    said = "".join(capsys.readouterr().out.split())
+    assert said.count("part-0.jsoncannotberead") == 1

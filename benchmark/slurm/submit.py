@@ -34,8 +34,8 @@ SUBMIT_LIMIT = re.compile(
 """What sbatch says when it would take fewer jobs, or the same jobs once others have ended."""
 OTHER_LIMIT = re.compile(r"\b(?:QOS|Assoc)(?!\w*Submit)\w+Limit\b")
 """A limit on what each job asks for, which fewer jobs would exceed too."""
-ANSWER = re.compile(r"^Submitted batch job (\d+)\s*$", re.MULTILINE)
-PARSABLE = re.compile(r"^(\d+)\s*$", re.MULTILINE)
+ANSWER = re.compile(r"^Submitted batch job (\d+)(?: on cluster \S+)?\s*$", re.MULTILINE)
+PARSABLE = re.compile(r"^(\d+)(?:;\S+)?\s*$", re.MULTILINE)
 """The answer of sbatch where a site's wrapper gives it `--parsable`."""
 
 

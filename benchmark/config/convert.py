@@ -130,6 +130,7 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
         profile=config.profile,
         gpu=config.hardware.gpu if device is Device.cuda else None,
         strict=config.strict,
+        threads=config.hardware.threads,
     )
 
 

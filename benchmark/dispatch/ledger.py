@@ -37,7 +37,7 @@ class ExpectedEnvironment:
 
     Attributes:
         gpu: part of the GPU's name.
-        cpu_threads: threads that PyTorch computes with.
+        cpu_threads: threads that PyTorch computes with, in sweeps from before each point had its own.
     """
 
     python: str | None = None
@@ -51,13 +51,17 @@ class ExpectedEnvironment:
 
 @dataclass(frozen=True, kw_only=True)
 class GridPoint:
-    """A point of a sweep: its run, the overrides that describe it on a command line, its configuration as JSON."""
+    """A point of a sweep: its run, the overrides that describe it on a command line, its configuration as JSON.
+
+    `cpu_threads` are those that a record of it must have been computed with to count; null is not known before.
+    """
 
     key: str
     name: str
     run: Run
     overrides: tuple[str, ...]
     config: str | None = None
+    cpu_threads: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is no key, since files are named by it.

@@ -1,7 +1,7 @@
 """Which grid points need to be run: those without a record that counts."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from benchmark.config.settings import Rerun
@@ -19,6 +19,7 @@ class ResumePolicy:
     Attributes:
         began: when the sweep began, UTC, ISO 8601.
         earlier: the names of the records that were there then; null in ledgers of earlier versions.
+        cpu_threads: the threads that a point's record was computed with, by the point's key, where they are known.
     """
 
     sweep: str
@@ -26,6 +27,7 @@ class ResumePolicy:
     rerun: Rerun
     skip_dominated: bool
     conditions: ExpectedEnvironment
+    cpu_threads: Mapping[str, int] = field(default_factory=dict)
     earlier: frozenset[str] | None = None
 
     def is_new(self, record: Record) -> bool:
@@ -46,13 +48,17 @@ class ResumePolicy:
         A measurement does, and so does a failure that is a result of the point. A point that was interrupted, killed,
         lost, out of time or raised an error is run again.
         """
-        if not has_environment(record, self.conditions):
+        if not has_environment(record, self._conditions(record.key)):
             return False
         if record.failure is None:
             return self.rerun is not Rerun.all or self.is_new(record)
         if record.failure.kind is FailureKind.dominated and not self.skip_dominated:
             return False
         return record.failure.kind.is_result and (self.rerun is Rerun.none or self.is_new(record))
+
+    def _conditions(self, key: str) -> ExpectedEnvironment:
+        threads = self.cpu_threads.get(key)
+        return self.conditions if threads is None else replace(self.conditions, cpu_threads=threads)
 
     def done(self, records: Iterable[Record]) -> dict[str, Record]:
         """For each key that is done, the record that counts: a measurement before a failure, then the newest."""
@@ -119,6 +125,7 @@ def resume_policy(sweep: Sweep) -> ResumePolicy:
         skip_dominated=sweep.skip_dominated,
         conditions=sweep.conditions,
         earlier=None if sweep.earlier is None else frozenset(sweep.earlier),
+        cpu_threads={each.key: each.cpu_threads for each in sweep.entries if each.cpu_threads is not None},
     )
 
 

@@ -22,6 +22,7 @@ from benchmark.execution.outputs import (
     true_continuations,
     typical,
 )
+from benchmark.execution.threads import set_threads
 from benchmark.hardware.clock import CudaClock, HostClock
 from benchmark.hardware.device import is_out_of_memory
 from benchmark.hardware.environment import current_gpu, probe, require_gpu, require_watched, watch
@@ -81,6 +82,7 @@ def execute(run: Run, *, sweep: str, models: ModelCache, report: Report, config:
     `config` is the configuration as composed, for the record.
     """
     started = datetime.now(UTC)
+    set_threads(run)
     outcome = _attempt(run, models, report)
     result = outcome.result
     return Record(

@@ -9,6 +9,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from benchmark.util.ranges import expand
 
 STAT = Path("/proc/stat")
@@ -27,6 +29,14 @@ def own_cores() -> frozenset[int] | None:
     except (OSError, AttributeError):  # no Linux
         return None
     return own if own < told else None
+
+
+def physical_cores() -> int:
+    """Cores that this process may run on; two hyperthreads are one core."""
+    try:
+        return len({min(_hyperthreads(core)) for core in _allowed()})
+    except (OSError, AttributeError):  # no Linux
+        return psutil.cpu_count(logical=False) or 1
 
 
 def busy_s(cores: frozenset[int]) -> float:

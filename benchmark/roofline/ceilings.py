@@ -34,15 +34,18 @@ SPOILING = {Label.foreign_process, Label.throttled}
 """Labels of a measurement whose figures may be lower than what the device can do."""
 
 
-@cache
 def ceilings(device: torch.device, dtype: torch.dtype) -> Ceilings:
     """The device's ceilings for `dtype`: those kept from an earlier measurement of the same device, else measured.
 
     UUID, driver and PyTorch's version identify a GPU; name, threads and PyTorch's version identify a CPU.
     """
+    return _ceilings(device, dtype, _identity(device, dtype))
+
+
+@cache
+def _ceilings(device: torch.device, dtype: torch.dtype, identity: str) -> Ceilings:
     from benchmark.hardware.environment import watch
 
-    identity = _identity(device, dtype)
     if (known := kept(identity)) is not None:
         return known
     with watch(on_gpu=device.type == "cuda")() as seen:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from benchmark.execution.threads import set_threads
 from benchmark.hardware.environment import gpu_count
 from benchmark.roofline.estimate import shape_of_run
 from benchmark.roofline.prediction import cost_s, predict
@@ -98,6 +99,7 @@ def target_of(run: Run, *, remote: bool) -> Target:
     from benchmark.models.loaded import DTYPES
     from benchmark.roofline.ceilings import ceilings
 
+    set_threads(run)
     measured = ceilings(torch.device(run.device.value), DTYPES[run.precision])
     if run.device is Device.cpu:
         return Target(name="this CPU", ceilings=measured, memory_bytes=psutil.virtual_memory().available)

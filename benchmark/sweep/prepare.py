@@ -21,7 +21,7 @@ from benchmark.store.record_index import RecordIndex
 from benchmark.sweep.common_settings import common_settings
 from benchmark.sweep.display import announce
 from benchmark.sweep.driver import HandOut, SweepDriver
-from benchmark.sweep.expected_environment import expected_environment
+from benchmark.sweep.expected_environment import expected_environment, expected_threads
 from benchmark.sweep.identified import identified
 from benchmark.sweep.plan import Plan, plan
 from benchmark.sweep.preflight import preflight
@@ -126,5 +126,5 @@ def make_sweep(planned: Plan, settings: Settings, *, search: bool = False) -> Sw
         skip_dominated=settings.skip_dominated,
         conditions=expected_environment(planned.points[0].run, settings),
         search=search,
-        entries=planned.points,
+        entries=tuple(replace(each, cpu_threads=expected_threads(each.run, settings)) for each in planned.points),
     )

@@ -38,7 +38,8 @@ class Run:
     samples; a run takes more when its prompts, `batch` at a time, need more, and when `stopping`
     asks for a precision that so many do not have. `gpu` are the words that the GPU's name must
     have; `strict` makes a run a failure that was disturbed, or whose GPU could not be watched; `profile`
-    adds passes that measure where time, memory and energy go.
+    adds passes that measure where time, memory and energy go. `threads` are those that PyTorch computes
+    with; null is chosen on the machine.
     """
 
     model: Model
@@ -63,6 +64,7 @@ class Run:
     profile: bool = False
     gpu: str | None = None
     strict: bool = False
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         """Reject values that no model could run.
@@ -76,6 +78,8 @@ class Run:
         at_least("seed", self.seed, 0)
         at_least("temperature", self.temperature, 0)
         at_least("prompts.count", self.prompts.count, 1)
+        if self.threads is not None:
+            at_least("hardware.threads", self.threads, 1)
         split_length(self.length, self.prompt_fraction)
         self._check_attention()
         self._check_engine()
@@ -189,6 +193,8 @@ class Run:
             yield f"attention={self.attention}"
         if self.weights is Weights.random:
             yield "random weights"
+        if self.threads is not None:
+            yield f"threads={self.threads}"
 
     @property
     def unusual_sampling(self) -> tuple[str, ...]:
@@ -229,6 +235,7 @@ _UNSET = {
     "weights": Weights.checkpoint,
     "stopping": None,
     "profile": False,
+    "threads": None,
 }
 """Settings that are younger than the first records, with the values that those records were measured with."""
 _UNSET_OF_DIFFUSION = {"policy": asdict(QUOTA), "cache": None, "rows": Rows.together}

@@ -95,6 +95,14 @@ def test_a_record_of_other_software_or_another_machine_does_not_count(
     assert has_environment(a_record(), expected) is has
 
 
+def test_a_record_counts_by_the_threads_that_its_own_point_would_have() -> None:
+    record = a_record()
+    threads_of_others = replace(resume_policy(), cpu_threads={"another": 1})
+    assert threads_of_others.is_done(record)
+    assert replace(resume_policy(), cpu_threads={record.key: 2}).is_done(record)
+    assert not replace(resume_policy(), cpu_threads={record.key: 1}).is_done(record)
+
+
 def test_a_record_of_another_gpu_does_not_count() -> None:
     record = a_record(environment=replace(an_environment(), gpu="NVIDIA H100 80GB HBM3"))
     assert has_environment(record, ExpectedEnvironment(gpu="H100"))

@@ -20,7 +20,7 @@ FOUND = Ceilings(copy_bytes_per_s=1e9, matrix_flop_per_s=1e10)
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    ceilings.cache_clear()
+    module._ceilings.cache_clear()
     return tmp_path / "crossover" / "ceilings.json"
 
 
@@ -32,10 +32,24 @@ def test_a_cpu_copies_and_multiplies_at_rates_that_a_cpu_can_have() -> None:
 
 def test_a_device_is_measured_once_and_then_remembered(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ceilings(CPU, torch.float32)
-    ceilings.cache_clear()  # as in another process
+    module._ceilings.cache_clear()  # as in another process
     monkeypatch.setattr(module, "measure_ceilings", lambda *_: pytest.fail("measured again"))
     assert ceilings(CPU, torch.float32) == first
     assert len(json.loads(cache.read_text())) == 1
+
+
+def test_another_number_of_threads_is_another_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: len(asked) + 1)
+
+    def measured(*_: object) -> Ceilings:
+        asked.append(torch.get_num_threads())
+        return FOUND
+
+    monkeypatch.setattr(module, "measure_ceilings", measured)
+    for _ in range(3):
+        assert ceilings(CPU, torch.float32) == FOUND
+    assert asked == [1, 2, 3]
 
 
 def test_another_type_is_another_measurement(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,15 @@
 """`python -m analysis`."""
 
-from analysis.cli.main import main
+from crossover.interrupt import ending_when_interrupted
+
+
+def main() -> None:
+    """Run the program, which takes a moment to import."""
+    with ending_when_interrupted():
+        from analysis.cli.main import main as run
+
+    run()
+
 
 if __name__ == "__main__":
     main()

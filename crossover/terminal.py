@@ -9,14 +9,13 @@ from typing import NoReturn
 from rich.console import Console
 
 from crossover.addresses import masked_text
+from crossover.interrupt import ending_when_interrupted
 from crossover.printable import printable
 
 PLAIN_WIDTH = 120
 """Columns of lines that go to a file or a pipe, where there is no terminal to fit."""
 
 USAGE_ERROR = 2
-INTERRUPTED = 130
-"""The exit code that shells give a program stopped by Ctrl-C."""
 
 
 def make_console(*, stderr: bool = False, record: bool = False) -> Console:
@@ -45,9 +44,8 @@ def ending_in_one_line(complaint: Callable[[Exception], str | None]) -> Iterator
         SystemExit: with 2 after such a line, with 130 after Ctrl-C.
     """
     try:
-        yield
-    except KeyboardInterrupt:
-        raise SystemExit(INTERRUPTED) from None
+        with ending_when_interrupted():
+            yield
     except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:

@@ -17,8 +17,9 @@ from benchmark.dispatch.ledger import Sweep, read_sweep
 from benchmark.dispatch.worker import run_points
 from benchmark.slurm.signals import Stopped, told_to_stop
 from crossover.errors import UserError
+from crossover.interrupt import INTERRUPTED
 from crossover.records.record import FailureKind, Record
-from crossover.terminal import INTERRUPTED, end_with, make_console
+from crossover.terminal import end_with, make_console
 
 
 def main(arguments: list[str]) -> int:

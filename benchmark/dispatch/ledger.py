@@ -126,9 +126,19 @@ class Sweep:
         return self.logs / f"{index}.log"
 
     def write(self) -> None:
-        """Put the ledger on disk."""
-        self.logs.mkdir(parents=True, exist_ok=True)
-        replace_file(self.folder / "sweep.json", json.dumps(asdict(self)))
+        """Put the ledger on disk, or nothing of it.
+
+        Raises:
+            OSError: when it cannot be written.
+        """
+        try:
+            self.logs.mkdir(parents=True, exist_ok=True)
+            replace_file(self.folder / "sweep.json", json.dumps(asdict(self)))
+        except OSError:
+            for folder in (self.logs, self.folder):
+                with suppress(OSError):  # it holds something, or was never made
+                    folder.rmdir()
+            raise
 
     @property
     def is_closed(self) -> bool:

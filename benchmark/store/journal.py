@@ -1,5 +1,6 @@
 """The journal: a folder with one JSON file a record, written whole or not at all, never overwritten."""
 
+import os
 import tempfile
 from collections.abc import Collection
 from contextlib import suppress
@@ -12,6 +13,8 @@ from crossover.errors import UserError
 from crossover.records.identifiers import STAMP, record_name
 from crossover.records.record import Record
 
+TRIAL_BYTES = 256 * 1024
+"""What a ledger and the first record need at least: a full disk still makes empty files."""
 BROKEN = ".json.broken"
 """The ending of a record's file that cannot be read."""
 
@@ -32,16 +35,22 @@ class Journal:
         return self.output_dir / "records"
 
     def prepare(self) -> None:
-        """Make the folder, and make sure that files can be written there.
+        """Make the folder, and make sure that files can be written there. A folder made in vain is removed again.
 
         Raises:
             UserError: when they cannot.
         """
+        missing = [each for each in (self.folder, *self.folder.parents) if not each.exists()]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.folder):
-                pass
+            with tempfile.TemporaryFile(dir=self.folder) as trial:
+                trial.write(bytes(TRIAL_BYTES))
+                trial.flush()
+                os.fsync(trial.fileno())
         except OSError as error:
+            for made in missing:
+                with suppress(OSError):
+                    made.rmdir()
             raise UserError(
                 f"output_dir={self.output_dir} cannot be written to ({error.strerror}): give another, output_dir=FOLDER"
             ) from error

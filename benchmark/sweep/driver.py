@@ -19,8 +19,8 @@ from benchmark.sweep.other_sweeps import OtherSweeps, keys_of
 from benchmark.sweep.plan import Plan, exit_code
 from benchmark.util.logs import logging_to
 from crossover.errors import UserError
+from crossover.interrupt import INTERRUPTED
 from crossover.records.record import Failure, FailureKind, Record
-from crossover.terminal import INTERRUPTED
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from benchmark.dispatch.ledger import GridPoint
+from crossover.interrupt import INTERRUPTED
 from crossover.records.record import FailureKind, Record
-from crossover.terminal import INTERRUPTED
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -33,14 +34,26 @@ def make_file(path: Path, text: str) -> None:
 
 
 def _beside(path: Path, text: str) -> Path:
-    """The finished file, under a temporary name in the same folder."""
+    """The finished file, under a temporary name in the same folder.
+
+    Raises:
+        OSError: naming the file as it was to be called; a full disk gives no name by itself.
+    """
     partial = path.with_name(f".{uuid.uuid4().hex}.partial")
     try:
         with partial.open("x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+    except OSError as error:
+        _remove(partial)
+        raise OSError(error.errno, error.strerror, str(path)) from error
     except BaseException:
-        partial.unlink(missing_ok=True)
+        _remove(partial)
         raise
     return partial
+
+
+def _remove(file: Path) -> None:
+    with suppress(OSError):  # where it could not be made, it cannot be removed either
+        file.unlink()

@@ -18,7 +18,7 @@ from crossover.records.load import load, read
 from crossover.records.record import Record
 from crossover.records.settings import Device, Encoder, Judge, Precision, Weights
 from tests.checkpoints import write_encoder, write_llama
-from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_sample, a_score
+from tests.factories import STARTED, a_failed_record, a_measurement, a_record, a_run, a_sample, a_score
 
 NOLOADER = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning"
@@ -245,3 +245,10 @@ def test_an_older_record_can_be_scored(journal: Journal, judge: Judge) -> None:
     del data["rescored_from"]
     file.write_text(json.dumps(data))
     assert len(rescored(journal, a_request(judge=judge))[1]) == 1
+
+
+def test_a_record_with_a_bad_date_is_named_and_the_others_are_scored(journal: Journal, judge: Judge) -> None:
+    (journal.folder / "odd.json").write_text(a_record(a_run(batch=4)).to_json().replace(STARTED, "yesterday"))
+    said, made = rescored(journal, a_request(judge=judge))
+    assert len(made) == 1
+    assert "odd.json: started_at 'yesterday' is no time" in said

@@ -1,12 +1,17 @@
+import errno
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmark.cli.messages import complaint
 from benchmark.dispatch.ledger import SweepReader, read_sweep
 from benchmark.dispatch.resume import resume_policy
 from benchmark.store.journal import Journal
 from crossover.errors import UserError
+from crossover.terminal import ending_in_one_line
 from tests.factories import a_record
 from tests.sweeps import RUNS, a_sweep, records_of
 
@@ -61,3 +66,19 @@ def test_a_ledger_whose_points_name_their_sweep_in_their_overrides_still_loads_a
     records = records_of(older)
     records.refresh(older.indices)
     assert list(resume_policy(older).done(records.of(older.indices))) == [RUNS[0].key]
+
+
+def test_a_ledger_that_a_full_disk_does_not_take_leaves_no_folder_and_names_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = a_sweep(tmp_path)
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(SystemExit) as ended, ending_in_one_line(complaint):
+        replace(sweep, id="sweep-2").write()
+    assert ended.value.code == 2
+    assert "sweeps/sweep-2/sweep.json: No space left on device" in capsys.readouterr().err
+    assert [each.name for each in (tmp_path / "sweeps").iterdir()] == ["sweep-1"]

@@ -5,6 +5,7 @@ import pytest
 from benchmark.store.journal import Journal
 from crossover.errors import UserError
 from crossover.records.load import load
+from tests.disks import fill, small_disk
 from tests.factories import a_measurement, a_record, a_run, a_sample
 
 
@@ -67,3 +68,17 @@ def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(tmp_path: Path) -
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"output_dir=.*/file cannot be written to \(Not a directory\): give another"):
         Journal(output_dir=tmp_path / "file").prepare()
+
+
+def test_a_full_disk_is_said_in_the_beginning_and_leaves_nothing_half_made(tmp_path: Path) -> None:
+    try:
+        with small_disk(tmp_path / "disk") as disk:
+            fill(disk)
+            before = sorted(disk.rglob("*"))
+            with pytest.raises(
+                UserError, match=r"output_dir=\S*outputs cannot be written to \(No space left on device\)"
+            ):
+                Journal(output_dir=disk / "outputs").prepare()
+            assert sorted(disk.rglob("*")) == before
+    except PermissionError as error:
+        pytest.skip(str(error))

@@ -2,8 +2,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from crossover.records.load import _without_texts, latest, load, read
-from tests.factories import a_failed_record, a_measurement, a_record, a_run
+from tests.factories import FINISHED, STARTED, a_failed_record, a_measurement, a_record, a_run
 
 EARLY, LATE = "2026-03-01T10:00:00+00:00", "2026-03-01T11:00:00+00:00"
 
@@ -75,3 +77,35 @@ def test_a_record_that_was_written_otherwise_loses_its_texts_too() -> None:
     text = json.dumps(json.loads(a_record().to_json()), indent=1, sort_keys=True)
     (found,) = read([("it", text.encode)], keep_texts=False).records
     assert found == replace(a_record(), measurement=replace(a_measurement(), generated=()))
+
+
+STRANGE = {
+    "nested": lambda text: text.replace('"sweep": "sweep-1"', '"sweep": ' + "[" * 1000 + "]" * 1000),
+    "nested beyond the parser": lambda text: text.replace('"sweep": "sweep-1"', '"sweep": ' + "[" * 9000 + "]" * 9000),
+    "a huge number": lambda text: text.replace('"warmup": 1', '"warmup": 1' + "0" * 400),
+    "half of a surrogate": lambda text: text.replace('"sweep-1"', '"\\ud800"'),
+    "a start that is no time": lambda text: text.replace(STARTED, "yesterday"),
+    "a start without a time zone": lambda text: text.replace(STARTED, "2026-03-01T12:00:00"),
+    "an end that is no time": lambda text: text.replace(FINISHED, "2026-13-01T12:00:00+00:00"),
+    "a key that is a path": lambda text: text.replace(a_record().key, "../../elsewhere"),
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+@pytest.mark.parametrize("keep_texts", [True, False])
+def test_what_no_run_writes_is_named_and_left_out(tmp_path: Path, what: str, *, keep_texts: bool) -> None:
+    strange, whole = tmp_path / "strange.json", tmp_path / "whole.json"
+    text = a_record().to_json()
+    strange.write_text(STRANGE[what](text), encoding="utf-8")
+    assert strange.read_text(encoding="utf-8") != text
+    whole.write_text(text, encoding="utf-8")
+    loaded = load([strange, whole], keep_texts=keep_texts)
+    assert [record.key for record in loaded.records] == [a_record().key]
+    assert [line.startswith(str(strange)) for line in loaded.rejected] == [True]
+
+
+def test_nested_values_that_a_terminal_might_obey_are_named_and_left_out(tmp_path: Path) -> None:
+    """They are looked through, level by level."""
+    file = tmp_path / "strange.json"
+    file.write_text(a_record().to_json().replace('"sweep-1"', "[" * 1000 + '"\\u001b"' + "]" * 1000), encoding="utf-8")
+    assert len(load([file], keep_texts=False).rejected) == 1

@@ -1,0 +1,48 @@
+"""Ctrl-C while a program is still being imported ends it with one line."""
+
+import runpy
+import sys
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+
+import pytest
+
+from crossover.terminal import ending_in_one_line
+
+
+class Interrupting:
+    """A finder of modules at whose turn somebody presses Ctrl-C."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        del path, target
+        if name == self._module:
+            raise KeyboardInterrupt
+        return None
+
+
+def ends_in_one_line(program: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        program()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize("program", ["benchmark", "analysis"])
+def test_ctrl_c_during_the_import_of_a_program_ends_it_with_one_line(
+    program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, f"{program}.cli.main", raising=False)
+    monkeypatch.delitem(sys.modules, f"{program}.__main__", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(f"{program}.cli.main"), *sys.meta_path])
+    ends_in_one_line(lambda: runpy.run_module(program, run_name="__main__"), capsys)
+
+
+def test_ctrl_c_later_ends_it_in_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
+    def program() -> None:
+        with ending_in_one_line(lambda _: None):
+            raise KeyboardInterrupt
+
+    ends_in_one_line(program, capsys)

@@ -1,11 +1,11 @@
 """`python -m analysis`."""
 
-from crossover.interrupt import ending_when_interrupted
+from crossover.interrupt import leaving_when_interrupted
 
 
 def main() -> None:
     """Run the program, which takes a moment to import."""
-    with ending_when_interrupted():
+    with leaving_when_interrupted():
         from analysis.cli.main import main as run
 
     run()

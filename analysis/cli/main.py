@@ -8,6 +8,7 @@ from pathlib import Path
 
 from analysis.cli.source import STORE
 from crossover.errors import UserError
+from crossover.interrupt import leaving_when_interrupted
 from crossover.terminal import ending_in_one_line
 
 COMMANDS = ("table", "parity", "compare", "report")
@@ -21,7 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _refuse_misspelled(given)
             given.insert(0, "table")
         options = _parser().parse_args(given)
-        _command(options.command)(options)
+        with leaving_when_interrupted():
+            command = _command(options.command)
+        command(options)
 
 
 def _refuse_misspelled(given: Sequence[str]) -> None:

@@ -1,12 +1,14 @@
 """Ctrl-C while a program is still being imported ends it with one line."""
 
 import runpy
+import signal
 import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 
 import pytest
 
+from crossover.interrupt import leaving_when_interrupted
 from crossover.terminal import ending_in_one_line
 
 
@@ -19,7 +21,7 @@ class Interrupting:
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         del path, target
         if name == self._module:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
         return None
 
 
@@ -37,7 +39,16 @@ def test_ctrl_c_during_the_import_of_a_program_ends_it_with_one_line(
     monkeypatch.delitem(sys.modules, f"{program}.cli.main", raising=False)
     monkeypatch.delitem(sys.modules, f"{program}.__main__", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Interrupting(f"{program}.cli.main"), *sys.meta_path])
+    monkeypatch.setattr("os._exit", sys.exit)
     ends_in_one_line(lambda: runpy.run_module(program, run_name="__main__"), capsys)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_that_the_shell_has_switched_off_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("signal.getsignal", lambda _: signal.SIG_IGN)
+    monkeypatch.setattr("signal.signal", lambda *_: pytest.fail("it was switched on"))
+    with leaving_when_interrupted():
+        pass
 
 
 def test_ctrl_c_later_ends_it_in_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:

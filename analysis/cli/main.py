@@ -123,7 +123,10 @@ def _source() -> argparse.ArgumentParser:
 def _quality() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument(
-        "--metric", action="append", default=[], help="perplexity or bertscore_f1; repeatable [all that were scored]"
+        "--metric",
+        action="append",
+        default=[],
+        help="bits_per_byte, perplexity, sampler_bits_per_byte or bertscore_f1; repeatable [all that were scored]",
     )
     options.add_argument(
         "--margin", type=float, default=0.0, help="by how much diffusion may fall short, in the metric's unit [0]"

@@ -12,7 +12,7 @@ from analysis.report.parity_table import parity_table
 from analysis.report.study import Study
 from analysis.report.tables import REMARKS
 from analysis.report.terminal_table import show
-from analysis.report.words import basis, batch_and_length, remarks
+from analysis.report.words import basis, batch_and_length, disagreements, remarks
 from crossover.errors import UserError
 from crossover.terminal import make_console, say
 
@@ -39,6 +39,7 @@ def _print_rows(console: Console, study: Study) -> None:
     for panel in panels:
         name = _name(panel, with_metric=len(study.panels) > 1)
         say(console, *(f"{name}: {remark}" for remark in remarks(panel.parity)))
+    say(console, *disagreements([(panel.parity, panel.setting) for panel in panels]))
     say(console, basis([panel.parity for panel in panels]))
 
 

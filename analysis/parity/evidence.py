@@ -34,6 +34,7 @@ class Evidence:
 
     Attributes:
         prompts: that every arm has scored.
+        asked: prompts that an arm was to have a score of.
         clusters: how many of them are independent; as many as prompts where none share a source.
         rate_AP: each arm's figure for each prompt.
         trimmed: the distance past parity by a mean that ignores the worst and the best texts.
@@ -41,6 +42,7 @@ class Evidence:
     """
 
     prompts: tuple[str, ...]
+    asked: int
     clusters: int
     rate_AP: Floats
     means: Studentised
@@ -55,7 +57,8 @@ def weigh(arms: Sequence[Measurement], metric: Metric, *, margin: float, resampl
     Raises:
         UnscoredError: when they are too few, or their scores too large for arithmetic.
     """
-    scored = [_scored(arm.scores, metric) for arm in arms]
+    asked = [metric.parts(arm) for arm in arms]
+    scored = [{prompt: part for prompt, part in parts.items() if part is not None} for parts in asked]
     prompts = tuple(prompt for prompt in scored[0] if all(prompt in others for others in scored[1:]))
     member_CP = _members(arms[0].scores, prompts)
     _require(len(prompts), len(member_CP), metric)
@@ -67,6 +70,7 @@ def weigh(arms: Sequence[Measurement], metric: Metric, *, margin: float, resampl
         raise UnscoredError(f"{metric.label} has scores that are too large to be averaged: score the records again")
     return Evidence(
         prompts=prompts,
+        asked=max(map(len, asked)),
         clusters=len(member_CP),
         rate_AP=values_AP / weights_AP,
         means=means,
@@ -120,16 +124,11 @@ def _weigh(
 def _members(scores: Iterable[Score], prompts: Sequence[str]) -> Floats:
     """1 where a prompt belongs to a cluster, else 0; a prompt without one is a cluster of its own."""
     named = {score.prompt_id: score.cluster for score in scores}
-    names = [(named[prompt] or "", "" if named[prompt] else prompt) for prompt in prompts]
+    names = [(named.get(prompt) or "", "" if named.get(prompt) else prompt) for prompt in prompts]
     row_of = {name: index for index, name in enumerate(dict.fromkeys(names))}
     member_CP = np.zeros((len(row_of), len(prompts)))
     member_CP[[row_of[name] for name in names], range(len(prompts))] = 1.0
     return member_CP
-
-
-def _scored(scores: Iterable[Score], metric: Metric) -> dict[str, tuple[float, float]]:
-    parts = ((score.prompt_id, metric.part(score)) for score in scores)
-    return {prompt: part for prompt, part in parts if part is not None}
 
 
 def _target(baseline_R1: Floats, metric: Metric, margin: float) -> tuple[Floats, Floats]:

@@ -30,9 +30,9 @@ class Disturbance:
     why: str
 
 
-def score_flags(arms: Sequence[Measurement], evidence: Evidence) -> list[str]:
+def score_flags(evidence: Evidence) -> list[str]:
     """Whether prompts were left out, and which depend on each other."""
-    asked, known = max(len(arm.scores) for arm in arms), len(evidence.prompts)
+    asked, known = evidence.asked, len(evidence.prompts)
     lacking = [f"{asked - known} of {asked} prompts lack a score in some run"] if known < asked else []
     shared = f"the {known} prompts come from {evidence.clusters} sources, which were drawn whole"
     return lacking + ([shared] if evidence.clusters < known else [])
@@ -120,7 +120,7 @@ def entropy_flags(
         return []
     side = "above" if gap > 0 else "below"
     shown = f"{abs(gap):.2f}" if abs(gap) < LARGE else f"{abs(gap):.3g}"
-    return [f"entropy at K={k} is {shown} nats {side} the baseline's, more than {bound:g}: perplexity misleads"]
+    return [f"entropy at K={k} is {shown} nats {side} the baseline's, more than {bound:g}: the judge misleads"]
 
 
 def _without(steps: Sequence[int], k: int | None, evidence: Evidence, metric: Metric) -> str:

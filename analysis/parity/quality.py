@@ -1,10 +1,19 @@
 """The quality metrics by which parity is defined: what each prompt adds, how it is averaged, which way is better."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from analysis.statistics.intervals import exponential
-from crossover.records.texts import Score
+from crossover.records.record import Measurement
+from crossover.records.texts import DocumentLikelihood, Score
+
+Part = tuple[float, float]
+"""A prompt's weighted value and its weight: the mean is the sum of the values over that of the weights."""
+
+
+def _nothing(_: Score) -> Part | None:
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,8 +23,8 @@ class Metric:
     Attributes:
         unit: of the metric and of a margin; empty for a pure number.
         advantage_unit: of a difference between two arms, taken before any exponential.
-        part: a prompt's weighted value and its weight, so that the mean is sum(value) / sum(weight);
-            None when the prompt has no score.
+        part: what the score of a prompt's output adds to the mean; None when it has none.
+        document_part: of a metric that does not read the outputs, what a document adds; None for other metrics.
         rewards_repetition: text that repeats itself scores well, so that parity also needs like entropies.
         exponential: the metric is exp of the mean; differences are then those of the mean itself.
     """
@@ -27,23 +36,58 @@ class Metric:
     higher_is_better: bool
     exponential: bool
     rewards_repetition: bool
-    part: Callable[[Score], tuple[float, float] | None]
+    part: Callable[[Score], Part | None] = _nothing
+    document_part: Callable[[DocumentLikelihood], Part | None] | None = None
+
+    def parts(self, measured: Measurement) -> dict[str, Part | None]:
+        """What each prompt adds to the mean of a run; None where it has no score."""
+        if self.document_part is not None:
+            return {document.prompt_id: self.document_part(document) for document in measured.likelihood}
+        return {score.prompt_id: self.part(score) for score in measured.scores}
+
+    def human(self, measured: Measurement) -> float | None:
+        """The metric of the documents' true continuations; None where no judge read them."""
+        parts = [part for part in map(self.part, measured.human) if part is not None]
+        weight = sum(each for _, each in parts)
+        return self.shown(sum(value for value, _ in parts) / weight) if weight else None
 
     def shown(self, mean: float) -> float:
         """The metric's value at a weighted mean; infinity beyond what a number can hold."""
         return exponential(mean) if self.exponential else mean
 
 
-def _likelihood(score: Score) -> tuple[float, float] | None:
+def _likelihood(score: Score) -> Part | None:
     if score.nll_nats is None or score.judge_tokens is None or score.judge_tokens <= 0:
         return None
     return score.nll_nats, float(score.judge_tokens)
 
 
-def _bertscore(score: Score) -> tuple[float, float] | None:
+def _bits(score: Score) -> Part | None:
+    if score.nll_nats is None or not score.text_bytes:
+        return None
+    return score.nll_nats / math.log(2), float(score.text_bytes)
+
+
+def _sampler_bits(document: DocumentLikelihood) -> Part | None:
+    if document.sampler_nats is None or not document.text_bytes:
+        return None
+    return document.sampler_nats / math.log(2), float(document.text_bytes)
+
+
+def _bertscore(score: Score) -> Part | None:
     return None if score.bertscore_f1 is None else (score.bertscore_f1, 1.0)
 
 
+BITS_PER_BYTE = Metric(
+    name="bits_per_byte",
+    label="Bits per byte under the judge",
+    unit="",
+    advantage_unit="bits per byte",
+    higher_is_better=False,
+    exponential=False,
+    rewards_repetition=True,
+    part=_bits,
+)
 PERPLEXITY = Metric(
     name="perplexity",
     label="Generative perplexity",
@@ -64,5 +108,15 @@ BERTSCORE_F1 = Metric(
     rewards_repetition=False,
     part=_bertscore,
 )
-METRICS = {metric.name: metric for metric in (PERPLEXITY, BERTSCORE_F1)}
-"""Every metric that can define parity, by name."""
+SAMPLER_BITS_PER_BYTE = Metric(
+    name="sampler_bits_per_byte",
+    label="Bits per byte of the true text",
+    unit="",
+    advantage_unit="bits per byte",
+    higher_is_better=False,
+    exponential=False,
+    rewards_repetition=False,
+    document_part=_sampler_bits,
+)
+METRICS = {metric.name: metric for metric in (BITS_PER_BYTE, PERPLEXITY, SAMPLER_BITS_PER_BYTE, BERTSCORE_F1)}
+"""Every metric that can define parity, by name, in the order in which they are shown."""

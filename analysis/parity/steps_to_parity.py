@@ -49,7 +49,7 @@ from crossover.records.record import Measurement, Record
 from crossover.records.settings import Device
 
 ENTROPY_BOUND = 0.25
-"""Nats by which the arms' entropies may differ before parity by perplexity is flagged: 1.28 times the token variety."""
+"""Nats by which the arms' entropies may differ before parity by a judge is flagged: 1.28 times the token variety."""
 RESAMPLES = 2000
 VERDICT_MARGIN = {Device.cuda: 0.01, Device.cpu: 0.10}
 """Share by which two processes of one point may differ, so that less is no verdict on single processes."""
@@ -81,6 +81,7 @@ class Parity:
         resamples: of the prompts, behind the intervals of quality.
         disturbed: the arms whose machine was disturbed or could not be watched.
         flags: what else a reader must know before quoting the figures.
+        human: the metric of the documents' true continuations; None where no judge read them.
     """
 
     batch: int
@@ -112,6 +113,7 @@ class Parity:
     resamples: int
     disturbed: tuple[Disturbance, ...]
     flags: tuple[str, ...]
+    human: float | None = None
 
 
 def find_parity(
@@ -170,8 +172,9 @@ def find_parity(
         verdict_margin=0.0 if fewest > 1 else VERDICT_MARGIN[pairing.baseline.run.device],
         resamples=resamples,
         disturbed=disturbances(processes),
+        human=metric.human(arms[0]),
         flags=(
-            *score_flags(arms, evidence),
+            *score_flags(evidence),
             *broken_flags(steps, evidence, metric),
             *unbounded_flags(list(runs), quality, metric),
             *choice_flags(steps, choice, at_parity),

@@ -14,6 +14,8 @@ SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
     "p75": ("latency/e2e_p75_s", number),
     "tokens/s": ("throughput/tok_per_s", number),
     "peak MiB": ("max_memory_reserved", lambda value: f"{value / MIB:,.0f}"),
+    "bits per byte": ("quality/bits_per_byte", number),
+    "of authors": ("human/bits_per_byte", number),
     "perplexity": ("quality/perplexity", number),
     "BERTScore F1": ("quality/bertscore_f1", lambda value: f"{value:.4f}"),
     "entropy nats": ("quality/entropy_nats", lambda value: f"{value:.2f}"),

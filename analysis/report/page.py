@@ -11,7 +11,7 @@ from analysis.report.figures.panel import Panel
 from analysis.report.figures.style import Picture
 from analysis.report.study import Study
 from analysis.report.tables import Table
-from analysis.report.words import answer, basis, listed, remarks
+from analysis.report.words import answer, basis, disagreements, listed, remarks
 from crossover.records.record import Record
 
 MOST_ANSWERS = 24
@@ -46,6 +46,7 @@ def render(study: Study, pictures: Sequence[Picture], tables: Sequence[Table], r
         summary=_summary(study),
         answers=[(answer(each.parity), each.setting, remarks(each.parity)) for each in panels[:MOST_ANSWERS]],
         basis=basis([each.parity for each in panels]) if panels else "",
+        disagreements=disagreements([(each.parity, each.setting) for each in panels])[:MOST_ANSWERS],
         more_answers=len(panels) - len(panels[:MOST_ANSWERS]),
         partial=_partial(study),
         pictures=pictures,

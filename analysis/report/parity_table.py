@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
 from analysis.report.tables import Raw, Table
-from analysis.report.words import crossing, inside, interval, machine, ratio_interval, remarks, steps_to_parity
+from analysis.report.words import crossing, inside, interval, machine, number, ratio_interval, remarks, steps_to_parity
 from analysis.statistics.intervals import Interval
 
 NAMES = ("diffusion", "baseline", "metric")
 """Columns that stand in the title instead where all rows agree."""
 PROCESSES = "processes"
+HUMAN = "of authors"
+"""The metric of the documents' true continuations."""
 HEADINGS = (
-    *("B", "N", *NAMES, "setting", "of baseline", "K at parity", "at parity", "speed-up"),
+    *("B", "N", *NAMES, "setting", HUMAN, "of baseline", "K at parity", "at parity", "speed-up"),
     *("curves cross at K", "speed-up there", PROCESSES, "machine", "remarks"),
 )
 
@@ -25,7 +27,8 @@ def parity_table(rows: Sequence[tuple[Parity, str]]) -> Table:
     plain = not any(setting for _, setting in rows)
     clean = not any(parity.disturbed for parity, _ in rows)
     same |= _same_processes(rows)
-    absent = {*same, *(["setting"] if plain else []), *(["machine"] if clean else [])}
+    unread = all(parity.human is None for parity, _ in rows)
+    absent = {*same, *(["setting"] if plain else []), *(["machine"] if clean else []), *([HUMAN] if unread else [])}
     headings = tuple(name for name in HEADINGS if name not in absent)
     return Table(
         name="parity",
@@ -63,6 +66,7 @@ def _shown(parity: Parity, setting: str) -> dict[str, str]:
         parity.baseline_model,
         METRICS[parity.metric].label,
         setting,
+        "" if parity.human is None else number(parity.human),
         interval(parity.baseline),
         _steps(parity),
         "" if at_parity is None else interval(at_parity),
@@ -108,6 +112,7 @@ def _raw(parity: Parity, setting: str) -> Raw:
         "crossing_steps_high": _measured(parity.crossing.high),
         "monotone": parity.monotone,
         "largest_steps": parity.steps[-1],
+        "human_quality": None if parity.human is None else _finite(parity.human),
         **_bounds("baseline_quality", parity.baseline),
         **_bounds("speedup", parity.speedup),
         **_bounds("crossing_speedup", parity.crossing_speedup),

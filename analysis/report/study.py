@@ -14,6 +14,7 @@ from analysis.parity.steps_to_parity import RESAMPLES, check_margin, find_parity
 from analysis.report.figures.panel import MOST_PANELS, Entropy, Panel
 from analysis.report.points import Point, points
 from analysis.statistics.bootstrap import resample, studentise
+from analysis.statistics.metrics import metrics as metrics_of
 from crossover.confidence import LEVEL
 from crossover.records.record import Record
 
@@ -96,7 +97,7 @@ def _has(pairing: Pairing, metric: Metric) -> bool:
     """Whether any output of the pairing was scored by the metric."""
     runs = (pairing.baseline, *pairing.by_steps.values())
     measured = (run.measurement for run in runs if run.measurement is not None)
-    return any(metric.part(score) is not None for measurement in measured for score in measurement.scores)
+    return any(part is not None for measurement in measured for part in metric.parts(measurement).values())
 
 
 def _settings(pairings: Sequence[Pairing]) -> list[str]:
@@ -141,4 +142,5 @@ def _entropy(pairing: Pairing) -> Entropy | None:
         return None
     drawn = resample(values_AP, np.ones_like(values_AP), resamples=FEWER_RESAMPLES, seed=0)
     baseline, *values = studentise(drawn.mean_RA, drawn.variance_RA).intervals(LEVEL, float)
-    return Entropy(steps=tuple(pairing.by_steps), values=tuple(values), baseline=baseline)
+    human = metrics_of(pairing.baseline).get("human/entropy_nats")
+    return Entropy(steps=tuple(pairing.by_steps), values=tuple(values), baseline=baseline, human=human)

@@ -36,6 +36,19 @@ def answer(parity: Parity) -> str:
     return f"{claim}{_meeting(parity)}{_disturbed(parity)}"
 
 
+def disagreements(parities: Sequence[tuple[Parity, str]]) -> list[str]:
+    """A sentence for each comparison whose metrics say different steps to parity; each parity with its setting."""
+    alike: dict[tuple[object, ...], list[Parity]] = defaultdict(list)
+    for parity, setting in parities:
+        alike[parity.batch, parity.length, parity.diffusion, parity.baseline_model, setting].append(parity)
+    return [
+        f"The metrics disagree at {batch_and_length(group[0])} on the steps to {group[0].baseline_model}'s quality:"
+        f" {'; '.join(f'{steps_to_parity(each)} by {inside(METRICS[each.metric].label)}' for each in group)}."
+        for group in alike.values()
+        if len({steps_to_parity(each) for each in group}) > 1
+    ]
+
+
 def speed(parity: Parity) -> str:
     """The speed-up at parity in words, with its interval; a verdict beyond the margin alone."""
     speedup, margin = parity.speedup, parity.verdict_margin

@@ -159,6 +159,7 @@ def _likelihood(documents: Sequence[DocumentLikelihood]) -> dict[str, float | No
         "likelihood/bits_per_byte": _sum(document.nats for document in documents),
         "likelihood/bits_per_byte_se": _root_sum_square(document.nats_se for document in documents),
         "likelihood/k_step_bits_per_byte": _sum(document.k_step_nats for document in documents),
+        "likelihood/sampler_bits_per_byte": _sum(document.sampler_nats for document in documents),
         "likelihood/k_step_bits_per_byte_se": _root_sum_square(document.k_step_nats_se for document in documents),
     }
     return {

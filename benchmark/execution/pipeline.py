@@ -35,6 +35,7 @@ from benchmark.measurement.stopping import Rule, first_is_outlier, interval_shar
 from benchmark.models.loaded import require_device
 from benchmark.models.loading import LanguageModel, end_ids
 from benchmark.quality.likelihood import likelihoods
+from benchmark.quality.sampler_likelihood import with_sampler
 from benchmark.quality.score import Texts, score_by_each
 from benchmark.roofline.estimate import Estimate, estimate_run, limits
 from benchmark.slurm.signals import Stopped
@@ -130,7 +131,7 @@ def measure_run(run: Run, models: ModelCache, report: Report, estimate: Estimate
         judged_until_end=True,
         human=quality.human,
         quality_failure=quality.failure,
-        likelihood=_likelihood(run, loaded.model, prompts, report),
+        likelihood=_likelihood(run, loaded, ran, prompts, report),
         preparing_s=ran.preparing_s,
         fallback=ran.fallback,
         stopped_by=measured.stopped_by,
@@ -274,9 +275,10 @@ def _memory(model: LanguageModel, measured: Measured) -> Memory:
 
 
 def _likelihood(
-    run: Run, model: LanguageModel, prompts: list[Prompt], report: Report
+    run: Run, loaded: LoadedModel, ran: Ran, prompts: list[Prompt], report: Report
 ) -> tuple[DocumentLikelihood, ...]:
     if run.likelihood is None:
         return ()
     documents = prompts[: run.likelihood.documents]
-    return likelihoods(model, documents, run.likelihood, run.diffusion, run.seed, report)
+    bounds = likelihoods(loaded.model, documents, run.likelihood, run.diffusion, run.seed, report)
+    return with_sampler(bounds, run, loaded.factory, ran.engine, documents, report)

@@ -65,6 +65,8 @@ class DocumentLikelihood:
         nats_se: standard error of that estimate; null where the value is exact.
         k_step_nats: diffusion: bound of the sampler in the run's K steps, averaged over random orders.
         k_step_nats_se: its standard error over the orders; null with one.
+        sampler_nats: -log p of the sampler that the run uses, exactly and at temperature 1; for an autoregressive model
+            that is `nats`. Null where positions are chosen at random, and in older records.
     """
 
     prompt_id: str
@@ -73,3 +75,4 @@ class DocumentLikelihood:
     nats_se: float | None
     k_step_nats: float | None
     k_step_nats_se: float | None
+    sampler_nats: float | None = None

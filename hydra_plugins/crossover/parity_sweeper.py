@@ -19,7 +19,7 @@ class ParitySweeperConf:
 
     _target_: str = "hydra_plugins.crossover.parity_sweeper.ParitySweeper"
     params: dict[str, str] | None = field(default_factory=dict)
-    metric: str = "perplexity"
+    metric: str = "bits_per_byte"
     margin: float = 0.0
 
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from analysis.parity.choice import Reading
 from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
-from analysis.report.figures.panel import MOST_PANELS, Entropy, Panel, axis_label, drawn_ends, span, triple
+from analysis.report.figures.panel import MOST_PANELS, Entropy, Panel, about_human, axis_label, drawn_ends, span, triple
 from analysis.report.figures.style import (
     BASELINE,
     DIFFUSION,
@@ -15,6 +15,7 @@ from analysis.report.figures.style import (
     MARK,
     Drawing,
     columns_for,
+    draw_human,
     error_bars,
     grid,
     legend,
@@ -23,6 +24,7 @@ from analysis.report.figures.style import (
     plain_log,
     shown_of,
     whole_numbers,
+    with_human,
 )
 from analysis.report.words import answer, steps_to_parity
 from analysis.statistics.intervals import Interval
@@ -59,6 +61,7 @@ def draw_curves(every: Sequence[Panel]) -> Drawing | None:
         " prompts, each by itself. The ring marks the estimate of the steps to parity; the diamond at the foot where"
         " the curves cross between the measured K, with its interval, an arrow where that goes on. Below each curve,"
         " the entropy of the output's tokens: text that repeats itself is easy to predict."
+        + about_human(shown)
         + shown_of(len(shown), len(every)),
         alt=" ".join(answer(panel.parity) for panel in shown),
         figure=figure,
@@ -68,8 +71,9 @@ def draw_curves(every: Sequence[Panel]) -> Drawing | None:
 def _quality(axes: Axes, panel: Panel) -> None:
     parity = panel.parity
     _curve(axes, parity.steps, parity.quality, parity.baseline, (parity.diffusion, parity.baseline_model))
+    draw_human(axes, parity.human)
     _mark(axes, parity, panel.title)
-    ends = drawn_ends([*parity.quality, parity.baseline])
+    ends = with_human(drawn_ends([*parity.quality, parity.baseline]), parity.human)
     if METRICS[parity.metric].exponential and ends:
         plain_log(axes, "y", span(ends))  # the curves cross where straight lines between logarithms do
     else:
@@ -79,6 +83,7 @@ def _quality(axes: Axes, panel: Panel) -> None:
 
 def _entropy(axes: Axes, entropy: Entropy) -> None:
     _curve(axes, entropy.steps, entropy.values, entropy.baseline, (None, None))
+    draw_human(axes, entropy.human, label=None)
     axes.set_ylabel("entropy,\nnats")
     axes.locator_params(axis="y", nbins=3)
 

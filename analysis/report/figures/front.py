@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
-from analysis.report.figures.panel import MOST_PANELS, Panel, axis_label, drawn_ends, span, triple
+from analysis.report.figures.panel import MOST_PANELS, Panel, about_human, axis_label, drawn_ends, span, triple
 from analysis.report.figures.style import (
     BASELINE,
     DIFFUSION,
@@ -15,6 +15,7 @@ from analysis.report.figures.style import (
     INK,
     Drawing,
     columns_for,
+    draw_human,
     error_bars,
     legend,
     logarithmic,
@@ -22,6 +23,7 @@ from analysis.report.figures.style import (
     panels,
     plain_log,
     shown_of,
+    with_human,
 )
 from analysis.statistics.intervals import Interval
 
@@ -46,6 +48,7 @@ def draw_front(every: Sequence[Panel]) -> Drawing | None:
         title=f"{metric.label} against latency",
         caption=f"Better is towards the {corner} left. Bars are {shown[0].parity.baseline.level:.0%} confidence"
         " intervals in both directions; the grey line joins the points that no other beats in both."
+        + about_human(shown)
         + shown_of(len(shown), len(every)),
         alt=" ".join(_in_words(panel.parity) for panel in shown),
         figure=figure,
@@ -78,9 +81,10 @@ def _panel(axes: Axes, panel: Panel) -> None:
     _cloud(axes, baseline, BASELINE, "s", "", parity.baseline_model)
     for (_, _, steps), (x, y) in zip(ladder, _places(diffusion), strict=True):
         axes.annotate(f"{steps}", (x, y), (5, 5), textcoords="offset points", color=INK, fontsize=8)
+    draw_human(axes, parity.human)
     bounds = drawn_ends([latency for latency, _ in both])
     plain_log(axes, "x", span(bounds))
-    logarithmic(axes, drawn_ends([quality for _, quality in both]))
+    logarithmic(axes, with_human(drawn_ends([quality for _, quality in both]), parity.human))
 
 
 def _known(

@@ -14,11 +14,12 @@ MOST_PANELS = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Entropy:
-    """Entropy of the outputs' tokens, in nats: at each number of steps, and the baseline's."""
+    """Entropy of the outputs' tokens, in nats: at each number of steps, the baseline's, the true continuations'."""
 
     steps: tuple[int, ...]
     values: tuple[Interval, ...]
     baseline: Interval
+    human: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,3 +61,10 @@ def span(values: Sequence[float]) -> float:
     if not values:
         return 1.0
     return max(values) / min(values) if min(values) > 0 else math.inf
+
+
+def about_human(shown: Sequence[Panel]) -> str:
+    """A sentence of the caption where a panel has a human line."""
+    if all(panel.parity.human is None for panel in shown):
+        return ""
+    return " The dotted line is the judge's figure for the documents' true continuations."

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from math import ceil
+from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ MARKERS = "o^DvPX<>"
 ABREAST = 3
 RASTER_DPI = 160
 
+HUMAN = "true continuations"
+"""The human line's name in a legend."""
 NARROW, WIDE = 4, 300
 """Ratios of a log axis's ends: within the first, every digit has a tick; beyond the second, powers of ten alone."""
 LARGE = 10_000
@@ -176,6 +178,17 @@ def legend(figure: Figure, axes: Sequence[Axes], *, columns: int = 4) -> None:
 def error_bars(values: Sequence[tuple[float, float, float]]) -> list[list[float]]:
     """Matplotlib's lengths below and above from (estimate, low, high)."""
     return [[max(0.0, mid - low) for mid, low, _ in values], [max(0.0, high - mid) for mid, _, high in values]]
+
+
+def draw_human(axes: Axes, height: float | None, label: str | None = HUMAN) -> None:
+    """The human line; none where no judge read the true continuations."""
+    if height is not None and isfinite(height):
+        axes.axhline(height, color=INK, ls=":", lw=1.2, label=label)
+
+
+def with_human(ends: list[float], height: float | None) -> list[float]:
+    """The ends of what is drawn, and the human line where there is one."""
+    return ends if height is None or not isfinite(height) or not ends else [*ends, height]
 
 
 def shown_of(shown: int, total: int) -> str:

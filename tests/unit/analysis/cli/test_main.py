@@ -145,7 +145,10 @@ def test_a_broken_record_is_named_and_left_out(outputs: str, capsys: pytest.Capt
     [
         (["report", "nowhere"], "nowhere does not exist: give an output_dir"),
         (["parity", "OUTPUTS", "--allow", "weather"], "--allow weather names no control"),
-        (["parity", "OUTPUTS", "--metric", "charm"], "--metric charm is unknown: give one of perplexity"),
+        (
+            ["parity", "OUTPUTS", "--metric", "charm"],
+            "--metric charm is unknown: give one of bits_per_byte",
+        ),
         (["parity", "OUTPUTS", "--margin", "-1"], "--margin -1.0 is not allowed"),
         (["compare", "OUTPUTS", "OUTPUTS", "--margin", "-1"], "--margin -1 is not allowed"),
         (["table", "mlflow:"], "mlflow: names no experiment"),

@@ -191,7 +191,7 @@ def test_entropies_that_differ_are_flagged_for_perplexity_alone(entropy: float, 
         pairing, by_steps={k: rescored(r, {"entropy_nats": entropy}) for k, r in pairing.by_steps.items()}
     )
     assert find_parity(repeating, PERPLEXITY).flags == (
-        f"entropy at K=32 is 0.50 nats {side} the baseline's, more than 0.25: perplexity misleads",
+        f"entropy at K=32 is 0.50 nats {side} the baseline's, more than 0.25: the judge misleads",
     )
     assert find_parity(repeating, PERPLEXITY, entropy_bound=0.6).flags == ()
     assert find_parity(repeating, BERTSCORE_F1).flags == ()

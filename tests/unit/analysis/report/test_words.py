@@ -5,7 +5,17 @@ import pytest
 
 from analysis.parity.choice import Reading
 from analysis.parity.flags import Disturbance
-from analysis.report.words import answer, basis, crossing, inside, listed, number, remarks, steps_to_parity
+from analysis.report.words import (
+    answer,
+    basis,
+    crossing,
+    disagreements,
+    inside,
+    listed,
+    number,
+    remarks,
+    steps_to_parity,
+)
 from analysis.statistics.crossing import Crossing
 from analysis.statistics.intervals import Interval
 from crossover.records.machine import Verdict
@@ -145,3 +155,15 @@ def test_labels_lose_their_capital_within_a_sentence_unless_they_are_names() -> 
 
 def test_lists_end_with_and() -> None:
     assert (listed([]), listed(["a"]), listed(["a", "b", "c"])) == ("", "a", "a, b and c")
+
+
+def test_metrics_that_say_different_steps_to_parity_are_said_to_disagree() -> None:
+    by_byte = a_parity(metric="bits_per_byte", first_steps=8)
+    elsewhere = a_parity(metric="bits_per_byte", first_steps=8, batch=8)
+    rows = [(by_byte, ""), (elsewhere, ""), (a_parity(), "")]
+    (sentence,) = disagreements(rows)
+    assert sentence == (
+        "The metrics disagree at B=1, N=16 on the steps to causal's quality: 8 by bits per byte under the judge; 4 by"
+        " generative perplexity."
+    )
+    assert disagreements([(a_parity(), ""), (a_parity(metric="bits_per_byte"), ""), (by_byte, "another")]) == []

@@ -156,6 +156,13 @@ def test_bits_per_byte_weigh_documents_by_their_bytes_and_errors_add_in_quadratu
     assert found["likelihood/documents"] == 2
 
 
+def test_the_samplers_likelihood_is_known_where_every_document_has_it() -> None:
+    known = a_document(sampler_nats=30.0)
+    found = metrics(diffusion(likelihood=(known, known)))
+    assert found["likelihood/sampler_bits_per_byte"] == pytest.approx(3 / math.log(2))
+    assert "likelihood/sampler_bits_per_byte" not in metrics(diffusion(likelihood=(known, a_document())))
+
+
 def test_an_exact_likelihood_has_no_error_and_no_steps() -> None:
     exact = a_document(nats_se=None, k_step_nats=None, k_step_nats_se=None)
     found = metrics(autoregressive(likelihood=(exact, exact)))

@@ -196,7 +196,8 @@ def test_likelihood_is_exact_for_one_family_and_two_bounds_for_the_other(diffusi
         ("doc-1", len("w12 w13 w14 w15 w16 w17 w18 w19"), None, None),
     ]
     for one in measurement(replace(diffusion, likelihood=BOTH_BOUNDS)).likelihood:
-        assert None not in (one.nats_se, one.k_step_nats, one.k_step_nats_se)
+        assert None not in (one.nats_se, one.k_step_nats, one.k_step_nats_se, one.sampler_nats)
+    assert [one.sampler_nats for one in exact] == [one.nats for one in exact]
     assert measurement(diffusion).likelihood == ()
 
 

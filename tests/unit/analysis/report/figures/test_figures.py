@@ -69,6 +69,17 @@ def test_the_crossing_lies_at_the_foot_with_an_arrow_where_its_interval_goes_on(
     assert "<" not in places
 
 
+def test_the_human_line_is_drawn_in_each_figure_of_quality() -> None:
+    for draw in (draw_curves, draw_front):
+        for human, drawn in ((17.0, 1), (None, 0)):
+            drawing = draw([a_panel(a_parity(human=human))])
+            assert drawing is not None
+            (axes,) = drawing.figure.axes
+            heights = [line.get_ydata()[0] for line in axes.lines if line.get_label() == "true continuations"]  # type: ignore[index]
+            assert heights == [17.0] * drawn
+            assert ("true continuations" in drawing.caption) == bool(drawn)
+
+
 def test_entropy_stands_below_its_curve() -> None:
     (panel, _) = a_study().panels["perplexity"]
     above, below = drawn(draw_curves([panel])).figure.axes

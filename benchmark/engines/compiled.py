@@ -6,8 +6,8 @@ computes the last layer after the graph, uncompiled.
 A batch is computed in equal parts of whole rows, of about `PART_TOKENS` tokens each: matrix products are as
 fast as on the whole batch, and activations take the memory of one part.
 
-Dimensions: X layers, R rows of a part, B rows, L tokens, D hidden, S positions of a cache, G key heads, d of a head,
-M positions of a row, W of a window.
+Dimensions: X layers, R rows of a part, B rows, L tokens, T of all rows, D hidden, S positions of a cache,
+G key heads, d of a head, M positions of a row, W of a window.
 """
 
 import time
@@ -23,7 +23,21 @@ from torch.nn.functional import embedding
 from transformers import LlamaConfig
 
 from benchmark.engines.attention import Kernel
-from benchmark.engines.layer import Cache, Kept, Rotation, Sizes, as_they_are, rotate, rotate_into, rotate_keys, rotated
+from benchmark.engines.layer import (
+    Cache,
+    Kept,
+    Rotation,
+    Sizes,
+    as_they_are,
+    at,
+    filled_up,
+    first_rows,
+    rotate,
+    rotate_into,
+    rotate_keys,
+    rotated,
+    rotation_at,
+)
 from benchmark.engines.packing import LayerWeights
 from benchmark.engines.products import Products, compiled
 from benchmark.hardware.device import is_out_of_memory
@@ -72,7 +86,7 @@ class CompiledBody:
 
     def canvas(self, tokens_RL: Tensor, rotation: Rotation, mask_R1L: Tensor | None) -> Underneath:
         """All layers but the last, with attention in both directions, and the last one's keys and values."""
-        x_RLD = self._embed(tokens_RL)
+        x_TD = self._embed(tokens_RL)
         mask_RLL = None if mask_R1L is None else mask_R1L.expand(-1, tokens_RL.shape[1], -1)
         for weights in self.layers[:-1]:
 
@@ -80,8 +94,8 @@ class CompiledBody:
                 q, k, v = self._rotate(qkv_RLE, rotation)
                 return self.kernel.full(q, k, v, mask_RLL, causal=False)
 
-            x_RLD = self._layer(x_RLD, weights, attend)
-        return self._underneath(x_RLD, rotation)
+            x_TD = self._layer(x_TD, weights, attend, tokens_RL.shape)
+        return self._underneath(x_TD, rotation, tokens_RL.shape)
 
     def window(
         self, tokens_RW: Tensor, rotation: Rotation, mask_R1L: Tensor | None, kept: Kept, positions_W: Tensor
@@ -90,7 +104,7 @@ class CompiledBody:
 
         Their own take their places there first. Positions lie on the device, so that one pass serves every block.
         """
-        x_RWD = self._embed(tokens_RW)
+        x_TD = self._embed(tokens_RW)
         mask_RWL = None if mask_R1L is None else mask_R1L.expand(-1, tokens_RW.shape[1], -1)
         *below, (last_keys_RLGd, last_values_RLGd) = kept.by_layer
         for weights, kept_RLGd in zip(self.layers[:-1], below, strict=True):
@@ -99,11 +113,11 @@ class CompiledBody:
                 q_RWHd = self._rotate_among(qkv_RWE, rotation, kept_RLGd, positions_W)
                 return self.kernel.full(q_RWHd, *kept_RLGd, mask_RWL, causal=False)
 
-            x_RWD = self._layer(x_RWD, weights, attend)
-        under = self._underneath(x_RWD, rotation)
+            x_TD = self._layer(x_TD, weights, attend, tokens_RW.shape)
+        under = self._underneath(x_TD, rotation, tokens_RW.shape)
         last_keys_RLGd.index_copy_(1, positions_W, under.keys_RLGd)
         last_values_RLGd.index_copy_(1, positions_W, under.values_RLGd)
-        return Underneath(x_RWD, last_keys_RLGd, last_values_RLGd)
+        return Underneath(under.hidden_RLD, last_keys_RLGd, last_values_RLGd)
 
     def kept(self, rows: int, length: int) -> Kept:
         """Memory for the keys and values of whole canvases."""
@@ -114,9 +128,9 @@ class CompiledBody:
     def top(self, under: Underneath, positions_RM: Tensor, rotation: Rotation, mask_R1L: Tensor | None) -> Tensor:
         """The last layer and norm at some positions alone, [R, M, D]. How many may change from call to call."""
         weights, products, positions = self.layers[-1], self._uncompiled, positions_RM.shape[1]
-        x_RMD = _at(under.hidden_RLD, positions_RM)
+        x_RMD = at(under.hidden_RLD, positions_RM)
         q_RME = products.normed(x_RMD, weights.input_norm, weights.qkv[: self.sizes.queries])
-        q = rotated(q_RME.unflatten(-1, (self.sizes.heads, -1)), _rotation_at(rotation, positions_RM))
+        q = rotated(q_RME.unflatten(-1, (self.sizes.heads, -1)), rotation_at(rotation, positions_RM))
         mask_RML = None if mask_R1L is None else mask_R1L.expand(-1, positions, -1)
         attended = self.kernel.full(q, under.keys_RLGd, under.values_RLGd, mask_RML, causal=False)
         return products.norm(_after_attention(attended, x_RMD, weights, products), self._last_norm)
@@ -128,7 +142,7 @@ class CompiledBody:
 
         A mask has to hide later tokens besides padding; without one they are hidden here.
         """
-        length, x_RLD = tokens_RL.shape[1], self._embed(tokens_RL)
+        length, x_TD = tokens_RL.shape[1], self._embed(tokens_RL)
         *cache_below, (last_keys_RSGd, last_values_RSGd) = zip(*cache_XRSGd, strict=True)
         for weights, (keys_RSGd, values_RSGd) in zip(self.layers[:-1], cache_below, strict=True):
 
@@ -138,8 +152,8 @@ class CompiledBody:
                 values[:, :length] = v
                 return self.kernel.full(q, k, v, mask_RLL, causal=mask_RLL is None)
 
-            x_RLD = self._layer(x_RLD, weights, attend)
-        under = self._underneath(x_RLD, rotation)
+            x_TD = self._layer(x_TD, weights, attend, tokens_RL.shape)
+        under = self._underneath(x_TD, rotation, tokens_RL.shape)
         last_keys_RSGd[:, :length] = under.keys_RLGd
         last_values_RSGd[:, :length] = under.values_RLGd
         last_R1 = tokens_RL.new_full((len(tokens_RL), 1), length - 1)
@@ -154,15 +168,15 @@ class CompiledBody:
         cache_XBSGd: tuple[Tensor, Tensor],
     ) -> Tensor:
         """Hidden states of one new token, [B, 1, D], which becomes the last of the `seen_B` in the cache."""
-        x_B1D, position_1 = self._embed(tokens_B1), seen_B[:1].long() - 1
+        x_TD, position_1 = self._embed(tokens_B1), seen_B[:1].long() - 1
         for weights, keys_BSGd, values_BSGd in zip(self.layers, *cache_XBSGd, strict=True):
 
             def attend(qkv_B1E: Tensor, keys: Tensor = keys_BSGd, values: Tensor = values_BSGd) -> Tensor:
                 q_BQHd = self._rotate_into(qkv_B1E, rotation, (keys, values), position_1)
                 return self.kernel.cached(q_BQHd, keys, values, seen_B, mask_B1S)
 
-            x_B1D = self._layer(x_B1D, weights, attend)
-        return self._products.norm(x_B1D, self._last_norm)
+            x_TD = self._layer(x_TD, weights, attend, tokens_B1.shape)
+        return self._products.norm(first_rows(x_TD, tokens_B1.shape), self._last_norm)
 
     def rotation(self, positions_BL: Tensor) -> Rotation:
         """Cosines and sines of the rotary embedding, float32."""
@@ -171,17 +185,22 @@ class CompiledBody:
         )
         return cos, sin
 
-    def _layer(self, x_BLD: Tensor, weights: LayerWeights, attend: Callable[[Tensor], Tensor]) -> Tensor:
-        attended = attend(self._products.normed(x_BLD, weights.input_norm, weights.qkv))
-        return _after_attention(attended, x_BLD, weights, self._products)
+    def _layer(
+        self, x_TD: Tensor, weights: LayerWeights, attend: Callable[[Tensor], Tensor], shape: torch.Size
+    ) -> Tensor:
+        qkv_TE = self._products.normed(x_TD, weights.input_norm, weights.qkv)
+        attended_THd = filled_up(attend(first_rows(qkv_TE, shape)).flatten(0, 1), len(x_TD))
+        return _after_attention(attended_THd, x_TD, weights, self._products)
 
-    def _underneath(self, x_RLD: Tensor, rotation: Rotation) -> Underneath:
+    def _underneath(self, x_TD: Tensor, rotation: Rotation, shape: torch.Size) -> Underneath:
         last = self.layers[-1]
-        kv_RLE = self._products.normed(x_RLD, last.input_norm, last.qkv[self.sizes.queries :])
-        return Underneath(x_RLD, *self._rotate_keys(kv_RLE, rotation))
+        kv_TE = self._products.normed(x_TD, last.input_norm, last.qkv[self.sizes.queries :])
+        return Underneath(first_rows(x_TD, shape), *self._rotate_keys(first_rows(kv_TE, shape), rotation))
 
     def _embed(self, tokens_BL: Tensor) -> Tensor:
-        return embedding(tokens_BL, self.model.llama.model.embed_tokens.weight)
+        """Hidden states of T tokens, those of the batch first; what comes after them is there for speed alone."""
+        x_TD = embedding(tokens_BL.flatten(), self.model.llama.model.embed_tokens.weight)
+        return filled_up(x_TD, self._products.filled(len(x_TD)))
 
     @property
     def _last_norm(self) -> Tensor:
@@ -194,20 +213,6 @@ def _after_attention(attended_BLHd: Tensor, x_BLD: Tensor, weights: LayerWeights
     x_BLD = products.added(attended_BLHd.flatten(-2), weights.output, x_BLD)
     gated_BLI = products.gated(x_BLD, weights.post_norm, weights.gate_up)
     return products.added(gated_BLI, weights.down, x_BLD)
-
-
-def _at(x_RLD: Tensor, positions_RM: Tensor) -> Tensor:
-    """Some positions of each row, [R, M, D]."""
-    rows, length = x_RLD.shape[:2]
-    first_R1 = torch.arange(0, rows * length, length, device=positions_RM.device)[:, None]
-    chosen_XD = x_RLD.flatten(0, 1).index_select(0, (positions_RM + first_R1).flatten())
-    chosen_RMD: Tensor = chosen_XD.unflatten(0, positions_RM.shape)
-    return chosen_RMD
-
-
-def _rotation_at(rotation: Rotation, positions_RM: Tensor) -> Rotation:
-    cos_RMd, sin_RMd = (_at(table.expand(len(positions_RM), -1, -1), positions_RM) for table in rotation)
-    return cos_RMd, sin_RMd
 
 
 def head_size(config: LlamaConfig) -> int:

@@ -104,3 +104,33 @@ def rotated(x_BLHd: Tensor, rotation: Rotation) -> Tensor:
     cos_BL1d, sin_BL1d = (table[:, :, None] for table in rotation)
     first, second = x_BLHd.chunk(2, dim=-1)
     return (x_BLHd * cos_BL1d + torch.cat([-second, first], dim=-1) * sin_BL1d).to(x_BLHd.dtype)
+
+
+def at(x_RLD: Tensor, positions_RM: Tensor) -> Tensor:
+    """Some positions of each row, [R, M, D]."""
+    rows, length = x_RLD.shape[:2]
+    first_R1 = torch.arange(0, rows * length, length, device=positions_RM.device)[:, None]
+    chosen_XD = x_RLD.flatten(0, 1).index_select(0, (positions_RM + first_R1).flatten())
+    chosen_RMD: Tensor = chosen_XD.unflatten(0, positions_RM.shape)
+    return chosen_RMD
+
+
+def rotation_at(rotation: Rotation, positions_RM: Tensor) -> Rotation:
+    """The rotation at some positions of each row."""
+    cos_RMd, sin_RMd = (at(table.expand(len(positions_RM), -1, -1), positions_RM) for table in rotation)
+    return cos_RMd, sin_RMd
+
+
+def first_rows(x_TD: Tensor, shape: torch.Size) -> Tensor:
+    """The first rows in the shape of a batch, [B, L, D]."""
+    x_BLD: Tensor = x_TD[: shape.numel()].unflatten(0, shape)
+    return x_BLD
+
+
+def filled_up(x: Tensor, rows: int) -> Tensor:
+    """The same with rows behind it, as many as there are to be; nobody reads what they hold."""
+    if len(x) == rows:
+        return x
+    out = x.new_empty(rows, *x.shape[1:])
+    out[: len(x)] = x
+    return out

@@ -102,8 +102,8 @@ def main() -> None:
     quick, parts = options.quick, {options.part} if options.part else {"table", "support", "tokens"}
     if not torch.cuda.is_available():
         sys.exit("this needs a CUDA GPU, and PyTorch finds none here")
-    ceilings, sustained = measure_ceilings(CUDA, torch.bfloat16), _sustained_flop_per_s()
-    _say_machine(ceilings, sustained)
+    ceilings, sustained = measure_ceilings(CUDA, torch.bfloat16), sustained_flop_per_s()
+    say_machine(ceilings, sustained)
     if "table" in parts:
         _say_header()
     for family in FOLDERS if parts & {"table", "support"} else ():
@@ -197,7 +197,7 @@ def tflop_per_pass(run: Run) -> float:
     return total(works).flop / len(works) / 1e12
 
 
-def _say_machine(ceilings: Ceilings, sustained: float) -> None:
+def say_machine(ceilings: Ceilings, sustained: float) -> None:
     where = probe(engine="", attention="", on_gpu=True)
     print(f"{where.gpu}, driver {where.driver}; Python {platform.python_version()}, PyTorch {torch.__version__},")
     print(f"transformers {version('transformers')}; commit {where.commit}; command: {' '.join(sys.orig_argv[1:])}")
@@ -209,7 +209,7 @@ def _say_machine(ceilings: Ceilings, sustained: float) -> None:
     )
 
 
-def _sustained_flop_per_s(seconds: float = 2.0) -> float:
+def sustained_flop_per_s(seconds: float = 2.0) -> float:
     """Rate of the same product for as long as a run takes: the power limit lowers the clock meanwhile."""
     a, b = (torch.randn(8192, 8192, device=CUDA, dtype=torch.bfloat16) for _ in range(2))
     start, done = time.perf_counter(), 0

@@ -23,6 +23,7 @@ from benchmark.engines.attention import Flash2Package, Flash2Torch, Kernel, Plai
 from benchmark.engines.compiled import CompileError, capture, part_rows
 from benchmark.engines.factory import PassFactory, products_on
 from benchmark.engines.packing import pack
+from benchmark.engines.products import Products
 from benchmark.models.loading import load_model
 from crossover.errors import UserError
 from crossover.records.run import Run
@@ -402,3 +403,19 @@ def test_the_flash_attn_package_is_called_as_it_wants_to_be(monkeypatch: pytest.
     assert torch.equal(kernel.cached(q[:, :1], k, v, seen, None), Plain().cached(q[:, :1], k, v, seen, None))
     with pytest.raises(UserError, match="without padding"):
         kernel.full(q, k, v, torch.ones(2, 5, 5, dtype=torch.bool), causal=True)
+
+
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.parametrize("run", [a_run(engine=Engine.compiled), an_autoregressive_run(engine=Engine.compiled)])
+def test_tokens_that_fill_up_a_product_change_none_of_the_others(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = [[5, 9, 2, 7], [8, 4, 3, 3]]
+    expected = tokens_of(decoder(run), prompts, 8)
+    computed = set()
+
+    def filled(_: Products, tokens: int) -> int:
+        computed.add(tokens)
+        return tokens + 3
+
+    monkeypatch.setattr(Products, "filled", filled)
+    assert tokens_of(decoder(run), prompts, 8) == expected
+    assert computed

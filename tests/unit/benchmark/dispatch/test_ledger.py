@@ -82,3 +82,24 @@ def test_a_ledger_that_a_full_disk_does_not_take_leaves_no_folder_and_names_its_
     assert ended.value.code == 2
     assert "sweeps/sweep-2/sweep.json: No space left on device" in capsys.readouterr().err
     assert [each.name for each in (tmp_path / "sweeps").iterdir()] == ["sweep-1"]
+
+
+def test_sweeps_come_in_the_order_in_which_they_were_written(tmp_path: Path) -> None:
+    for number, sweep in enumerate(["second", "third", "first"]):
+        file = a_sweep(tmp_path, id=sweep).folder / "sweep.json"
+        os.utime(file, (0, (number + 1) % 3))
+    assert [sweep.id for sweep in SweepReader(tmp_path).all()] == ["first", "second", "third"]
+
+
+def test_a_ledger_that_the_file_system_did_not_give_is_read_when_it_does(tmp_path: Path) -> None:
+    sweep = a_sweep(tmp_path)
+    file = sweep.folder / "sweep.json"
+    file.rename(sweep.folder / "away")
+    file.mkdir()
+    sweeps = SweepReader(tmp_path)
+    assert sweeps.all() == []
+    assert "sweep.json" in "".join(sweeps.unreadable)
+    file.rmdir()
+    (sweep.folder / "away").rename(file)
+    assert sweeps.all() == [sweep]
+    assert sweeps.unreadable == []

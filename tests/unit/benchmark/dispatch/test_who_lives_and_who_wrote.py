@@ -55,6 +55,15 @@ def test_a_job_that_the_scheduler_calls_over_is_gone_however_lately_it_was_heard
     assert not claims.alive(an_owner(job="7_1"), silence_s=0.0)
 
 
+def test_a_job_whose_scheduler_is_elsewhere_lives_by_its_signs_of_life_and_not_by_its_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(claims, "is_here", lambda: False)
+    mine = claims.this_process("sweep-1", job="7_1")
+    assert claims.alive(mine, claims.LEASE_S / 2)
+    assert not claims.alive(mine, claims.LEASE_S * 2)
+
+
 @pytest.mark.process
 @pytest.mark.skipif(not hasattr(os, "waitid"), reason="it takes a wait that leaves the zombie there")
 def test_a_process_that_has_ended_is_gone_although_nobody_has_waited_for_it() -> None:

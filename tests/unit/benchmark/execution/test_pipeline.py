@@ -1,7 +1,4 @@
-import json
-import logging
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,37 +10,22 @@ import torch
 from benchmark.decoders.factory import Ran, Ready, ready_decoder
 from benchmark.decoders.interface import Batch, Decoder, Generation, Phase, Phases
 from benchmark.execution import pipeline
-from benchmark.execution.model_cache import LoadedModel, ModelCache
+from benchmark.execution.model_cache import ModelCache
 from benchmark.execution.outputs import batch_rows
 from benchmark.execution.pipeline import execute
 from benchmark.util.progress import Stage
-from crossover.errors import UserError
-from crossover.records.record import Failure, FailureKind, Measurement, Record
+from crossover.records.record import FailureKind
 from crossover.records.run import Run
-from crossover.records.settings import Device, Encoder, Engine, HeldOut, Judge, Precision, Prompts
+from crossover.records.settings import Device, Encoder, Engine, HeldOut
 from tests.checkpoints import (
     END_ID,
-    HIDDEN,
-    llama_settings,
-    llama_tensors,
-    write_checkpoint,
     write_encoder,
     write_llama,
 )
-from tests.factories import a_diffusion, a_run, an_autoregressive_run, from_json
+from tests.executing import failure, measurement, run_it
+from tests.factories import from_json
 
 BOTH_BOUNDS = HeldOut(documents=2, samples=4, orders=3)
-
-
-class BrokenCache(ModelCache):
-    """A models on which every model falls over."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__()
-        self._error = error
-
-    def get(self, run: Run) -> LoadedModel:  # noqa: ARG002
-        raise self._error
 
 
 def scripted(decoder: Decoder) -> Ready:
@@ -73,51 +55,6 @@ def mark_tokens(phases: Phases, output_tokens: int) -> None:
     """As a continuation that takes no time."""
     for token in range(output_tokens):
         phases.mark(Phase.step if token else Phase.prefill)
-
-
-def ignore(_stage: Stage, _done: int, _total: int) -> None:
-    """Nobody watches."""
-
-
-@pytest.fixture
-def prompts(tmp_path: Path) -> Prompts:
-    """Three documents of 20 words; the n-th begins with word n + 3."""
-    lines = [
-        json.dumps({"id": f"doc-{i}", "text": " ".join(f"w{3 + (i + place) % 20}" for place in range(20))})
-        for i in range(3)
-    ]
-    (tmp_path / "prompts.jsonl").write_text("\n".join(lines))
-    return Prompts(source=str(tmp_path / "prompts.jsonl"), count=3)
-
-
-@pytest.fixture
-def diffusion(llada: Path, llama: Path, prompts: Prompts) -> Run:
-    judge = Judge(checkpoint=str(llama), revision=None, precision=Precision.float32)
-    return a_run(model=replace(a_run().model, checkpoint=str(llada)), prompts=prompts, judge=judge)
-
-
-@pytest.fixture
-def autoregressive(llama: Path, prompts: Prompts) -> Run:
-    model = replace(an_autoregressive_run().model, checkpoint=str(llama))
-    return an_autoregressive_run(model=model, prompts=prompts, judge=None)
-
-
-def run_it(run: Run, models: ModelCache | None = None) -> Record:
-    return execute(run, sweep="sweep-1", models=models or ModelCache(), report=ignore)
-
-
-def measurement(run: Run) -> Measurement:
-    record = run_it(run)
-    assert record.failure is None
-    assert record.measurement is not None
-    return record.measurement
-
-
-def failure(run: Run, models: ModelCache | None = None) -> Failure:
-    record = run_it(run, models)
-    assert record.measurement is None
-    assert record.failure is not None
-    return record.failure
 
 
 def test_a_record_says_what_ran_when_and_where(diffusion: Run) -> None:
@@ -287,97 +224,6 @@ def test_the_stages_come_in_their_order(diffusion: Run) -> None:
 
     execute(replace(diffusion, likelihood=BOTH_BOUNDS, profile=True), sweep="", models=ModelCache(), report=report)
     assert list(dict.fromkeys(stages)) == list(Stage)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-        MemoryError("Tried to allocate"),
-        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-def test_running_out_of_memory_is_a_result(error: Exception) -> None:
-    found = failure(a_run(), BrokenCache(error))
-    assert found == Failure(kind=FailureKind.out_of_memory, message=f"{type(error).__name__}: {error}")
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (KeyboardInterrupt(), Failure(kind=FailureKind.interrupted, message="interrupted from the keyboard")),
-        (UserError("mend this"), Failure(kind=FailureKind.error, message="mend this")),
-        (ZeroDivisionError("our own"), Failure(kind=FailureKind.error, message="ZeroDivisionError: our own")),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_whatever_goes_wrong_ends_in_a_record(error: BaseException, expected: Failure) -> None:
-    assert failure(a_run(), BrokenCache(error)) == expected
-
-
-def test_an_error_of_our_own_leaves_its_traceback_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.ERROR):
-        failure(a_run(), BrokenCache(ZeroDivisionError("our own")))
-    assert "ZeroDivisionError: our own" in caplog.text
-    assert "Traceback" in caplog.text
-
-
-def test_a_failure_still_knows_its_environment_and_its_times() -> None:
-    record = run_it(a_run(), BrokenCache(MemoryError()))
-    assert record.environment is not None
-    assert record.started_at <= record.finished_at
-
-
-def test_an_infeasible_run_loads_no_model() -> None:
-    run = a_run(diffusion=a_diffusion(steps=9))
-    found = failure(run, BrokenCache(AssertionError("a model was asked for")))
-    assert found == Failure(kind=FailureKind.infeasible, message=str(run.infeasible))
-
-
-def with_too_few_documents(run: Run) -> Run:
-    return replace(run, prompts=replace(run.prompts, count=4))
-
-
-def with_a_longer_context_than_its_checkpoints(run: Run) -> Run:
-    return replace(run, model=replace(run.model, context=200), length=100)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (with_too_few_documents, "holds 3 documents of at least 16 tokens and this run needs 4"),
-        (with_a_longer_context_than_its_checkpoints, "length=100 is more than the checkpoint's context of 64"),
-    ],
-)
-def test_what_only_shows_when_the_model_is_there_is_infeasible_too(
-    autoregressive: Run, change: Callable[[Run], Run], message: str
-) -> None:
-    found = failure(change(autoregressive))
-    assert found.kind is FailureKind.infeasible
-    assert message in found.message
-
-
-def test_a_checkpoint_that_is_not_there_is_an_error_in_the_users_words(autoregressive: Run) -> None:
-    found = failure(replace(autoregressive, model=replace(autoregressive.model, checkpoint="./nowhere")))
-    assert found.kind is FailureKind.error
-    assert found.message.startswith("checkpoint './nowhere': there is no such folder")
-
-
-def test_a_model_whose_weights_are_not_finite_makes_its_run_invalid(autoregressive: Run, tmp_path: Path) -> None:
-    tensors = llama_tensors() | {"model.norm.weight": torch.full((HIDDEN,), torch.inf)}
-    folder = write_checkpoint(tmp_path / "broken", llama_settings(), tensors)
-    found = failure(replace(autoregressive, model=replace(autoregressive.model, checkpoint=str(folder))))
-    assert found.kind is FailureKind.invalid
-    assert "model.safetensors holds numbers that are not finite (NaN or infinity) in model.norm.weight" in found.message
-
-
-def test_a_judge_that_fails_takes_its_own_figures_along_and_not_the_measurement(diffusion: Run) -> None:
-    judge: Any = replace(a_run().judge, checkpoint="./nowhere")  # type: ignore[type-var]
-    found = measurement(replace(diffusion, judge=judge))
-    assert "checkpoint './nowhere'" in str(found.quality_failure)
-    assert all(score.nll_nats is None and score.text_bytes is not None for score in found.scores)
-    assert len(found.samples) == diffusion.samples
 
 
 def test_prompts_that_only_fill_a_batch_are_not_scored(diffusion: Run) -> None:

@@ -1,6 +1,5 @@
 """What a run's record says of the protocol, from end to end."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,14 +21,6 @@ from crossover.records.record import Failure, FailureKind, Measurement, Record, 
 from crossover.records.run import Run
 from crossover.records.settings import Device, Prompts, Stopping
 from tests.factories import a_run, an_autoregressive_run
-
-
-@pytest.fixture
-def prompts(tmp_path: Path) -> Prompts:
-    """Three documents of 20 words; the n-th begins with word n + 3."""
-    texts = (" ".join(f"w{3 + (i + place) % 20}" for place in range(20)) for i in range(3))
-    (tmp_path / "prompts.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts))
-    return Prompts(source=str(tmp_path / "prompts.jsonl"), count=3)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from benchmark.util.progress import Report, Stage
 from crossover.errors import UserError
 from crossover.records.identifiers import record_name
 from crossover.records.load import latest, load
-from crossover.records.record import Record
+from crossover.records.record import Record, replicate_key
 from crossover.records.run import Run
 from crossover.records.settings import Device, Encoder, Judge, Weights
 from crossover.terminal import ending_in_one_line, make_console, say
@@ -108,7 +108,10 @@ def rescore_folder(folder: Path, request: Request, console: Console) -> None:
     request = identified(request)
     reruns = [(source, rerun(source.run, request)) for source in measured]
     reruns.sort(key=lambda pair: pair[0].rescored_from is None)  # the original comes last and counts
-    planned = {journal.path(run.key, source.started_at): (source, run) for source, run in reruns}
+    planned = {
+        journal.path(replicate_key(run.key, source.replicate), source.started_at): (source, run)
+        for source, run in reruns
+    }
     missing = [pair for path, pair in planned.items() if not path.exists()]
     if missing:
         _rescore(missing, request, journal, console)
@@ -148,7 +151,7 @@ def rescored(source: Record, run: Run, scorers: Scorers, report: Report) -> Reco
         key=run.key,
         run=run,
         measurement=replace(measured, scores=scores, human=human),
-        rescored_from=record_name(source.key, source.started_at),
+        rescored_from=record_name(source.replicate_key, source.started_at),
     )
 
 

@@ -159,9 +159,13 @@ class Survey:
 def progress(sweep: Sweep, statuses: Sequence[PointStatus], records: Sequence[Record]) -> Progress:
     """The progress of one sweep, from the status of its points and their records, oldest first."""
     policy = resume_policy(sweep)
-    done = policy.done(records)
-    latest = {each.key: each for each in records if policy.is_new(each)} | done
-    live = {each.point.key: each.job_status for each in statuses if each.is_live and each.point.key not in done}
+    records = [each for each in records if each.replicate_key in sweep.indices]
+    done, latest = policy.done(records), policy.outcomes(records)
+    live = {
+        each.point.replicate_key: each.job_status
+        for each in statuses
+        if each.is_live and each.point.replicate_key not in done
+    }
     failed = [record for key, record in latest.items() if key not in done and key not in live]
     measured = [record for record in done.values() if record.failure is None]
     by_status = Counter(live.values())
@@ -174,7 +178,7 @@ def progress(sweep: Sweep, statuses: Sequence[PointStatus], records: Sequence[Re
         queued=by_status[JobStatus.queued],
         unknown=by_status[JobStatus.unknown],
         untried=len(sweep.entries) - len(done) - len(failed) - len(live),
-        waiting=tuple(waiting(each for each in statuses if each.point.key in live)),
+        waiting=tuple(waiting(each for each in statuses if each.point.replicate_key in live)),
         ends_at=expected_end(measured, len(live), by_status[JobStatus.running]),
     )
 

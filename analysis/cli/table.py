@@ -1,4 +1,4 @@
-"""`python -m analysis table`: the newest record of each run."""
+"""`python -m analysis table`: the newest records of each run."""
 
 from argparse import Namespace
 

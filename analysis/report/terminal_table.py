@@ -10,9 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from analysis.parity.identity import told_apart
+from analysis.report.replicates import PROCESSES, by_point
+from analysis.report.replicates import figures as figures_of
 from analysis.report.tables import Table as Rows
 from analysis.report.words import number
-from analysis.statistics.metrics import metrics
 from crossover.printable import printable
 from crossover.records.machine import Verdict
 from crossover.records.record import Failure, Record
@@ -31,10 +32,11 @@ BERTSCORE = "quality/bertscore_f1"
 
 
 def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
-    """One row a record: latency with its spread, throughput, memory, quality; or the reason that there is none.
+    """One row a point: latency with its spread, throughput, memory, quality; or the reason that there is none.
 
-    Settings other than steps, batch and length have a column when they differ, BERTScore when there is any; spread and
-    samples when `width` has room for them.
+    A point that several processes measured has the median over their medians, and memory and quality of the first.
+    Settings other than steps, batch and length have a column when they differ, BERTScore and processes when there is
+    any, or more than one; spread and samples when `width` has room for them.
     """
     records = told_apart(records)
     shown = _table(records, frozenset(), padding=1)
@@ -45,17 +47,20 @@ def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
 
 
 def _table(records: Sequence[Record], without: frozenset[str], *, padding: int) -> Table:
-    figures = [metrics(record) for record in records]
+    points = by_point(records)
+    figures = [figures_of(replicates) for replicates in points]
     settings = SHAPE | {
         name: read for name, read in OTHERS.items() if _differ(records, read) or _must_be_told(name, records)
     }
     scored = any(BERTSCORE in each for each in figures)
-    values = {name: write for name, write in VALUES.items() if name not in without and (scored or name != "BERTScore")}
+    several = any(each.get(PROCESSES, 1) > 1 for each in figures)
+    without = without | ({"BERTScore"} if not scored else set()) | ({PROCESSES} if not several else set())
+    values = {name: write for name, write in VALUES.items() if name not in without}
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, padding))
     for heading in (*settings, *values):
         shown.add_column(escape(heading), justify="left" if heading == "model" else "right", no_wrap=True)
-    for record, measured in zip(records, figures, strict=True):
-        cells = (*(read(record.run) for read in settings.values()), *_values(record, measured, values))
+    for replicates, measured in zip(points, figures, strict=True):
+        cells = (*(read(replicates[0].run) for read in settings.values()), *_values(replicates, measured, values))
         shown.add_row(*map(as_cell, cells))
     return shown
 
@@ -92,17 +97,19 @@ def failures(records: Sequence[Record]) -> list[str]:
     lines = [_why(record, record.failure) for record in records if record.failure is not None]
     unjudged = [record for record in records if record.measurement and record.measurement.quality_failure]
     return lines + [
-        f"{each.name}: not judged: {each.measurement.quality_failure}" for each in unjudged if each.measurement
+        f"{each.title}: not judged: {each.measurement.quality_failure}" for each in unjudged if each.measurement
     ]
 
 
 def _values(
-    record: Record, figures: dict[str, float], values: Mapping[str, Callable[[dict[str, float]], str]]
+    replicates: Sequence[Record],
+    figures: dict[str, float],
+    values: Mapping[str, Callable[[dict[str, float]], str]],
 ) -> tuple[str, ...]:
-    if record.failure is not None:
-        return (record.failure.kind.replace("_", " "),)
+    if replicates[0].failure is not None:
+        return (replicates[0].failure.kind.replace("_", " "),)
     first, *rest = (write(figures) for write in values.values())
-    return (f"{first}{UNCLEAN if _is_unclean(record) else ''}", *rest)
+    return (f"{first}{UNCLEAN if any(map(_is_unclean, replicates)) else ''}", *rest)
 
 
 def _is_unclean(record: Record) -> bool:
@@ -112,12 +119,12 @@ def _is_unclean(record: Record) -> bool:
 
 def unclean(records: Sequence[Record]) -> list[str]:
     """What the mark beside a latency means, and why each is marked: those of one reason in a line."""
-    by_reason: dict[str, list[str]] = defaultdict(list)
+    by_reason: dict[str, dict[str, None]] = defaultdict(dict)  # names in their order, each once
     for record in records:
         if _is_unclean(record) and record.measurement is not None and record.measurement.watched is not None:
             watched = record.measurement.watched
-            by_reason[f"{watched.verdict}{f': {watched.why}' if watched.why else ''}"].append(record.name)
-    return [f"{UNCLEAN} {reason}, in {_few(names)}" for reason, names in by_reason.items()]
+            by_reason[f"{watched.verdict}{f': {watched.why}' if watched.why else ''}"][record.name] = None
+    return [f"{UNCLEAN} {reason}, in {_few(list(names))}" for reason, names in by_reason.items()]
 
 
 def _few(names: Sequence[str]) -> str:
@@ -126,7 +133,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _why(record: Record, failure: Failure) -> str:
-    return f"{record.name}: {failure.kind.replace('_', ' ')}: {failure.message}"
+    return f"{record.title}: {failure.kind.replace('_', ' ')}: {failure.message}"
 
 
 def _known(figures: dict[str, float], name: str, write: Callable[[float], str]) -> str:
@@ -186,6 +193,7 @@ OTHERS: dict[str, Callable[[Run], str]] = {
 VALUES: dict[str, Callable[[dict[str, float]], str]] = {
     "latency s": lambda figures: _known(figures, "latency/e2e_s", number),
     "[p25, p75]": _spread,
+    PROCESSES: lambda figures: f"{figures[PROCESSES]:.0f}",
     "samples": lambda figures: f"{figures['work/samples']:.0f}",
     "tok/s": lambda figures: _known(figures, "throughput/tok_per_s", lambda value: f"{value:,.0f}"),
     "MiB": lambda figures: _known(figures, "max_memory_reserved", lambda value: f"{value / MIB:,.0f}"),

@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 from benchmark.config.schema import Config, keys
+from benchmark.config.settings import Strictness
 from benchmark.models.checkpoint import is_remote
 from crossover.errors import UserError
 
@@ -63,6 +64,7 @@ def _ignored(config: Config) -> Iterator[str]:
             "detach=true is for jobs on a cluster, and these points run on this machine:"
             " leave it out, or give hardware=a100"
         )
+    yield from _retries(config)
     if config.hardware.device == "cpu" and config.hardware.gpu is not None:
         yield (
             f"hardware.gpu={config.hardware.gpu} is not allowed with hardware.device=cpu:"
@@ -82,3 +84,13 @@ def _ignored(config: Config) -> Iterator[str]:
                 f"{group}.revision={revision} is for checkpoints on the hub, and {group}.checkpoint is"
                 f" {'null' if checkpoint is None else checkpoint}: leave the revision out, or give a hub id"
             )
+
+
+def _retries(config: Config) -> Iterator[str]:
+    if config.detach and config.strict == Strictness.retry:
+        yield (
+            "strict=retry waits for what it may have to measure again, and detach=true ends the command:"
+            " leave one of them out"
+        )
+    if config.strict != Strictness.retry and config.retries != Config().retries:
+        yield f"retries={config.retries} is for strict=retry: give it, or leave retries out"

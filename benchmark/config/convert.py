@@ -23,7 +23,7 @@ from benchmark.config.schema import (
     StoppingConfig,
     register,
 )
-from benchmark.config.settings import Settings, require_folder
+from benchmark.config.settings import Settings, Strictness, require_folder
 from benchmark.config.variant import variant_of
 from benchmark.models.checkpoint import is_remote
 from crossover.addresses import without_credentials
@@ -77,6 +77,7 @@ def to_config(composed: DictConfig) -> Config:
     refuse_unknown(known, Config())
     config = OmegaConf.to_object(known)
     assert isinstance(config, Config)
+    config.strict = config.strict.lower()  # Hydra reads a bare true as a truth value, and writes it True
     refuse_unlisted(config)
     refuse_ignored(config)
     if config.tracking.uri is not None:
@@ -129,7 +130,7 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
         stopping=None if config.repeats is not None else stopping,
         profile=config.profile,
         gpu=config.hardware.gpu if device is Device.cuda else None,
-        strict=config.strict,
+        strict=config.strict == Strictness.on,
         threads=config.hardware.threads,
     )
 
@@ -226,7 +227,9 @@ def to_settings(config: Config) -> Settings:
     Raises:
         UserError: when a value is not allowed.
     """
-    at_least("pack", config.pack, 1)
+    for name in ("pack", "replicates", "retries"):
+        at_least(name, getattr(config, name), 1)
+    strict = Strictness(config.strict)
     if not NAME.fullmatch(config.sweep.name):
         raise UserError(
             f"sweep.name={config.sweep.name} is not allowed: give letters, digits, '.', '_' and '-', the first a letter"
@@ -244,6 +247,9 @@ def to_settings(config: Config) -> Settings:
         skip_dominated=config.skip_dominated,
         pack=config.pack,
         detach=config.detach,
+        replicates=config.replicates,
+        strict=strict,
+        retries=config.retries if strict is Strictness.retry else 0,
     )
 
 

@@ -3,7 +3,7 @@
 `python -m benchmark --help` and docs/keys.md print what stands here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
 from types import NoneType
@@ -12,7 +12,7 @@ from typing import Any, get_args
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
-from benchmark.config.settings import Rerun, require_folder
+from benchmark.config.settings import Rerun, Strictness, require_folder
 from crossover.records.policies import CacheName, FactorRule, PolicyName, Rows
 from crossover.records.settings import Attention, Device, Engine, Family, Precision, Remasking, Weights
 
@@ -33,9 +33,9 @@ def choice(meaning: str, members: type[StrEnum]) -> Any:
     return field(default=AUTO, metadata={"meaning": meaning, "listed": (AUTO, *members)})
 
 
-def listed(meaning: str, values: Sequence[str]) -> Any:
+def listed(meaning: str, values: Iterable[str], default: str = MISSING) -> Any:
     """A key that is one of some words."""
-    return field(default=MISSING, metadata={"meaning": meaning, "listed": tuple(values)})
+    return field(default=default, metadata={"meaning": meaning, "listed": tuple(values)})
 
 
 def group(meaning: str, schema: type) -> Any:
@@ -208,8 +208,18 @@ class Config:
     )
     stopping: StoppingConfig = group("when there are enough samples", StoppingConfig)
     profile: bool = key("true: one more pass that says where time, memory and energy go", default=False)
-    strict: bool = key(
-        "true: a run that the machine disturbed, or whose GPU cannot be watched, is a failure", default=False
+    strict: str = listed(
+        "true: a run that the machine disturbed, or whose GPU cannot be watched, is a failure; retry: a disturbed run"
+        " is measured again at the end of the command",
+        Strictness,
+        Strictness.off.value,
+    )
+    retries: int = key("strict=retry: the most times that a disturbed run is measured again", 3, "at least 1")
+    replicates: int = key(
+        "R: processes, or jobs on SLURM, in which each grid point is measured, so that intervals cover what differs"
+        " between processes",
+        1,
+        "at least 1",
     )
     dry_run: bool = key("true: each point's predicted time and memory are shown, and nothing is run", default=False)
     output_dir: str = key("the folder of records, logs and the local MLflow store", "outputs")

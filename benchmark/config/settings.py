@@ -15,6 +15,14 @@ class Rerun(StrEnum):
     all = "all"
 
 
+class Strictness(StrEnum):
+    """What becomes of a run that the machine disturbed: it is marked, is a failure, or is measured again."""
+
+    off = "false"
+    on = "true"
+    retry = "retry"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a run does not depend on: where its record goes, and how its sweep is run."""
@@ -30,6 +38,9 @@ class Settings:
     skip_dominated: bool = False
     pack: int = 1
     detach: bool = False
+    replicates: int = 1
+    strict: Strictness = Strictness.off
+    retries: int = 0
 
 
 def require_folder(output_dir: str) -> str:

@@ -55,7 +55,7 @@ def _run_task(context: SweepContext, file: Path, task: int) -> list[int]:
     state = _state(ended)
     leftover = reconcile_process(sweep, read_batch(file), task, state, log, context.records)
     if leftover.recorded:
-        names, how = ", ".join(sweep.entries[index].name for index in leftover.recorded), state.failure[1]
+        names, how = ", ".join(sweep.entries[index].title for index in leftover.recorded), state.failure[1]
         why = f": {said.splitlines()[-1]} (its log: {log})" if (said := tail(log)) else ""
         context.say(f"{names}: {how}{why}")
     return leftover.untried

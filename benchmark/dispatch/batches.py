@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmark.dispatch.ledger import NEVER_HANDED_OUT, Sweep
+from benchmark.dispatch.ledger import NEVER_HANDED_OUT, GridPoint, Sweep
 from benchmark.dispatch.processes import Identity, Process, own_process
 from benchmark.util.files import replace_file
 from benchmark.util.no_links import read_bytes
@@ -63,15 +63,20 @@ class PointBatch:
 
 
 def packed(sweep: Sweep, indices: Sequence[int], pack: int) -> list[list[int]]:
-    """Points in groups of at most `pack`, of one model each, in their order."""
+    """Points in groups of at most `pack`, of one model and one trial each, in their order."""
     tasks: list[list[int]] = []
     for index in indices:
-        model = sweep.entries[index].run.model
-        if tasks and len(tasks[-1]) < pack and sweep.entries[tasks[-1][0]].run.model == model:
+        point = sweep.entries[index]
+        if tasks and len(tasks[-1]) < pack and _go_together(sweep.entries[tasks[-1][0]], point):
             tasks[-1].append(index)
         else:
             tasks.append([index])
     return tasks
+
+
+def _go_together(one: GridPoint, other: GridPoint) -> bool:
+    """Whether a process may run both: a replicate is a process, so that no process runs two of them."""
+    return one.run.model == other.run.model and one.replicate == other.replicate
 
 
 def new_batch(tasks: Sequence[Sequence[int]], at: str, *, slurm: bool) -> PointBatch:

@@ -22,7 +22,7 @@ class SweepContext:
 
     def heading(self, index: int) -> str:
         """A point's name on the screen."""
-        return title(index, len(self.sweep.entries), self.sweep.entries[index].name)
+        return title(index, len(self.sweep.entries), self.sweep.entries[index].title)
 
     def say(self, line: str) -> None:
         """Print a line as it is."""

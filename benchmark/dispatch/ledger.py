@@ -17,11 +17,12 @@ from pathlib import Path
 
 import orjson
 
-from benchmark.config.settings import Rerun
+from benchmark.config.settings import Rerun, Strictness
 from benchmark.util.files import replace_file
 from benchmark.util.no_links import read_bytes, touch
 from crossover.errors import UserError, first_line
 from crossover.records.identifiers import check_key, check_moment
+from crossover.records.record import replicate_key, replicate_words
 from crossover.records.run import Run
 from crossover.records.structure import build
 
@@ -54,6 +55,7 @@ class GridPoint:
     """A point of a sweep: its run, the overrides that describe it on a command line, its configuration as JSON.
 
     `cpu_threads` are those that a record of it must have been computed with to count; null is not known before.
+    Where a sweep measures each point in several processes, each has a point here, with its `replicate`, from 0.
     """
 
     key: str
@@ -62,6 +64,17 @@ class GridPoint:
     overrides: tuple[str, ...]
     config: str | None = None
     cpu_threads: int | None = None
+    replicate: int | None = None
+
+    @property
+    def replicate_key(self) -> str:
+        """What a record of this point counts for, and what its claim is named by."""
+        return replicate_key(self.key, self.replicate)
+
+    @property
+    def title(self) -> str:
+        """The name to show."""
+        return replicate_words(self.name, self.replicate)
 
     def __post_init__(self) -> None:
         """Refuse what is no key, since files are named by it.
@@ -97,6 +110,7 @@ class Sweep:
     entries: tuple[GridPoint, ...]
     search: bool = False
     earlier: tuple[str, ...] | None = None
+    strict: Strictness = Strictness.off
 
     def __post_init__(self) -> None:
         """Refuse a start that is no time.
@@ -118,8 +132,8 @@ class Sweep:
 
     @cached_property
     def indices(self) -> dict[str, int]:
-        """Each point's index, by its key."""
-        return {entry.key: index for index, entry in enumerate(self.entries)}
+        """Each point's index, by its replicate's key."""
+        return {entry.replicate_key: index for index, entry in enumerate(self.entries)}
 
     def log(self, index: int) -> Path:
         """The log of one point."""

@@ -84,7 +84,7 @@ def waiting(statuses: Iterable[PointStatus]) -> list[str]:
 
 def last_owner(sweep: Sweep, point: GridPoint, claims: Claims) -> Owner | None:
     """The last owner of a point's claim, if it belongs to this sweep."""
-    last = claims.last(point.key)
+    last = claims.last(point.replicate_key)
     return last if last is not None and last.sweep == sweep.id else None
 
 
@@ -151,7 +151,7 @@ def _here(sweep: Sweep, point: GridPoint, batch: PointBatch, claims: Claims) -> 
 def _by_claim(point: GridPoint, last: Owner, claims: Claims) -> tuple[JobStatus, Failure | None]:
     if last.released:
         return JobStatus.over, None
-    if claims.holder(point.key) is not None:
+    if claims.holder(point.replicate_key) is not None:
         return JobStatus.running, None
     return JobStatus.over, Failure(kind=FailureKind.killed, message=f"{last} ended before it wrote a record")
 

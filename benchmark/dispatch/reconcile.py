@@ -51,8 +51,8 @@ def left_out(sweep: Sweep, statuses: Sequence[PointStatus], records: RecordIndex
     if not keys:
         return []
     records.refresh(keys)
-    recorded = {record.key for record in records.of(keys) if _is_of(record, sweep)}
-    return [_record(sweep, each) for each in failed if each.point.key not in recorded]
+    recorded = {record.replicate_key for record in records.of(keys) if _is_of(record, sweep)}
+    return [_record(sweep, each) for each in failed if each.point.replicate_key not in recorded]
 
 
 def reconcile_all(sweeps: SweepReader, slurm: Slurm, records: RecordIndex, *, besides: str = "") -> list[PointStatus]:
@@ -92,12 +92,11 @@ def reconcile_process(
 
 def _missing(sweep: Sweep, indices: Sequence[int], claims: Claims, records: RecordIndex) -> list[int]:
     """Those indices whose point has no record that counts, and that no process is measuring."""
-    keys = {index: sweep.entries[index].key for index in indices}
-    records.refresh(keys.values())
-    known = records.of(keys.values())
-    policy = resume_policy(sweep)
-    recorded = {each.key for each in known if policy.is_new(each)} | policy.done(known).keys()
-    return [index for index, key in keys.items() if key not in recorded and claims.holder(key) is None]
+    keys = {sweep.entries[index].key for index in indices}
+    records.refresh(keys)
+    recorded = resume_policy(sweep).outcomes(records.of(keys))
+    wanted = {index: sweep.entries[index].replicate_key for index in indices}
+    return [index for index, key in wanted.items() if key not in recorded and claims.holder(key) is None]
 
 
 def _is_of(record: Record, sweep: Sweep) -> bool:
@@ -127,4 +126,5 @@ def _record(sweep: Sweep, status: PointStatus, log: Path | None = None) -> Recor
         environment=None,
         measurement=None,
         failure=Failure(kind=failure.kind, message=failure.message, log_tail="\n".join(ends) or None),
+        replicate=point.replicate,
     )

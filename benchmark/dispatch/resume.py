@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from benchmark.config.settings import Rerun
+from benchmark.config.settings import Rerun, Strictness
 from benchmark.dispatch.ledger import ExpectedEnvironment, Sweep
 from benchmark.hardware.environment import missing_words
 from crossover.records.identifiers import record_name
-from crossover.records.record import Failure, FailureKind, Record
+from crossover.records.machine import Verdict
+from crossover.records.record import Failure, FailureKind, Measurement, Record
 from crossover.records.run import Run
 
 
@@ -20,6 +21,8 @@ class ResumePolicy:
         began: when the sweep began, UTC, ISO 8601.
         earlier: the names of the records that were there then; null in ledgers of earlier versions.
         cpu_threads: the threads that a point's record was computed with, by the point's key, where they are known.
+        strict: which measurements count. With `on` the machine must be known to have been clean; with `retry` it must
+            not have been disturbed.
     """
 
     sweep: str
@@ -29,6 +32,7 @@ class ResumePolicy:
     conditions: ExpectedEnvironment
     cpu_threads: Mapping[str, int] = field(default_factory=dict)
     earlier: frozenset[str] | None = None
+    strict: Strictness = Strictness.off
 
     def is_new(self, record: Record) -> bool:
         """Whether a record was made since the sweep began, by this sweep or another.
@@ -40,7 +44,7 @@ class ResumePolicy:
             return True
         if self.earlier is None:
             return record.started_at >= self.began
-        return record.rescored_from is None and record_name(record.key, record.started_at) not in self.earlier
+        return record.rescored_from is None and record_name(record.replicate_key, record.started_at) not in self.earlier
 
     def is_done(self, record: Record) -> bool:
         """Whether a record makes another run of its grid point unnecessary.
@@ -50,8 +54,11 @@ class ResumePolicy:
         """
         if not has_environment(record, self._conditions(record.key)):
             return False
-        if record.failure is None:
+        if record.measurement is not None:
+            if not is_clean_enough(record.measurement, self.strict):
+                return False
             return self.rerun is not Rerun.all or self.is_new(record)
+        assert record.failure is not None
         if record.failure.kind is FailureKind.dominated and not self.skip_dominated:
             return False
         return record.failure.kind.is_result and (self.rerun is Rerun.none or self.is_new(record))
@@ -61,12 +68,34 @@ class ResumePolicy:
         return self.conditions if threads is None else replace(self.conditions, cpu_threads=threads)
 
     def done(self, records: Iterable[Record]) -> dict[str, Record]:
-        """For each key that is done, the record that counts: a measurement before a failure, then the newest."""
+        """By replicate's key, the record that counts as done: a measurement before a failure, then the newest."""
         newest: dict[str, Record] = {}
-        for record in sorted(records, key=lambda each: (each.measurement is not None, each.started_at)):
+        for record in measured_last(records):
             if self.is_done(record):
-                newest[record.key] = record
+                newest[record.replicate_key] = record
         return newest
+
+    def outcomes(self, records: Iterable[Record]) -> dict[str, Record]:
+        """By replicate's key, the record that counts, or else the newest that was made since the sweep began."""
+        records = measured_last(records)
+        return {each.replicate_key: each for each in records if self.is_new(each)} | self.done(records)
+
+
+def measured_last(records: Iterable[Record]) -> list[Record]:
+    """Failures, then measurements, each in the order of their start."""
+    return sorted(records, key=lambda each: (each.measurement is not None, each.started_at))
+
+
+def is_clean_enough(measured: Measurement, strict: Strictness) -> bool:
+    """Whether the machine was as undisturbed as was asked for."""
+    verdict = None if measured.watched is None else measured.watched.verdict
+    match strict:
+        case Strictness.on:
+            return verdict is Verdict.clean
+        case Strictness.retry:
+            return verdict is not Verdict.disturbed
+        case Strictness.off:
+            return True
 
 
 def has_environment(record: Record, expected: ExpectedEnvironment) -> bool:
@@ -126,6 +155,7 @@ def resume_policy(sweep: Sweep) -> ResumePolicy:
         conditions=sweep.conditions,
         earlier=None if sweep.earlier is None else frozenset(sweep.earlier),
         cpu_threads={each.key: each.cpu_threads for each in sweep.entries if each.cpu_threads is not None},
+        strict=sweep.strict,
     )
 
 

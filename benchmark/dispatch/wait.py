@@ -42,6 +42,7 @@ class JobWaiter:
         self._after_look = after_look
         self._policy = resume_policy(context.sweep)
         self._seen: dict[str, Record] = {}
+        self._before = {_start_of(each) for each in self._records() if each.sweep == self._sweep.id}
         self._reasons: list[str] = []
         self._damaged: set[str] = set()
         self._longest_s = longest_s()
@@ -78,7 +79,7 @@ class JobWaiter:
     def _is_over(self, status: PointStatus) -> bool:
         """Whether a point's job is over; while the scheduler does not answer, whether the point has its record."""
         if status.job_status is JobStatus.unknown:
-            return status.point.key in self._seen
+            return status.point.replicate_key in self._seen
         return not status.is_live
 
     def _show_damage(self) -> None:
@@ -89,16 +90,26 @@ class JobWaiter:
                 self._context.say(line)
 
     def _show_finished(self, indices: Collection[int]) -> None:
-        keys = {self._sweep.entries[index].key for index in indices} - self._seen.keys()
-        self._context.records.refresh(keys)
-        for record in self._context.records.of(keys):
-            if self._is_news(record):
-                self._seen[record.key] = record
-                finished(self._context.console, self._context.heading(self._sweep.indices[record.key]), record)
+        waited = {self._sweep.entries[index].replicate_key: index for index in indices}
+        self._context.records.refresh(
+            {self._sweep.entries[waited[key]].key for key in waited.keys() - self._seen.keys()}
+        )
+        for record in self._records():
+            key = record.replicate_key
+            if key in waited and key not in self._seen and self._is_news(record):
+                self._seen[key] = record
+                finished(self._context.console, self._context.heading(waited[key]), record)
+
+    def _records(self) -> list[Record]:
+        return self._context.records.of({point.key for point in self._sweep.entries})
 
     def _is_news(self, record: Record) -> bool:
-        """Whether a record is of this sweep, or of another that measured the point since this one began."""
-        return self._policy.is_new(record) and (record.sweep == self._sweep.id or self._policy.is_done(record))
+        """Whether a record is of these jobs, or of another sweep that measured the point since this one began."""
+        return (
+            _start_of(record) not in self._before
+            and self._policy.is_new(record)
+            and (record.sweep == self._sweep.id or self._policy.is_done(record))
+        )
 
     def _show_counts(self, statuses: Collection[PointStatus], left: int, live: Live) -> None:
         reasons = waiting(statuses)
@@ -110,9 +121,14 @@ class JobWaiter:
             self._context.say(line)
 
 
+def _start_of(record: Record) -> tuple[str, str]:
+    return record.replicate_key, record.started_at
+
+
 def counts(statuses: Collection[PointStatus], records: Mapping[str, Record], left: int = 0) -> str:
     """How many points are done, failed, running, queued; how many jobs are not submitted."""
-    number = Counter(str(each.job_status) for each in statuses if each.is_live and each.point.key not in records)
+    live = [each for each in statuses if each.is_live and each.point.replicate_key not in records]
+    number = Counter(str(each.job_status) for each in live)
     done = sum(record.failure is None for record in records.values())
     number |= Counter({"done": done, "failed": len(records) - done, "not submitted": left})
     words = ("done", "failed", "running", "queued", "unknown", "not submitted")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmark.config.settings import Strictness
 from benchmark.dispatch.claims import Claim, Claims, Owner
 from benchmark.dispatch.context import SweepContext
 from benchmark.dispatch.ledger import GridPoint
@@ -57,9 +58,9 @@ class Worker:
         """
         point = self._sweep.entries[index]
         owner = replace(self._owner, since=datetime.now(UTC).isoformat())
-        claim = self._claims.take(point.key, owner)
+        claim = self._claims.take(point.replicate_key, owner)
         if isinstance(claim, Owner):
-            self._context.say(f"{point.name} is being measured by another sweep: {claim}")
+            self._context.say(f"{point.title} is being measured by another sweep: {claim}")
             return None
         try:
             return self._run_claimed(index, claim)
@@ -70,18 +71,26 @@ class Worker:
     def _run_claimed(self, index: int, claim: Claim) -> Record | None:
         point = self._sweep.entries[index]
         records = self._done_records(point.run)
-        if (done := records.get(point.key)) is not None:
-            self._context.say(f"{point.name} was measured meanwhile")
+        if (done := records.get(point.replicate_key)) is not None:
+            self._context.say(f"{point.title} was measured meanwhile")
             return done
         smaller = dominated(point.run, records) if self._sweep.skip_dominated else None
         if smaller is not None:
             record = unmeasured_record(point.run, self._sweep.id, dominated_failure(smaller))
         else:
             record = self._run(point, index, claim)
+        record = replace(record, replicate=point.replicate, attempt=self._attempt(point))
         return self._conclude(record, index, claim)
 
+    def _attempt(self, point: GridPoint) -> int | None:
+        """The number of this measurement of a point, where the sweep measures disturbed points again."""
+        if self._sweep.strict is not Strictness.retry:
+            return None
+        before = [each for each in self._context.records.of({point.key}) if each.measurement is not None]
+        return 1 + sum(each.sweep == self._sweep.id and each.replicate_key == point.replicate_key for each in before)
+
     def _done_records(self, run: Run) -> dict[str, Record]:
-        """Records that count as done, of a run and of those smaller runs whose failure would make it pointless."""
+        """By replicate's key, what counts as done of a run and of smaller runs whose failure makes it pointless."""
         others = [each for each in self._sweep.entries if self._sweep.skip_dominated and is_larger(run, each.run)]
         keys = {run.key, *(each.key for each in others)}
         self._context.records.refresh(keys)
@@ -113,7 +122,7 @@ class Worker:
             record = replace(record, failure=replace(record.failure, log_tail=end))
         if not claim.holds:
             self._context.say(
-                f"{record.name}: the job was given up for lost and started again elsewhere; this result is dropped"
+                f"{record.title}: the job was given up for lost and started again elsewhere; this result is dropped"
             )
             return None
         record, path = self._write(record)
@@ -142,7 +151,7 @@ class Worker:
         sweep = self._sweep
         tracker = job_tracker(sweep.tracking_uri, sweep.experiment, Path(sweep.output_dir), remote=sweep.remote)
         if tracker is not None and (problem := tracker.log(record, path)):
-            self._context.say(f"MLflow did not take {record.name} ({problem}); its record is safe: {path}")
+            self._context.say(f"MLflow did not take {record.title} ({problem}); its record is safe: {path}")
 
 
 STOPPED = frozenset(

@@ -55,18 +55,18 @@ class Journal:
                 f"output_dir={self.output_dir} cannot be written to ({error.strerror}): give another, output_dir=FOLDER"
             ) from error
 
-    def path(self, key: str, started_at: str) -> Path:
-        """The file of the record with this key and start, whether or not there is one."""
-        return self.folder / f"{record_name(key, started_at)}.json"
+    def path(self, replicate_key: str, started_at: str) -> Path:
+        """The file of the record of this replicate and start, whether or not there is one."""
+        return self.folder / f"{record_name(replicate_key, started_at)}.json"
 
     def write(self, record: Record) -> Path:
         """Put the record on disk in one step, whole or not at all.
 
         Raises:
-            FileExistsError: when there is a record with this key and start.
+            FileExistsError: when there is a record of this replicate and start.
             ValueError: when a figure of it is not a number.
         """
-        path = self.path(record.key, record.started_at)
+        path = self.path(record.replicate_key, record.started_at)
         make_file(path, record.to_json())
         return path
 
@@ -82,9 +82,14 @@ class Journal:
             pass
 
 
+def replicate_of(name: str) -> str:
+    """The replicate's key, by the name of a record's file without its ending."""
+    return name.rpartition("-")[0]
+
+
 def started(file: Path) -> datetime:
     """The time at which the run of a record's file began, by the file's name; the end of time for another name."""
     try:
-        return datetime.strptime(file.stem.partition("-")[2], STAMP).replace(tzinfo=UTC)
+        return datetime.strptime(file.stem.rpartition("-")[2], STAMP).replace(tzinfo=UTC)
     except ValueError:
         return datetime.max.replace(tzinfo=UTC)  # no name of ours: let the reader say what it is

@@ -35,6 +35,7 @@ def parameters(record: Record) -> dict[str, Any]:
         **nested["diffusion"],
         **_policy(record.run.diffusion),
         **run,
+        "replicate": record.replicate,
         "prompt_tokens": record.run.prompt_tokens,
         "output_tokens": record.run.output_tokens,
         "checkpoint": nested["model"]["checkpoint"],
@@ -57,6 +58,7 @@ def _policy(diffusion: Diffusion | None) -> dict[str, Any]:
 def labels(record: Record) -> dict[str, str]:
     """Tags: the sweep, the run's key, where it ran, its fingerprint, and how it ended."""
     tags = {"sweep": record.sweep, "key": record.key}
+    tags |= _facts({"replicate": record.replicate, "attempt": record.attempt})
     if record.environment is not None:
         tags |= _facts(asdict(record.environment))
     if record.fingerprint is not None:
@@ -95,6 +97,12 @@ def as_markdown(generated: tuple[Generated, ...]) -> str:
 
 def view() -> str:
     """The value of the tag that saves the view."""
-    columns = [f"metrics.`{name}`" for name in VIEW_METRICS] + ["params.`model`", "params.`steps`", "params.`batch`"]
+    columns = [f"metrics.`{name}`" for name in VIEW_METRICS] + [
+        "params.`model`",
+        "params.`steps`",
+        "params.`batch`",
+        "params.`replicate`",
+        "tags.`verdict`",
+    ]
     state = {"selectedColumns": columns, "runsHiddenMode": "SHOWALL"}
     return json.dumps({"name": VIEW, "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)})

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from benchmark.store.journal import BROKEN, Journal, started
+from benchmark.store.journal import BROKEN, Journal, replicate_of, started
 from benchmark.store.mlflow_tracker import PATIENCE_S, SLOW_S, Entry, Tracker, reason
 from benchmark.util.deadline import Deadline, within
 from crossover.records.load import load
@@ -132,18 +132,18 @@ def _run(job: _Job, files: dict[str, Path], gone: set[str], progress: Progress) 
     done = {name for name, file in files.items() if _is_whole(job.entries[name], file)}
     for name in done:
         (entry,) = job.entries[name]
-        measured |= {entry.key} if entry.is_measured else set()
-        failures[entry.key] += [] if entry.is_measured else [name]
+        measured |= {replicate_of(name)} if entry.is_measured else set()
+        failures[replicate_of(name)] += [] if entry.is_measured else [name]
     job.kept = len(done)
     pending = sorted(files.keys() - done)
     for index, name in enumerate(pending):
         progress(index, len(pending))
         for record in _load(job, files[name]):
             if record.failure is None:
-                measured.add(record.key)
+                measured.add(record.replicate_key)
                 job.log(record, files[name])
             else:
-                failures[record.key].append(name)
+                failures[record.replicate_key].append(name)
     _log_failures(job, files, failures, measured, done)
     job.withdraw([*gone, *job.unreadable])
 
@@ -151,7 +151,7 @@ def _run(job: _Job, files: dict[str, Path], gone: set[str], progress: Progress) 
 def _log_failures(
     job: _Job, files: dict[str, Path], failures: dict[str, list[str]], measured: set[str], done: set[str]
 ) -> None:
-    """Log the newest failure of each point that is not measured, and withdraw the other failures."""
+    """Log the newest failure of each replicate that is not measured, and withdraw the other failures."""
     for key, names in failures.items():
         names.sort(key=lambda name: started(files[name]))
         superseded = names if key in measured else names[:-1]

@@ -173,7 +173,7 @@ class Tracker:
     def _create(self, record: Record, name: str, size: int) -> str:
         tags = {RECORD: name, BYTES: str(size), "key": record.key, "sweep": record.sweep}
         started = _milliseconds(record.started_at)
-        run = self._client.create_run(self._experiment_id, start_time=started, tags=tags, run_name=record.name)
+        run = self._client.create_run(self._experiment_id, start_time=started, tags=tags, run_name=record.title)
         return str(run.info.run_id)
 
     def _fill(self, run_id: str, record: Record, file: Path, deadline: Deadline) -> None:
@@ -220,7 +220,7 @@ class Tracker:
             self._client.restore_experiment(experiment.experiment_id)
         if self.is_local:
             follow_artifacts(database_file(self.uri), self.experiment, self.artifacts)
-        if VIEW_TAG not in experiment.tags:
+        if experiment.tags.get(VIEW_TAG) != view():
             self._client.set_experiment_tag(experiment.experiment_id, VIEW_TAG, view())
         return str(experiment.experiment_id)
 

@@ -18,17 +18,18 @@ from crossover.terminal import say
 
 def announce(console: Console, plan: Plan, done: Collection[str], *, at_most: bool) -> None:
     """What a sweep is about to do, given the keys that are done; a search runs `at_most` so many."""
-    if plan.total == 1 and not done:
+    if len(plan.points) == 1 and not done:
         return
     parts = [f"{'at most ' if at_most else ''}{len(plan.dispatched) - len(done)} to run"]
     if done:
         parts.append(f"{len(done)} done before, skipped (rerun=failed or all repeats them)")
-    if repeated := plan.total - len(plan.points):
-        parts.append(f"{repeated} the same as another (a setting that their model ignores)")
+    if plan.repeated:
+        parts.append(f"{plan.repeated} the same as another (a setting that their model ignores)")
     if plan.infeasible:
         parts.append(f"{len(plan.infeasible)} infeasible")
     points = "1 grid point" if plan.total == 1 else f"{plan.total} grid points"
-    say(console, f"{points}: {', '.join(parts)}")
+    processes = f" in {plan.replicates} processes each" if plan.replicates > 1 else ""
+    say(console, f"{points}{processes}: {', '.join(parts)}")
 
 
 def conclude(console: Console, records: Sequence[Record], output_dir: Path, tracker: Tracker | None) -> None:

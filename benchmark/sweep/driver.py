@@ -3,19 +3,26 @@
 import logging
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from benchmark.config.settings import Settings
 from benchmark.dispatch.context import SweepContext
 from benchmark.dispatch.ledger import GridPoint, Sweep
 from benchmark.dispatch.reconcile import reconcile
-from benchmark.dispatch.resume import ResumePolicy, dominated, dominated_failure, resume_policy, unmeasured_record
+from benchmark.dispatch.resume import (
+    ResumePolicy,
+    dominated,
+    dominated_failure,
+    is_clean_enough,
+    resume_policy,
+    unmeasured_record,
+)
 from benchmark.slurm.client import Slurm
 from benchmark.store.mlflow_sync import sync
 from benchmark.store.mlflow_tracker import Tracker
 from benchmark.sweep.display import conclude
-from benchmark.sweep.other_sweeps import OtherSweeps, keys_of
+from benchmark.sweep.other_sweeps import OtherSweeps, keys_of, replicates_of
 from benchmark.sweep.plan import Plan, exit_code
 from benchmark.util.logs import logging_to
 from crossover.errors import UserError
@@ -73,7 +80,7 @@ class SweepDriver:
         """Give each point that no machine can run its record, unless it has one."""
         done = self.done(self.plan.infeasible)
         for point in self.plan.infeasible:
-            if point.key not in done:
+            if point.replicate_key not in done:
                 assert point.run.infeasible
                 self._record(point, Failure(kind=FailureKind.infeasible, message=point.run.infeasible))
 
@@ -88,24 +95,27 @@ class SweepDriver:
             KeyboardInterrupt: when the person at the keyboard stopped it.
         """
         missing = self._missing(points)
-        elsewhere = keys_of(each.point for each in self._other_sweeps.under_way(missing))
+        elsewhere = replicates_of(each.point for each in self._other_sweeps.under_way(missing))
         if not missing:
             return True
-        started = self._start([point for point in missing if point.key not in elsewhere])
+        started = self._start([point for point in missing if point.replicate_key not in elsewhere])
         self.read_records()
         if started and not self.settings.detach:
             self._follow(self._without_outcome(missing))
+            self._retry(missing)
         return started
 
     def done(self, points: Collection[GridPoint]) -> dict[str, Record]:
-        """The records that count as done, by the keys of their runs."""
-        return self.resume_policy.done(self.context.records.of(keys_of(points)))
+        """The records of these points that count as done, by their replicates' keys."""
+        return self.resume_policy.done(self._records_of(points))
 
     def outcomes(self, points: Collection[GridPoint]) -> dict[str, Record]:
-        """The outcome of each point by its run's key: the record that counts, or the latest failure of this sweep."""
-        records = self.context.records.of(keys_of(points))
-        recent = {each.key: each for each in records if self.resume_policy.is_new(each)}
-        return recent | self.resume_policy.done(records)
+        """The outcome of each point, by its replicate's key: the record that counts, or the latest of this sweep."""
+        return self.resume_policy.outcomes(self._records_of(points))
+
+    def _records_of(self, points: Collection[GridPoint]) -> list[Record]:
+        wanted = replicates_of(points)
+        return [each for each in self.context.records.of(keys_of(points)) if each.replicate_key in wanted]
 
     def finish(self, points: Sequence[GridPoint], *, interrupted: bool) -> None:
         """Show the table of `points` and what is missing.
@@ -118,14 +128,14 @@ class SweepDriver:
         self._synchronise()
         self.read_records()
         outcomes = self.outcomes(points)
-        records = [outcomes[point.key] for point in points if point.key in outcomes]
+        records = [outcomes[point.replicate_key] for point in points if point.replicate_key in outcomes]
         conclude(self.context.console, records, self.settings.output_dir, self.tracker)
         missing = len(points) - len(records)
         if live:
             follow = f"python -m benchmark.status {self.settings.output_dir} --follow"
-            self.context.say(f"{len(live)} grid points are under way: {follow}")
+            self.context.say(f"{len(live)} {self._unit} are under way: {follow}")
         elif missing:
-            self.context.say(f"{missing} of {len(points)} grid points have no record: give the command again")
+            self.context.say(f"{missing} of {len(points)} {self._unit} have no record: give the command again")
         if interrupted:
             raise SystemExit(INTERRUPTED)
         if live and not records:
@@ -136,10 +146,10 @@ class SweepDriver:
     def _missing(self, points: Sequence[GridPoint]) -> list[GridPoint]:
         """Points without a record that counts. With `skip_dominated`, dominated points get their record here."""
         done = self.done(points)
-        missing = [point for point in points if point.key not in done]
+        missing = [point for point in points if point.replicate_key not in done]
         if not self.settings.skip_dominated:
             return missing
-        smaller = {point.key: dominated(point.run, done) for point in missing}
+        smaller = {point.key: dominated(point.run, done) for point in missing}  # of any replicate
         for point in missing:
             if (cause := smaller[point.key]) is not None:
                 self._record(point, dominated_failure(cause))
@@ -150,7 +160,7 @@ class SweepDriver:
         if not points:
             return True
         try:
-            self.hand_out(self.context, [self.sweep.indices[point.key] for point in points], self.settings)
+            self.hand_out(self.context, [self.sweep.indices[point.replicate_key] for point in points], self.settings)
         except UserError:
             raise
         except Exception as error:  # a launcher's own failure must not hide the points that are done
@@ -173,14 +183,37 @@ class SweepDriver:
 
     def _without_outcome(self, points: Sequence[GridPoint]) -> list[GridPoint]:
         outcomes = self.outcomes(points)
-        return [point for point in points if point.key not in outcomes]
+        return [point for point in points if point.replicate_key not in outcomes]
+
+    def _retry(self, points: Sequence[GridPoint]) -> None:
+        """Measure points again that were measured while the machine was disturbed, each round after all of them."""
+        for again in range(self.settings.retries):
+            outcomes = self.outcomes(points)
+            disturbed = [point for point in points if self._is_disturbed(outcomes.get(point.replicate_key))]
+            if not disturbed:
+                return
+            self.context.say(
+                f"the machine was disturbed in {len(disturbed)} of {len(points)} measurements: measuring again,"
+                f" {again + 1} of at most {self.settings.retries} times"
+            )
+            if not self._start(disturbed):
+                return
+            self.read_records()
+
+    def _is_disturbed(self, record: Record | None) -> bool:
+        measured = None if record is None else record.measurement
+        return measured is not None and not is_clean_enough(measured, self.settings.strict)
+
+    @property
+    def _unit(self) -> str:
+        return "measurements" if self.plan.replicates > 1 else "grid points"
 
     def _record(self, point: GridPoint, failure: Failure) -> None:
         """Put the record of a point on disk that no job runs."""
-        record = unmeasured_record(point.run, self.sweep.id, failure)
+        record = replace(unmeasured_record(point.run, self.sweep.id, failure), replicate=point.replicate)
         path = self.context.records.journal.write(record)
         if self.tracker and (problem := self.tracker.log(record, path)):
-            self.context.say(f"MLflow did not take {record.name} ({problem}); its record is safe: {path}")
+            self.context.say(f"MLflow did not take {record.title} ({problem}); its record is safe: {path}")
 
     def _synchronise(self) -> None:
         """Bring the tracking store to the journal's state. Name the records that it did not take, which are safe."""

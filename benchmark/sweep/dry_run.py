@@ -52,33 +52,37 @@ class Forecast:
     note: str
 
 
-def forecast(runs: Sequence[Run], *, remote: bool) -> list[Forecast]:
-    """Predict each run, in the order in which they would run."""
+def forecast(runs: Sequence[Run], *, remote: bool, alone: bool = False) -> list[Forecast]:
+    """Predict each run, in the order in which they would run; `alone` where each is a process of its own."""
     forecasts: list[Forecast] = []
     for run in runs:
-        loads = remote or not forecasts or forecasts[-1].run.model != run.model
+        loads = remote or alone or not forecasts or forecasts[-1].run.model != run.model
         forecasts.append(_one(run, target_of(run, remote=remote), loads=loads, remote=remote))
     return forecasts
 
 
-def show_forecast(console: Console, forecasts: Sequence[Forecast], *, remote: bool, infeasible: int) -> None:
-    """Print the table, and the sum over all points."""
+def show_forecast(
+    console: Console, forecasts: Sequence[Forecast], *, remote: bool, infeasible: int, replicates: int = 1
+) -> None:
+    """Print the table, and the sum over all points and their replicates."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("point", "where", "latency s", "whole run", "memory GiB", ""):
         table.add_column(heading, justify="left" if heading in {"point", "where", ""} else "right")
     for each in forecasts:
         table.add_row(*_row(each, remote=remote))
     console.print(table)
-    say(console, *summary(forecasts, remote=remote, infeasible=infeasible))
+    say(console, *summary(forecasts, remote=remote, infeasible=infeasible, replicates=replicates))
 
 
-def summary(forecasts: Sequence[Forecast], *, remote: bool, infeasible: int) -> list[str]:
+def summary(forecasts: Sequence[Forecast], *, remote: bool, infeasible: int, replicates: int = 1) -> list[str]:
     """Number of jobs, hours, points that will not fit."""
     misfits = [each for each in forecasts if each.note.startswith("does not fit")]
-    seconds = sum(each.seconds for each in forecasts if each not in misfits)
+    seconds = replicates * sum(each.seconds for each in forecasts if each not in misfits)
     on_gpu = any(each.run.device is Device.cuda for each in forecasts)
-    jobs = "1 job" if len(forecasts) == 1 else f"{len(forecasts)} jobs"
-    order = "" if remote or len(forecasts) == 1 else ", one after another"
+    number = replicates * len(forecasts)
+    jobs = "1 job" if number == 1 else f"{number} jobs"
+    jobs += f" ({replicates} of each point)" if replicates > 1 else ""
+    order = "" if remote or number == 1 else ", one after another"
     time = f"{_short(seconds / HOUR_S)} GPU-hours" if on_gpu else _duration(seconds)
     lines = [
         f"{jobs}{order}: about {time}, with the least number of samples and without quality and likelihood",

@@ -27,15 +27,15 @@ class OtherSweeps:
         """Those points that another sweep has under way."""
         self._tell_damaged()
         live = reconcile_all(self._sweeps, Slurm(), self._context.records, besides=self._context.sweep.id)
-        keys = keys_of(points)
-        return [each for each in live if each.point.key in keys]
+        wanted = replicates_of(points)
+        return [each for each in live if each.point.replicate_key in wanted]
 
     def wait(self, points: Collection[GridPoint]) -> None:
         """Return when no other sweep has any of these points under way."""
         under_way = self.under_way(points)
         if not under_way:
             return
-        number = len(keys_of(each.point for each in under_way))
+        number = len(replicates_of(each.point for each in under_way))
         self._context.say(
             f"{number} grid points are under way in another sweep ({under_way[0].who}): waiting for their records"
         )
@@ -52,6 +52,11 @@ class OtherSweeps:
             if line not in self._told:
                 self._told.add(line)
                 self._context.say(line)
+
+
+def replicates_of(points: Iterable[GridPoint]) -> set[str]:
+    """The keys of points' replicates."""
+    return {point.replicate_key for point in points}
 
 
 def keys_of(points: Iterable[GridPoint]) -> set[str]:

@@ -1,13 +1,19 @@
-"""Search for parity: measure the baselines, then only the rungs of each ladder that are in question."""
+"""Search for parity: measure the baselines, then only the rungs of each ladder that are in question.
+
+A rung reaches the baseline where the analysis shows that it does, and never by an estimate alone. The search looks for
+the lowest rung that is shown to reach; it takes a rung of which nothing is shown for one that does not.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from analysis.parity.comparability import group
 from analysis.parity.evidence import UnscoredError
 from analysis.parity.quality import METRICS, Metric
 from analysis.parity.steps_to_parity import check_margin, find_parity
 from analysis.report.words import inside
+from analysis.statistics.intervals import Interval
 from benchmark.dispatch.ledger import GridPoint
 from benchmark.sweep.bisection import Finding, conclude_search, next_rung
 from benchmark.sweep.driver import HandOut, SweepDriver
@@ -24,6 +30,18 @@ class Goal:
     margin: float
 
 
+class RungVerdict(StrEnum):
+    """What is shown of a rung against its baseline."""
+
+    reaches = "reaches"
+    short = "falls short"
+    undecided = "not decided"
+
+
+Verdicts = Mapping[str, RungVerdict]
+"""By the key of a diffusion run that has a comparable baseline."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ladder:
     """The points of one diffusion model that differ in steps alone, by their steps, ascending."""
@@ -36,8 +54,8 @@ class Ladder:
         run = next(iter(self.rungs.values())).run
         return f"{run.model.label} B={run.batch} N={run.length}"
 
-    def verdicts(self, by_key: Mapping[str, bool]) -> dict[int, bool]:
-        """Whether each compared rung reaches its baseline, by its steps."""
+    def verdicts(self, by_key: Verdicts) -> dict[int, RungVerdict]:
+        """What is shown of each compared rung, by its steps."""
         keys = {steps: point.key for steps, point in self.rungs.items()}
         return {steps: by_key[key] for steps, key in keys.items() if key in by_key}
 
@@ -76,7 +94,7 @@ def find_ladders(points: Sequence[GridPoint]) -> list[Ladder]:
         raise UserError("a search for parity needs both arms: give model=BASELINE,DIFFUSION and steps=K,K,...")
     ladders: dict[str, dict[int, GridPoint]] = {}
     for point in points:
-        if point.run.diffusion is not None:
+        if point.run.diffusion is not None and not point.replicate:
             alike = replace(point.run, diffusion=replace(point.run.diffusion, steps=1)).key
             ladders.setdefault(alike, {})[point.run.diffusion.steps] = point
     return [Ladder(rungs=dict(sorted(rungs.items()))) for rungs in ladders.values()]
@@ -97,43 +115,49 @@ class Search:
         Raises:
             KeyboardInterrupt: when the person at the keyboard stopped it.
         """
-        baselines = [point for point in self._driver.plan.dispatched if point.run.diffusion is None]
-        wanted = [*baselines, *self._in_question()]
+        baselines = {point.key for point in self._driver.plan.dispatched if point.run.diffusion is None}
+        wanted = self._points(baselines | self._in_question())
         while wanted:
             went_through = self._driver.launch(wanted)
             self.launched += wanted
-            wanted = self._in_question() if went_through else []
+            wanted = self._points(self._in_question()) if went_through else []
 
     def known(self) -> list[GridPoint]:
         """The points behind the answer: those launched, and those that had their records before."""
         records = self._driver.outcomes(self._driver.plan.points)
         points = self._driver.plan.dispatched
-        return [point for point in points if point in self.launched or point.key in records]
+        return [point for point in points if point in self.launched or point.replicate_key in records]
 
     def say_findings(self) -> None:
         """Print a line for each ladder, and how much of the grid the search ran."""
         records = self._driver.outcomes(self._driver.plan.points)
         verdicts = reached(records.values(), self._goal)
         for ladder in self._ladders:
-            finding = conclude_search(tuple(ladder.rungs), ladder.verdicts(verdicts))
-            self._driver.context.say(f"{ladder.title}: {in_words(finding, inside(self._goal.metric.label))}")
+            shown = ladder.verdicts(verdicts)
+            finding = conclude_search(tuple(ladder.rungs), reaching(shown))
+            self._driver.context.say(f"{ladder.title}: {in_words(finding, shown, inside(self._goal.metric.label))}")
         whole = len(self._driver.plan.dispatched)
         self._driver.context.say(f"{len(self.launched)} runs instead of the {whole} of the whole grid")
 
-    def _in_question(self) -> list[GridPoint]:
+    def _points(self, keys: set[str]) -> list[GridPoint]:
+        """The points of these runs, each with all its replicates, in the order of the plan."""
+        return [point for point in self._driver.plan.dispatched if point.key in keys]
+
+    def _in_question(self) -> set[str]:
+        """The keys of the runs to measure next."""
         records = self._driver.outcomes(self._driver.plan.points) if self.launched else {}
         verdicts = reached(records.values(), self._goal)
         points = (self._next(ladder, records, verdicts) for ladder in self._ladders)
-        return [point for point in points if point is not None]
+        return {point.key for point in points if point is not None}
 
-    def _next(self, ladder: Ladder, records: Mapping[str, Record], verdicts: Mapping[str, bool]) -> GridPoint | None:
+    def _next(self, ladder: Ladder, records: Mapping[str, Record], verdicts: Verdicts) -> GridPoint | None:
         """The ladder's next point. One that failed is passed over; without a comparable baseline there is none."""
         tried = {steps for steps, point in ladder.rungs.items() if point in self.launched}
         compared = ladder.verdicts(verdicts)
-        measured = {steps for steps in tried if _is_measured(records.get(ladder.rungs[steps].key))}
+        measured = {steps for steps in tried if _is_measured(records.get(ladder.rungs[steps].replicate_key))}
         if measured - compared.keys():
             return None
-        steps = next_rung([steps for steps in ladder.rungs if steps not in tried - measured], compared)
+        steps = next_rung([steps for steps in ladder.rungs if steps not in tried - measured], reaching(compared))
         return None if steps is None else ladder.rungs[steps]
 
 
@@ -141,27 +165,44 @@ def _is_measured(record: Record | None) -> bool:
     return record is not None and record.measurement is not None
 
 
-def reached(records: Iterable[Record], goal: Goal) -> dict[str, bool]:
-    """For each diffusion record that has a comparable baseline, whether its quality reaches it, by the run's key."""
-    verdicts: dict[str, bool] = {}
+def reached(records: Iterable[Record], goal: Goal) -> dict[str, RungVerdict]:
+    """What the analysis shows of each diffusion record that has a comparable baseline, by the run's key."""
+    verdicts: dict[str, RungVerdict] = {}
     for pairing in group(tuple(records)).pairings:
         try:
             parity = find_parity(pairing, goal.metric, margin=goal.margin)
         except UnscoredError:  # too few prompts in common to compare the arms
             continue
+        from_steps = parity.first_steps_interval[1]
         for steps, advantage in zip(parity.steps, parity.advantage, strict=True):
-            verdicts[pairing.by_steps[steps].key] = advantage.estimate >= 0
+            verdicts[pairing.by_steps[steps].key] = _verdict(steps, advantage, from_steps)
     return verdicts
 
 
-def in_words(finding: Finding, metric: str) -> str:
-    """The answer of a search in words, with the rungs behind it."""
-    tried = ", ".join(f"K={steps} {'reaches' if reaches else 'does not'}" for steps, reaches in finding.tried)
+def _verdict(steps: int, advantage: Interval, from_steps: int | None) -> RungVerdict:
+    """By the interval of the rung's advantage, and the K that is shown to reach the baseline."""
+    if advantage.high < 0:
+        return RungVerdict.short
+    return RungVerdict.undecided if from_steps is None or steps < from_steps else RungVerdict.reaches
+
+
+def reaching(verdicts: Mapping[int, RungVerdict]) -> dict[int, bool]:
+    """Whether each rung is shown to reach its baseline."""
+    return {steps: verdict is RungVerdict.reaches for steps, verdict in verdicts.items()}
+
+
+def in_words(finding: Finding, verdicts: Mapping[int, RungVerdict], metric: str) -> str:
+    """The answer of a search in words, with what is shown of each measured rung."""
     if not finding.tried:
         return f"nothing could be compared by {metric}"
-    answer = f"parity not reached up to K={finding.tried[-1][0]}"
+    tried = ", ".join(f"K={steps} {verdicts[steps]}" for steps, _ in finding.tried)
+    highest = finding.tried[-1][0]
     if finding.steps is not None:
-        answer = f"parity from K={finding.steps}"
+        answer = f"parity is shown from K={finding.steps}"
+    elif RungVerdict.undecided in verdicts.values():
+        answer = f"parity is not decided up to K={highest}"
+    else:
+        answer = f"parity is not reached up to K={highest}"
     skipped = f"; not measured: {', '.join(map(str, finding.skipped))}" if finding.skipped else ""
     doubt = "; the measured rungs contradict each other, run the whole grid" if finding.contradiction else ""
     return f"{answer} by {metric} ({tried}{skipped}{doubt})"

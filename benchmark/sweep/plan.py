@@ -10,15 +10,26 @@ from crossover.records.record import FailureKind, Record
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The distinct points of a sweep, each to be run once, and their number before repetitions were dropped."""
+    """The distinct points of a sweep, one for each of its replicates.
+
+    Attributes:
+        total: the number of points before repetitions were dropped, each counted once.
+        replicates: processes that measure each point.
+    """
 
     points: tuple[GridPoint, ...]
     total: int
+    replicates: int = 1
 
     @property
     def dispatched(self) -> tuple[GridPoint, ...]:
         """The points to run."""
         return tuple(point for point in self.points if not point.run.infeasible)
+
+    @property
+    def repeated(self) -> int:
+        """The number of points that are the same as another."""
+        return self.total - len({point.key for point in self.points})
 
     @property
     def infeasible(self) -> tuple[GridPoint, ...]:

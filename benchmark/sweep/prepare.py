@@ -25,6 +25,7 @@ from benchmark.sweep.expected_environment import expected_environment, expected_
 from benchmark.sweep.identified import identified
 from benchmark.sweep.plan import Plan, plan
 from benchmark.sweep.preflight import preflight
+from benchmark.sweep.trials import in_trials
 from crossover.addresses import all_masked
 from crossover.errors import UserError
 from crossover.terminal import make_console, say
@@ -72,6 +73,7 @@ def _check(console: Console, composed: Sequence[DictConfig], grid: Grid) -> Chec
     if not settings.dry_run:
         tracker = preflight([point.run for point in planned.dispatched], settings, partial(say, console))
         planned = identified(planned, records, take_older=settings.rerun is not Rerun.all)
+    planned = in_trials(planned, settings.replicates, pack=settings.pack)
     return CheckedSweep(plan=planned, settings=settings, tracker=tracker, records=records)
 
 
@@ -85,10 +87,11 @@ def _dry_run(console: Console, checked: CheckedSweep) -> None:
     """Show what the points would take, and start none of them."""
     from benchmark.sweep.dry_run import forecast, show_forecast  # torch, which planning does without
 
-    remote = checked.settings.remote
+    remote, replicates = checked.settings.remote, checked.plan.replicates
+    runs = [point.run for point in checked.plan.dispatched if not point.replicate]
     with console.status("predicting grid points"):
-        forecasts = forecast([point.run for point in checked.plan.dispatched], remote=remote)
-    show_forecast(console, forecasts, remote=remote, infeasible=len(checked.plan.infeasible))
+        forecasts = forecast(runs, remote=remote, alone=replicates > 1)
+    show_forecast(console, forecasts, remote=remote, infeasible=len(checked.plan.infeasible), replicates=replicates)
 
 
 def driver_of(console: Console, checked: CheckedSweep, hand_out: HandOut, *, search: bool) -> SweepDriver:
@@ -126,5 +129,6 @@ def make_sweep(planned: Plan, settings: Settings, *, search: bool = False) -> Sw
         skip_dominated=settings.skip_dominated,
         conditions=expected_environment(planned.points[0].run, settings),
         search=search,
+        strict=settings.strict,
         entries=tuple(replace(each, cpu_threads=expected_threads(each.run, settings)) for each in planned.points),
     )

@@ -8,9 +8,9 @@ KEY = re.compile(r"[0-9a-f]{16}")
 STAMP = "%Y%m%dT%H%M%S.%f"
 
 
-def record_name(key: str, started_at: str) -> str:
+def record_name(replicate_key: str, started_at: str) -> str:
     """The name of a record's file, without its ending."""
-    return f"{key}-{datetime.fromisoformat(started_at).strftime(STAMP)}"
+    return f"{replicate_key}-{datetime.fromisoformat(started_at).strftime(STAMP)}"
 
 
 def check_key(key: str) -> None:

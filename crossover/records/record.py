@@ -180,7 +180,9 @@ class Record:
 
     `rescored_from` names the record, as its file is named, whose stored text this one scored again;
     all but its scores, and who gave them, is that record's. `replicate` counts from 0 the processes that measured the
-    same point; null in records of one process a point, which stand for the first.
+    same point; null in records of one process a point, which stand for the first. `attempt` counts from 1 the
+    measurements of this process's point that one command made because the machine was disturbed; null where it was not
+    told to make more than one.
     """
 
     schema: int = SCHEMA
@@ -197,6 +199,7 @@ class Record:
     fingerprint: Fingerprint | None = None
     prediction: Prediction | None = None
     replicate: int | None = None
+    attempt: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is neither or both, and what no file can be named by.
@@ -213,7 +216,17 @@ class Record:
     @property
     def origin(self) -> str:
         """The record of the run whose text this one scores, as its file is named: this one, unless it was rescored."""
-        return self.rescored_from or record_name(self.key, self.started_at)
+        return self.rescored_from or record_name(self.replicate_key, self.started_at)
+
+    @property
+    def replicate_key(self) -> str:
+        """What this record counts for: its run's key, and its replicate."""
+        return replicate_key(self.key, self.replicate)
+
+    @property
+    def title(self) -> str:
+        """The name to show, with the replicate where there are several."""
+        return replicate_words(self.name, self.replicate)
 
     def to_json(self) -> str:
         """The record as JSON text.
@@ -241,6 +254,16 @@ class Record:
             return build(cls, data)
         except UserError as error:
             raise ValueError(f"Run: {error}") from error
+
+
+def replicate_key(key: str, replicate: int | None) -> str:
+    """The name of a replicate of a run: KEY, KEY-r1, KEY-r2. Files of records and claims are named by it."""
+    return f"{key}-r{replicate}" if replicate else key
+
+
+def replicate_words(name: str, replicate: int | None) -> str:
+    """A run's name, and which of its replicates is meant where it has several."""
+    return name if replicate is None else f"{name} (replicate {replicate})"
 
 
 def _not_finite(data: object, path: str = "") -> Iterator[str]:

@@ -50,14 +50,16 @@ class LedgerLauncher(Launcher):
 
 
 class InlineLauncher(LedgerLauncher):
-    """Runs points in this process, one after another."""
+    """Runs points in this process, one after another; several replicates of each in processes of their own."""
 
     def hand_out(self, context: "SweepContext", indices: Sequence[int], settings: "Settings") -> None:
         """Run points, each to its record."""
-        del settings
-        from benchmark.dispatch.backends import inline
+        from benchmark.dispatch.backends import inline, isolated
 
-        inline(context, indices)
+        if settings.replicates > 1:
+            isolated(context, indices, pack=settings.pack)
+        else:
+            inline(context, indices)
 
 
 class IsolatedLauncher(LedgerLauncher):

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from benchmark.dispatch.context import SweepContext
 
 
+SUBMITIT = "hydra_plugins.hydra_submitit_launcher."
+
+
 def launch(
     hydra_context: HydraContext,
     config: DictConfig,
@@ -33,14 +36,27 @@ def launch(
     """Run points to their records, by the launcher in `config`.
 
     Raises:
+        UserError: when points that are to have processes of their own would share one.
         Exception: what the launcher raises; of a launcher that is not ours, also what a job raises.
     """
     if not issubclass(get_class(config.hydra.launcher._target_), LedgerLauncher):
+        _require_processes(config.hydra.launcher._target_, settings)
         _launch_stock(hydra_context, config, context, indices)
         return
     launcher = Plugins.instance().instantiate_launcher(hydra_context, _no_task, config)
     assert isinstance(launcher, LedgerLauncher)
     launcher.hand_out(context, indices, settings)
+
+
+def _require_processes(launcher: str, settings: "Settings") -> None:
+    """Each replicate is a process, and of other launchers only submitit's are known to start one for each."""
+    from crossover.errors import UserError
+
+    if settings.replicates > 1 and not launcher.startswith(SUBMITIT):
+        raise UserError(
+            f"replicates={settings.replicates} needs a process for each, and {launcher} may run several in one:"
+            " give hydra/launcher=isolated or crossover_slurm"
+        )
 
 
 def _launch_stock(

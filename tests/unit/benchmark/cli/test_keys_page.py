@@ -45,6 +45,7 @@ NEEDED = {
     "policy.factor": ["policy=factor"],
     "policy.gamma": ["policy=entropy_bounded"],
     "cache": ["cache=dual"],
+    "retries": ["strict=retry"],
 }
 
 

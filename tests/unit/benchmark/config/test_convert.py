@@ -5,6 +5,7 @@ import pytest
 from benchmark.config.convert import of_folder, to_run, to_settings
 from benchmark.config.folder import options
 from benchmark.config.schema import groups
+from benchmark.config.settings import Strictness
 from crossover.errors import UserError
 from crossover.records.run import Run
 from crossover.records.settings import Device, Encoder, Family, HeldOut, Precision, Remasking, Stopping
@@ -242,6 +243,46 @@ def test_profile_and_strictness_reach_the_run_and_the_dry_run_the_settings() -> 
     assert (run().profile, run().strict) == (False, False)
     assert (run("profile=true").profile, run("strict=true").strict) == (True, True)
     assert to_settings(config("dry_run=true")).dry_run
+
+
+@pytest.mark.parametrize(
+    ("words", "strict", "retries"),
+    [
+        ([], Strictness.off, 0),
+        (["strict=false"], Strictness.off, 0),
+        (["strict=true"], Strictness.on, 0),
+        (["strict=retry"], Strictness.retry, 3),
+        (["strict=retry", "retries=5"], Strictness.retry, 5),
+    ],
+)
+def test_a_disturbed_run_is_kept_or_fails_or_is_measured_again(
+    words: list[str], strict: Strictness, retries: int
+) -> None:
+    found = to_settings(config(*words))
+    assert (found.strict, found.retries) == (strict, retries)
+    assert run(*words).strict is (strict is Strictness.on)
+    assert run(*words).key == run().key
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["strict=perhaps"], "strict=perhaps is not allowed: give one of false, true, retry"),
+        (["strict=7"], "strict=7 is not allowed"),
+        (["retries=5"], "retries=5 is for strict=retry"),
+        (["strict=retry", "retries=0"], "retries=0 is not allowed"),
+        (["replicates=0"], "replicates=0 is not allowed"),
+        (["strict=retry", "detach=true", "hardware=slurm_cpu"], "strict=retry waits for what it may have to measure"),
+    ],
+)
+def test_retries_and_replicates_that_make_no_sense_are_refused(words: list[str], complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        to_settings(config(*words))
+
+
+def test_replicates_leave_the_key_of_a_run_alone() -> None:
+    assert run("replicates=3").key == run().key
+    assert (to_settings(config()).replicates, to_settings(config("replicates=3")).replicates) == (1, 3)
 
 
 def test_a_policy_that_follows_the_text_ignores_the_steps() -> None:

@@ -5,16 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.config.settings import Rerun
+from benchmark.config.settings import Rerun, Strictness
 from benchmark.dispatch.ledger import ExpectedEnvironment
 from benchmark.dispatch.resume import ResumePolicy, dominated, has_environment, is_larger
 from crossover.records.identifiers import record_name
+from crossover.records.machine import Verdict, Watched
 from crossover.records.policies import Policy, PolicyName
 from crossover.records.record import FailureKind, Record
 from tests.factories import (
     STARTED,
     a_diffusion,
     a_failed_record,
+    a_measurement,
     a_record,
     a_run,
     an_autoregressive_run,
@@ -63,6 +65,34 @@ def test_what_is_done_depends_on_how_it_ended_and_on_what_is_asked(
 def test_what_this_sweep_or_another_measured_since_counts_however_much_is_run_again(rerun: Rerun) -> None:
     assert resume_policy(rerun=rerun).is_done(a_record(started_at=BEFORE, sweep="sweep-2"))
     assert resume_policy(rerun=rerun).is_done(a_record(started_at="2026-03-02T00:00:00+00:00"))
+
+
+def watched(verdict: Verdict | None, **changes: Any) -> Record:
+    found = None if verdict is None else Watched(verdict=verdict, why=None, labelled=())
+    return a_record(measurement=a_measurement(watched=found), **changes)
+
+
+@pytest.mark.parametrize(
+    ("strict", "counting"),
+    [
+        (Strictness.off, {Verdict.clean, Verdict.disturbed, Verdict.unknown, None}),
+        (Strictness.on, {Verdict.clean}),
+        (Strictness.retry, {Verdict.clean, Verdict.unknown, None}),
+    ],
+)
+def test_which_measurements_are_done_depends_on_how_clean_they_must_be(
+    strict: Strictness, counting: set[Verdict | None]
+) -> None:
+    policy = resume_policy(strict=strict)
+    assert {verdict for verdict in (*Verdict, None) if policy.is_done(watched(verdict))} == counting
+
+
+def test_a_disturbed_measurement_is_an_outcome_where_none_is_clean_enough() -> None:
+    first, second = (watched(Verdict.disturbed, sweep="sweep-2", started_at=at) for at in (BEFORE, STARTED))
+    policy = resume_policy(strict=Strictness.retry)
+    assert policy.outcomes([first, second]) == {first.key: second}
+    failed = a_failed_record(kind=FailureKind.lost, sweep="sweep-2", started_at="2026-03-02T00:00:00+00:00")
+    assert policy.outcomes([first, second, failed]) == {first.key: second}
 
 
 def test_a_spared_point_is_done_only_while_sparing_is_asked_for() -> None:

@@ -65,6 +65,19 @@ def counts(synced: Synced) -> tuple[int, int, int, int]:
     return synced.added, synced.kept, synced.withdrawn, synced.left
 
 
+def test_replicates_are_runs_of_one_key_and_a_failed_one_stays_beside_a_measured_one(pair: JournalAndStore) -> None:
+    for record in (a_record(replicate=0), a_failed_record(replicate=1), a_record(replicate=2)):
+        pair.journal.write(record)
+    assert counts(pair.sync()) == (3, 0, 0, 0)
+    assert counts(pair.sync()) == (0, 3, 0, 0)
+    runs = {run.data.tags["replicate"]: run for run in pair.runs()}
+    assert {run.data.tags["key"] for run in runs.values()} == {a_run().key}
+    assert {run.info.run_name for run in runs.values()} == {f"{a_run().name} (replicate {at})" for at in range(3)}
+    assert [runs[at].data.params["replicate"] for at in ("0", "1", "2")] == ["0", "1", "2"]
+    pair.journal.write(a_record(replicate=1, started_at=MINUTES[1]))
+    assert counts(pair.sync()) == (1, 2, 1, 0)
+
+
 def test_every_record_becomes_one_run_and_a_second_time_nothing_happens(pair: JournalAndStore) -> None:
     files = [pair.journal.write(a_record(a_run(batch=batch))) for batch in (1, 2, 4)]
     assert counts(pair.sync()) == (3, 0, 0, 0)

@@ -1,13 +1,17 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmark.config.convert import config_of
-from benchmark.config.settings import Rerun, Settings
+from benchmark.config.settings import Rerun, Settings, Strictness
+from benchmark.dispatch.claims import this_process
 from benchmark.dispatch.context import SweepContext, sweep_context
 from benchmark.dispatch.ledger import SweepReader, grid_point
+from benchmark.dispatch.worker import run_points
+from benchmark.execution import pipeline
 from benchmark.store.journal import Journal
 from benchmark.store.record_index import RecordIndex
 from benchmark.sweep.common_settings import common_settings
@@ -16,15 +20,18 @@ from benchmark.sweep.plan import Plan
 from benchmark.sweep.prepare import CheckedSweep, driver_of, make_sweep
 from crossover.errors import UserError
 from crossover.records.identifiers import record_name
+from crossover.records.machine import Verdict, Watched
+from crossover.records.record import Record
+from crossover.records.run import Run
 from crossover.terminal import make_console
-from tests.factories import a_record, a_run
+from tests.factories import a_measurement, a_record, a_run
 
 POINTS = tuple(grid_point(a_run(batch=batch), [f"batch={batch}"]) for batch in (1, 2))
 
 
-def driver(folder: Path, hand_out: HandOut) -> SweepDriver:
+def driver(folder: Path, hand_out: HandOut, **changes: Any) -> SweepDriver:
     Journal(output_dir=folder).prepare()
-    settings = Settings(output_dir=folder, tracking_uri=None, experiment="", sweep="grid", remote=False)
+    settings = Settings(output_dir=folder, tracking_uri=None, experiment="", sweep="grid", remote=False, **changes)
     planned = Plan(points=POINTS, total=len(POINTS))
     sweep = make_sweep(planned, settings)
     sweep.write()
@@ -109,3 +116,34 @@ def test_all_is_run_again_although_the_clock_has_gone_back_since_it_was_measured
     assert {record.sweep for record in conducted.done(POINTS).values()} == {"faster"}
     (known,) = SweepReader(tmp_path).all()
     assert known.earlier == (record_name(POINTS[0].key, tomorrow),)
+
+
+def test_disturbed_points_are_measured_again_after_all_others_and_the_last_attempt_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first point gets clean at its second attempt, the second never."""
+    rounds: list[list[int]] = []
+
+    def measured(run: Run, *, sweep: str, **_: object) -> Record:
+        is_clean = run == POINTS[0].run and len(rounds) > 1
+        watched = Watched(verdict=Verdict.clean if is_clean else Verdict.disturbed, why="a busy CPU", labelled=())
+        now = datetime.now(UTC).isoformat()
+        measurement = a_measurement(watched=watched)
+        return a_record(run, sweep=sweep, environment=None, started_at=now, finished_at=now, measurement=measurement)
+
+    def hand_out(context: SweepContext, indices: Sequence[int], _: Settings) -> None:
+        rounds.append(list(indices))
+        run_points(context, indices, this_process(context.sweep.id))
+
+    monkeypatch.setattr(pipeline, "execute", measured)
+    retrying = driver(tmp_path, hand_out, strict=Strictness.retry, retries=3)
+    assert retrying.launch(POINTS)
+    assert rounds == [[0, 1], [0, 1], [1], [1]]
+    kept = retrying.outcomes(POINTS)
+    assert [kept[point.replicate_key].attempt for point in POINTS] == [2, 4]
+    assert list(retrying.done(POINTS)) == [POINTS[0].key]
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("the machine was disturbed in") == 3
+    assert "in 1 of 2 measurements: measuring again, 3 of at most 3 times" in said
+    retrying.finish(POINTS, interrupted=False)
+    assert "* disturbed: a busy CPU, in small K=4 B=2" in " ".join(capsys.readouterr().out.split())

@@ -115,10 +115,12 @@ def test_long_and_short_sweeps_are_told_in_words_for_people(run: Run, seconds: f
 def test_a_dry_run_runs_nothing_and_ends_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["-m", "model=tiny_llama,tiny_llada", "steps=4,8,100", "dry_run=true", f"output_dir={tmp_path}"]
+    words = ["-m", "model=tiny_llama,tiny_llada", "steps=4,8,100", "dry_run=true"]
+    words += ["replicates=3", f"output_dir={tmp_path}"]
     monkeypatch.setattr("sys.argv", ["benchmark", *words])
     main()
     shown = capsys.readouterr().out
-    assert "3 jobs, one after another" in shown
+    assert "9 jobs (3 of each point), one after another" in shown
+    assert shown.count("tiny_llada") == 2
     assert "1 more cannot be run on any machine" in shown
     assert not (tmp_path / "records").exists()

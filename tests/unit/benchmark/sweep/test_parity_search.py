@@ -12,9 +12,10 @@ from benchmark.dispatch.ledger import GridPoint, grid_point
 from benchmark.store.journal import Journal
 from benchmark.sweep.bisection import conclude_search
 from benchmark.sweep.driver import SweepDriver
-from benchmark.sweep.parity_search import Goal, Search, find_ladders, in_words
+from benchmark.sweep.parity_search import Goal, RungVerdict, Search, find_ladders, in_words, reaching
 from benchmark.sweep.plan import Plan
 from benchmark.sweep.prepare import make_sweep
+from benchmark.sweep.trials import in_trials
 from crossover.errors import UserError
 from crossover.records.record import Record
 from crossover.records.run import Run
@@ -32,7 +33,7 @@ def judged(run: Run, nats: float) -> Record:
     return a_record(run, measurement=a_measurement(scores=scores))
 
 
-def search(folder: Path, record: Callable[[Run], Record]) -> Search:
+def search(folder: Path, record: Callable[[Run], Record], *, replicates: int = 1) -> Search:
     """A search whose jobs are done by writing the record that `record` gives for each run."""
     journal = Journal(output_dir=folder)
     journal.prepare()
@@ -41,11 +42,12 @@ def search(folder: Path, record: Callable[[Run], Record]) -> Search:
     def hand_out(context: SweepContext, indices: Sequence[int], _: Settings) -> None:
         for index in indices:
             now = datetime.now(UTC).isoformat()
-            made = record(context.sweep.entries[index].run)
-            journal.write(replace(made, sweep=context.sweep.id, environment=None, started_at=now, finished_at=now))
+            point = context.sweep.entries[index]
+            made = replace(record(point.run), started_at=now, finished_at=now, replicate=point.replicate)
+            journal.write(replace(made, sweep=context.sweep.id, environment=None))
 
     settings = Settings(output_dir=folder, tracking_uri=None, experiment="", sweep="sought", remote=False)
-    planned = Plan(points=points, total=len(points))
+    planned = in_trials(Plan(points=points, total=len(points)), replicates)
     sweep = make_sweep(planned, settings)
     sweep.write()
     driver = SweepDriver(
@@ -56,7 +58,7 @@ def search(folder: Path, record: Callable[[Run], Record]) -> Search:
         tracker=None,
     )
     driver.read_records()
-    return Search(driver=driver, ladders=find_ladders(points), goal=Goal(metric=PERPLEXITY, margin=0.0))
+    return Search(driver=driver, ladders=find_ladders(planned.points), goal=Goal(metric=PERPLEXITY, margin=0.0))
 
 
 def steps_of(found: Search) -> list[int]:
@@ -74,7 +76,9 @@ def test_only_the_rungs_in_question_are_measured(tmp_path: Path, capsys: pytest.
     assert found.launched[0] == BASELINE
     assert sorted(steps_of(found)) == [2, 4]
     said = " ".join(capsys.readouterr().out.split())
-    assert "parity from K=4 by generative perplexity (K=2 does not, K=4 reaches; not measured: 1, 8)" in said
+    assert (
+        "parity is shown from K=4 by generative perplexity (K=2 falls short, K=4 reaches; not measured: 1, 8)" in said
+    )
     assert "3 runs instead of the 5 of the whole grid" in said
 
 
@@ -82,7 +86,7 @@ def test_an_unreached_baseline_is_said_to_be_so(tmp_path: Path, capsys: pytest.C
     found = search(tmp_path, lambda run: judged(run, 1.0 if run.diffusion is None else 4.0))
     found.run()
     found.say_findings()
-    assert "parity not reached up to K=8" in capsys.readouterr().out
+    assert "parity is not reached up to K=8" in capsys.readouterr().out
 
 
 def test_a_rung_that_failed_is_passed_over(tmp_path: Path) -> None:
@@ -109,8 +113,33 @@ def test_a_search_needs_both_arms(points: tuple[GridPoint, ...]) -> None:
 
 
 def test_contradicting_rungs_are_said_to_be_so() -> None:
-    finding = conclude_search(LADDER, {1: False, 2: True, 8: False})
-    assert "contradict" in in_words(finding, "F1")
+    shown = {1: RungVerdict.short, 2: RungVerdict.reaches, 8: RungVerdict.short}
+    assert "contradict" in in_words(conclude_search(LADDER, reaching(shown)), shown, "F1")
+
+
+def test_a_rung_whose_texts_leave_it_open_is_not_said_to_reach(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its estimate each rung is better than the baseline; its prompts differ too much for that to be shown."""
+
+    def record(run: Run) -> Record:
+        spread = 0 if run.diffusion is None else 40
+        nats = [30.0 + (spread if prompt % 2 else -spread - 1) * (run.diffusion is not None) for prompt in range(8)]
+        scores = tuple(a_score(prompt_id=str(at), nll_nats=nll + 50, judge_tokens=10) for at, nll in enumerate(nats))
+        return a_record(run, measurement=a_measurement(scores=scores))
+
+    found = search(tmp_path, record)
+    found.run()
+    found.say_findings()
+    said = " ".join(capsys.readouterr().out.split())
+    assert "parity is not decided up to K=8 by generative perplexity (K=2 not decided, K=4 not decided" in said
+
+
+def test_a_rung_is_measured_in_all_its_processes_before_the_next_is_chosen(tmp_path: Path) -> None:
+    found = search(tmp_path, improves_to_parity_at_4, replicates=2)
+    found.run()
+    kinds = [(point.replicate, point.run.diffusion.steps if point.run.diffusion else None) for point in found.launched]
+    assert kinds == [(0, 2), (0, None), (1, None), (1, 2), (0, 4), (1, 4)]
 
 
 def test_too_few_scored_prompts_end_the_search_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from benchmark.dispatch.ledger import SweepReader
 from benchmark.execution import pipeline
 from benchmark.store.journal import Journal
 from benchmark.util.files import replace_file
+from benchmark.util.no_links import read_bytes
 from crossover.records.record import Record
 from crossover.records.run import Run
 from tests.factories import a_record
@@ -29,7 +30,7 @@ CHOICES_OF_GROUPS = 2
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often a configuration was composed, the journal listed, and each file read and written by its name."""
     counts: Counter[str] = Counter()
-    read_bytes, files, compose = Path.read_bytes, Journal.files, ConfigLoaderImpl.load_configuration
+    files, compose = Journal.files, ConfigLoaderImpl.load_configuration
 
     def counting_read(path: Path) -> bytes:
         counts[f"read {path.name}"] += 1
@@ -47,7 +48,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         counts["composed"] += 1
         return compose(*arguments, **options)
 
-    monkeypatch.setattr(Path, "read_bytes", counting_read)
+    for reader in ("benchmark.store.record_index", "benchmark.dispatch.ledger"):
+        monkeypatch.setattr(f"{reader}.read_bytes", counting_read)
     monkeypatch.setattr(Journal, "files", counting_list)
     monkeypatch.setattr("benchmark.dispatch.ledger.replace_file", counting_write)
     monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", counting_compose)
@@ -77,7 +79,7 @@ def test_a_sweep_composes_once_a_choice_of_groups_and_reads_each_record_once(
     assert counted["composed"] == BY_HYDRA + CHOICES_OF_GROUPS <= POINTS
     assert (counted["written sweep.json"], counted["read sweep.json"]) == (1, 0)
     assert records_read(counted, tmp_path) == [1] * POINTS
-    assert counted["listed"] == POINTS + len(("of an older version", "before", "after", "at the end"))
+    assert counted["listed"] == POINTS + len(("of an older version", "what was there", "before", "after", "at the end"))
     (ledger_of_sweep,) = SweepReader(tmp_path).all()
     overrides = [each for point in ledger_of_sweep.entries for each in point.overrides]
     assert {each.partition("=")[0] for each in overrides} == {
@@ -89,7 +91,7 @@ def test_a_sweep_composes_once_a_choice_of_groups_and_reads_each_record_once(
     assert counted["composed"] == BY_HYDRA + CHOICES_OF_GROUPS
     assert (counted["written sweep.json"], counted["read sweep.json"]) == (1, 0)
     assert records_read(counted, tmp_path) == [1] * POINTS
-    assert counted["listed"] == len(("of an older version", "before", "at the end"))
+    assert counted["listed"] == len(("of an older version", "what was there", "before", "at the end"))
 
     counted.clear()
     sweep(tmp_path, monkeypatch, "rerun=all")

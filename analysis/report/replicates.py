@@ -1,0 +1,49 @@
+"""The replicates of a point as one row of a table."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from statistics import median, quantiles
+
+from analysis.statistics.metrics import metrics
+from crossover.records.record import Record
+
+PROCESSES = "processes"
+"""Beside a point's metrics: the number of processes that measured it."""
+LATENCY, LOW, HIGH = "latency/e2e_s", "latency/e2e_p25_s", "latency/e2e_p75_s"
+
+
+def by_point(records: Iterable[Record]) -> list[tuple[Record, ...]]:
+    """The records of each point in the order of its first, measured ones before failed ones, then by replicate.
+
+    Two records of one replicate, as before and after it was run again, are two rows.
+    """
+    points: dict[tuple[str, int], list[Record]] = {}
+    seen: Counter[str] = Counter()
+    for record in records:
+        points.setdefault((record.key, seen[record.replicate_key]), []).append(record)
+        seen[record.replicate_key] += 1
+    return [
+        tuple(sorted(alike, key=lambda each: (each.measurement is None, each.replicate or 0)))
+        for alike in points.values()
+    ]
+
+
+def figures(replicates: Sequence[Record]) -> dict[str, float]:
+    """The metrics of the first replicate; latency and throughput of several are the median over their medians.
+
+    Quartiles are then those of the replicates' medians, and samples are counted together.
+    """
+    measured = [metrics(record) for record in replicates if record.measurement is not None]
+    if not measured:
+        return {}
+    first = measured[0] | {
+        PROCESSES: float(len(measured)),
+        "work/samples": sum(each["work/samples"] for each in measured),
+    }
+    latencies_s = [each[LATENCY] for each in measured if LATENCY in each]
+    if not latencies_s[1:] or LATENCY not in first:
+        return first
+    low, _, high = quantiles(latencies_s, n=4, method="inclusive")
+    typical = median(latencies_s)
+    rates = {name: first[name] * first[LATENCY] / typical for name in first if name.startswith("throughput/")}
+    return first | rates | {LATENCY: typical, LOW: low, HIGH: high}

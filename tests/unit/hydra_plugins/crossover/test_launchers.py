@@ -1,0 +1,50 @@
+"""Replicates from the command line to the table: each is a process."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmark.cli.main import main
+from benchmark.store.journal import Journal
+from crossover.errors import UserError
+from crossover.records.load import find, load
+
+QUICK = ("warmup=0", "repeats=1", "prompts.count=1", "length=8", "judge=none", "tracking=none")
+GRID = ("-m", "model=tiny_llama,tiny_llada", "steps=2", "hardware=local", "hardware.device=cpu")
+
+
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    monkeypatch.setattr("sys.argv", ["benchmark", *GRID, *QUICK, f"output_dir={folder}", *words])
+    main()
+
+
+@pytest.mark.process
+def test_each_replicate_is_a_process_and_the_next_command_adds_those_that_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, monkeypatch, "replicates=2")
+    said = capsys.readouterr().out
+    assert "2 grid points in 2 processes each: 4 to run" in said
+    rows = [line.split() for line in said.splitlines() if line.startswith((" tiny_llama ", " tiny_llada "))]
+    assert len(rows) == 2
+    made = load(find(tmp_path)).records
+    order = [(record.run.model.name, record.replicate) for record in made]
+    assert order == [("tiny_llama", 0), ("tiny_llada", 0), ("tiny_llada", 1), ("tiny_llama", 1)]
+    assert all(record.measurement is not None for record in made)
+    processes = [json.loads(claim.read_text())["pid"] for claim in (tmp_path / "claims").iterdir()]
+    assert len(set(processes)) == 4
+    run(tmp_path, monkeypatch, "replicates=2")
+    assert "2 grid points in 2 processes each: 0 to run, 4 done before" in capsys.readouterr().out
+    run(tmp_path, monkeypatch)
+    assert "2 grid points: 0 to run, 2 done before" in capsys.readouterr().out
+    assert len(list(Journal(output_dir=tmp_path).folder.iterdir())) == 4
+
+
+def test_a_launcher_that_may_run_two_replicates_in_one_process_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises((UserError, SystemExit)):
+        run(tmp_path, monkeypatch, "replicates=2", "hydra/launcher=basic")
+    assert "replicates=2 needs a process for each" in capsys.readouterr().err
+    assert not list(Journal(output_dir=tmp_path).folder.iterdir())

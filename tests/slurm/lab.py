@@ -246,6 +246,7 @@ def _settings(folder: Path, *, accounting: bool) -> Settings:
         password=secrets.token_hex(16),
         accounting=accounting,
         cgroups=os.geteuid() == 0 and CGROUPS.is_dir() and os.access(CGROUPS, os.W_OK),
+        first_job=1 + 10_000 * secrets.randbelow(6000),
     )
 
 

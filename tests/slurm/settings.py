@@ -31,6 +31,7 @@ class Settings:
         host, address: this machine's name, and what that stands for: SLURM's daemons listen there, where they are
             told not to listen everywhere.
         cgroups: whether the kernel ends jobs that take too much memory.
+        first_job: the id of its first job. The kernel's groups are named after ids, and several labs may run at once.
     """
 
     folder: Path
@@ -41,6 +42,7 @@ class Settings:
     password: str
     accounting: bool
     cgroups: bool
+    first_job: int
 
     @property
     def munge(self) -> Path:
@@ -105,6 +107,7 @@ PreemptMode=REQUEUE
 JobRequeue=1
 MaxArraySize=5001
 MaxJobCount=20000
+FirstJobId={lab.first_job}
 SlurmdParameters=config_overrides
 GresTypes=gpu
 Prolog={lab.prolog}

@@ -125,6 +125,8 @@ class Survey:
 
     def __init__(self, output_dir: Path, *, writes: bool) -> None:
         self._writes = writes
+        if writes:
+            Journal(output_dir=output_dir).prepare()
         self._slurm = Slurm()
         self._sweeps = SweepReader(output_dir)
         self._claims = Claims(output_dir, only_looks=not writes)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmark.util.files import make_file
+from benchmark.util.no_links import made_by_others
 from crossover.errors import UserError
 from crossover.records.identifiers import STAMP, record_name
 from crossover.records.record import Record
@@ -38,8 +39,13 @@ class Journal:
         """Make the folder, and make sure that files can be written there. A folder made in vain is removed again.
 
         Raises:
-            UserError: when they cannot.
+            UserError: when they cannot, or would lie elsewhere by a link that another user made.
         """
+        if links := made_by_others(self.output_dir / name for name in ("records", "claims", "sweeps")):
+            raise UserError(
+                f"{links[0]} is a link that another user made, and what is written there would lie elsewhere:"
+                " remove it, or give another folder, output_dir=FOLDER"
+            )
         missing = [each for each in (self.folder, *self.folder.parents) if not each.exists()]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ one who made it. A pipe would make them wait for ever.
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -49,6 +50,15 @@ def touch(path: Path) -> None:
         OSError: as for `open_to_read`.
     """
     open_to_append(path).close()
+
+
+def made_by_others(paths: Iterable[Path]) -> list[Path]:
+    """Those paths that are links which another user made, and not the owner of the folder that they lie in."""
+    return [path for path in paths if path.is_symlink() and path.lstat().st_uid not in _trusted(path.parent)]
+
+
+def _trusted(folder: Path) -> set[int]:
+    return {os.geteuid(), folder.stat().st_uid}
 
 
 def _opened(path: Path, flags: int) -> int:

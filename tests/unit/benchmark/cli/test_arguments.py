@@ -46,6 +46,10 @@ LINES = {
     "sweep.name='[/x]'": (
         "sweep.name=[/x] is not allowed: give letters, digits, '.', '_' and '-', the first a letter or digit"
     ),
+    "sweep.name=../../esc": (
+        "sweep.name=../../esc is not allowed: give letters, digits, '.', '_' and '-', the first a letter or digit"
+    ),
+    "+sweep.id=../../x": "there is no key 'sweep.id': set one of sweep.name",
     "tracking.uri=''": "tracking.uri= has no value: give a text or null",
     "model.checkpoint=''": "model.checkpoint= has no value: give a text",
     "seed=2147483648": "seed=2147483648 is not allowed: give a whole number of at most 2147483647",

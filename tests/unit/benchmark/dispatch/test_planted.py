@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from benchmark.status import main as show_status
 from benchmark.store.journal import Journal
 from benchmark.util.logs import logging_to, tail
 from benchmark.util.no_links import read_bytes
+from crossover.errors import UserError
 from crossover.records.load import load
 from tests.factories import STARTED, a_record
 from tests.sweeps import RUNS, a_sweep, an_owner, records_of
@@ -172,3 +174,21 @@ def test_a_record_that_is_a_link_is_not_read(shared: Path) -> None:
     index = records_of(sweep)
     index.refresh(sweep.indices)
     assert index.of(sweep.indices) == []
+
+
+@pytest.mark.parametrize("name", ["records", "claims", "sweeps"])
+@pytest.mark.skipif(os.geteuid() != 0, reason="it takes a second user")
+def test_nothing_is_written_into_a_folder_that_another_user_linked(shared: Path, name: str) -> None:
+    lost(shared)
+    if (shared / name).exists():
+        shutil.move(shared / name, shared.parent / "private" / name)
+    link = shared / name
+    link.symlink_to(shared.parent / "private" / name)
+    Journal(output_dir=shared).prepare()  # a link of one's own, such as to a larger disk
+    os.chown(link, 12345, 12345, follow_symlinks=False)
+    before = private(shared)
+    with pytest.raises(UserError, match=f"{name} is a link that another user made"):
+        Journal(output_dir=shared).prepare()
+    with pytest.raises(SystemExit):
+        show_status([str(shared), "--reconcile"])
+    assert private(shared) == before

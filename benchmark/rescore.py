@@ -18,6 +18,7 @@ from rich.markup import escape
 from analysis.statistics.metrics import metrics
 from benchmark.cli.messages import complaint
 from benchmark.config.convert import config_of, of_folder, to_encoder, to_judge, to_settings
+from benchmark.config.judge_choice import chosen_judge
 from benchmark.execution.identity import read_encoder, read_judge
 from benchmark.hardware.environment import gpu_count
 from benchmark.quality.backfill import complete
@@ -79,7 +80,7 @@ def to_request(overrides: Sequence[str], folder: Path) -> Request:
         )
     config = config_of([of_folder(folder), *overrides])
     named = {text.partition("=")[0].partition(".")[0] for text in overrides}
-    judge = to_judge(config.judge) if "judge" in named else None
+    judge = to_judge(chosen_judge(config.judge, config.model)) if "judge" in named else None
     encoder = to_encoder(config.encoder) if "encoder" in named else None
     for group, scorer in (("judge", judge), ("encoder", encoder)):
         if group in named and scorer is None:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from benchmark.config.checks import NAME, refuse_ignored, refuse_unknown, refuse_unlisted
 from benchmark.config.folder import CONF
+from benchmark.config.judge_choice import chosen_judge
 from benchmark.config.schema import (
     AUTO,
     CacheConfig,
@@ -121,7 +122,7 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
         device=device,
         precision=precision,
         prompts=Prompts(source=config.prompts.source, count=config.prompts.count),
-        judge=to_judge(config.judge) if is_scored else None,
+        judge=to_judge(chosen_judge(config.judge, config.model)) if is_scored else None,
         encoder=to_encoder(config.encoder) if is_scored else None,
         likelihood=_likelihood(config.likelihood, config.model.family) if is_scored else None,
         engine=_chosen(Engine, config.engine) or usual_engine(device),

@@ -95,7 +95,9 @@ class PromptsConfig:
 class JudgeConfig:
     """The judge group."""
 
-    checkpoint: str | None = key("a hub id, a folder or builtin:NAME; null judges nothing", None)
+    checkpoint: str | None = key(
+        "a hub id, a folder or builtin:NAME; auto goes by the model's size; null judges nothing", None
+    )
     revision: str | None = key("a branch, tag or commit of a checkpoint on the hub", None)
     precision: Precision = key("type of the judge's weights and activations", Precision.float32)
     device: str = choice("where the judge runs; auto is where the model runs", Device)

@@ -6,6 +6,7 @@ from benchmark.decoders.prompts import locate
 from benchmark.models.checkpoint import architecture_folder, resolve
 from benchmark.models.content import checkpoint_content, file_content
 from benchmark.quality import bertscore
+from benchmark.quality.judge_folder import locate_judge
 from crossover.errors import UserError
 from crossover.records.run import Run
 from crossover.records.settings import Encoder, Judge, Model, Prompts, Weights
@@ -55,7 +56,7 @@ def _read_prompts(prompts: Prompts) -> Prompts:
 
 def read_judge(judge: Judge) -> Judge:
     """The judge with the hash of its checkpoint."""
-    return replace(judge, content=checkpoint_content(resolve(judge.checkpoint, judge.revision)))
+    return replace(judge, content=checkpoint_content(locate_judge(judge)))
 
 
 def read_encoder(encoder: Encoder) -> Encoder:

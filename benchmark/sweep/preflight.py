@@ -13,6 +13,7 @@ from benchmark.models.architecture import check_family, llama_settings
 from benchmark.models.checkpoint import architecture_folder, read_config, require_tokenizer, resolve, weight_files
 from benchmark.models.weights import check_checkpoint
 from benchmark.quality import bertscore
+from benchmark.quality.judge_folder import locate_judge
 from benchmark.store.journal import Journal
 from benchmark.store.mlflow_tracker import Tracker
 from benchmark.store.open import make_tracker
@@ -53,6 +54,8 @@ def preflight(runs: Iterable[Run], settings: Settings, tell: Callable[[str], Non
         for run in runs
         if run.judge is not None
     ]
+    for judge in dict.fromkeys(run.judge for run in runs if run.judge is not None):
+        locate_judge(judge)
     for checkpoint, revision, family, compiled in dict.fromkeys(arms + judges):
         folder = resolve(checkpoint, revision)
         _check_memory(folder, runs, settings)

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,30 @@ def test_the_ways_of_sampling_can_be_set() -> None:
 
 def test_without_a_judge_there_is_none() -> None:
     assert run("judge=none").judge is None
+
+
+def judge_checkpoint(*overrides: str) -> str | None:
+    judge = run("model.requires_gpu=false", *overrides).judge
+    return None if judge is None else judge.checkpoint
+
+
+def test_a_tiny_model_has_the_tiny_judge_and_no_other_has_it_unless_it_is_named(tmp_path: Path) -> None:
+    assert run().judge == run("judge=tiny").judge
+    large = tmp_path / "model.safetensors"
+    large.touch()
+    here = f"model.checkpoint={tmp_path}"
+    assert judge_checkpoint(here) == "builtin:tiny_judge"
+    os.truncate(large, 1 << 30)  # a hole, which takes no space on the disk
+    assert judge_checkpoint(here) == "HuggingFaceTB/SmolLM2-1.7B"
+    assert judge_checkpoint(here, "judge=tiny") == "builtin:tiny_judge"
+    assert judge_checkpoint(here, "judge.checkpoint=./own") == "./own"
+
+
+def test_a_large_model_on_the_hub_is_not_judged_by_the_tiny_judge() -> None:
+    on_gpu = to_run(config("model=llada"), one_gpu)
+    assert on_gpu.judge is not None
+    assert on_gpu.judge.checkpoint == "HuggingFaceTB/SmolLM2-1.7B"
+    assert to_run(config("model=llada", "weights=random"), one_gpu).judge is None
 
 
 def test_there_is_no_encoder_and_no_likelihood_unless_they_are_asked_for() -> None:

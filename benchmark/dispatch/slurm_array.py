@@ -57,8 +57,8 @@ class SlurmArray:
         """
         if self._submission.left:
             self._context.say(
-                f"{self._refusal()}: {self._submission.left} more are submitted as jobs end, while this command runs;"
-                f" {self._fewer_jobs()} needs fewer jobs"
+                f"{self._refusal()}: the rest ({self._submission.left}) is submitted as jobs end, while this command"
+                f" runs; {self._fewer_jobs()} needs fewer jobs"
             )
         try:
             self._waiter.wait(indices, self._submit_more)

@@ -112,6 +112,13 @@ def test_of_a_damaged_batch_the_claims_tell_what_runs_and_what_died(tmp_path: Pa
     assert not sweep.is_closed
 
 
+def test_a_sweep_with_a_damaged_batch_stays_open_although_nothing_of_it_is_known_to_run(tmp_path: Path) -> None:
+    sweep = a_sweep(tmp_path)
+    damage(add_tasks(sweep, [[0, 1, 2]], slurm=False), "truncated")
+    assert reconcile(sweep, Slurm(), records_of(sweep)) == []
+    assert not sweep.is_closed
+
+
 @pytest.mark.parametrize("name", ["part-0.json", "sweep.json"])
 def test_a_job_whose_files_are_damaged_ends_with_one_line(
     tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]

@@ -224,6 +224,23 @@ def test_a_process_that_was_told_to_stop_wrote_its_record_and_leaves_the_rest_un
     )
 
 
+def test_a_point_that_was_measured_before_the_sweep_began_is_not_lost_with_the_process(tmp_path: Path) -> None:
+    sweep = a_sweep(tmp_path, began="2026-09-01T00:00:00+00:00")
+    batch = new_batch([[0, 1, 2]], STARTED, slurm=False)
+    add_batch(sweep, batch)
+    Journal(output_dir=tmp_path).write(a_record(RUNS[1], sweep="another"))
+    reconcile_process(sweep, batch, 0, SIGKILL, tmp_path / "none", records_of(sweep))
+    assert kinds(tmp_path) == {1: FailureKind.killed, 2: None, 4: FailureKind.killed}
+
+
+def test_two_who_write_the_record_of_a_dead_process_name_it_alike_by_the_time_of_its_claim(tmp_path: Path) -> None:
+    sweep, batch = in_a_process(tmp_path)
+    since = "2026-05-05T05:05:05+00:00"
+    claim(sweep, 0, created=0.0, identity=None, since=since)
+    reconcile_process(sweep, batch, 0, SIGKILL, tmp_path / "none", records_of(sweep))
+    assert written(tmp_path)[1].started_at == since
+
+
 def test_what_somebody_else_measures_or_has_measured_is_not_the_dead_process_s_to_lose(tmp_path: Path) -> None:
     sweep, batch = in_a_process(tmp_path)
     other = replace(sweep, id="another")

@@ -170,6 +170,8 @@ def test_what_is_larger_than_a_point_that_ran_out_of_memory_is_dominated_by_it()
     records = {record.key: record for record in (failed, measured)}
     assert dominated(a_run(batch=4), records) == failed
     assert dominated(a_run(batch=1), records) is None
+    infeasible = a_failed_record(a_run(batch=2), kind=FailureKind.infeasible)
+    assert dominated(a_run(batch=4), {infeasible.key: infeasible}) is None
 
 
 @pytest.mark.parametrize("rerun", [Rerun.all, Rerun.failed])

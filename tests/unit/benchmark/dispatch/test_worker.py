@@ -5,20 +5,24 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from benchmark.config.settings import Rerun
+from benchmark.dispatch import worker
 from benchmark.dispatch.claims import Claim, Claims, this_process
 from benchmark.dispatch.context import sweep_context
 from benchmark.dispatch.ledger import ExpectedEnvironment, GridPoint, Sweep
 from benchmark.dispatch.worker import Worker, run_points
 from benchmark.execution import pipeline
+from benchmark.slurm.signals import Stopped
 from benchmark.store.journal import Journal
+from benchmark.util.progress import Stage
 from crossover.records.load import load
 from crossover.records.record import Failure, FailureKind, Record
 from crossover.records.run import Run
-from crossover.records.settings import Family, Model, Prompts
+from crossover.records.settings import Device, Family, Model, Prompts
 from crossover.terminal import make_console
 from tests.factories import a_failed_record, a_measurement, a_record, a_sample, an_autoregressive_run
 from tests.sweeps import a_sweep
@@ -77,6 +81,49 @@ def test_a_point_that_was_measured_meanwhile_is_not_measured_again(tmp_path: Pat
     (record,) = records(tmp_path)
     assert returned is not None
     assert returned.started_at == record.started_at
+    last = Claims(tmp_path).last(run.key)
+    assert last is not None
+    assert (last.sweep, last.released) == ("sweep-2", True)
+
+
+def test_a_process_that_is_told_to_stop_records_that_and_goes_to_no_further_point(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = a_sweep(tmp_path, (run, replace(run, batch=2)))
+    told = Failure(kind=FailureKind.preempted, message="told")
+    monkeypatch.setattr(pipeline, "execute", lambda run, **_: a_record(run, measurement=None, failure=told))
+    with pytest.raises(Stopped, match="told"):
+        run_points(sweep_context(sweep, make_console()), [0, 1], this_process(sweep.id))
+    (record,) = records(tmp_path)
+    assert (record.key, record.failure) == (run.key, told)
+
+
+@pytest.mark.parametrize("device", Device)
+def test_a_run_on_a_gpu_has_it_to_itself(
+    tmp_path: Path, run: Run, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    occupied: list[object] = []
+    monkeypatch.setattr(worker, "occupy", occupied.append)
+    monkeypatch.setattr(pipeline, "execute", lambda run, **_: a_record(run))
+    run_point(a_sweep(tmp_path, (replace(run, device=device),)))
+    assert len(occupied) == (device is Device.cuda)
+
+
+def test_a_claim_is_renewed_once_in_a_while_and_not_at_every_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, renewed = [0.0], list[float]()
+    monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(Claim, "renew", lambda _: renewed.append(now[0]))
+    claim = Claims(tmp_path).take("key", this_process("sweep-1"))
+    assert isinstance(claim, Claim)
+    shown: list[int] = []
+    report = worker._renewing(lambda _, done, __: shown.append(done), claim)
+    for second in range(100):
+        now[0] = float(second)
+        report(Stage.repeats, second, 100)
+    assert shown == list(range(100))
+    assert renewed == [worker.RENEW_S + 1, 2 * (worker.RENEW_S + 1), 3 * (worker.RENEW_S + 1)]
 
 
 def test_rerun_all_measures_it_again(tmp_path: Path, run: Run) -> None:
@@ -110,8 +157,8 @@ def test_the_result_of_a_job_that_was_given_up_for_lost_is_dropped(
             taken.append(other)
             return record
 
-    worker = Usurped(sweep_context(sweep, make_console()), this_process(sweep.id))
-    assert worker.run_point(0) is None
+    usurped = Usurped(sweep_context(sweep, make_console()), this_process(sweep.id))
+    assert usurped.run_point(0) is None
     assert not records(tmp_path)
     assert taken[0].holds
     assert "this result is dropped" in capsys.readouterr().out

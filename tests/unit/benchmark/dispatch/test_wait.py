@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.dispatch import wait
 from benchmark.dispatch.batches import add_tasks, note_job_id
 from benchmark.dispatch.context import sweep_context
 from benchmark.dispatch.point_status import JobStatus, PointStatus, waiting
@@ -83,7 +82,7 @@ def test_while_the_scheduler_is_silent_the_records_say_when_all_is_over(
         journal.write(a_record(RUNS[len(looks)], sweep=sweep.id))
         looks.append(seconds)
 
-    monkeypatch.setattr(wait.time, "sleep", write_one)
+    monkeypatch.setattr("time.sleep", write_one)
     JobWaiter(sweep_context(sweep, make_console()), SilentSlurm()).wait(range(3))
     assert len(looks) == 3
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import orjson
 
 from benchmark.config.settings import Rerun, Strictness
+from benchmark.store.journal import SWEEPS
 from benchmark.util.files import replace_file
 from benchmark.util.no_links import read_bytes, touch
 from crossover.errors import UserError, first_line
@@ -231,4 +232,4 @@ class SweepReader:
 
 def sweeps_folder(output_dir: Path) -> Path:
     """The folder of an output folder's ledgers."""
-    return output_dir / "sweeps"
+    return output_dir / SWEEPS

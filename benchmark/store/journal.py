@@ -16,6 +16,8 @@ from crossover.records.record import Record
 
 TRIAL_BYTES = 256 * 1024
 """What a ledger and the first record need at least: a full disk still makes empty files."""
+SWEEPS = "sweeps"
+"""The folder of an output folder's ledgers, one folder a sweep."""
 BROKEN = ".json.broken"
 """The ending of a record's file that cannot be read."""
 
@@ -78,9 +80,18 @@ class Journal:
 
     def files(self, keys: Collection[str]) -> dict[str, Path]:
         """The files of these runs' records by name, from one look at the folder."""
+        return {name: file for name, file in self.all_files().items() if name.partition("-")[0] in keys}
+
+    def all_files(self) -> dict[str, Path]:
+        """The files of all records by name, from one look at the folder."""
         if not self.only_looks:
             self._look_afresh()
-        return {file.name: file for file in self.folder.glob("*.json") if file.name.partition("-")[0] in keys}
+        return {file.name: file for file in self.folder.glob("*.json")}
+
+    @property
+    def sweeps(self) -> set[str]:
+        """The ids of the sweeps that began in this output folder."""
+        return {folder.name for folder in (self.output_dir / SWEEPS).glob("*")}
 
     def _look_afresh(self) -> None:
         """Change the folder, so that a network file system lists what other machines have put there."""

@@ -2,8 +2,8 @@
 
 Afterwards the store has exactly one run for each measured record, and exactly one, that of its newest failure, for
 each point that was not measured yet. A run that a killed job left half logged is completed. Doubles, and runs of
-records that are gone or superseded, are withdrawn. A second synchronisation changes nothing. It may run beside jobs,
-since a program that logs a record locks the record's file meanwhile.
+records that are superseded, broken or deleted, are withdrawn. A second synchronisation changes nothing. It may run
+beside jobs, since a program that logs a record locks the record's file meanwhile.
 """
 
 import time
@@ -107,14 +107,12 @@ class _Job:
 def sync(journal: Journal, tracker: Tracker, *, progress: Progress = _silent, limit_s: float = UNLIMITED_S) -> Synced:
     """Bring the store to the journal's state within `limit_s`. A failure is part of the result and never raised."""
     deadline = Deadline(limit_s)
-    files = {file.stem: file for file in journal.folder.glob("*.json")}
-    gone = {file.name.removesuffix(BROKEN) for file in journal.folder.glob(f"*{BROKEN}")} - files.keys()
     try:
-        entries = within(deadline, lambda: _entries(tracker, files, gone))
+        found = within(deadline, lambda: _look(journal, tracker))
     except Exception as error:  # noqa: BLE001 (as above)
         return Synced(added=0, kept=0, withdrawn=0, left=0, unreadable=(), reason=reason(error))
-    job = _Job(tracker=tracker, deadline=deadline, entries=entries)
-    _run(job, files, gone, progress)
+    job = _Job(tracker=tracker, deadline=deadline, entries=found.entries)
+    _run(job, found, progress)
     return Synced(
         added=job.added,
         kept=job.kept,
@@ -125,63 +123,81 @@ def sync(journal: Journal, tracker: Tracker, *, progress: Progress = _silent, li
     )
 
 
-def _run(job: _Job, files: dict[str, Path], gone: set[str], progress: Progress) -> None:
-    """Log the measured records first: they decide which failures still count."""
-    measured: set[str] = set()
-    failures: dict[str, list[str]] = defaultdict(list)
-    done = {name for name, file in files.items() if _is_whole(job.entries[name], file)}
-    for name in done:
-        (entry,) = job.entries[name]
-        measured |= {replicate_of(name)} if entry.is_measured else set()
-        failures[replicate_of(name)] += [] if entry.is_measured else [name]
-    job.kept = len(done)
-    pending = sorted(files.keys() - done)
-    for index, name in enumerate(pending):
-        progress(index, len(pending))
-        for record in _load(job, files[name]):
-            if record.failure is None:
-                measured.add(record.replicate_key)
-                job.log(record, files[name])
-            else:
-                failures[record.replicate_key].append(name)
-    _log_failures(job, files, failures, measured, done)
-    job.withdraw([*gone, *job.unreadable])
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """The journal's files, and the store's runs of them and of records that are gone, by the names of records."""
+
+    files: dict[str, Path]
+    entries: dict[str, list[Entry]]
+    gone: frozenset[str]
 
 
-def _log_failures(
-    job: _Job, files: dict[str, Path], failures: dict[str, list[str]], measured: set[str], done: set[str]
-) -> None:
-    """Log the newest failure of each replicate that is not measured, and withdraw the other failures."""
-    for key, names in failures.items():
-        names.sort(key=lambda name: started(files[name]))
-        superseded = names if key in measured else names[:-1]
-        job.kept -= len(done & {*superseded})
-        job.withdraw(superseded)
-        for name in {*names} - {*superseded} - done:
-            for record in _load(job, files[name]):
-                job.log(record, files[name])
+@dataclass(frozen=True, kw_only=True)
+class _Ended:
+    """How a run ended, by its file. `key` is its replicate's; `is_logged`: the store has exactly this record."""
+
+    file: Path
+    key: str
+    is_measured: bool
+    is_logged: bool
 
 
-def _load(job: _Job, file: Path) -> Sequence[Record]:
-    """The record in a file. Where there is none, the file is named as unreadable."""
-    loaded = load([file])
-    if loaded.rejected:
-        job.unreadable.append(file.stem)
-    return loaded.records
+def _run(job: _Job, found: _Found, progress: Progress) -> None:
+    """Log what the store lacks of the records that it should have, and withdraw the runs of all others."""
+    ended = [each for name, file in sorted(found.files.items()) if (each := _ended(job, job.entries[name], file))]
+    wanted = _wanted(ended)
+    missing = [each for each in wanted if not each.is_logged]
+    job.kept = len(wanted) - len(missing)
+    for index, each in enumerate(missing):
+        progress(index, len(missing))
+        for record in load([each.file]).records:
+            job.log(record, each.file)
+    superseded = {each.file.stem for each in ended} - {each.file.stem for each in wanted}
+    job.withdraw([*superseded, *found.gone, *job.unreadable])
 
 
-def _entries(tracker: Tracker, files: dict[str, Path], gone: set[str]) -> dict[str, list[Entry]]:
-    """The store's runs of these records. An older run does not name its record; key and start identify it."""
+def _ended(job: _Job, entries: list[Entry], file: Path) -> _Ended | None:
+    """How the run of a file ended, by the store where it has just this record; None where the file is no record."""
+    if _is_whole(entries, file):
+        return _Ended(file=file, key=replicate_of(file.stem), is_measured=entries[0].is_measured, is_logged=True)
+    for record in load([file]).records:
+        return _Ended(file=file, key=record.replicate_key, is_measured=record.failure is None, is_logged=False)
+    job.unreadable.append(file.stem)
+    return None
+
+
+def _wanted(ended: Sequence[_Ended]) -> list[_Ended]:
+    """All measurements, then the newest failure of each replicate that is not measured."""
+    measured = [each for each in ended if each.is_measured]
+    failed = sorted((each for each in ended if not each.is_measured), key=lambda each: started(each.file))
+    newest = {each.key: each for each in failed}
+    for each in measured:
+        newest.pop(each.key, None)
+    return measured + list(newest.values())
+
+
+def _look(journal: Journal, tracker: Tracker) -> _Found:
+    """Look at the store, then at the journal: a record is on disk before its run is in the store.
+
+    An older run does not name its record; key and start identify it. A record is gone when its file was set aside as
+    broken, or when a sweep of this output folder made it and its file was deleted.
+    """
     tracker.prepare()
+    runs = list(tracker.entries())
+    files = {file.stem: file for file in journal.all_files().values()}
+    broken = {file.name.removesuffix(BROKEN) for file in journal.folder.glob(f"*{BROKEN}")}
+    sweeps = journal.sweeps if journal.folder.is_dir() else set()
     starts = {(name.partition("-")[0], int(started(file).timestamp() * 1000)): name for name, file in files.items()}
     entries: dict[str, list[Entry]] = defaultdict(list)
-    for entry in tracker.entries():
+    gone = set()
+    for entry in runs:
         name = entry.name or starts.get((entry.key, entry.started_ms), "")
-        if name in files and not entry.name:
-            entries[name].append(tracker.adopt(entry, name, files[name].stat().st_size))
-        elif name in files or name in gone:
+        if name in files:
+            entries[name].append(entry if entry.name else tracker.adopt(entry, name, files[name].stat().st_size))
+        elif name and (name in broken or entry.sweep in sweeps):
             entries[name].append(entry)
-    return entries
+            gone.add(name)
+    return _Found(files=files, entries=entries, gone=frozenset(gone))
 
 
 def _is_whole(entries: list[Entry], file: Path) -> bool:

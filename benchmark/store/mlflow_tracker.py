@@ -64,6 +64,7 @@ class Entry:
     run_id: str
     name: str
     key: str
+    sweep: str
     bytes: int | None
     started_ms: int
     is_complete: bool
@@ -250,6 +251,7 @@ def _entry(run: Any) -> Entry:  # noqa: ANN401 (MLflow's Run, which is not loade
         run_id=str(run.info.run_id),
         name=tags.get(RECORD, ""),
         key=tags.get("key", ""),
+        sweep=tags.get("sweep", ""),
         bytes=int(tags[BYTES]) if tags.get(BYTES, "").isdigit() else None,
         started_ms=run.info.start_time,
         is_complete=run.info.status in {"FINISHED", "FAILED"},

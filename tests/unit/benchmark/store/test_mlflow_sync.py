@@ -187,6 +187,46 @@ def test_runs_of_other_journals_in_the_same_experiment_are_left_alone(pair: Jour
     assert len(pair.runs()) == 2
 
 
+def test_the_run_of_a_deleted_record_is_withdrawn_if_a_sweep_of_this_folder_made_it(pair: JournalAndStore) -> None:
+    mine = pair.journal.write(a_record(started_at=MINUTES[0], sweep="grid-1"))
+    kept = pair.journal.write(a_record(started_at=MINUTES[1], sweep="grid-1"))
+    others = pair.journal.write(a_record(started_at=MINUTES[2], sweep="grid-2"))
+    pair.sync()
+    mine.unlink()
+    others.unlink()
+    assert counts(pair.sync()) == (0, 1, 0, 0)
+    (pair.journal.output_dir / "sweeps" / "grid-1").mkdir(parents=True)
+    assert counts(pair.sync()) == (0, 1, 1, 0)
+    assert pair.names() == sorted([kept.stem, others.stem])
+    assert counts(pair.sync()) == (0, 1, 0, 0)
+
+
+def test_a_failure_is_shown_again_when_the_measurement_of_its_point_is_deleted(pair: JournalAndStore) -> None:
+    (pair.journal.output_dir / "sweeps" / "sweep-1").mkdir(parents=True)
+    failed = pair.journal.write(a_failed_record(kind=FailureKind.error, started_at=MINUTES[0]))
+    measured = pair.journal.write(a_record(started_at=MINUTES[1]))
+    assert counts(pair.sync()) == (1, 0, 0, 0)
+    measured.unlink()
+    assert counts(pair.sync()) == (1, 0, 1, 0)
+    assert pair.names() == [failed.stem]
+
+
+def test_a_record_that_is_written_while_the_store_is_read_keeps_its_run(
+    pair: JournalAndStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (pair.journal.output_dir / "sweeps" / "sweep-1").mkdir(parents=True)
+    entries = Tracker.entries
+
+    def entries_beside_a_job(tracker: Tracker, condition: str = "") -> Any:
+        if not condition:
+            monkeypatch.undo()
+            tracker.put(a_record(), pair.journal.write(a_record()), Deadline(60))
+        return entries(tracker, condition)
+
+    monkeypatch.setattr(Tracker, "entries", entries_beside_a_job)
+    assert counts(pair.sync()) == (0, 1, 0, 0)
+
+
 def test_a_run_from_before_runs_named_their_record_is_taken_for_it(pair: JournalAndStore) -> None:
     file = pair.journal.write(a_record())
     pair.sync()

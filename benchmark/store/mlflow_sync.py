@@ -108,11 +108,11 @@ def sync(journal: Journal, tracker: Tracker, *, progress: Progress = _silent, li
     """Bring the store to the journal's state within `limit_s`. A failure is part of the result and never raised."""
     deadline = Deadline(limit_s)
     try:
-        found = within(deadline, lambda: _look(journal, tracker))
+        both = within(deadline, lambda: _look(journal, tracker))
     except Exception as error:  # noqa: BLE001 (as above)
         return Synced(added=0, kept=0, withdrawn=0, left=0, unreadable=(), reason=reason(error))
-    job = _Job(tracker=tracker, deadline=deadline, entries=found.entries)
-    _run(job, found, progress)
+    job = _Job(tracker=tracker, deadline=deadline, entries=both.entries)
+    _run(job, both, progress)
     return Synced(
         added=job.added,
         kept=job.kept,
@@ -124,7 +124,7 @@ def sync(journal: Journal, tracker: Tracker, *, progress: Progress = _silent, li
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Found:
+class _Contents:
     """The journal's files, and the store's runs of them and of records that are gone, by the names of records."""
 
     files: dict[str, Path]
@@ -142,9 +142,9 @@ class _Ended:
     is_logged: bool
 
 
-def _run(job: _Job, found: _Found, progress: Progress) -> None:
+def _run(job: _Job, both: _Contents, progress: Progress) -> None:
     """Log what the store lacks of the records that it should have, and withdraw the runs of all others."""
-    ended = [each for name, file in sorted(found.files.items()) if (each := _ended(job, job.entries[name], file))]
+    ended = [each for name, file in sorted(both.files.items()) if (each := _ended(job, job.entries[name], file))]
     wanted = _wanted(ended)
     missing = [each for each in wanted if not each.is_logged]
     job.kept = len(wanted) - len(missing)
@@ -153,7 +153,7 @@ def _run(job: _Job, found: _Found, progress: Progress) -> None:
         for record in load([each.file]).records:
             job.log(record, each.file)
     superseded = {each.file.stem for each in ended} - {each.file.stem for each in wanted}
-    job.withdraw([*superseded, *found.gone, *job.unreadable])
+    job.withdraw([*superseded, *both.gone, *job.unreadable])
 
 
 def _ended(job: _Job, entries: list[Entry], file: Path) -> _Ended | None:
@@ -176,7 +176,7 @@ def _wanted(ended: Sequence[_Ended]) -> list[_Ended]:
     return measured + list(newest.values())
 
 
-def _look(journal: Journal, tracker: Tracker) -> _Found:
+def _look(journal: Journal, tracker: Tracker) -> _Contents:
     """Look at the store, then at the journal: a record is on disk before its run is in the store.
 
     An older run does not name its record; key and start identify it. A record is gone when its file was set aside as
@@ -197,7 +197,7 @@ def _look(journal: Journal, tracker: Tracker) -> _Found:
         elif name and (name in broken or entry.sweep in sweeps):
             entries[name].append(entry)
             gone.add(name)
-    return _Found(files=files, entries=entries, gone=frozenset(gone))
+    return _Contents(files=files, entries=entries, gone=frozenset(gone))
 
 
 def _is_whole(entries: list[Entry], file: Path) -> bool:

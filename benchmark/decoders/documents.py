@@ -5,7 +5,7 @@ Every error is one line that names the file, the line or entry in it, and the ru
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -44,11 +44,12 @@ class Layout(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """A text, its name, and its location in the file."""
+    """A text, its name, its location in the file, and what it shares with others there, if anything."""
 
     name: str
     text: str
     location: str
+    cluster: str | None = None
 
 
 def documents(path: Path, characters: int) -> Iterator[Document]:
@@ -182,13 +183,24 @@ def _document(path: Path, name: str, location: str, entry: object) -> Document:
         raise UserError(f"{where}: {EXPECTED}, found an object that holds {keys}")
     if not isinstance(entry["text"], str):
         raise UserError(f"{where}: {EXPECTED}, found {_kind(entry['text'])} as its text")
-    given = entry.get("id")
-    if isinstance(given, bool | list | dict):
-        raise UserError(f"{where}: its id is {_kind(given)}: give a text or a number")
-    document = Document(name=name if given is None else str(given), text=entry["text"], location=location)
-    for what, text in (("text", document.text), ("id", document.name)):
+    given = _named(where, entry, "id")
+    document = Document(
+        name=name if given is None else given,
+        text=entry["text"],
+        location=location,
+        cluster=_named(where, entry, "cluster"),
+    )
+    for what, text in (("text", document.text), ("id", document.name), ("cluster", document.cluster or "")):
         _check_characters(where, what, text)
     return document
+
+
+def _named(where: str, entry: Mapping[str, object], key: str) -> str | None:
+    """A name that a document may have: a text or a number."""
+    given = entry.get(key)
+    if isinstance(given, bool | list | dict):
+        raise UserError(f"{where}: its {key} is {_kind(given)}: give a text or a number")
+    return None if given is None else str(given)
 
 
 def _check_characters(where: str, what: str, text: str) -> None:

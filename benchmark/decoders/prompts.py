@@ -50,7 +50,8 @@ class Prompt:
     """The first tokens of a document, as ids and as text, and the tokens that follow, likewise.
 
     `number` is the document's position in its source: what it decodes to depends on that and on nothing before it.
-    `digest` is the whole document's hash, which does not depend on the tokenizer.
+    `digest` is the whole document's hash, which does not depend on the tokenizer. `cluster` is what the document shares
+    with others, such as the book that they are from.
     """
 
     number: int
@@ -60,6 +61,7 @@ class Prompt:
     reference_tokens: list[int]
     reference: str
     digest: str = ""
+    cluster: str | None = None
 
 
 def locate(source: str) -> Path:
@@ -109,6 +111,7 @@ def read_prompts(
                 reference_tokens=tail,
                 reference=texts[1],
                 digest=_digest(document),
+                cluster=document.cluster,
             )
         )
     if len(prompts) < count:

@@ -54,6 +54,7 @@ def read_back(
             continuation=str(tokenizer.decode(tokens[: until_end(tokens, ends)], skip_special_tokens=True)),
             reference=prompts[index].reference,
             tokens=tuple(tokens),
+            cluster=prompts[index].cluster,
         )
         for index, tokens in sorted(outputs.items())
         if index < len(prompts)
@@ -69,6 +70,7 @@ def true_continuations(prompts: Iterable[Prompt]) -> tuple[Generated, ...]:
             continuation=prompt.reference,
             reference=prompt.reference,
             tokens=tuple(prompt.reference_tokens),
+            cluster=prompt.cluster,
         )
         for prompt in prompts
     )

@@ -104,6 +104,7 @@ def _of_tokens(text: Generated, ends: frozenset[int]) -> Score:
         repetition_4=repetition(tokens, 4),
         characters=len(text.continuation),
         ended=not ends.isdisjoint(text.tokens) if ends else None,
+        cluster=text.cluster,
         text_bytes=len(text.continuation.encode()),
     )
 

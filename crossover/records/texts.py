@@ -11,6 +11,7 @@ class Generated:
         continuation: the text of the tokens before the first end of sequence, which is what is judged; in a measurement
             that was not `judged_until_end`, of all tokens.
         tokens: all of them, N_out.
+        cluster: what the prompt's document shares with others; null where it shares nothing, and in older records.
     """
 
     prompt_id: str
@@ -18,6 +19,7 @@ class Generated:
     continuation: str
     reference: str
     tokens: tuple[int, ...]
+    cluster: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,6 +77,18 @@ def test_a_new_judge_makes_a_new_record_of_the_same_samples(journal: Journal, ju
     assert "broken.json" in said
 
 
+def test_each_replicate_is_scored_again_and_what_its_documents_share_is_kept(journal: Journal, judge: Judge) -> None:
+    scores = tuple(a_score(prompt_id=name, cluster="a book") for name in "ab")
+    for replicate in range(2):
+        journal.write(a_record(a_run(batch=4), measurement=a_measurement(scores=scores), replicate=replicate))
+    made = [record for record in rescored(journal, a_request(judge=judge))[1] if record.run.batch == 4]
+    assert sorted((record.replicate, record.rescored_from) for record in made) == [
+        (0, f"{a_run(batch=4).key}-20260301T120000.000000"),
+        (1, f"{a_run(batch=4).key}-r1-20260301T120000.000000"),
+    ]
+    assert {score.cluster for record in made if record.measurement for score in record.measurement.scores} == {"a book"}
+
+
 def test_a_new_judge_reads_the_true_continuations_too(journal: Journal, judge: Judge) -> None:
     _, (made,) = rescored(journal, a_request(judge=judge))
     assert made.measurement is not None

@@ -54,9 +54,15 @@ def test_names_and_places_are_given_or_counted(tmp_path: Path) -> None:
     assert [(one.name, one.location) for one in documents(array, 1)] == [("q", "entry 1"), ("2", "entry 2")]
 
 
+def test_a_document_may_name_what_it_shares_with_others(tmp_path: Path) -> None:
+    lines = write(tmp_path, "a.jsonl", '{"text": "x", "cluster": "book"}\n{"text": "y"}\n{"text": "z", "cluster": 7}')
+    assert [one.cluster for one in documents(lines, 1)] == ["book", None, "7"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
+        ("a.jsonl", '{"text": "a", "cluster": ["b"]}', "line 1: its cluster is a list: give a text or a number"),
         ("a.jsonl", '{"text": "a"}\n{"text": "\\ud800b"}', r"line 2: its text holds \\ud800, half of a surrogate pair"),
         ("a.jsonl", '{"text": "a", "id": "\\udc00"}', r"line 1: its id holds \\udc00, half of a surrogate pair"),
         ("a.txt", b"a\n\nb\xed\xa0\x80", "line 3: it cannot be read as UTF-8 text (byte 0xed"),

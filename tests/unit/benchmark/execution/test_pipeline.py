@@ -1,3 +1,4 @@
+import json
 import math
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -98,6 +99,14 @@ def test_each_prompt_is_read_back_once_with_its_true_continuation(diffusion: Run
     assert generated[1].prompt == "w4 w5 w6 w7 w8 w9 w10 w11"
     assert generated[1].reference == "w12 w13 w14 w15 w16 w17 w18 w19"
     assert all(len(text.tokens) == 8 for text in generated)
+
+
+def test_what_a_document_shares_with_others_stands_beside_its_scores(autoregressive: Run) -> None:
+    file = Path(autoregressive.prompts.source)
+    documents = [json.loads(line) for line in file.read_text().splitlines()]
+    file.write_text("\n".join(json.dumps({**each, "cluster": index // 2}) for index, each in enumerate(documents)))
+    measured = measurement(autoregressive)
+    assert [score.cluster for score in (*measured.scores, *measured.human)] == ["0", "0", "1"] * 2
 
 
 def test_every_text_is_scored_by_the_judge_and_only_if_there_is_one(diffusion: Run, autoregressive: Run) -> None:

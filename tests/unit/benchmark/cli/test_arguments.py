@@ -26,8 +26,8 @@ LINES = {
     "hardware=_slurm": "hardware=_slurm is not known; choose one of a100, cpu, gpu, isolated, local, slurm_cpu",
     "=3": "'=3' cannot be read: write KEY=VALUE",
     "hydra=nope": (
-        "there is no group 'hydra': choose from encoder, hardware, judge, likelihood, model, precision, prompts, sweep,"
-        " tracking"
+        "there is no group 'hydra': choose from cache, encoder, hardware, judge, likelihood, model, policy, precision,"
+        " prompts, sweep, tracking"
     ),
     "+steps=3": "'steps' is there already: leave out the +, steps=VALUE",
     "-x": "there is no option '-x': write KEY=VALUE, -m for a sweep, or --help for all keys",

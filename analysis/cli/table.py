@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from analysis.cli.loading import load_records
-from analysis.report.terminal_table import failures, unclean
+from analysis.report.terminal_table import failures, human_line, unclean
 from analysis.report.terminal_table import table as as_table
 from crossover.records.load import latest
 from crossover.terminal import make_console, say
@@ -14,6 +14,6 @@ def table(options: Namespace) -> None:
     records = latest(load_records(options.source, options.tracking_uri).records)
     console = make_console(record=options.svg is not None)
     console.print(as_table(records))
-    say(console, *unclean(records), *failures(records))
+    say(console, *human_line(records), *unclean(records), *failures(records))
     if options.svg is not None:
         console.save_svg(str(options.svg), title="python -m analysis")

@@ -14,6 +14,7 @@ from analysis.report.replicates import PROCESSES, by_point
 from analysis.report.replicates import figures as figures_of
 from analysis.report.tables import Table as Rows
 from analysis.report.words import number
+from analysis.statistics.metrics import metrics
 from crossover.printable import printable
 from crossover.records.machine import Verdict
 from crossover.records.record import Failure, Record
@@ -29,6 +30,9 @@ ENDLESS = 10_000
 LARGE = 10_000
 """From which a perplexity has no decimals."""
 BERTSCORE = "quality/bertscore_f1"
+BITS = "quality/bits_per_byte"
+OPTIONAL = {"BERTScore": BERTSCORE, "bits/byte": BITS}
+"""Columns that a table has only where a point has the metric."""
 
 
 def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
@@ -52,9 +56,9 @@ def _table(records: Sequence[Record], without: frozenset[str], *, padding: int) 
     settings = SHAPE | {
         name: read for name, read in OTHERS.items() if _differ(records, read) or _must_be_told(name, records)
     }
-    scored = any(BERTSCORE in each for each in figures)
+    absent = {name for name, metric in OPTIONAL.items() if not any(metric in each for each in figures)}
     several = any(each.get(PROCESSES, 1) > 1 for each in figures)
-    without = without | ({"BERTScore"} if not scored else set()) | ({PROCESSES} if not several else set())
+    without = without | absent | ({PROCESSES} if not several else set())
     values = {name: write for name, write in VALUES.items() if name not in without}
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, padding))
     for heading in (*settings, *values):
@@ -127,6 +131,17 @@ def unclean(records: Sequence[Record]) -> list[str]:
     return [f"{UNCLEAN} {reason}, in {_few(list(names))}" for reason, names in by_reason.items()]
 
 
+def human_line(records: Sequence[Record]) -> list[str]:
+    """What the judge says of the documents' true continuations: a line for each different figure."""
+    known = [figures for figures in map(metrics, records) if "human/bits_per_byte" in figures]
+    lines = [
+        f"the documents' true continuations: {each['human/bits_per_byte']:.2f} bits/byte,"
+        f" perplexity {_perplexity(each['human/perplexity'])}"
+        for each in known
+    ]
+    return list(dict.fromkeys(lines))[:MOST_NAMED]
+
+
 def _few(names: Sequence[str]) -> str:
     more = len(names) - MOST_NAMED
     return ", ".join(names) if more <= 0 else f"{', '.join(names[:MOST_NAMED])} and {more} more"
@@ -197,6 +212,7 @@ VALUES: dict[str, Callable[[dict[str, float]], str]] = {
     "samples": lambda figures: f"{figures['work/samples']:.0f}",
     "tok/s": lambda figures: _known(figures, "throughput/tok_per_s", lambda value: f"{value:,.0f}"),
     "MiB": lambda figures: _known(figures, "max_memory_reserved", lambda value: f"{value / MIB:,.0f}"),
+    "bits/byte": lambda figures: _known(figures, BITS, lambda value: f"{value:.2f}"),
     "perplexity": lambda figures: _known(figures, "quality/perplexity", _perplexity),
     "entropy": lambda figures: f"{figures['quality/entropy_nats']:.2f}" if "quality/entropy_nats" in figures else "",
     "BERTScore": lambda figures: f"{figures[BERTSCORE]:.3f}" if BERTSCORE in figures else "",

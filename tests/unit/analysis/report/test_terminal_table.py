@@ -1,9 +1,10 @@
 import io
+import math
 
 import pytest
 from rich.console import Console
 
-from analysis.report.terminal_table import failures, table
+from analysis.report.terminal_table import failures, human_line, table
 from crossover.records.policies import Cache, CacheName, Policy, PolicyName
 from crossover.records.record import FailureKind, Record
 from crossover.records.settings import Encoder
@@ -110,3 +111,12 @@ def test_a_lossy_cache_and_a_policy_without_steps_are_told_even_where_all_points
     heading, _, row = lines(a_record(a_run(diffusion=settings)))
     assert heading[:5] == ["model", "steps", "batch", "length", "policy"]
     assert " ".join(row).startswith("small 2 16 threshold=0.9 dual refresh=4 (lossy) 3.00")
+
+
+def test_the_human_line_is_said_once_for_alike_figures_and_bits_per_byte_have_a_column() -> None:
+    judged = a_score(nll_nats=math.log(2) * 8, judge_tokens=4, text_bytes=4)
+    read = a_record(measurement=a_measurement(scores=(judged,), human=(judged,)))
+    assert human_line([read, read, a_record()]) == ["the documents' true continuations: 2.00 bits/byte, perplexity 4.0"]
+    headings = [str(column.header) for column in table([read, a_record()], width=200).columns]
+    assert "bits/byte" in headings
+    assert "bits/byte" not in [str(column.header) for column in table([a_record()], width=200).columns]

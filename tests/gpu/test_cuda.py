@@ -38,6 +38,7 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(),
 
 KNOWN = KNOWN_ANSWERS / "tiny_random_llada"
 CUDA = torch.device("cuda")
+PROTOTYPE = "ignore:Synchronization debug mode is a prototype"
 CASES = json.loads((KNOWN / "cases.json").read_text(encoding="utf-8"))["generate"]
 
 TINY = Run(
@@ -107,6 +108,7 @@ def test_noise_is_that_of_the_cpu() -> None:
     assert torch.allclose(on_gpu.cpu(), on_cpu, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.filterwarnings(PROTOTYPE)  # PyTorch warns of the check itself, which we use on purpose
 @pytest.mark.parametrize("engine", [Engine.eager, Engine.compiled])
 def test_a_diffusion_run_never_waits_for_the_host(engine: Engine) -> None:
     settings = Diffusion(steps=8, block_length=16, remasking=Remasking.low_confidence, guidance_scale=0.0)
@@ -115,6 +117,7 @@ def test_a_diffusion_run_never_waits_for_the_host(engine: Engine) -> None:
     never_waits(make_decoder(run, made, made.kernel(Attention.sdpa)))
 
 
+@pytest.mark.filterwarnings(PROTOTYPE)  # PyTorch warns of the check itself, which we use on purpose
 def test_a_compiled_continuation_never_waits_for_the_host() -> None:
     made = PassFactory(load_model(ASSETS / "tiny_llama", Family.autoregressive, dtype=torch.bfloat16, device=CUDA))
     never_waits(make_decoder(replace(TINY_LLAMA, engine=Engine.compiled), made, made.kernel(Attention.flash2)))
@@ -124,8 +127,8 @@ def never_waits(decoder: Decoder) -> None:
     batch = make_batch([[3, 4, 5, 6]] * 2, [0, 1], CUDA)
     decoder.prepare(batch, 32)
     decoder.decode(batch, 32, Unmarked())
-    torch.cuda.set_sync_debug_mode("error")
     try:
+        torch.cuda.set_sync_debug_mode("error")
         decoder.decode(batch, 32, Unmarked())
     finally:
         torch.cuda.set_sync_debug_mode("default")

@@ -117,3 +117,16 @@ def test_a_certain_choice_has_confidence_one_and_an_even_one_its_share() -> None
     sure = Head(linear=even, temperature=0.0, forbidden_id=None).choose(HIDDEN_BMD.abs(), CELLS_BM)
     assert sure.scores_BM.min().item() == pytest.approx(1.0)
     assert not math.isnan(sure.scores_BM.sum().item())
+
+
+@pytest.mark.parametrize(("temperature", "positions"), [(0.0, 32), (1.0, 4)])
+def test_with_noise_fewer_logits_are_computed_at_a_time(
+    temperature: float, positions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "CHUNK_LOGITS", 32 * 7)
+    assert [len(chunk) for chunk in head(temperature)._chunks(torch.zeros(1, 32, 4))] == [positions] * (32 // positions)
+
+
+def test_a_vocabulary_larger_than_a_chunk_is_computed_position_by_position(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "CHUNK_LOGITS", 6)
+    assert [len(chunk) for chunk in head()._chunks(torch.zeros(1, 3, 4))] == [1, 1, 1]

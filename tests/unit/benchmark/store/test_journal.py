@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,10 @@ def test_a_full_disk_is_said_in_the_beginning_and_leaves_nothing_half_made(tmp_p
             assert sorted(disk.rglob("*")) == before
     except PermissionError as error:
         pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("only_looks", [True, False])
+def test_a_journal_that_only_looks_writes_nothing_to_the_folder(journal: Journal, *, only_looks: bool) -> None:
+    os.utime(journal.folder, (0, 0))
+    Journal(output_dir=journal.output_dir, only_looks=only_looks).files(set())
+    assert (journal.folder.stat().st_mtime == 0) is only_looks

@@ -6,8 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossover.errors import UserError
+from crossover.records.policies import Cache, CacheName, Policy, PolicyName
 from crossover.records.run import Run, split_length
-from crossover.records.settings import Device, Encoder, HeldOut, Judge, Model, Precision, Prompts, Remasking, Stopping
+from crossover.records.settings import (
+    Device,
+    Diffusion,
+    Encoder,
+    Engine,
+    HeldOut,
+    Judge,
+    Model,
+    Precision,
+    Prompts,
+    Remasking,
+    Stopping,
+    Weights,
+)
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
 
 
@@ -245,3 +259,23 @@ def test_a_checkpoint_that_is_not_the_usual_one_shows_in_the_name_and_not_twice_
 def test_the_seed_of_a_likelihood_that_is_drawn_makes_another_run() -> None:
     held_out = HeldOut(documents=2, samples=4, orders=1)
     assert a_run(likelihood=held_out, seed=1).key != a_run(likelihood=held_out).key
+
+
+def test_random_weights_need_one_batch_whatever_prompts_there_are() -> None:
+    prompts = Prompts(source="p", count=16)
+    assert a_run(weights=Weights.random, judge=None, repeats=1, batch=2, prompts=prompts).samples == 1
+
+
+@pytest.mark.parametrize(
+    "diffusion",
+    [
+        a_diffusion(policy=Policy(name=PolicyName.threshold, threshold=0.9), guidance_scale=1.0),
+        a_diffusion(cache=Cache(name=CacheName.dual), remasking=Remasking.random),
+        a_diffusion(cache=Cache(name=CacheName.dual, refresh=2)),
+    ],
+    ids=["guidance", "random", "refresh"],
+)
+def test_what_the_published_loops_do_not_have_is_refused_there(diffusion: Diffusion) -> None:
+    a_run(engine=Engine.eager, diffusion=diffusion)
+    with pytest.raises(UserError, match="engine=published is the published loops"):
+        a_run(engine=Engine.published, diffusion=diffusion)

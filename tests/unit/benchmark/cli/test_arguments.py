@@ -22,7 +22,7 @@ LINES = {
     "steps=${nope}": (
         "steps takes its value from ${nope}, which is not known: give a value, or the name of a key of docs/keys.md"
     ),
-    "judge=[1]": "judge=[1] is not known; choose one of none, tiny",
+    "judge=[1]": "judge=[1] is not known; choose one of auto, none, smollm2, tiny",
     "hardware=_slurm": "hardware=_slurm is not known; choose one of a100, cpu, gpu, isolated, local, slurm_cpu",
     "=3": "'=3' cannot be read: write KEY=VALUE",
     "hydra=nope": (

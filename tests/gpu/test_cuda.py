@@ -95,7 +95,8 @@ def test_every_engine_writes_the_published_tokens_in_float32(
         remasking=Remasking.low_confidence,
         guidance_scale=case.get("cfg_scale", 0.0),
     )
-    run = replace(TINY, engine=engine, diffusion=settings, temperature=0.0)
+    length = 2 * case["gen_length"]  # half of it is output
+    run = replace(TINY, engine=engine, diffusion=settings, length=length, temperature=0.0)
     decoder = make_decoder(run, published, published.kernel(attention))
     batch = make_batch(prompts, list(range(len(prompts))), published.model.device)
     assert decoder.decode(batch, case["gen_length"], Unmarked()).tokens_BN.tolist() == expected
@@ -112,7 +113,7 @@ def test_noise_is_that_of_the_cpu() -> None:
 @pytest.mark.parametrize("engine", [Engine.eager, Engine.compiled])
 def test_a_diffusion_run_never_waits_for_the_host(engine: Engine) -> None:
     settings = Diffusion(steps=8, block_length=16, remasking=Remasking.low_confidence, guidance_scale=0.0)
-    run = replace(TINY, engine=engine, diffusion=settings, temperature=1.0)
+    run = replace(TINY, engine=engine, diffusion=settings, length=64, temperature=1.0)
     made = PassFactory(load_model(KNOWN, Family.diffusion, dtype=torch.bfloat16, device=CUDA))
     never_waits(make_decoder(run, made, made.kernel(Attention.sdpa)))
 

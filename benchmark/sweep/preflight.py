@@ -44,6 +44,20 @@ def preflight(runs: Iterable[Run], settings: Settings, tell: Callable[[str], Non
     for source in dict.fromkeys(run.prompts.source for run in runs):
         locate(source)
     _check_architectures(run.model for run in runs if run.weights is Weights.random)
+    _check_checkpoints(runs, settings)
+    for remark in check_prompts(runs):
+        tell(f"note: {remark}")
+    for encoder in dict.fromkeys(run.encoder for run in runs if run.encoder is not None):
+        bertscore.locate(encoder)
+    Journal(output_dir=settings.output_dir).prepare()
+    tracker = make_tracker(settings)
+    if tracker is not None:
+        _prepare(tracker)
+    return tracker
+
+
+def _check_checkpoints(runs: list[Run], settings: Settings) -> None:
+    """Look at the checkpoints of arms, then of judges: an arm that is not there is said before its judge."""
     arms = [
         (run.model.checkpoint, run.model.revision, run.model.family, run.engine is Engine.compiled)
         for run in runs
@@ -54,6 +68,8 @@ def preflight(runs: Iterable[Run], settings: Settings, tell: Callable[[str], Non
         for run in runs
         if run.judge is not None
     ]
+    for checkpoint, revision, _, _ in dict.fromkeys(arms):
+        resolve(checkpoint, revision)
     for judge in dict.fromkeys(run.judge for run in runs if run.judge is not None):
         locate_judge(judge)
     for checkpoint, revision, family, compiled in dict.fromkeys(arms + judges):
@@ -61,15 +77,6 @@ def preflight(runs: Iterable[Run], settings: Settings, tell: Callable[[str], Non
         _check_memory(folder, runs, settings)
         check_checkpoint(folder, family, checkpoint, compiled=compiled)
         require_tokenizer(folder)
-    for remark in check_prompts(runs):
-        tell(f"note: {remark}")
-    for encoder in dict.fromkeys(run.encoder for run in runs if run.encoder is not None):
-        bertscore.locate(encoder)
-    Journal(output_dir=settings.output_dir).prepare()
-    tracker = make_tracker(settings)
-    if tracker is not None:
-        _prepare(tracker)
-    return tracker
 
 
 def _check_architectures(models: Iterable[Model]) -> None:

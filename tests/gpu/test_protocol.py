@@ -13,7 +13,10 @@ from crossover.records.record import FailureKind, Record
 from crossover.records.run import Run
 from tests.gpu.test_cuda import TINY, TINY_LLAMA
 
-pytestmark = pytest.mark.gpu
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.filterwarnings("ignore:Warning. Profiler clears events"),  # of each cycle, of which a profile has one
+]
 
 
 def run_it(run: Run) -> Record:

@@ -68,7 +68,7 @@ def test_a_value_is_refused_with_what_is_allowed(override: str, line: str) -> No
         ("+new=1", "there is no key 'new': set one of model, "),
         ("model=nope", "model=nope is not known; choose one of llada, "),
         ("sweep=dmeo", "sweep=dmeo is not known (did you mean 'demo'?); choose one of demo, full, none"),
-        ("judge=tny", "judge=tny is not known (did you mean 'tiny'?); choose one of none, tiny"),
+        ("judge=tny", "judge=tny is not known (did you mean 'tiny'?); choose one of auto, none, smollm2, tiny"),
     ],
 )
 def test_an_unknown_name_is_named_with_its_likely_meaning(override: str, beginning: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.5.1"
-nox.options.sessions = ["lint", "types", "tests", "recipe", "smoke", "slurm"]
+nox.options.sessions = ["lint", "types", "tests", "programs", "recipe", "smoke", "slurm"]
 nox.options.error_on_missing_interpreters = True
 
 CONSTRAINTS = ("-c", "constraints.txt")
@@ -42,9 +42,14 @@ def types(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["checkout"])
 def tests(session: nox.Session) -> None:
-    """Unit tests, and the program as a user starts it; `-- -n 0` has no workers, for a debugger."""
-    where = ("-m", "not gpu and not slurm and not recipe", "-n", "2", "--dist", "worksteal")
-    run_in_checkout(session, "pytest", *where, *session.posargs, settings=ONE_THREAD | ONE_ORDER)
+    """Unit tests; `-- -n 0` has no workers, for a debugger."""
+    run_tests(session, "not process and not gpu and not slurm and not recipe")
+
+
+@nox.session(venv_backend="none", requires=["checkout"])
+def programs(session: nox.Session) -> None:
+    """The programs as a user starts them, each in a process of its own."""
+    run_tests(session, "process and not gpu and not slurm and not recipe")
 
 
 @nox.session(venv_backend="none", requires=["checkout"])
@@ -89,3 +94,9 @@ def run_in_checkout(session: nox.Session, program: str, *arguments: str, setting
     programs = CHECKOUT / "bin"
     activated = {"VIRTUAL_ENV": str(CHECKOUT), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     session.run(str(programs / program), *arguments, env=activated | settings, external=True)
+
+
+def run_tests(session: nox.Session, marked: str) -> None:
+    """Run the tests that are marked so, by two workers."""
+    where = ("-m", marked, "-n", "2", "--dist", "worksteal")
+    run_in_checkout(session, "pytest", *where, *session.posargs, settings=ONE_THREAD | ONE_ORDER)

@@ -50,12 +50,22 @@ def told_to_stop() -> Iterator[None]:
 
 @contextmanager
 def signals_held_back() -> Iterator[None]:
-    """Hold back the signals to stop while libraries are imported: some of them swallow a signal then."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, set(HEARD))
+    """Hold back the signals to stop while libraries are imported: some of them swallow a signal then.
+
+    Handlers note what comes, since a signal mask holds for one thread alone: another one would take the signal.
+    """
+    came: list[int] = []
+    before = {each: signal.getsignal(each) for each in HEARD}
+    for each, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(each, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def _stop(number: int, _: FrameType | None) -> None:

@@ -1,7 +1,9 @@
 import os
 import signal
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -102,3 +104,36 @@ def test_a_signal_that_comes_while_signals_are_held_back_is_heard_afterwards() -
     with pytest.raises(Stopped):
         interrupted()
     assert reached == ["the end"]
+
+
+def test_it_is_held_back_too_where_another_thread_takes_it() -> None:
+    finished = Event()
+    other = Thread(target=finished.wait)
+    other.start()
+    reached: list[str] = []
+
+    def interrupted() -> None:
+        with told_to_stop(), signals_held_back():
+            assert other.ident is not None
+            signal.pthread_kill(other.ident, WARNING)
+            deadline = time.monotonic() + 0.2
+            while time.monotonic() < deadline:
+                pass
+            reached.append("the end")
+
+    try:
+        with pytest.raises(Stopped):
+            interrupted()
+    finally:
+        finished.set()
+        other.join()
+    assert reached == ["the end"]
+
+
+def test_a_signal_that_is_ignored_stays_ignored_while_signals_are_held_back() -> None:
+    before = signal.signal(WARNING, signal.SIG_IGN)
+    try:
+        with signals_held_back():
+            os.kill(os.getpid(), WARNING)
+    finally:
+        signal.signal(WARNING, before)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmark.engines.noise import cells, gumbel, uniform
+from benchmark.engines.sampling.noise import cells, gumbel, uniform
 from benchmark.models.loading import LanguageModel
 from crossover.records.settings import Remasking
 

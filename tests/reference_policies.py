@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from benchmark.engines.noise import cells, gumbel
+from benchmark.engines.sampling.noise import cells, gumbel
 from benchmark.models.loading import LanguageModel
 from crossover.records.policies import Cache, CacheName, FactorRule, Policy, PolicyName
 

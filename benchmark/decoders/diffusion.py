@@ -24,9 +24,9 @@ from benchmark.decoders.policies.interface import Policy
 from benchmark.decoders.row_progress import at_the_first_block
 from benchmark.decoders.schedule import Forward, blocks_of, computed_positions, window_widths
 from benchmark.engines.interface import CanvasPasses
-from benchmark.engines.noise import cells, uniform
-from benchmark.engines.sampling import Choice, Head
-from benchmark.engines.scores import Score
+from benchmark.engines.sampling.head import Choice, Head
+from benchmark.engines.sampling.noise import cells, uniform
+from benchmark.engines.sampling.scores import Score
 from crossover.records.policies import Cache, Rows
 
 

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from benchmark.engines.compiled import CompiledBody, Shape, capture, part_rows
-from benchmark.engines.noise import cells
 from benchmark.engines.positions import rotary_positions
 from benchmark.engines.products import compiled
-from benchmark.engines.sampling import Head
+from benchmark.engines.sampling.head import Head
+from benchmark.engines.sampling.noise import cells
 
 if TYPE_CHECKING:
     from benchmark.engines.layer import Rotation

@@ -15,9 +15,9 @@ from transformers import DynamicCache
 from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import pinned
 from benchmark.engines.kept_keys import KeptKeys
-from benchmark.engines.noise import cells
 from benchmark.engines.positions import rotary_positions
-from benchmark.engines.sampling import Head
+from benchmark.engines.sampling.head import Head
+from benchmark.engines.sampling.noise import cells
 from benchmark.models.loading import LanguageModel
 
 

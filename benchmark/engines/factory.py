@@ -14,8 +14,8 @@ from benchmark.engines.eager import EagerCanvas, EagerCausal
 from benchmark.engines.interface import CanvasPasses, CausalPasses
 from benchmark.engines.packing import LayerWeights, pack
 from benchmark.engines.products import Products, Projection
-from benchmark.engines.sampling import Head, Pick, TensorPick
-from benchmark.engines.scores import Score, pick_of
+from benchmark.engines.sampling.head import Head, Pick, TensorPick
+from benchmark.engines.sampling.scores import Score, pick_of
 from benchmark.models.loading import LanguageModel
 from crossover.records.settings import Attention, Engine
 

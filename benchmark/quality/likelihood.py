@@ -25,7 +25,7 @@ from torch import Tensor
 
 from benchmark.decoders.prompts import Prompt
 from benchmark.decoders.schedule import transfers
-from benchmark.engines.sampling import CHUNK_LOGITS
+from benchmark.engines.sampling.head import CHUNK_LOGITS
 from benchmark.models.loading import LanguageModel
 from benchmark.quality.memo import remember
 from benchmark.util.progress import Report, Stage

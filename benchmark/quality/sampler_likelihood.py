@@ -28,7 +28,7 @@ from benchmark.decoders.prompts import Prompt
 from benchmark.decoders.schedule import blocks_of, computed_positions, window_widths
 from benchmark.engines.factory import PassFactory
 from benchmark.engines.interface import CanvasPasses
-from benchmark.engines.sampling import CHUNK_LOGITS, Head
+from benchmark.engines.sampling.head import CHUNK_LOGITS, Head
 from benchmark.quality.likelihood import Document
 from benchmark.quality.memo import known_values
 from benchmark.util.progress import Report, Stage

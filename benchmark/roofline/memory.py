@@ -26,7 +26,7 @@ CAPTURED_HIDDEN = 7
 PART_TOKENS = 8192
 """Tokens that the compiled engine takes at a time, see engines/compiled.py."""
 CHUNK_LOGITS, NOISE_SHARE = 1 << 26, 8
-"""Logits that tensor operations read at a time, and how many times fewer with noise: engines/sampling.py."""
+"""Logits that tensor operations read at a time, and how many times fewer with noise: engines/sampling/head.py."""
 KERNEL_CHUNK_LOGITS = 1 << 28
 """Logits that the compiled engine's kernel reads at a time, without a copy of them: engines/kernels/pick.py."""
 WORKSPACE_BYTES = 64 << 20

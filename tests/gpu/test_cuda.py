@@ -13,8 +13,8 @@ from benchmark.engines.attention import Flash2Torch, Plain, choose_kernel
 from benchmark.engines.compiled import CompileError, capture
 from benchmark.engines.factory import PassFactory, products_on
 from benchmark.engines.layer import rms_norm
-from benchmark.engines.noise import cells, gumbel
-from benchmark.engines.sampling import TensorPick
+from benchmark.engines.sampling.head import TensorPick
+from benchmark.engines.sampling.noise import cells, gumbel
 from benchmark.execution.model_cache import ModelCache
 from benchmark.execution.pipeline import execute
 from benchmark.models.checkpoint import ASSETS

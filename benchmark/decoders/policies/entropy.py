@@ -4,7 +4,7 @@ One of the orders of Ye et al., Dream 7B, arXiv 2508.15487. The schedule is that
 """
 
 from benchmark.decoders.policies.quota import Quota
-from benchmark.engines.scores import Score
+from benchmark.engines.sampling.scores import Score
 
 
 def entropy(*, steps: int, block_length: int) -> Quota:

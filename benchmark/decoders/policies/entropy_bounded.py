@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmark.decoders.policies.interface import descending, leading
 from benchmark.decoders.policies.self_paced import SelfPaced
-from benchmark.engines.scores import Score
+from benchmark.engines.sampling.scores import Score
 
 
 @dataclass(frozen=True, kw_only=True)

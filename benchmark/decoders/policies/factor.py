@@ -15,7 +15,7 @@ from torch import Tensor
 
 from benchmark.decoders.policies.interface import descending, is_open, leading
 from benchmark.decoders.policies.self_paced import SelfPaced
-from benchmark.engines.scores import Score
+from benchmark.engines.sampling.scores import Score
 from crossover.records.policies import FactorRule
 
 

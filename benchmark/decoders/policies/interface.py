@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from benchmark.engines.scores import Score
+from benchmark.engines.sampling.scores import Score
 
 
 class Policy(Protocol):

@@ -4,7 +4,7 @@ Kim et al., Train for the Worst, Plan for the Best, arXiv 2502.06768, section 4.
 """
 
 from benchmark.decoders.policies.quota import Quota
-from benchmark.engines.scores import Score
+from benchmark.engines.sampling.scores import Score
 
 
 def margin(*, steps: int, block_length: int) -> Quota:

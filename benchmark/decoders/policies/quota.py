@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmark.decoders.policies.interface import descending, ranks
 from benchmark.decoders.schedule import transfers
-from benchmark.engines.scores import Score
+from benchmark.engines.sampling.scores import Score
 
 
 @dataclass(frozen=True, kw_only=True)

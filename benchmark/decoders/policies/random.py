@@ -5,7 +5,7 @@ logits, so the head is read only where something is written.
 """
 
 from benchmark.decoders.policies.quota import Quota
-from benchmark.engines.scores import Score
+from benchmark.engines.sampling.scores import Score
 
 
 def random(*, steps: int, block_length: int) -> Quota:

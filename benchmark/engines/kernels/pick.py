@@ -2,7 +2,7 @@
 
 Each row of logits is read in parts, one program a part. A program keeps the sum of exponentials (the online
 softmax of Milakov and Gimelshein, arXiv 1805.02867), the best score and its entry; a second kernel joins the
-parts. Among equal scores the lower entry wins, in every block and between parts. Noise is that of noise.py,
+parts. Among equal scores the lower entry wins, in every block and between parts. Noise is that of sampling/noise.py,
 bit for bit up to the logarithm of the device.
 
 Dimensions: C rows of logits, V vocabulary, W parts of a row.
@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from benchmark.engines.noise import GOLDEN, MULTIPLIER_1, MULTIPLIER_2
+from benchmark.engines.sampling.noise import GOLDEN, MULTIPLIER_1, MULTIPLIER_2
 
 CHUNK_LOGITS = 1 << 28
 """Logits computed at a time: 512 MiB in bfloat16."""

@@ -5,7 +5,7 @@ from benchmark.decoders.autoregressive import AutoregressiveDecoder
 from benchmark.decoders.interface import Phase, Unmarked, make_batch
 from benchmark.engines.attention import Plain
 from benchmark.engines.eager import EagerCausal
-from benchmark.engines.sampling import Head
+from benchmark.engines.sampling.head import Head
 from benchmark.models.loading import LanguageModel
 from crossover.records.settings import Family
 from tests import reference

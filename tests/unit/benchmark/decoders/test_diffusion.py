@@ -10,10 +10,10 @@ from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Phase, Unmarked, make_batch
 from benchmark.decoders.policies.factory import make_policy
 from benchmark.decoders.schedule import transfers
-from benchmark.engines import sampling as choice
 from benchmark.engines.attention import Plain
 from benchmark.engines.eager import EagerCanvas
-from benchmark.engines.sampling import Head
+from benchmark.engines.sampling import head as choice
+from benchmark.engines.sampling.head import Head
 from benchmark.models.loading import LanguageModel, load_model
 from crossover.records.settings import Family, Remasking
 from tests import reference

@@ -16,8 +16,8 @@ from benchmark.decoders.policies.quota import Quota
 from benchmark.decoders.policies.threshold import Threshold
 from benchmark.engines.attention import Plain
 from benchmark.engines.eager import EagerCanvas
-from benchmark.engines.sampling import Head, TensorPick
-from benchmark.engines.scores import pick_of
+from benchmark.engines.sampling.head import Head, TensorPick
+from benchmark.engines.sampling.scores import pick_of
 from benchmark.models.loading import LanguageModel
 from crossover.records.policies import Cache, CacheName, FactorRule, Policy, PolicyName, Rows
 from crossover.records.settings import Family

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmark.engines import compiled
-from benchmark.engines import sampling as choice
+from benchmark.engines.sampling import head as choice
 from benchmark.roofline import memory as module
 from benchmark.roofline.memory import Footprint, footprint
 from benchmark.roofline.prediction import predict

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from benchmark.engines.noise import gumbel
+from benchmark.engines.sampling.noise import gumbel
 
 CHUNK_LOGITS = 1 << 26
 """Logits computed at a time: 256 MiB in float32, so that no tensor of all positions by V exists."""

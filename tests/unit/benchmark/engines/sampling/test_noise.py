@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from benchmark.engines.noise import _unit, cells, gumbel, uniform
+from benchmark.engines.sampling.noise import _unit, cells, gumbel, uniform
 
 PLACES = torch.arange(400).expand(50, -1)
 STREAMS = torch.arange(50)

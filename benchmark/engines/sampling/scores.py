@@ -9,7 +9,7 @@ from enum import StrEnum
 import torch
 from torch import Tensor
 
-from benchmark.engines.sampling import CHUNK_LOGITS, Pick, TensorPick, noisy
+from benchmark.engines.sampling.head import CHUNK_LOGITS, Pick, TensorPick, noisy
 
 SCORED_SHARE = 4
 """How many times fewer logits at a time, for the probabilities that are computed beside them."""

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmark.engines import sampling as choice
-from benchmark.engines.noise import cells
-from benchmark.engines.sampling import Choice, Head
+from benchmark.engines.sampling import head as choice
+from benchmark.engines.sampling.head import Choice, Head
+from benchmark.engines.sampling.noise import cells
 
 GENERATOR = torch.Generator().manual_seed(0)
 HIDDEN_BMD = torch.randn(3, 5, 4, generator=GENERATOR)

@@ -1,0 +1,1 @@
+"""From hidden states to tokens: the output head, the noise of sampling, and the scores that positions are ranked by."""

@@ -45,17 +45,17 @@ def forbid_growth(pid: int) -> None:
 
 
 @contextmanager
-def read_only(folder: Path, place: Path) -> Iterator[Path]:
-    """The folder as it is seen at `place` by one who may not write to it.
+def read_only(folder: Path, mount_point: Path) -> Iterator[Path]:
+    """The folder as it is seen at `mount_point` by one who may not write to it.
 
     Raises:
         PermissionError: where this user may not mount.
     """
-    place.mkdir()
-    mounts = (["mount", "--bind", str(folder), str(place)], ["mount", "-o", "remount,bind,ro", str(place)])
+    mount_point.mkdir()
+    mounts = (["mount", "--bind", str(folder), str(mount_point)], ["mount", "-o", "remount,bind,ro", str(mount_point)])
     if os.geteuid() or any(subprocess.run(each, capture_output=True, check=False).returncode for each in mounts):
-        raise PermissionError(f"{place}: this user may not mount a folder")
+        raise PermissionError(f"{mount_point}: this user may not mount a folder")
     try:
-        yield place
+        yield mount_point
     finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
+        subprocess.run(["umount", "--lazy", str(mount_point)], check=True)

@@ -45,22 +45,22 @@ class PlainTransformer:
     @torch.inference_mode()
     def logits(self, canvas: list[int], computed: range) -> dict[int, list[float]]:
         """Logits at the computed positions, which read all others as they were computed last."""
-        x = {place: self.llama.embed_tokens.weight[canvas[place]] for place in computed}
+        x = {position: self.llama.embed_tokens.weight[canvas[position]] for position in computed}
         for number, layer in enumerate(self.llama.layers):
             queries = {}
-            for place in computed:
-                normed = layer.input_layernorm(x[place])
+            for position in computed:
+                normed = layer.input_layernorm(x[position])
                 attention = layer.self_attn
-                queries[place] = self._turned(attention.q_proj(normed), place)
-                self.keys[number][place] = self._turned(attention.k_proj(normed), place)
-                self.values[number][place] = attention.v_proj(normed).view(-1, self._head)
-            for place in computed:
+                queries[position] = self._turned(attention.q_proj(normed), position)
+                self.keys[number][position] = self._turned(attention.k_proj(normed), position)
+                self.values[number][position] = attention.v_proj(normed).view(-1, self._head)
+            for position in computed:
                 seen = torch.stack(
-                    [self._attended(number, queries[place], head) for head in range(len(queries[place]))]
+                    [self._attended(number, queries[position], head) for head in range(len(queries[position]))]
                 )
-                x[place] = x[place] + layer.self_attn.o_proj(seen.flatten())
-                x[place] = x[place] + layer.mlp(layer.post_attention_layernorm(x[place]))
-        return {place: self.model.head(self.llama.norm(x[place])).tolist() for place in computed}
+                x[position] = x[position] + layer.self_attn.o_proj(seen.flatten())
+                x[position] = x[position] + layer.mlp(layer.post_attention_layernorm(x[position]))
+        return {position: self.model.head(self.llama.norm(x[position])).tolist() for position in computed}
 
     @property
     def _head(self) -> int:
@@ -68,18 +68,18 @@ class PlainTransformer:
         return size
 
     def _attended(self, layer: int, queries: Tensor, head: int) -> Tensor:
-        places = sorted(self.keys[layer])
+        positions = sorted(self.keys[layer])
         shared = len(queries) // len(self.keys[layer][0])
-        scores = [float(queries[head] @ self.keys[layer][place][head // shared]) for place in places]
+        scores = [float(queries[head] @ self.keys[layer][position][head // shared]) for position in positions]
         weights = [math.exp(score / math.sqrt(self._head)) for score in scores]
         weighted = [
-            w / sum(weights) * self.values[layer][p][head // shared] for w, p in zip(weights, places, strict=True)
+            w / sum(weights) * self.values[layer][p][head // shared] for w, p in zip(weights, positions, strict=True)
         ]
         return torch.stack(weighted).sum(dim=0)
 
-    def _turned(self, projected: Tensor, place: int) -> Tensor:
+    def _turned(self, projected: Tensor, position: int) -> Tensor:
         heads = projected.view(-1, self._head)
-        cos, sin = self.llama.rotary_emb(heads, position_ids=torch.tensor([[place]]))
+        cos, sin = self.llama.rotary_emb(heads, position_ids=torch.tensor([[position]]))
         first, second = heads.chunk(2, dim=-1)
         turned: Tensor = heads * cos[0, 0] + torch.cat([-second, first], dim=-1) * sin[0, 0]
         return turned
@@ -101,13 +101,15 @@ def diffusion(model: LanguageModel, prompt: list[int], stream: int, sampling: Po
             rows = transformer.logits(canvas, computed)
             written.computed.append(len(computed))
             tokens = {
-                place: _token(rows[place], model.mask_id, stream, block * most + forward, place - len(prompt), sampling)
-                for place in undecided
+                position: _token(
+                    rows[position], model.mask_id, stream, block * most + forward, position - len(prompt), sampling
+                )
+                for position in undecided
             }
-            for place in _places(undecided, rows, tokens, model.mask_id, forward, sampling):
-                canvas[place] = tokens[place]
-                written.at[place - len(prompt)] = len(written.computed)
-            undecided = [place for place in undecided if canvas[place] == model.mask_id]
+            for position in _positions_to_write(undecided, rows, tokens, model.mask_id, forward, sampling):
+                canvas[position] = tokens[position]
+                written.at[position - len(prompt)] = len(written.computed)
+            undecided = [position for position in undecided if canvas[position] == model.mask_id]
             forward += 1
     written.tokens = canvas[len(prompt) :]
     return written
@@ -130,7 +132,7 @@ def _token(row: list[float], mask_id: int, stream: int, step: int, output: int, 
     return allowed.index(max(allowed))
 
 
-def _places(
+def _positions_to_write(
     undecided: list[int],
     rows: dict[int, list[float]],
     tokens: dict[int, int],
@@ -140,23 +142,25 @@ def _places(
 ) -> list[int]:
     """The positions to write."""
     policy = sampling.policy
-    confidence = {place: _softmax(rows[place])[tokens[place]] for place in undecided}
-    falling = sorted(undecided, key=lambda place: (-confidence[place], place))
+    confidence = {position: _softmax(rows[position])[tokens[position]] for position in undecided}
+    falling = sorted(undecided, key=lambda position: (-confidence[position], position))
     match policy.name:
         case PolicyName.threshold:
             assert policy.threshold is not None
-            return [place for place in falling if place == falling[0] or confidence[place] >= policy.threshold]
+            return [
+                position for position in falling if position == falling[0] or confidence[position] >= policy.threshold
+            ]
         case PolicyName.factor:
-            return falling[: _by_factor([confidence[place] for place in falling], policy)]
+            return falling[: _by_factor([confidence[position] for position in falling], policy)]
         case PolicyName.entropy_bounded:
             assert policy.gamma is not None
-            others = {place: rows[place][:mask_id] + rows[place][mask_id + 1 :] for place in undecided}
-            return _bounded({place: _entropy(others[place]) for place in undecided}, policy.gamma)
+            others = {position: rows[position][:mask_id] + rows[position][mask_id + 1 :] for position in undecided}
+            return _bounded({position: _entropy(others[position]) for position in undecided}, policy.gamma)
         case PolicyName.margin:
-            best = {place: sorted(_softmax(rows[place]))[-2:] for place in undecided}
-            falling = sorted(undecided, key=lambda place: (best[place][0] - best[place][1], place))
+            best = {position: sorted(_softmax(rows[position]))[-2:] for position in undecided}
+            falling = sorted(undecided, key=lambda position: (best[position][0] - best[position][1], position))
         case PolicyName.entropy:
-            falling = sorted(undecided, key=lambda place: (_entropy(rows[place]), place))
+            falling = sorted(undecided, key=lambda position: (_entropy(rows[position]), position))
     steps = sampling.steps // (sampling.output_tokens // sampling.block_length)
     quota = sampling.block_length // steps + (forward < sampling.block_length % steps)
     return falling[:quota]
@@ -173,9 +177,11 @@ def _by_factor(falling: list[float], policy: Policy) -> int:
 
 
 def _bounded(entropies: dict[int, float], gamma: float) -> list[int]:
-    rising = sorted(entropies, key=lambda place: (entropies[place], place))
+    rising = sorted(entropies, key=lambda position: (entropies[position], position))
     return [
-        place for rank, place in enumerate(rising) if rank == 0 or sum(entropies[p] for p in rising[:rank]) <= gamma
+        position
+        for rank, position in enumerate(rising)
+        if rank == 0 or sum(entropies[p] for p in rising[:rank]) <= gamma
     ]
 
 

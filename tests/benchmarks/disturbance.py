@@ -150,14 +150,14 @@ def _outcome(disturbed: list[Conditions], quiet: list[Conditions], label: Label,
         before, after = quiet[start : start + RUN], disturbed[start : start + RUN]
         labels, watched = judge(before, device)
         clean += watched.verdict is Verdict.clean
-        disturbing = [set(found) - {Label.power_cap} for found in labels]
-        why.update(label.value for found in disturbing for label in found)
-        for index, (found, sample) in enumerate(zip(disturbing, before, strict=True), 1):
-            if found:
-                print(f"quiet run {start // RUN + 1}, sample {index}: {', '.join(sorted(found))}: {_numbers(sample)}")
-        labelled[False] += [bool(found) for found in disturbing]
+        disturbing = [set(seen) - {Label.power_cap} for seen in labels]
+        why.update(label.value for seen in disturbing for label in seen)
+        for index, (seen, sample) in enumerate(zip(disturbing, before, strict=True), 1):
+            if seen:
+                print(f"quiet run {start // RUN + 1}, sample {index}: {', '.join(sorted(seen))}: {_numbers(sample)}")
+        labelled[False] += [bool(seen) for seen in disturbing]
         both, _ = judge([*before, *after], device)
-        labelled[True] += [label in found for found in both[RUN:]]
+        labelled[True] += [label in seen for seen in both[RUN:]]
     return Outcome(labelled[True], labelled[False], len(quiet) // RUN, clean, why)
 
 

@@ -353,8 +353,8 @@ def _layers_ms(case: Case, factory: PassFactory) -> tuple[float, float]:
         body.top(body.canvas(tokens, rotation, None), every_place, rotation, None)
 
     ways = [capture(theirs, CUDA), capture(ours, CUDA)]
-    found = [_replay_ms(way.replay) for way in ways]
-    return found[0], found[1]
+    milliseconds = [_replay_ms(way.replay) for way in ways]
+    return milliseconds[0], milliseconds[1]
 
 
 def _their_layer(layer: torch.nn.Module, x: torch.Tensor, rotation: tuple[torch.Tensor, ...]) -> torch.Tensor:

@@ -18,9 +18,9 @@ def leaving(*seen: Occupants) -> Leaving:
 
 
 def test_it_waits_until_neither_list_nor_memory_tells_of_another() -> None:
-    found = leaving(Occupants(2, 1700 * MIB), Occupants(1, 1700 * MIB), Occupants(1, 1008 * MIB))
-    assert found.wait(ALONE) is None
-    assert found.waited_s == [3.0]
+    others = leaving(Occupants(2, 1700 * MIB), Occupants(1, 1700 * MIB), Occupants(1, 1008 * MIB))
+    assert others.wait(ALONE) is None
+    assert others.waited_s == [3.0]
 
 
 def test_what_the_driver_does_not_tell_is_not_waited_for() -> None:
@@ -29,13 +29,13 @@ def test_what_the_driver_does_not_tell_is_not_waited_for() -> None:
 
 
 def test_after_the_limit_it_says_what_is_still_there_and_never_waits_again() -> None:
-    found = leaving(Occupants(2, 1700 * MIB))
-    said = found.wait(ALONE)
+    others = leaving(Occupants(2, 1700 * MIB))
+    said = others.wait(ALONE)
     assert said is not None
     assert "NVML still tells of 2 processes with 1700 MiB; before it came: 1 processes with 1000 MiB" in said
-    assert found.left_s == 0.0
-    found.wait(ALONE)
-    assert found.waited_s[1] < 5.0
+    assert others.left_s == 0.0
+    others.wait(ALONE)
+    assert others.waited_s[1] < 5.0
 
 
 @pytest.mark.process
@@ -53,8 +53,8 @@ def test_a_half_that_this_machine_cannot_run_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    found = halves(argparse.ArgumentParser(), [])
-    assert (found.cpu, found.gpu) == (True, False)
+    chosen = halves(argparse.ArgumentParser(), [])
+    assert (chosen.cpu, chosen.gpu) == (True, False)
     with pytest.raises(SystemExit) as ended:
         halves(argparse.ArgumentParser(), ["--only", "gpu"])
     assert ended.value.code == 2

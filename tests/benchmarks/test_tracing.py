@@ -22,11 +22,11 @@ WAITED = Span("cudaDeviceSynchronize", 710 * US, 1030 * US)
 )
 def test_a_generation_begins_with_the_call_that_records_its_start_and_ends_with_the_last_activity(name: str) -> None:
     start = Span(name, START.start_ns, START.end_ns)
-    found = span_of([WAITED, STEP, LAUNCH, start, SYNCHRONIZE], [LAST, FIRST])
-    assert found.begin == name
-    assert found.begin_s == pytest.approx(5e-6)
-    assert found.seconds == pytest.approx(1000e-6)
-    assert found.from_first_activity_s == pytest.approx(410e-6)
+    span = span_of([WAITED, STEP, LAUNCH, start, SYNCHRONIZE], [LAST, FIRST])
+    assert span.begin == name
+    assert span.begin_s == pytest.approx(5e-6)
+    assert span.seconds == pytest.approx(1000e-6)
+    assert span.from_first_activity_s == pytest.approx(410e-6)
 
 
 def test_the_activity_that_ends_last_need_not_begin_last() -> None:
@@ -36,9 +36,9 @@ def test_the_activity_that_ends_last_need_not_begin_last() -> None:
 
 def test_where_a_trace_leaves_records_out_it_begins_where_the_wait_before_it_ended() -> None:
     earlier = Span("cudaStreamSynchronize", -50 * US, -40 * US)
-    found = span_of([earlier, SYNCHRONIZE, LAUNCH, WAITED], [FIRST, LAST])
-    assert found.begin == "the return of cudaDeviceSynchronize"
-    assert found.seconds == pytest.approx(1010e-6)
+    span = span_of([earlier, SYNCHRONIZE, LAUNCH, WAITED], [FIRST, LAST])
+    assert span.begin == "the return of cudaDeviceSynchronize"
+    assert span.seconds == pytest.approx(1010e-6)
 
 
 def test_records_of_later_steps_alone_do_not_tell_of_the_beginning() -> None:
@@ -66,5 +66,5 @@ def test_host_and_device_are_told_apart_in_what_the_profiler_hands_out() -> None
     waiting = Span("Context Sync", 0, 5000 * US)  # newer profilers show what the host waits for as the device's
     events = [event(call, DeviceType.CPU) for call in (SYNCHRONIZE, START, LAUNCH, STEP, WAITED)]
     events += [event(each, DeviceType.CUDA) for each in (waiting, FIRST, LAST)]
-    found: Any = SimpleNamespace(profiler=SimpleNamespace(kineto_results=SimpleNamespace(events=lambda: events)))
-    assert traced_generation(found).seconds == pytest.approx(1000e-6)
+    profiler: Any = SimpleNamespace(profiler=SimpleNamespace(kineto_results=SimpleNamespace(events=lambda: events)))
+    assert traced_generation(profiler).seconds == pytest.approx(1000e-6)

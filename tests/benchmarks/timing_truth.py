@@ -100,18 +100,18 @@ def main() -> None:
     parser.add_argument("--weights", choices=("tiny", "random"), default="tiny", help="random: the 8B pair too")
     chosen = halves(parser)
     print(f"python {platform.python_version()}, torch {torch.__version__}, {os.cpu_count()} CPU cores", flush=True)
-    found = [*known_durations(), watch_cost()] if chosen.cpu else []
+    differences = [*known_durations(), watch_cost()] if chosen.cpu else []
     if chosen.gpu:
         print(
             f"\n{torch.cuda.get_device_name()}, traced: {', '.join(each.name for each in traced_activities())}",
             flush=True,
         )
         large = chosen.options.weights == "random"
-        found += [
+        differences += [
             traced_run(line) for line in (*TINY, *(f"{line} weights=random" for line in (LARGE if large else ())))
         ]
-    print(f"\nlargest difference {max(found):.3%}, allowed {ALLOWED:.0%}")
-    sys.exit(max(found) >= ALLOWED)
+    print(f"\nlargest difference {max(differences):.3%}, allowed {ALLOWED:.0%}")
+    sys.exit(max(differences) >= ALLOWED)
 
 
 def known_durations() -> Iterator[float]:
@@ -120,7 +120,7 @@ def known_durations() -> Iterator[float]:
     for steps, step_s in KNOWN:
         decoder = KnownDecoder(steps, step_s)
         watch = Watch(None, other_load(), lambda: 0)
-        found = measure.measure(
+        measurement = measure.measure(
             decoder,
             lambda _: make_batch([[1]], [0], torch.device("cpu")),
             4,
@@ -129,10 +129,10 @@ def known_durations() -> Iterator[float]:
             warmup=1,
             report=lambda *_: None,
         )
-        reported = [timed.timing.latency_s for timed in found.samples]
+        reported = [timed.timing.latency_s for timed in measurement.samples]
         known = decoder.took_s[-SAMPLES:]
         off = [abs(latency / truth - 1) for latency, truth in zip(reported, known, strict=True)]
-        by_steps = [abs(sum(t.timing.step_s) / t.timing.latency_s - 1) for t in found.samples]
+        by_steps = [abs(sum(t.timing.step_s) / t.timing.latency_s - 1) for t in measurement.samples]
         print(
             f"{steps:3} x {step_s * 1e3:5.2f} ms: {median(known) * 1e3:8.3f}  {median(reported) * 1e3:8.3f}"
             f"  {median(off):.4%}  {max(off):.4%}; sum of steps against the whole {median(by_steps):.4%}"
@@ -184,9 +184,9 @@ def traced_run(overrides: str) -> float:
     activities = traced_activities()
 
     def traced(decoder: Decoder, batch: Batch, output_tokens: int, clock: Clock) -> Timed:
-        with profile(activities=activities) as found:
+        with profile(activities=activities) as profiler:
             timed = time_once(decoder, batch, output_tokens, clock)
-        pairs.append((timed.timing.latency_s, traced_generation(found)))
+        pairs.append((timed.timing.latency_s, traced_generation(profiler)))
         return timed
 
     words = [*overrides.split(), "repeats=5", "prompts.count=5", "judge=none", "hardware=gpu"]
@@ -207,13 +207,13 @@ def traced_run(overrides: str) -> float:
 def traced_activities() -> tuple[ProfilerActivity, ...]:
     """The GPU's alone, which slow the host least, where their trace has the host's CUDA calls; else the CPU's too."""
     torch.zeros(1, device="cuda")
-    with profile(activities=[ProfilerActivity.CUDA]) as found:
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
         torch.cuda.synchronize()
         torch.cuda.Event(enable_timing=True).record()
         torch.zeros(1, device="cuda")
         torch.cuda.synchronize()
     try:
-        traced_generation(found)
+        traced_generation(profiler)
     except TraceError:
         return ProfilerActivity.CPU, ProfilerActivity.CUDA
     return (ProfilerActivity.CUDA,)

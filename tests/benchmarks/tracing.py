@@ -41,19 +41,19 @@ class Traced:
     from_first_activity_s: float
 
 
-def traced_generation(found: profile) -> Traced:
+def traced_generation(profiler: profile) -> Traced:
     """The one generation in a finished trace.
 
     Raises:
         TraceError: when the trace has no activity on the device, or no call before it that tells of the beginning.
     """
-    activities, _ = device_spans(found)
-    return span_of(host_calls(found), activities)
+    activities, _ = device_spans(profiler)
+    return span_of(host_calls(profiler), activities)
 
 
-def host_calls(found: profile) -> list[Span]:
+def host_calls(profiler: profile) -> list[Span]:
     """Calls of the CUDA runtime and driver, and whatever else ran on the host."""
-    events = found.profiler.kineto_results.events()  # type: ignore[union-attr]
+    events = profiler.profiler.kineto_results.events()  # type: ignore[union-attr]
     return [
         Span(event.name(), event.start_ns(), event.start_ns() + event.duration_ns())
         for event in events

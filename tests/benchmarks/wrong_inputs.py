@@ -174,7 +174,7 @@ class Ended:
 
     def faults(self, wrong: Wrong) -> list[str]:
         """What is not as it must be."""
-        found = {
+        faults = {
             "traceback": bool(self.raised) or "Traceback" in self.err + self.out,
             f"exit code {self.code}": self.code != USAGE_ERROR,
             f"{self.err.count(chr(10))} lines": self.err.count("\n") != 1,
@@ -182,7 +182,7 @@ class Ended:
             f"{len(self.err)} characters": len(self.err) > LONGEST,
             "does not name what was given": not any(_names(self.err, word) for word in wrong.words),
         }
-        return [name for name, holds in found.items() if holds]
+        return [name for name, holds in faults.items() if holds]
 
 
 def _names(err: str, word: str) -> bool:

@@ -152,10 +152,10 @@ def test_the_kernel_picks_what_tensors_pick(rows: int, temperature: float) -> No
     assert torch.allclose(confidence, expected_confidence, atol=1e-6)
 
 
-def close(found: torch.Tensor, expected: torch.Tensor) -> bool:
+def close(computed: torch.Tensor, expected: torch.Tensor) -> bool:
     """As close as two roundings of the type allow, over a whole product."""
-    allowed = 1e-5 if found.dtype is torch.float32 else 1e-2
-    return float((found.double() - expected).norm() / expected.norm()) < allowed
+    allowed = 1e-5 if computed.dtype is torch.float32 else 1e-2
+    return float((computed.double() - expected).norm() / expected.norm()) < allowed
 
 
 def operands(tokens: int, inputs: int, outputs: int, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
@@ -212,10 +212,10 @@ def test_a_gated_product_of_many_tokens(tokens: int) -> None:
 def test_every_number_of_tokens_has_its_product(tokens: int, inputs: int) -> None:
     x, norm, weight, residual = operands(tokens, inputs, 512, torch.bfloat16)
     products = products_on(CUDA, 1e-5)
-    found: list[torch.Tensor] = []
+    outputs: list[torch.Tensor] = []
 
     def work() -> None:
-        found[:] = [
+        outputs[:] = [
             products.normed(x, norm, weight),
             products.gated(x, norm, weight),
             products.added(x, weight, residual.clone()),
@@ -224,7 +224,7 @@ def test_every_number_of_tokens_has_its_product(tokens: int, inputs: int) -> Non
     capture(work, CUDA).replay()
     normed = rms_norm(x.double(), norm.double(), 1e-5) @ weight.double().t()
     expected = [normed, gated(normed), x.double() @ weight.double().t() + residual]
-    assert all(close(each, truth) for each, truth in zip(found, expected, strict=True))
+    assert all(close(each, truth) for each, truth in zip(outputs, expected, strict=True))
 
 
 @pytest.mark.parametrize("queries", [1, 2, 40])
@@ -246,9 +246,9 @@ def test_flash_attention_reads_as_much_of_a_cache_as_was_seen(groups: int, multi
     seen = torch.full((3,), 20, device=CUDA, dtype=torch.int32)
     expected = Plain().cached(q.float(), k.float(), v.float(), seen, None)
     kernel = Flash2Torch(multiprocessors)
-    found = kernel.cached(kernel.arranged(q, 8 // groups), k, v, seen, None)
-    assert found.shape == q.shape
-    assert torch.allclose(found.float(), expected, atol=2e-2)
+    attended = kernel.cached(kernel.arranged(q, 8 // groups), k, v, seen, None)
+    assert attended.shape == q.shape
+    assert torch.allclose(attended.float(), expected, atol=2e-2)
 
 
 @pytest.mark.parametrize("run", [TINY, TINY_LLAMA], ids=lambda run: run.model.name)

@@ -45,15 +45,15 @@ def generate(case: dict[str, Any], engine: Engine, made: PassFactory) -> Generat
     return decoder.decode(batch, case["gen_length"], Unmarked())
 
 
-def is_published(case: dict[str, Any], found: Generation) -> bool:
+def is_published(case: dict[str, Any], generation: Generation) -> bool:
     """Whether tokens, the forward passes that wrote them, and the positions computed are those of the case."""
-    assert found.written_at_BN is not None
+    assert generation.written_at_BN is not None
     passes = 2 if case.get("cfg_scale") else 1
     return bool(
-        found.tokens_BN.tolist() == case["output_ids"]
-        and found.written_at_BN.tolist() == case["written_at_forward"]
-        and found.forward_passes == case["nfe"] * passes
-        and sum(forward.computed for forward in found.forwards) == case["positions_in_forwards"]
+        generation.tokens_BN.tolist() == case["output_ids"]
+        and generation.written_at_BN.tolist() == case["written_at_forward"]
+        and generation.forward_passes == case["nfe"] * passes
+        and sum(forward.computed for forward in generation.forwards) == case["positions_in_forwards"]
     )
 
 

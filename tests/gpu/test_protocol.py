@@ -78,9 +78,9 @@ def test_a_cache_grows_with_the_tokens() -> None:
 
 
 def test_the_ceilings_are_those_of_a_gpu() -> None:
-    found = measure_ceilings(torch.device("cuda"), torch.bfloat16)
-    assert 2e11 < found.copy_bytes_per_s < 2e13
-    assert 1e13 < found.matrix_flop_per_s < 1e16
+    ceilings = measure_ceilings(torch.device("cuda"), torch.bfloat16)
+    assert 2e11 < ceilings.copy_bytes_per_s < 2e13
+    assert 1e13 < ceilings.matrix_flop_per_s < 1e16
 
 
 def test_the_energy_counter_counts() -> None:

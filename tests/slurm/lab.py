@@ -131,12 +131,12 @@ class Lab:
 
     def states(self, jobs: str) -> dict[str, str]:
         """The state of each job, or array task, that the controller still knows."""
-        found: dict[str, str] = {}
+        states: dict[str, str] = {}
         for line in self.command("scontrol", "-o", "show", "job", jobs).splitlines():
             entry = dict(word.split("=", 1) for word in line.split() if "=" in word)
             array, task = entry.get("ArrayJobId"), entry.get("ArrayTaskId")
-            found[f"{array}_{task}" if array else entry["JobId"]] = entry["JobState"]
-        return found
+            states[f"{array}_{task}" if array else entry["JobId"]] = entry["JobState"]
+        return states
 
     def clear(self) -> None:
         """Cancel all jobs and wait until they are gone."""
@@ -286,11 +286,11 @@ def _belongs(process: psutil.Process, node: str, folder: Path) -> bool:
 
 def _keepers(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
     """The slurmstepd of each process."""
-    found: dict[int, psutil.Process] = {}
+    keepers: dict[int, psutil.Process] = {}
     for process in processes:
         with suppress(psutil.NoSuchProcess):
-            found |= {each.pid: each for each in process.parents() if each.name().startswith("slurmstepd")}
-    return list(found.values())
+            keepers |= {each.pid: each for each in process.parents() if each.name().startswith("slurmstepd")}
+    return list(keepers.values())
 
 
 def _kill(processes: Sequence[psutil.Process], *, gently: bool = False) -> None:

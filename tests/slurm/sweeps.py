@@ -280,9 +280,9 @@ def until(what: str, holds: Callable[[], object], seconds: float = PATIENCE_S) -
 
 def line_with(words: str, said: str) -> str:
     """What tells the user; several lines in their order."""
-    found = [line.strip() for line in said.splitlines() if words in line]
-    assert found, f"nothing said {words!r}:\n{said}"
-    return "; then ".join(found)
+    lines = [line.strip() for line in said.splitlines() if words in line]
+    assert lines, f"nothing said {words!r}:\n{said}"
+    return "; then ".join(lines)
 
 
 def kill(pid: int) -> None:

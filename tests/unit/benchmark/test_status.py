@@ -34,31 +34,31 @@ def progress(sweep: Sweep, statuses: Sequence[PointStatus]) -> Progress:
 def test_points_are_counted_by_what_has_become_of_them(tmp_path: Path) -> None:
     sweep = a_sweep(tmp_path)
     Journal(output_dir=tmp_path).write(a_record(RUNS[0]))
-    found = progress(sweep, [status(sweep, 1, JobStatus.running), status(sweep, 2, JobStatus.queued)])
-    assert (found.done, found.running, found.queued, found.untried, found.failed) == (1, 1, 1, 0, ())
-    assert found.is_live
+    counts = progress(sweep, [status(sweep, 1, JobStatus.running), status(sweep, 2, JobStatus.queued)])
+    assert (counts.done, counts.running, counts.queued, counts.untried, counts.failed) == (1, 1, 1, 0, ())
+    assert counts.is_live
 
 
 def test_a_point_that_failed_and_runs_again_is_running(tmp_path: Path) -> None:
     sweep = a_sweep(tmp_path)
     Journal(output_dir=tmp_path).write(a_failed_record(RUNS[0], kind=FailureKind.preempted))
     assert len(progress(sweep, []).failed) == 1
-    found = progress(sweep, [status(sweep, 0, JobStatus.running)])
-    assert (found.running, found.failed, found.untried) == (1, (), 2)
+    counts = progress(sweep, [status(sweep, 0, JobStatus.running)])
+    assert (counts.running, counts.failed, counts.untried) == (1, (), 2)
 
 
 @pytest.mark.parametrize("search", [False, True])
 def test_points_that_a_search_spared_are_not_left_behind(tmp_path: Path, *, search: bool) -> None:
-    found = progress(a_sweep(tmp_path, search=search), [])
-    assert found.untried == 3
-    assert found.is_left is not search
+    counts = progress(a_sweep(tmp_path, search=search), [])
+    assert counts.untried == 3
+    assert counts.is_left is not search
 
 
 def test_a_result_is_no_failure(tmp_path: Path) -> None:
     sweep = a_sweep(tmp_path)
     Journal(output_dir=tmp_path).write(a_failed_record(RUNS[0]))
-    found = progress(sweep, [])
-    assert (found.results, found.failed, found.untried) == (1, (), 2)
+    counts = progress(sweep, [])
+    assert (counts.results, counts.failed, counts.untried) == (1, (), 2)
 
 
 def test_the_end_is_expected_at_the_pace_so_far() -> None:

@@ -64,12 +64,12 @@ def test_compare_of_a_sweep_with_itself_sees_no_difference(outputs: str, capsys:
 
 def slowed(records: Sequence[Record], factor: float) -> list[Record]:
     """The same sweep with every latency so many times as long."""
-    found = []
+    slower = []
     for record in records:
         assert record.measurement is not None
         samples = [replace(sample, latency_s=factor * sample.latency_s) for sample in record.measurement.samples]
-        found.append(replace(record, measurement=replace(record.measurement, samples=tuple(samples))))
-    return found
+        slower.append(replace(record, measurement=replace(record.measurement, samples=tuple(samples))))
+    return slower
 
 
 def test_compare_ends_with_status_1_where_b_is_what_must_not_be(

@@ -19,8 +19,8 @@ def advantages(*estimates: float) -> Studentised:
     The first two together are off in eight rows, more than the level allows.
     """
     t_RK = np.ones((100, 3))
-    for place in range(3):
-        t_RK[4 * place : 4 * place + 4, place] = 10.0
+    for index in range(3):
+        t_RK[4 * index : 4 * index + 4, index] = 10.0
     return Studentised(estimate_K=np.array(estimates), error_K=np.ones(3), t_RK=t_RK)
 
 
@@ -54,9 +54,9 @@ def chosen(first: int, low: int, high: int | None) -> Choice:
 
 
 def test_the_speedup_reaches_over_all_k_of_the_interval_and_to_the_largest_where_that_is_open() -> None:
-    found = speedup(STEPS, timed(2.0, 1.0, 2.0, 4.0), chosen(8, 4, 8))
-    assert found is not None
-    assert (found.low, found.estimate, found.high) == pytest.approx((1.0, 1.0, 2.0))
+    interval = speedup(STEPS, timed(2.0, 1.0, 2.0, 4.0), chosen(8, 4, 8))
+    assert interval is not None
+    assert (interval.low, interval.estimate, interval.high) == pytest.approx((1.0, 1.0, 2.0))
     beyond = speedup(STEPS, timed(2.0, 1.0, 2.0, 4.0), chosen(8, 8, None))
     assert beyond is not None
     assert (beyond.low, beyond.estimate, beyond.high) == pytest.approx((0.5, 1.0, 1.0))
@@ -72,6 +72,6 @@ def test_a_k_of_the_interval_that_was_timed_once_leaves_no_speedup() -> None:
 def test_the_speedup_at_the_crossing_is_as_wide_as_the_latencies_between_its_ends() -> None:
     """At 4 sqrt 2 steps the latency is 2 s, as the baseline's; between the ends it lies from 1 s to 4 s, at K=8."""
     crossing = Crossing(steps=4 * 2**0.5, low=4.0, high=16.0, possible=(4, 16))
-    found = speedup_at_crossing(STEPS, timed(2.0, 1.0, 4.0, 1.0), crossing)
-    assert found is not None
-    assert (found.low, found.estimate, found.high) == pytest.approx((0.5, 1.0, 2.0))
+    interval = speedup_at_crossing(STEPS, timed(2.0, 1.0, 4.0, 1.0), crossing)
+    assert interval is not None
+    assert (interval.low, interval.estimate, interval.high) == pytest.approx((0.5, 1.0, 2.0))

@@ -31,15 +31,15 @@ def measured(run: Run, at: str = "2026-03-01T12:00:00+00:00", **environment: Any
 def test_a_ladder_of_steps_meets_its_baseline() -> None:
     baseline = a_record(an_autoregressive_run())
     ladder = [a_record(diffusion(steps)) for steps in (8, 2, 4)]
-    found = group([*ladder, baseline])
-    (pairing,) = found.pairings
+    grouping = group([*ladder, baseline])
+    (pairing,) = grouping.pairings
     assert (pairing.batch, pairing.length) == (2, 16)
     assert (pairing.diffusion, pairing.baseline_model) == ("small", "causal")
     assert list(pairing.by_steps) == [2, 4, 8]
     assert pairing.by_steps[8] is ladder[0]
     assert pairing.baseline is baseline
     assert dict(pairing.controls)["precision"] is Precision.float32
-    assert found.left_out == ()
+    assert grouping.left_out == ()
 
 
 def test_each_batch_and_length_is_a_pairing_of_its_own() -> None:
@@ -57,8 +57,8 @@ def test_each_batch_and_length_is_a_pairing_of_its_own() -> None:
     ],
 )
 def test_other_sampling_settings_are_another_ladder(changes: dict[str, Any], name: str) -> None:
-    found = group([a_record(a_run()), a_record(a_run(**changes)), a_record(an_autoregressive_run())])
-    assert [pairing.diffusion for pairing in found.pairings] == ["small", name]
+    grouping = group([a_record(a_run()), a_record(a_run(**changes)), a_record(an_autoregressive_run())])
+    assert [pairing.diffusion for pairing in grouping.pairings] == ["small", name]
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_another_environment_keeps_runs_apart_unless_allowed(name: str, value: o
     changes: dict[str, Any] = {name: value}
     other = replace(an_environment(), **changes)
     records = [a_record(diffusion(), environment=other), measured(an_autoregressive_run())]
-    found = group(records)
-    assert found.pairings == ()
-    assert found.left_out == (
+    grouping = group(records)
+    assert grouping.pairings == ()
+    assert grouping.left_out == (
         f"small K=4 B=2 N=16: {name} is {value}, there {there} in the closest autoregressive run",
         f"causal B=2 N=16: {name} is {there}, there {value} in the closest diffusion run",
     )
@@ -104,8 +104,8 @@ def test_another_setting_keeps_runs_apart_unless_allowed(name: str, changes: dic
 
 
 def test_another_split_of_the_length_is_not_compared() -> None:
-    found = group([a_record(diffusion(prompt_fraction=0.25)), a_record(an_autoregressive_run())])
-    assert "output_tokens is 12, there 8; prompt_tokens is 4, there 8" in found.left_out[0]
+    grouping = group([a_record(diffusion(prompt_fraction=0.25)), a_record(an_autoregressive_run())])
+    assert "output_tokens is 12, there 8; prompt_tokens is 4, there 8" in grouping.left_out[0]
 
 
 def test_the_cpu_is_no_control_of_a_run_on_a_gpu() -> None:
@@ -130,9 +130,9 @@ def test_a_run_without_any_partner_says_so() -> None:
 
 def test_failures_are_left_out_with_their_reason() -> None:
     lost = a_failed_record(diffusion(64), kind=FailureKind.infeasible, message="64 steps for 8 tokens")
-    found = group([a_record(diffusion()), lost, a_record(an_autoregressive_run())])
-    assert list(found.pairings[0].by_steps) == [4]
-    assert found.left_out == ("small K=64 B=2 N=16: infeasible: 64 steps for 8 tokens",)
+    grouping = group([a_record(diffusion()), lost, a_record(an_autoregressive_run())])
+    assert list(grouping.pairings[0].by_steps) == [4]
+    assert grouping.left_out == ("small K=64 B=2 N=16: infeasible: 64 steps for 8 tokens",)
 
 
 def test_the_newest_measurement_of_a_point_counts() -> None:
@@ -158,11 +158,11 @@ def test_an_unknown_control_is_refused_with_the_known_ones() -> None:
 def test_random_weights_enter_no_comparison_of_quality_whatever_is_allowed(allow: frozenset[str]) -> None:
     random = [measured(make(weights=Weights.random, judge=None)) for make in (diffusion, an_autoregressive_run)]
     real = [measured(diffusion()), measured(an_autoregressive_run())]
-    found = group([*random, *real], allow)
-    (pairing,) = found.pairings
+    grouping = group([*random, *real], allow)
+    (pairing,) = grouping.pairings
     assert [pairing.baseline, *pairing.by_steps.values()] == [real[1], real[0]]
-    assert [line.partition(": ")[2] for line in found.left_out] == ["random weights have no quality to compare"] * 2
-    assert all("random weights" in line.partition(": ")[0] for line in found.left_out)
+    assert [line.partition(": ")[2] for line in grouping.left_out] == ["random weights have no quality to compare"] * 2
+    assert all("random weights" in line.partition(": ")[0] for line in grouping.left_out)
 
 
 @pytest.mark.parametrize(
@@ -187,10 +187,10 @@ def test_other_documents_are_not_compared_and_a_failure_is_still_replaced_by_a_m
     asked = a_record(diffusion(), measurement=a_measurement(prompts_digest="one"))
     baseline = a_record(an_autoregressive_run(), measurement=a_measurement(prompts_digest="two"))
     lost = a_failed_record(diffusion(), started_at="2026-03-03T12:00:00+00:00")
-    found = group([asked, baseline, lost])
-    assert found.pairings == ()
-    assert len(found.left_out) == 2
-    assert "documents is one, there two" in found.left_out[0]
+    grouping = group([asked, baseline, lost])
+    assert grouping.pairings == ()
+    assert len(grouping.left_out) == 2
+    assert "documents is one, there two" in grouping.left_out[0]
     assert len(group([asked, baseline], allow={"documents"}).pairings) == 1
 
 
@@ -209,8 +209,8 @@ def test_a_replicate_that_failed_or_that_ran_elsewhere_is_none() -> None:
     first = replace(measured(diffusion()), replicate=0)
     failed = replace(a_failed_record(diffusion()), replicate=1)
     elsewhere = replace(measured(diffusion(), cpu="another"), replicate=2)
-    found = group([failed, elsewhere, first, measured(an_autoregressive_run())])
-    (pairing,) = found.pairings
+    grouping = group([failed, elsewhere, first, measured(an_autoregressive_run())])
+    (pairing,) = grouping.pairings
     assert pairing.processes(first) == (first,)
 
 
@@ -220,10 +220,10 @@ def test_texts_cut_at_their_end_never_meet_whole_ones_and_a_failure_is_still_rep
         measured(an_autoregressive_run()),
         a_failed_record(diffusion(), started_at="2026-02-01T12:00:00+00:00"),
     )
-    found = group([cut, baseline, failed])
-    assert not found.pairings
-    assert "judged_text is up to its end, there whole in the closest autoregressive run" in found.left_out[0]
-    assert len(found.newest) == 2
+    grouping = group([cut, baseline, failed])
+    assert not grouping.pairings
+    assert "judged_text is up to its end, there whole in the closest autoregressive run" in grouping.left_out[0]
+    assert len(grouping.newest) == 2
     assert len(group([cut, baseline], allow={"judged_text"}).pairings) == 1
 
 
@@ -233,21 +233,21 @@ def test_two_checkpoints_of_one_name_are_two_ladders_and_two_baselines() -> None
 
     records = [of(diffusion(4), "a/one"), of(diffusion(8), "a/two")]
     records += [of(an_autoregressive_run(), "b/one"), of(an_autoregressive_run(), "b/two")]
-    found = group(records)
-    pairs = [(pairing.diffusion, pairing.baseline_model, *pairing.by_steps) for pairing in found.pairings]
+    grouping = group(records)
+    pairs = [(pairing.diffusion, pairing.baseline_model, *pairing.by_steps) for pairing in grouping.pairings]
     assert pairs == [
         ("small (one)", "causal (one)", 4),
         ("small (one)", "causal (two)", 4),
         ("small (two)", "causal (one)", 8),
         ("small (two)", "causal (two)", 8),
     ]
-    assert found.left_out == ()
+    assert grouping.left_out == ()
 
 
 def test_prompts_of_another_content_under_the_same_name_are_not_compared() -> None:
     run = diffusion()
     other = replace(run.prompts, content="1" * 16)
     baseline = a_record(an_autoregressive_run(prompts=replace(other, content="2" * 16)))
-    found = group([a_record(replace(run, prompts=other)), baseline])
-    assert found.pairings == ()
-    assert "prompts is ./prompts.jsonl 111111, there ./prompts.jsonl 222222" in found.left_out[0]
+    grouping = group([a_record(replace(run, prompts=other)), baseline])
+    assert grouping.pairings == ()
+    assert "prompts is ./prompts.jsonl 111111, there ./prompts.jsonl 222222" in grouping.left_out[0]

@@ -37,13 +37,13 @@ def timed(latencies: Sequence[float] = STEADY, run: Run | None = None, **environ
     )
 
 
-def only(found: Compared) -> Comparison:
-    (point,) = found.points
+def only(compared: Compared) -> Comparison:
+    (point,) = compared.points
     return point
 
 
-def verdict_on(kind: str, found: Comparison) -> Verdict:
-    change = found.change(kind)
+def verdict_on(kind: str, comparison: Comparison) -> Verdict:
+    change = comparison.change(kind)
     assert change is not None
     return change.verdict
 
@@ -55,17 +55,17 @@ def verdict_on(kind: str, found: Comparison) -> Verdict:
 def test_the_verdict_is_of_the_second_sweep_and_beyond_the_margin_of_single_processes(
     factor: float, verdict: Verdict
 ) -> None:
-    found = only(compare([timed()], [timed([factor * s for s in STEADY])]))
-    ratio = found.change("latency")
+    comparison = only(compare([timed()], [timed([factor * s for s in STEADY])]))
+    ratio = comparison.change("latency")
     assert ratio is not None
     assert ratio.interval.estimate == pytest.approx(factor)
     assert ratio.interval.low < factor < ratio.interval.high
     assert ratio.verdict is verdict
-    assert found.name == "small K=4 B=2 N=16"
-    assert found.processes == (1, 1)
-    assert found.a_latency_s is not None
-    assert found.b_latency_s is not None
-    assert (found.a_latency_s.estimate, found.b_latency_s.estimate) == pytest.approx((1.0, factor))
+    assert comparison.name == "small K=4 B=2 N=16"
+    assert comparison.processes == (1, 1)
+    assert comparison.a_latency_s is not None
+    assert comparison.b_latency_s is not None
+    assert (comparison.a_latency_s.estimate, comparison.b_latency_s.estimate) == pytest.approx((1.0, factor))
 
 
 def test_the_margin_is_that_of_the_device_or_the_users() -> None:
@@ -82,18 +82,18 @@ def replicated(medians: Sequence[float]) -> list[Record]:
 
 def test_replicates_need_no_margin_and_tell_their_spread() -> None:
     quiet, other = replicated([1.0, 1.002, 0.998, 1.001]), replicated([1.03, 1.032, 1.028, 1.031])
-    found = only(compare(quiet, other))
-    assert found.processes == (4, 4)
-    assert verdict_on("latency", found) is Verdict.slower
+    comparison = only(compare(quiet, other))
+    assert comparison.processes == (4, 4)
+    assert verdict_on("latency", comparison) is Verdict.slower
     spread = replicated([1.0, 1.06, 1.03, 1.09])
     assert verdict_on("latency", only(compare(quiet, spread))) is Verdict.ambiguous
     assert compare(quiet, other).margins == ()
 
 
 def test_one_sample_cannot_tell() -> None:
-    found = only(compare([timed([1.0])], [timed([9.0])]))
-    assert found.change("latency") is None
-    assert found.verdicts == ()
+    comparison = only(compare([timed([1.0])], [timed([9.0])]))
+    assert comparison.change("latency") is None
+    assert comparison.verdicts == ()
 
 
 def test_memory_and_quality_are_compared_as_well() -> None:
@@ -107,10 +107,10 @@ def test_memory_and_quality_are_compared_as_well() -> None:
         memory = replace(a_measurement().memory, max_resident_bytes=peak)
         return a_record(measurement=a_measurement(memory=memory, scores=scores))
 
-    found = only(compare([record(nats, 100)], [record(worse, 200)]))
-    assert verdict_on("memory", found) is Verdict.larger
-    assert verdict_on("quality", found) is Verdict.worse
-    quality = found.change("quality")
+    comparison = only(compare([record(nats, 100)], [record(worse, 200)]))
+    assert verdict_on("memory", comparison) is Verdict.larger
+    assert verdict_on("quality", comparison) is Verdict.worse
+    quality = comparison.change("quality")
     assert quality is not None
     assert quality.interval.estimate == pytest.approx(-0.25, abs=0.05)
     assert only(compare([record(nats, 100)], [record(nats, 104)])).verdicts == ()
@@ -125,9 +125,9 @@ def test_a_disturbed_side_is_named() -> None:
 
 def test_runs_meet_by_what_they_measure() -> None:
     runs = [a_run(), a_run(diffusion=a_diffusion(steps=2)), a_run(batch=4), an_autoregressive_run()]
-    found = compare([timed(run=run) for run in runs], [timed(run=run) for run in reversed(runs)]).points
-    assert [point.name for point in found] == [run.name for run in runs]
-    assert all(point.a.run == point.b.run for point in found)
+    points = compare([timed(run=run) for run in runs], [timed(run=run) for run in reversed(runs)]).points
+    assert [point.name for point in points] == [run.name for run in runs]
+    assert all(point.a.run == point.b.run for point in points)
     assert unmatched([timed(run=run) for run in runs], [timed(run=run) for run in runs]) == ()
 
 

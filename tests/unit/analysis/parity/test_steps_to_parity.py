@@ -45,13 +45,13 @@ def rescored(record: Record, change: dict[str, Any], first: int = 0) -> Record:
 
 
 def test_parity_is_the_first_k_that_is_at_least_as_good() -> None:
-    found = find_parity(sweep([5.0, 4.0, 2.5, 2.0, 1.9]), PERPLEXITY)
-    assert found.steps == (16, 32, 64, 128, 256)
-    assert (found.first_steps, found.holds_from_steps, found.first_steps_interval) == (64, 64, (64, 64))
-    assert found.reading is Reading.reached
-    assert found.monotone
-    assert found.reaches_share == (0.0, 0.0, 1.0, 1.0, 1.0)
-    assert found.flags == ()
+    parity = find_parity(sweep([5.0, 4.0, 2.5, 2.0, 1.9]), PERPLEXITY)
+    assert parity.steps == (16, 32, 64, 128, 256)
+    assert (parity.first_steps, parity.holds_from_steps, parity.first_steps_interval) == (64, 64, (64, 64))
+    assert parity.reading is Reading.reached
+    assert parity.monotone
+    assert parity.reaches_share == (0.0, 0.0, 1.0, 1.0, 1.0)
+    assert parity.flags == ()
 
 
 def test_the_metrics_direction_is_its_own() -> None:
@@ -62,21 +62,21 @@ def test_the_metrics_direction_is_its_own() -> None:
 
 
 def test_the_smallest_k_may_reach_it_already() -> None:
-    found = find_parity(sweep([2.0, 1.9]), PERPLEXITY)
-    assert (found.reading, found.first_steps, found.first_steps_interval) == (Reading.smallest, 16, (16, 16))
+    parity = find_parity(sweep([2.0, 1.9]), PERPLEXITY)
+    assert (parity.reading, parity.first_steps, parity.first_steps_interval) == (Reading.smallest, 16, (16, 16))
 
 
 def test_not_reached_is_an_answer_without_a_speedup() -> None:
-    found = find_parity(sweep([5.0, 4.0]), PERPLEXITY)
-    assert found.reading is Reading.not_reached
-    assert (found.first_steps, found.holds_from_steps, found.first_steps_interval) == (None, None, (None, None))
-    assert found.speedup is None
+    parity = find_parity(sweep([5.0, 4.0]), PERPLEXITY)
+    assert parity.reading is Reading.not_reached
+    assert (parity.first_steps, parity.holds_from_steps, parity.first_steps_interval) == (None, None, (None, None))
+    assert parity.speedup is None
 
 
 def test_a_curve_that_is_lost_again_gives_both_readings() -> None:
-    found = find_parity(sweep([4.0, 2.5, 4.0, 2.5, 2.0]), PERPLEXITY)
-    assert (found.first_steps, found.holds_from_steps, found.monotone) == (32, 128, False)
-    assert found.flags == ("reached first at K=32, but lost again; holds from K=128 on",)
+    parity = find_parity(sweep([4.0, 2.5, 4.0, 2.5, 2.0]), PERPLEXITY)
+    assert (parity.first_steps, parity.holds_from_steps, parity.monotone) == (32, 128, False)
+    assert parity.flags == ("reached first at K=32, but lost again; holds from K=128 on",)
     lost = find_parity(sweep([2.5, 4.0]), PERPLEXITY)
     assert lost.holds_from_steps is None
     assert lost.flags[0] == "reached first at K=16, but lost again; not held at the largest K"
@@ -87,8 +87,8 @@ def test_equal_outputs_are_at_parity() -> None:
     assert pairing.baseline.measurement is not None
     scores = pairing.baseline.measurement.scores
     same = replace(pairing.by_steps[16], measurement=replace(pairing.baseline.measurement, scores=scores))
-    found = find_parity(replace(pairing, by_steps={16: same}), PERPLEXITY)
-    assert (found.first_steps, found.reaches_share) == (16, (1.0,))
+    parity = find_parity(replace(pairing, by_steps={16: same}), PERPLEXITY)
+    assert (parity.first_steps, parity.reaches_share) == (16, (1.0,))
 
 
 @pytest.mark.parametrize(("metric", "margin"), [(PERPLEXITY, 8.0), (BERTSCORE_F1, 0.02)])
@@ -106,11 +106,13 @@ def test_a_margin_is_in_the_metrics_unit(metric: object, margin: float) -> None:
 def test_a_margin_moves_perplexity_by_itself() -> None:
     """The advantage is log(baseline + margin) - log(diffusion), so it is 0 where the margin is the shortfall."""
     pairing = sweep([3.2])
-    found = find_parity(pairing, PERPLEXITY)
-    shortfall = found.quality[0].estimate - found.baseline.estimate
+    parity = find_parity(pairing, PERPLEXITY)
+    shortfall = parity.quality[0].estimate - parity.baseline.estimate
     exact = find_parity(pairing, PERPLEXITY, margin=shortfall)
     assert exact.advantage[0].estimate == pytest.approx(0.0, abs=1e-12)
-    assert found.advantage[0].estimate == pytest.approx(math.log(found.baseline.estimate / found.quality[0].estimate))
+    assert parity.advantage[0].estimate == pytest.approx(
+        math.log(parity.baseline.estimate / parity.quality[0].estimate)
+    )
 
 
 @pytest.mark.parametrize("margin", [-0.1, math.nan, math.inf])
@@ -120,60 +122,60 @@ def test_a_margin_below_nothing_is_refused(margin: float) -> None:
 
 
 def test_close_curves_leave_more_than_one_k_and_widen_the_speedup() -> None:
-    found = find_parity(sweep([5.0, 3.02, 2.98, 2.0]), PERPLEXITY)
-    assert found.first_steps_interval == (32, 128)
-    assert found.speedup is not None
-    assert found.speedup.low < 0.5  # of K=128
-    assert found.speedup.high > 2.0  # of K=32
+    parity = find_parity(sweep([5.0, 3.02, 2.98, 2.0]), PERPLEXITY)
+    assert parity.first_steps_interval == (32, 128)
+    assert parity.speedup is not None
+    assert parity.speedup.low < 0.5  # of K=128
+    assert parity.speedup.high > 2.0  # of K=32
 
 
 def test_the_speedup_is_the_baselines_latency_over_that_at_parity() -> None:
-    found = find_parity(sweep([5.0, 2.0]), PERPLEXITY)
-    assert found.speedup is not None
-    assert found.baseline_latency_s is not None
-    assert found.latency_s[1] is not None
-    assert found.speedup.estimate == pytest.approx(found.baseline_latency_s.estimate / found.latency_s[1].estimate)
-    assert found.speedup.low < 2.0 < found.speedup.high
-    assert found.speedup.high / found.speedup.low < 1.2
+    parity = find_parity(sweep([5.0, 2.0]), PERPLEXITY)
+    assert parity.speedup is not None
+    assert parity.baseline_latency_s is not None
+    assert parity.latency_s[1] is not None
+    assert parity.speedup.estimate == pytest.approx(parity.baseline_latency_s.estimate / parity.latency_s[1].estimate)
+    assert parity.speedup.low < 2.0 < parity.speedup.high
+    assert parity.speedup.high / parity.speedup.low < 1.2
 
 
 def test_the_crossing_lies_below_the_steps_to_parity_and_is_as_fast_as_its_place() -> None:
-    found = find_parity(sweep([5.0, 3.5, 2.5, 2.0]), PERPLEXITY)
-    assert found.first_steps == 64
-    assert (found.crossing.low, found.crossing.high) == (32.0, 64.0)  # between them nothing was measured
-    assert 32 < found.crossing.steps < 64
-    assert found.crossing_speedup is not None
+    parity = find_parity(sweep([5.0, 3.5, 2.5, 2.0]), PERPLEXITY)
+    assert parity.first_steps == 64
+    assert (parity.crossing.low, parity.crossing.high) == (32.0, 64.0)  # between them nothing was measured
+    assert 32 < parity.crossing.steps < 64
+    assert parity.crossing_speedup is not None
     # the baseline takes as long as K=64, and latency is proportional to K
-    assert found.crossing_speedup.estimate == pytest.approx(64 / found.crossing.steps, rel=0.05)
-    assert found.crossing_speedup.low < 64 / found.crossing.steps < found.crossing_speedup.high
-    assert found.crossing_speedup.high / found.crossing_speedup.low > found.crossing.high / found.crossing.low
+    assert parity.crossing_speedup.estimate == pytest.approx(64 / parity.crossing.steps, rel=0.05)
+    assert parity.crossing_speedup.low < 64 / parity.crossing.steps < parity.crossing_speedup.high
+    assert parity.crossing_speedup.high / parity.crossing_speedup.low > parity.crossing.high / parity.crossing.low
 
 
 def test_without_a_crossing_there_is_no_speedup_at_it() -> None:
     for rates, steps in (([2.0, 1.9], 0.0), ([5.0, 4.0], math.inf)):
-        found = find_parity(sweep(rates), PERPLEXITY)
-        assert (found.crossing.steps, found.crossing_speedup) == (steps, None)
+        parity = find_parity(sweep(rates), PERPLEXITY)
+        assert (parity.crossing.steps, parity.crossing_speedup) == (steps, None)
 
 
 def test_the_end_of_the_ladder_may_not_be_the_end() -> None:
-    found = find_parity(sweep([5.0, 2.99], seed=1), PERPLEXITY)
-    assert found.first_steps_interval == (32, None)
-    if found.first_steps is not None:
-        assert "may not be reached up to K=32" in found.flags[0]
+    parity = find_parity(sweep([5.0, 2.99], seed=1), PERPLEXITY)
+    assert parity.first_steps_interval == (32, None)
+    if parity.first_steps is not None:
+        assert "may not be reached up to K=32" in parity.flags[0]
 
 
 def test_one_latency_sample_gives_no_speedup() -> None:
-    found = find_parity(sweep([5.0, 2.0], samples=1), PERPLEXITY)
-    assert found.speedup is None
-    assert found.flags == ("a latency was timed once only: no speed-up",)
+    parity = find_parity(sweep([5.0, 2.0], samples=1), PERPLEXITY)
+    assert parity.speedup is None
+    assert parity.flags == ("a latency was timed once only: no speed-up",)
 
 
 def test_only_prompts_that_every_run_scored_count() -> None:
     pairing = sweep([5.0, 2.0])
     partly = {**pairing.by_steps, 32: rescored(pairing.by_steps[32], {"nll_nats": None}, first=20)}
-    found = find_parity(replace(pairing, by_steps=partly), PERPLEXITY)
-    assert found.prompts == 20
-    assert found.flags == ("12 of 32 prompts lack a score in some run",)
+    parity = find_parity(replace(pairing, by_steps=partly), PERPLEXITY)
+    assert parity.prompts == 20
+    assert parity.flags == ("12 of 32 prompts lack a score in some run",)
 
 
 def test_too_few_prompts_are_refused_and_named() -> None:
@@ -213,8 +215,8 @@ def test_the_same_records_give_the_same_answer() -> None:
 
 
 def test_a_better_k_is_likelier_to_reach_parity() -> None:
-    found = find_parity(sweep([3.2, 3.1, 3.0, 2.9, 2.8]), PERPLEXITY)
-    ranked = sorted(zip([one.estimate for one in found.advantage], found.reaches_share, strict=True))
+    parity = find_parity(sweep([3.2, 3.1, 3.0, 2.9, 2.8]), PERPLEXITY)
+    ranked = sorted(zip([one.estimate for one in parity.advantage], parity.reaches_share, strict=True))
     assert all(first[1] <= second[1] for first, second in pairwise(ranked))
 
 
@@ -252,18 +254,18 @@ def test_one_text_that_differs_decides_nothing() -> None:
         k: replace(record, measurement=replace(pairing.baseline.measurement, scores=tuple(scores)))
         for k, record in pairing.by_steps.items()
     }
-    found = find_parity(replace(pairing, by_steps=worse), BERTSCORE_F1)
-    assert found.reading is Reading.undecided
-    assert found.first_steps_interval == (16, None)
-    assert any("1 of 16 texts of K=16 break down (prompt-3;" in flag for flag in found.flags)
+    parity = find_parity(replace(pairing, by_steps=worse), BERTSCORE_F1)
+    assert parity.reading is Reading.undecided
+    assert parity.first_steps_interval == (16, None)
+    assert any("1 of 16 texts of K=16 break down (prompt-3;" in flag for flag in parity.flags)
 
 
 def test_scores_beyond_what_a_number_can_hold_keep_the_rest_of_the_answer() -> None:
     pairing = sweep([3.0, 2.0])
     vast = {**pairing.by_steps, 16: rescored(pairing.by_steps[16], {"nll_nats": 70_000.0, "judge_tokens": 100})}
-    found = find_parity(replace(pairing, by_steps=vast), PERPLEXITY)
-    assert (found.quality[0].estimate, found.first_steps) == (math.inf, 32)
-    assert "Generative perplexity of K=16 is more than a number can hold" in found.flags
+    parity = find_parity(replace(pairing, by_steps=vast), PERPLEXITY)
+    assert (parity.quality[0].estimate, parity.first_steps) == (math.inf, 32)
+    assert "Generative perplexity of K=16 is more than a number can hold" in parity.flags
     beyond_sums = {16: rescored(pairing.by_steps[16], {"nll_nats": 1e308})}
     with pytest.raises(UnscoredError, match="too large to be averaged"):
         find_parity(replace(pairing, by_steps=beyond_sums), PERPLEXITY)
@@ -275,9 +277,9 @@ def test_a_clock_that_stood_still_costs_the_speedup_alone() -> None:
     assert still is not None
     stopped = replace(still, samples=(replace(still.samples[0], latency_s=0.0), *still.samples[1:]))
     broken = {**pairing.by_steps, 32: replace(pairing.by_steps[32], measurement=stopped)}
-    found = find_parity(replace(pairing, by_steps=broken), PERPLEXITY)
-    assert (found.first_steps, found.speedup, found.latency_s[1]) == (32, None, None)
-    assert "K=32 has no latency: a sample took 0 s" in found.flags
+    parity = find_parity(replace(pairing, by_steps=broken), PERPLEXITY)
+    assert (parity.first_steps, parity.speedup, parity.latency_s[1]) == (32, None, None)
+    assert "K=32 has no latency: a sample took 0 s" in parity.flags
 
 
 def test_prompts_of_one_source_are_drawn_together() -> None:
@@ -300,11 +302,11 @@ def test_replicates_give_the_timing_and_the_first_of_them_the_quality() -> None:
         for record in simulate(truth, np.random.default_rng(index))
     ]
     (pairing,) = group(records).pairings
-    found = find_parity(pairing, PERPLEXITY)
-    assert (found.processes, found.verdict_margin) == (4, 0.0)
-    assert found.quality == find_parity(group(records[:3]).pairings[0], PERPLEXITY).quality
-    assert found.speedup is not None
-    assert found.speedup.low < 1.0 < found.speedup.high
+    parity = find_parity(pairing, PERPLEXITY)
+    assert (parity.processes, parity.verdict_margin) == (4, 0.0)
+    assert parity.quality == find_parity(group(records[:3]).pairings[0], PERPLEXITY).quality
+    assert parity.speedup is not None
+    assert parity.speedup.low < 1.0 < parity.speedup.high
 
 
 def test_runs_on_a_machine_that_was_not_left_alone_are_told() -> None:
@@ -312,5 +314,5 @@ def test_runs_on_a_machine_that_was_not_left_alone_are_told() -> None:
     assert pairing.baseline.measurement is not None
     watched = Watched(verdict=Verdict.disturbed, why="CPU busy", labelled=())
     busy = replace(pairing.baseline, measurement=replace(pairing.baseline.measurement, watched=watched))
-    (found,) = find_parity(replace(pairing, baseline=busy), PERPLEXITY).disturbed
-    assert (found.arm, found.verdict, found.why) == ("baseline", Verdict.disturbed, "CPU busy")
+    (disturbed,) = find_parity(replace(pairing, baseline=busy), PERPLEXITY).disturbed
+    assert (disturbed.arm, disturbed.verdict, disturbed.why) == ("baseline", Verdict.disturbed, "CPU busy")

@@ -22,10 +22,10 @@ FASTEST, MIDDLE, SLOWEST = (measured_at(latency_s, at) for latency_s, at in ((1.
 def test_replicates_are_one_row_with_the_median_over_their_medians() -> None:
     (point,) = by_point([FASTEST, MIDDLE, SLOWEST])
     assert point == (MIDDLE, FASTEST, SLOWEST)
-    found = figures(point)
-    assert (found["latency/e2e_s"], found["latency/e2e_p25_s"], found["latency/e2e_p75_s"]) == (2.0, 1.5, 5.0)
-    assert (found[PROCESSES], found["work/samples"]) == (3, 6)
-    assert found["throughput/tok_per_s"] == pytest.approx(a_run().batch * a_run().output_tokens / 2.0)
+    row = figures(point)
+    assert (row["latency/e2e_s"], row["latency/e2e_p25_s"], row["latency/e2e_p75_s"]) == (2.0, 1.5, 5.0)
+    assert (row[PROCESSES], row["work/samples"]) == (3, 6)
+    assert row["throughput/tok_per_s"] == pytest.approx(a_run().batch * a_run().output_tokens / 2.0)
 
 
 def test_one_process_keeps_its_own_figures() -> None:

@@ -85,9 +85,9 @@ def test_the_parity_table_says_once_what_all_rows_share() -> None:
 
 def test_rows_of_several_settings_name_them_even_without_remarks() -> None:
     table = parity_table([(a_parity(), "gpu=A100"), (a_parity(), "gpu=H100")])
-    place = table.headings.index("setting")
-    assert [row[place] for row in table.rows] == ["gpu=A100", "gpu=H100"]
-    assert table.left[place]
+    column = table.headings.index("setting")
+    assert [row[column] for row in table.rows] == ["gpu=A100", "gpu=H100"]
+    assert table.left[column]
     assert "setting" not in parity_table([(a_parity(), "")]).headings
 
 

@@ -112,9 +112,9 @@ def test_a_crossing_may_lie_beyond_the_ladder_with_any_of_its_ends(
     ends: tuple[float, float, float], shown: str
 ) -> None:
     steps, low, high = ends
-    found = a_parity(crossing=Crossing(steps=steps, low=low, high=high, possible=(2, None)), crossing_speedup=None)
-    assert crossing(found) == shown
-    assert "cross" not in answer(found)
+    parity = a_parity(crossing=Crossing(steps=steps, low=low, high=high, possible=(2, None)), crossing_speedup=None)
+    assert crossing(parity) == shown
+    assert "cross" not in answer(parity)
 
 
 def test_an_interval_may_reach_past_the_sweep() -> None:

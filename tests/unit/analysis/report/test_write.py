@@ -48,8 +48,8 @@ def test_every_picture_says_what_it_shows_and_every_link_leads_somewhere(tmp_pat
     page = page_of(a_study(), tmp_path)
     assert len(page.all("img")) == 5
     assert all(len(picture["alt"] or "") > 40 for picture in page.all("img"))
-    places = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
-    assert {(link["href"] or "")[1:] for link in page.all("a")} <= places
+    anchors = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    assert {(link["href"] or "")[1:] for link in page.all("a")} <= anchors
     assert len(page.all("h1")) == 1
 
 
@@ -97,6 +97,6 @@ def test_documents_that_follow_from_the_batch_do_not_part_the_figures() -> None:
         assert record.measurement is not None
         measured = replace(record.measurement, prompts_digest=f"of batch {record.run.batch}")
         records.append(replace(record, measurement=measured))
-    found = a_study(records)
-    assert len(found.alike) == len(found.points) == 8
-    assert [panel.setting for panel in found.panels["perplexity"]] == ["", ""]
+    study = a_study(records)
+    assert len(study.alike) == len(study.points) == 8
+    assert [panel.setting for panel in study.panels["perplexity"]] == ["", ""]

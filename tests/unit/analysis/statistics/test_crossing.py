@@ -20,8 +20,8 @@ def test_the_estimate_runs_straight_between_logarithms_of_k() -> None:
 
 
 def test_the_ends_lie_at_measured_k_since_nothing_is_known_between_them() -> None:
-    found = crossing(-3.0, -1.0, 1.0)
-    assert (found.low, found.high, found.possible) == (8.0, 16.0, (16, 16))
+    first_crossing = crossing(-3.0, -1.0, 1.0)
+    assert (first_crossing.low, first_crossing.high, first_crossing.possible) == (8.0, 16.0, (16, 16))
     wide = crossing(-3.0, -0.1, 0.1, 1.0, steps=(4, 8, 16, 32))
     assert (wide.low, wide.high, wide.possible) == (4.0, 32.0, (8, 32))
 
@@ -36,8 +36,8 @@ def test_an_end_may_lie_beyond_the_ladder() -> None:
 
 
 def test_the_first_of_several_crossings_counts() -> None:
-    found = crossing(-1.0, 1.0, -1.0, 1.0, steps=(4, 8, 16, 32))
-    assert found.steps == pytest.approx(4 * 2**0.5)
+    first_crossing = crossing(-1.0, 1.0, -1.0, 1.0, steps=(4, 8, 16, 32))
+    assert first_crossing.steps == pytest.approx(4 * 2**0.5)
 
 
 def test_one_k_has_no_between() -> None:

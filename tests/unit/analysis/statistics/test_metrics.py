@@ -34,14 +34,14 @@ def autoregressive(**changes: Any) -> Record:
 
 
 def test_latency_is_the_median_of_the_samples_with_its_quartiles() -> None:
-    found = metrics(diffusion(samples=tuple(a_sample(latency_s=float(s)) for s in (1, 2, 3, 4, 100))))
-    assert (found["latency/e2e_p25_s"], found["latency/e2e_s"], found["latency/e2e_p75_s"]) == (2.0, 3.0, 4.0)
-    assert found["work/samples"] == 5
+    figures = metrics(diffusion(samples=tuple(a_sample(latency_s=float(s)) for s in (1, 2, 3, 4, 100))))
+    assert (figures["latency/e2e_p25_s"], figures["latency/e2e_s"], figures["latency/e2e_p75_s"]) == (2.0, 3.0, 4.0)
+    assert figures["work/samples"] == 5
 
 
 def test_one_sample_is_its_own_spread() -> None:
-    found = metrics(diffusion(samples=(a_sample(latency_s=2.0),)))
-    assert (found["latency/e2e_p25_s"], found["latency/e2e_s"], found["latency/e2e_p75_s"]) == (2.0, 2.0, 2.0)
+    figures = metrics(diffusion(samples=(a_sample(latency_s=2.0),)))
+    assert (figures["latency/e2e_p25_s"], figures["latency/e2e_s"], figures["latency/e2e_p75_s"]) == (2.0, 2.0, 2.0)
 
 
 def test_the_host_clock_stands_beside_the_devices() -> None:
@@ -49,29 +49,29 @@ def test_the_host_clock_stands_beside_the_devices() -> None:
 
 
 def test_throughput_counts_the_tokens_of_all_rows() -> None:
-    found = metrics(diffusion(samples=(a_sample(latency_s=2.0, valid_tokens=(8, 6)),)))
-    assert found["throughput/tok_per_s"] == 2 * 8 / 2.0
-    assert found["throughput/valid_tok_per_s"] == 14 / 2.0
+    figures = metrics(diffusion(samples=(a_sample(latency_s=2.0, valid_tokens=(8, 6)),)))
+    assert figures["throughput/tok_per_s"] == 2 * 8 / 2.0
+    assert figures["throughput/valid_tok_per_s"] == 14 / 2.0
 
 
 def test_a_diffusion_run_reports_its_steps_and_no_prefill() -> None:
-    found = metrics(diffusion())
-    assert found["latency/step_s"] == 0.5
-    assert found["work/forward_passes"] == 4
-    assert "latency/prefill_s" not in found
-    assert "latency/itl_s" not in found
+    figures = metrics(diffusion())
+    assert figures["latency/step_s"] == 0.5
+    assert figures["work/forward_passes"] == 4
+    assert "latency/prefill_s" not in figures
+    assert "latency/itl_s" not in figures
 
 
 def test_an_autoregressive_run_reports_prefill_and_inter_token_latency_and_no_steps() -> None:
-    found = metrics(autoregressive())
-    assert found["latency/prefill_s"] == 1.0
-    assert found["latency/itl_s"] == (0.5 + 1.0) / 2
-    assert "latency/step_s" not in found
+    figures = metrics(autoregressive())
+    assert figures["latency/prefill_s"] == 1.0
+    assert figures["latency/itl_s"] == (0.5 + 1.0) / 2
+    assert "latency/step_s" not in figures
 
 
 def test_one_output_token_has_no_inter_token_latency() -> None:
-    found = metrics(autoregressive(samples=(a_sample(latency_s=1.0, prefill_s=1.0, step_s=()),)))
-    assert "latency/itl_s" not in found
+    figures = metrics(autoregressive(samples=(a_sample(latency_s=1.0, prefill_s=1.0, step_s=()),)))
+    assert "latency/itl_s" not in figures
 
 
 @pytest.mark.parametrize(("reserved", "resident", "peak"), [(70, None, 70), (70, 90, 70), (None, 90, 90)])
@@ -81,10 +81,10 @@ def test_peak_memory_is_the_reserved_or_on_a_cpu_the_resident(
     memory = Memory(
         weights_bytes=10, max_reserved_bytes=reserved, max_allocated_bytes=None, max_resident_bytes=resident
     )
-    found = metrics(diffusion(memory=memory))
-    assert found["max_memory_reserved"] == peak
-    assert found["memory/weights_bytes"] == 10
-    assert "memory/max_allocated_bytes" not in found
+    figures = metrics(diffusion(memory=memory))
+    assert figures["max_memory_reserved"] == peak
+    assert figures["memory/weights_bytes"] == 10
+    assert "memory/max_allocated_bytes" not in figures
 
 
 def test_perplexity_weighs_texts_by_their_tokens() -> None:
@@ -118,55 +118,59 @@ def test_texts_without_text_are_counted_where_their_length_is_known() -> None:
 
 def test_the_human_line_has_the_judges_figures_and_the_diversity_of_the_true_continuations() -> None:
     human = a_score(nll_nats=math.log(2) * 6, judge_tokens=2, text_bytes=4, entropy_nats=3.0)
-    found = metrics(diffusion(human=(human, a_score(nll_nats=None, judge_tokens=None, entropy_nats=None))))
-    assert found["human/bits_per_byte"] == pytest.approx(1.5)
-    assert found["human/perplexity"] == pytest.approx(8.0)
-    assert (found["human/entropy_nats"], found["human/distinct_2"], found["human/repetition_4"]) == (3.0, 0.75, 0.25)
+    figures = metrics(diffusion(human=(human, a_score(nll_nats=None, judge_tokens=None, entropy_nats=None))))
+    assert figures["human/bits_per_byte"] == pytest.approx(1.5)
+    assert figures["human/perplexity"] == pytest.approx(8.0)
+    assert (figures["human/entropy_nats"], figures["human/distinct_2"], figures["human/repetition_4"]) == (
+        3.0,
+        0.75,
+        0.25,
+    )
     assert not any(name.startswith("human/") for name in metrics(diffusion()))
 
 
 def test_diversity_is_the_mean_over_the_texts_that_have_it() -> None:
     scores = (a_score(entropy_nats=1.0, distinct_2=0.5), a_score(entropy_nats=2.0, distinct_2=None))
-    found = metrics(diffusion(scores=scores))
-    assert (found["quality/entropy_nats"], found["quality/distinct_2"], found["quality/prompts"]) == (1.5, 0.5, 2)
-    assert found["quality/repetition_4"] == 0.25
+    figures = metrics(diffusion(scores=scores))
+    assert (figures["quality/entropy_nats"], figures["quality/distinct_2"], figures["quality/prompts"]) == (1.5, 0.5, 2)
+    assert figures["quality/repetition_4"] == 0.25
 
 
 def test_bertscore_is_the_mean_over_texts_with_its_standard_error() -> None:
     scores = tuple(a_score(bertscore_precision=0.2, bertscore_recall=0.4, bertscore_f1=f1) for f1 in (0.1, 0.3))
-    found = metrics(diffusion(scores=scores))
-    assert (found["quality/bertscore_precision"], found["quality/bertscore_recall"]) == (0.2, 0.4)
-    assert found["quality/bertscore_f1"] == pytest.approx(0.2)
-    assert found["quality/bertscore_f1_se"] == pytest.approx(0.1)
+    figures = metrics(diffusion(scores=scores))
+    assert (figures["quality/bertscore_precision"], figures["quality/bertscore_recall"]) == (0.2, 0.4)
+    assert figures["quality/bertscore_f1"] == pytest.approx(0.2)
+    assert figures["quality/bertscore_f1_se"] == pytest.approx(0.1)
     assert "quality/bertscore_f1_se" not in metrics(diffusion(scores=scores[:1]))
     assert "quality/bertscore_f1" not in metrics(diffusion())
 
 
 def test_texts_are_counted_by_their_length_and_their_end() -> None:
-    found = metrics(diffusion(scores=(a_score(characters=10, ended=True), a_score(characters=20, ended=False))))
-    assert (found["quality/characters"], found["quality/ended_share"]) == (15, 0.5)
+    figures = metrics(diffusion(scores=(a_score(characters=10, ended=True), a_score(characters=20, ended=False))))
+    assert (figures["quality/characters"], figures["quality/ended_share"]) == (15, 0.5)
 
 
 def test_bits_per_byte_weigh_documents_by_their_bytes_and_errors_add_in_quadrature() -> None:
-    found = metrics(diffusion(likelihood=(a_document(), a_document(text_bytes=30, nats=40.0, nats_se=4.0))))
-    assert found["likelihood/bits_per_byte"] == pytest.approx(60 / math.log(2) / 40)
-    assert found["likelihood/bits_per_byte_se"] == pytest.approx(5 / math.log(2) / 40)
-    assert found["likelihood/k_step_bits_per_byte"] == pytest.approx(48 / math.log(2) / 40)
-    assert found["likelihood/k_step_bits_per_byte_se"] == pytest.approx(math.sqrt(32) / math.log(2) / 40)
-    assert found["likelihood/documents"] == 2
+    figures = metrics(diffusion(likelihood=(a_document(), a_document(text_bytes=30, nats=40.0, nats_se=4.0))))
+    assert figures["likelihood/bits_per_byte"] == pytest.approx(60 / math.log(2) / 40)
+    assert figures["likelihood/bits_per_byte_se"] == pytest.approx(5 / math.log(2) / 40)
+    assert figures["likelihood/k_step_bits_per_byte"] == pytest.approx(48 / math.log(2) / 40)
+    assert figures["likelihood/k_step_bits_per_byte_se"] == pytest.approx(math.sqrt(32) / math.log(2) / 40)
+    assert figures["likelihood/documents"] == 2
 
 
 def test_the_samplers_likelihood_is_known_where_every_document_has_it() -> None:
     known = a_document(sampler_nats=30.0)
-    found = metrics(diffusion(likelihood=(known, known)))
-    assert found["likelihood/sampler_bits_per_byte"] == pytest.approx(3 / math.log(2))
+    figures = metrics(diffusion(likelihood=(known, known)))
+    assert figures["likelihood/sampler_bits_per_byte"] == pytest.approx(3 / math.log(2))
     assert "likelihood/sampler_bits_per_byte" not in metrics(diffusion(likelihood=(known, a_document())))
 
 
 def test_an_exact_likelihood_has_no_error_and_no_steps() -> None:
     exact = a_document(nats_se=None, k_step_nats=None, k_step_nats_se=None)
-    found = metrics(autoregressive(likelihood=(exact, exact)))
-    assert {name for name in found if name.startswith("likelihood/")} == {
+    figures = metrics(autoregressive(likelihood=(exact, exact)))
+    assert {name for name in figures if name.startswith("likelihood/")} == {
         "likelihood/bits_per_byte",
         "likelihood/documents",
     }
@@ -190,13 +194,13 @@ def test_all_metrics_are_plain_finite_numbers() -> None:
 
 
 def test_percentiles_are_given_only_of_enough_samples() -> None:
-    def found(samples: int) -> dict[str, float]:
+    def percentiles(samples: int) -> dict[str, float]:
         return metrics(diffusion(samples=tuple(a_sample(latency_s=float(n)) for n in range(1, samples + 1))))
 
-    assert "latency/e2e_p90_s" not in found(63)
-    assert found(64)["latency/e2e_p90_s"] == pytest.approx(57.7)
-    assert "latency/e2e_p99_s" not in found(661)
-    assert found(662)["latency/e2e_p99_s"] == pytest.approx(655.39)
+    assert "latency/e2e_p90_s" not in percentiles(63)
+    assert percentiles(64)["latency/e2e_p90_s"] == pytest.approx(57.7)
+    assert "latency/e2e_p99_s" not in percentiles(661)
+    assert percentiles(662)["latency/e2e_p99_s"] == pytest.approx(655.39)
 
 
 def test_labelled_samples_are_counted_without_those_at_the_power_limit() -> None:

@@ -7,16 +7,16 @@ from analysis.statistics.robust import far_above, trimmed_mean
 
 def test_the_trimmed_mean_leaves_out_a_fifth_at_either_end() -> None:
     values = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 1000.0])
-    found = trimmed_mean(values)
-    assert found.estimate == pytest.approx(stats.trim_mean(values, 0.2)) == pytest.approx(5.5)
-    assert found.high < 9.0
+    mean = trimmed_mean(values)
+    assert mean.estimate == pytest.approx(stats.trim_mean(values, 0.2)) == pytest.approx(5.5)
+    assert mean.high < 9.0
 
 
 def test_its_interval_is_that_of_students_t_with_the_winsorised_spread() -> None:
     values = np.array([3.0, 1.0, 2.0, 5.0, 4.0])
-    found = trimmed_mean(values)
+    mean = trimmed_mean(values)
     spread = np.array([2.0, 2.0, 3.0, 4.0, 4.0]).std(ddof=1)
-    assert found.high - found.estimate == pytest.approx(stats.t.ppf(0.975, 2) * spread / (0.6 * 5**0.5))
+    assert mean.high - mean.estimate == pytest.approx(stats.t.ppf(0.975, 2) * spread / (0.6 * 5**0.5))
 
 
 def test_a_value_is_far_off_by_the_spread_of_the_others_and_by_a_quarter_of_their_median() -> None:

@@ -25,9 +25,9 @@ FIVE = (1.0, 1.1, 1.2, 1.3, 5.0)
 
 def test_the_median_ignores_one_slow_sample() -> None:
     assert summarise(FIVE).log_median == pytest.approx(math.log(1.2))
-    found = latency([a_measurement()])
-    assert found is not None
-    assert found.log_median == pytest.approx(math.log(3.0))
+    summary = latency([a_measurement()])
+    assert summary is not None
+    assert summary.log_median == pytest.approx(math.log(3.0))
 
 
 def test_an_interval_contains_its_estimate_and_scales_with_the_unit() -> None:
@@ -70,22 +70,22 @@ def test_a_caller_may_forbid_shortening() -> None:
 
 def test_an_interval_ends_at_order_statistics() -> None:
     """Of six samples the extremes lie around the median in 96.9%, and the next in only 78%."""
-    found = median_interval(summarise([1.0, 2.0, 3.0, 4.0, 5.0, 60.0]))
-    assert (found.low, found.high) == pytest.approx((1.0, 60.0))
+    interval = median_interval(summarise([1.0, 2.0, 3.0, 4.0, 5.0, 60.0]))
+    assert (interval.low, interval.high) == pytest.approx((1.0, 60.0))
 
 
 @pytest.mark.parametrize(("samples", "weight"), [(7, 0.7333), (10, 0.6577), (24, 0.8268)])
 def test_neighbouring_order_statistics_are_weighed_as_published(samples: int, weight: float) -> None:
     """Hettmansperger and Sheather: (n - d) I / (d + (n - 2 d) I), I how far the level lies between the coverages."""
-    rank, found = ranks_of(samples)
+    rank, weight_of_neighbour = ranks_of(samples)
     outer, inner = (
         sum(math.comb(samples, below) for below in range(each, samples - each + 1)) / 2**samples
         for each in (rank, rank + 1)
     )
     assert outer >= 0.95 > inner
     share = (outer - 0.95) / (outer - inner)
-    assert found == pytest.approx((samples - rank) * share / (rank + (samples - 2 * rank) * share))
-    assert found == pytest.approx(weight, abs=1e-4)
+    assert weight_of_neighbour == pytest.approx((samples - rank) * share / (rank + (samples - 2 * rank) * share))
+    assert weight_of_neighbour == pytest.approx(weight, abs=1e-4)
 
 
 @pytest.mark.parametrize("noise", [normal, two_modes, delayed, heavy])
@@ -117,12 +117,12 @@ def process(*latencies_s: float, **changes: Any) -> Measurement:
 
 
 def test_several_processes_have_the_interval_of_students_t_over_the_logarithms_of_their_medians() -> None:
-    found = latency([process(*(median * each for each in (0.5, 1.0, 9.0))) for median in (1.0, 1.1, 1.3)])
-    assert found is not None
+    summary = latency([process(*(median * each for each in (0.5, 1.0, 9.0))) for median in (1.0, 1.1, 1.3)])
+    assert summary is not None
     logs = np.log([1.0, 1.1, 1.3])
     half = 4.302653 * logs.std(ddof=1) / math.sqrt(3)  # t of 2 degrees of freedom
-    interval = median_interval(found)
-    assert found.processes == 3
+    interval = median_interval(summary)
+    assert summary.processes == 3
     assert interval.estimate == pytest.approx(math.exp(logs.mean()))
     assert interval.high == pytest.approx(math.exp(logs.mean() + half), rel=1e-5)
 
@@ -132,19 +132,19 @@ def test_two_sets_of_processes_meet_by_welchs_t() -> None:
     above, below = (latency([process(each) for each in side]) for side in (one, other))
     assert above is not None
     assert below is not None
-    found = ratio_of(above, below)
+    ratio = ratio_of(above, below)
     expected = stats.ttest_ind(np.log(one), np.log(other), equal_var=False)
-    assert found is not None
-    assert found.p_value(0.0) == pytest.approx(expected.pvalue)
+    assert ratio is not None
+    assert ratio.p_value(0.0) == pytest.approx(expected.pvalue)
     ends = expected.confidence_interval(0.95)
-    assert (found.interval.low, found.interval.high) == pytest.approx((math.exp(ends.low), math.exp(ends.high)))
+    assert (ratio.interval.low, ratio.interval.high) == pytest.approx((math.exp(ends.low), math.exp(ends.high)))
 
 
 def test_a_margin_is_taken_off_a_ratio_before_it_is_tested() -> None:
-    found = ratio_of(summarise([1.03, 1.031, 1.029] * 4), summarise([1.0, 1.001, 0.999] * 4))
-    assert found is not None
-    assert found.p_value(0.0) < 0.001
-    assert found.p_value(0.05) == 1.0
+    ratio = ratio_of(summarise([1.03, 1.031, 1.029] * 4), summarise([1.0, 1.001, 0.999] * 4))
+    assert ratio is not None
+    assert ratio.p_value(0.0) < 0.001
+    assert ratio.p_value(0.05) == 1.0
 
 
 def test_a_run_that_stopped_when_its_interval_was_narrow_has_a_wider_one() -> None:

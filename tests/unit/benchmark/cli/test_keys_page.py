@@ -37,7 +37,7 @@ def test_no_file_that_is_a_part_of_others_is_offered() -> None:
 
 
 BOUNDS = [(key.name, key.field.metadata.get("allowed", "")) for key in keys()]
-LEAST = [(name, int(found[1])) for name, allowed in BOUNDS if (found := re.search(r"at least (\d+)$", allowed))]
+LEAST = [(name, int(limit[1])) for name, allowed in BOUNDS if (limit := re.search(r"at least (\d+)$", allowed))]
 BETWEEN = [name for name, allowed in BOUNDS if allowed == "between 0 and 1"]
 NEEDED = {
     "encoder.layer": ["encoder=minilm"],

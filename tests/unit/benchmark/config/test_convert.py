@@ -283,8 +283,8 @@ def test_profile_and_strictness_reach_the_run_and_the_dry_run_the_settings() -> 
 def test_a_disturbed_run_is_kept_or_fails_or_is_measured_again(
     words: list[str], strict: Strictness, retries: int
 ) -> None:
-    found = to_settings(config(*words))
-    assert (found.strict, found.retries) == (strict, retries)
+    converted = to_settings(config(*words))
+    assert (converted.strict, converted.retries) == (strict, retries)
     assert run(*words).strict is (strict is Strictness.on)
     assert run(*words).key == run().key
 

@@ -80,24 +80,24 @@ def identity(case: dict[str, Any]) -> str:
 def test_the_published_samplers_write_the_same_tokens_at_the_same_forward_passes(
     case: dict[str, Any], engine: Engine
 ) -> None:
-    found = generate(case, engine)
+    generation = generate(case, engine)
     passes = 2 if case.get("cfg_scale") else 1
-    assert found.written_at_BN is not None
-    assert found.tokens_BN.tolist() == case["output_ids"]
-    assert found.written_at_BN.tolist() == case["written_at_forward"]
-    assert found.forward_passes == len(found.forwards) == case["nfe"] * passes
-    assert sum(forward.computed for forward in found.forwards) == case["positions_in_forwards"]
+    assert generation.written_at_BN is not None
+    assert generation.tokens_BN.tolist() == case["output_ids"]
+    assert generation.written_at_BN.tolist() == case["written_at_forward"]
+    assert generation.forward_passes == len(generation.forwards) == case["nfe"] * passes
+    assert sum(forward.computed for forward in generation.forwards) == case["positions_in_forwards"]
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "cfg_scale" not in case], ids=identity)
 def test_the_ported_loop_is_the_published_one(case: dict[str, Any]) -> None:
-    found = generate(case, Engine.published)
-    assert found.tokens_BN.tolist() == case["output_ids"]
-    assert found.forward_passes == case["nfe"]
+    generation = generate(case, Engine.published)
+    assert generation.tokens_BN.tolist() == case["output_ids"]
+    assert generation.forward_passes == case["nfe"]
     if (case["policy"], case["cache"]) != ("quota", "none"):  # LLaDA's loop does not tell more
-        assert found.written_at_BN is not None
-        assert found.written_at_BN.tolist() == case["written_at_forward"]
-        assert sum(forward.computed for forward in found.forwards) == case["positions_in_forwards"]
+        assert generation.written_at_BN is not None
+        assert generation.written_at_BN.tolist() == case["written_at_forward"]
+        assert sum(forward.computed for forward in generation.forwards) == case["positions_in_forwards"]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

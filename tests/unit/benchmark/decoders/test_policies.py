@@ -90,12 +90,12 @@ def test_every_row_of_any_batch_matches_the_plain_reference(
     expected = [
         reference_policies.diffusion(model, row, stream, sampling) for row, stream in zip(rows, streams, strict=True)
     ]
-    found = decode(model, make_batch(rows, streams, CPU), sampling)
-    assert found.tokens_BN.tolist() == [row.tokens for row in expected]
+    generation = decode(model, make_batch(rows, streams, CPU), sampling)
+    assert generation.tokens_BN.tolist() == [row.tokens for row in expected]
     if len(rows) == 1:
-        assert found.written_at_BN is not None
-        assert found.written_at_BN.tolist() == [expected[0].at]
-        assert [forward.computed for forward in found.forwards] == expected[0].computed
+        assert generation.written_at_BN is not None
+        assert generation.written_at_BN.tolist() == [expected[0].at]
+        assert [forward.computed for forward in generation.forwards] == expected[0].computed
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)
@@ -105,14 +105,14 @@ def test_rows_that_do_not_wait_write_the_same_tokens_at_the_same_steps_as_alone(
 ) -> None:
     model, sampling = random_model(Family.diffusion), replace(sampling, cache=None)
     batch = make_batch(rows, list(range(len(rows))), CPU)
-    waiting, found = decode(model, batch, sampling), decode(model, batch, sampling, Rows.independent)
-    assert found.tokens_BN.tolist() == waiting.tokens_BN.tolist()
+    waiting, independent = decode(model, batch, sampling), decode(model, batch, sampling, Rows.independent)
+    assert independent.tokens_BN.tolist() == waiting.tokens_BN.tolist()
     alone = [decode(model, make_batch([row], [stream], CPU), sampling) for stream, row in enumerate(rows)]
     for index, each in enumerate(alone):
-        assert found.written_at_BN is not None
+        assert independent.written_at_BN is not None
         assert each.written_at_BN is not None
-        assert found.written_at_BN[index].tolist() == each.written_at_BN[0].tolist()
-    assert found.forward_passes == max(each.forward_passes for each in alone) <= waiting.forward_passes
+        assert independent.written_at_BN[index].tolist() == each.written_at_BN[0].tolist()
+    assert independent.forward_passes == max(each.forward_passes for each in alone) <= waiting.forward_passes
 
 
 def chosen(rule: Rule, scores: list[list[float]], forward: int = 0) -> list[list[bool]]:

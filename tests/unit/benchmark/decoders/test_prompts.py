@@ -40,8 +40,8 @@ def test_a_prompt_is_the_first_tokens_and_its_reference_those_that_follow(
     tmp_path: Path, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     source = write_jsonl(tmp_path, words(3, 4, 5, 6, 7, 8, 9))
-    (found,) = read(source, tokenizer)
-    assert replace(found, digest="") == Prompt(
+    (prompt,) = read(source, tokenizer)
+    assert replace(prompt, digest="") == Prompt(
         number=0, name="doc-0", tokens=[3, 4], text="w3 w4", reference_tokens=[5, 6, 7], reference="w5 w6 w7"
     )
 
@@ -127,8 +127,8 @@ def test_a_beginning_that_the_tokenizer_puts_before_texts_is_the_prompts_first_t
     changed = Tokenizer.from_file(str(other / "tokenizer.json"))
     changed.post_processor = TemplateProcessing(single="[mask] $A [end]", special_tokens=[("[end]", 0), ("[mask]", 1)])
     changed.save(str(other / "tokenizer.json"))
-    (found,) = read(write_jsonl(tmp_path, words(3, 4, 5, 6)), load_tokenizer(other))
-    assert (found.tokens, found.reference_tokens) == ([1, 3], [4, 5, 6])
+    (prompt,) = read(write_jsonl(tmp_path, words(3, 4, 5, 6)), load_tokenizer(other))
+    assert (prompt.tokens, prompt.reference_tokens) == ([1, 3], [4, 5, 6])
 
 
 def test_a_token_that_the_model_has_no_embedding_of_is_refused_by_line(
@@ -158,10 +158,10 @@ def test_a_document_is_tokenised_once_for_all_points_of_a_process(
 
 def test_a_survey_tells_documents_that_repeat(tmp_path: Path, llama: Path) -> None:
     source = write_jsonl(tmp_path, words(3, 4, 5), words(6, 7, 8), words(3, 4, 5), words(3, 4, 5))
-    found = survey(source, llama, length=3, count=4, vocabulary=24)
-    assert found.repeated is not None
+    surveyed = survey(source, llama, length=3, count=4, vocabulary=24)
+    assert surveyed.repeated is not None
     assert "2 of the first 4 documents repeat an earlier one (line 3 repeats line 1, line 4 repeats line 1)" in (
-        found.repeated
+        surveyed.repeated
     )
     assert survey(source, llama, length=3, count=2, vocabulary=24).repeated is None
 

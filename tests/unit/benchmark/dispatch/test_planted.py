@@ -81,8 +81,8 @@ def test_a_ledger_whose_names_lead_elsewhere_is_named_and_not_used(
 def test_a_job_that_is_none_is_neither_asked_for_nor_looked_for(shared: Path, job: str) -> None:
     sweep = lost(shared)
     change(sweep.folder / "part-0.json", lambda batch: batch.update(job=job))
-    found = find_batches(sweep)
-    assert (found.batches, len(found.damaged)) == ((), 1)
+    kept = find_batches(sweep)
+    assert (kept.batches, len(kept.damaged)) == ((), 1)
 
 
 @pytest.mark.parametrize("changes", [{"job": "../8"}, {"since": "../../private"}, {"since": "2026-03-01"}])

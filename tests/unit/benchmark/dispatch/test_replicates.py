@@ -87,5 +87,5 @@ def test_status_counts_processes_of_this_sweep_alone(tmp_path: Path) -> None:
     for replicate in (0, 3, 4):
         journal.write(a_record(RUN, replicate=replicate))
     journal.write(a_failed_record(RUN, kind=FailureKind.node_lost, replicate=1))
-    found = progress(sweep, [status(sweep, 2, JobStatus.running)])
-    assert (found.done, len(found.failed), found.running, found.untried) == (1, 1, 1, 0)
+    counts = progress(sweep, [status(sweep, 2, JobStatus.running)])
+    assert (counts.done, len(counts.failed), counts.running, counts.untried) == (1, 1, 1, 0)

@@ -68,8 +68,8 @@ def test_what_this_sweep_or_another_measured_since_counts_however_much_is_run_ag
 
 
 def watched(verdict: Verdict | None, **changes: Any) -> Record:
-    found = None if verdict is None else Watched(verdict=verdict, why=None, labelled=())
-    return a_record(measurement=a_measurement(watched=found), **changes)
+    verdict_record = None if verdict is None else Watched(verdict=verdict, why=None, labelled=())
+    return a_record(measurement=a_measurement(watched=verdict_record), **changes)
 
 
 @pytest.mark.parametrize(

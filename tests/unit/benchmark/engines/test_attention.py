@@ -49,8 +49,8 @@ def test_sdpa_meets_few_numbers_of_queries(queries: int, *, masked: bool, monkey
     q, k, v = (torch.randn(2, length, 4, 8, dtype=torch.float64) for length in (queries, 100, 100))
     mask = torch.arange(100).expand(2, queries, -1) >= torch.tensor([0, 30])[:, None, None] if masked else None
     kernel = choose_kernel(Attention.sdpa, heads=4, head=8, dtype=torch.float64, device=CPU)
-    found = kernel.full(q, k, v, mask, causal=False)
-    assert torch.allclose(found, Plain().full(q, k, v, mask, causal=False), atol=1e-6)
+    attended = kernel.full(q, k, v, mask, causal=False)
+    assert torch.allclose(attended, Plain().full(q, k, v, mask, causal=False), atol=1e-6)
     assert met == [-(-queries // 64) * 64]
 
 

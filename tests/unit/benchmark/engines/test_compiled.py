@@ -102,8 +102,8 @@ def test_a_compiled_window_is_the_same_pass_for_every_block() -> None:
         for window in (range(4, 8), range(8, 12)):
             positions = torch.tensor([[window.start], [window.stop - 1]])
             changed = tokens.index_fill(1, positions[:, 0], 3)
-            found, expected = (each.hidden(changed, None, positions, window) for each in (passes, plain))
-            assert torch.allclose(found, expected, atol=1e-5)
+            compiled, expected = (each.hidden(changed, None, positions, window) for each in (passes, plain))
+            assert torch.allclose(compiled, expected, atol=1e-5)
 
 
 @torch.inference_mode()

@@ -13,7 +13,7 @@ from tests.factories import a_run, an_autoregressive_run
 def prompts(tmp_path: Path) -> Prompts:
     """Three documents of 20 words; the n-th begins with word n + 3."""
     lines = [
-        json.dumps({"id": f"doc-{i}", "text": " ".join(f"w{3 + (i + place) % 20}" for place in range(20))})
+        json.dumps({"id": f"doc-{i}", "text": " ".join(f"w{3 + (i + word) % 20}" for word in range(20))})
         for i in range(3)
     ]
     (tmp_path / "prompts.jsonl").write_text("\n".join(lines))

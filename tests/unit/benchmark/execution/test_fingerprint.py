@@ -14,8 +14,10 @@ MODEL = a_run().model
 
 
 def test_passwords_do_not_get_into_records() -> None:
-    found = fingerprint(MODEL, '{"tracking": {"uri": "http://me:p@ss@host"}, "seed": 1, "list": ["http://h?token=x"]}')
-    assert found.config == '{"list": ["http://h?token=***"], "seed": 1, "tracking": {"uri": "http://***@host"}}'
+    printed = fingerprint(
+        MODEL, '{"tracking": {"uri": "http://me:p@ss@host"}, "seed": 1, "list": ["http://h?token=x"]}'
+    )
+    assert printed.config == '{"list": ["http://h?token=***"], "seed": 1, "tracking": {"uri": "http://***@host"}}'
 
 
 def test_other_weights_have_another_hash_whether_or_not_they_are_sharded(tmp_path: Path) -> None:
@@ -52,8 +54,8 @@ def test_a_snapshots_folder_is_its_revision(tmp_path: Path) -> None:
 
 def test_a_checkpoint_that_is_not_here_has_no_hash_and_costs_no_download(tmp_path: Path) -> None:
     for checkpoint in (str(tmp_path / "nowhere"), "nobody/nothing"):
-        found = fingerprint(replace(MODEL, checkpoint=checkpoint, revision="main"), None)
-        assert (found.weights_sha256, found.revision, found.config) == (None, "main", None)
+        printed = fingerprint(replace(MODEL, checkpoint=checkpoint, revision="main"), None)
+        assert (printed.weights_sha256, printed.revision, printed.config) == (None, "main", None)
 
 
 def test_a_local_checkpoint_has_a_hash(tmp_path: Path) -> None:
@@ -67,10 +69,10 @@ def test_a_package_that_is_not_installed_has_no_version() -> None:
 
 def test_the_environment_of_a_cpu_has_no_card(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    found = probe(engine="eager", attention="sdpa", on_gpu=False)
-    assert found.card is None
-    assert "OMP_NUM_THREADS=1" in found.variables
-    assert found.dirty is None or found.dirty == str(found.commit).endswith("-dirty")
+    environment = probe(engine="eager", attention="sdpa", on_gpu=False)
+    assert environment.card is None
+    assert "OMP_NUM_THREADS=1" in environment.variables
+    assert environment.dirty is None or environment.dirty == str(environment.commit).endswith("-dirty")
 
 
 @pytest.mark.parametrize("name", ["NVIDIA A100-SXM4-80GB", "NVIDIA A100 80GB PCIe"])

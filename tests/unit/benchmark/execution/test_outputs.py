@@ -28,9 +28,9 @@ def test_each_step_is_told_with_what_it_computed_and_wrote() -> None:
 
 def test_both_passes_of_a_guided_step_count() -> None:
     settings = a_diffusion(block_length=2, policy=THRESHOLD, guidance_scale=1.0)
-    found = forwards_of(settings, a_generation(passes=2))
-    assert found is not None
-    assert (found.computed, found.written) == ((12, 4, 12, 4), (3, 1, 3, 1))
+    forwards = forwards_of(settings, a_generation(passes=2))
+    assert forwards is not None
+    assert (forwards.computed, forwards.written) == ((12, 4, 12, 4), (3, 1, 3, 1))
 
 
 def test_the_published_schedule_says_it_all() -> None:
@@ -40,9 +40,9 @@ def test_the_published_schedule_says_it_all() -> None:
 
 def test_a_row_that_does_not_wait_needs_the_steps_up_to_its_last_token() -> None:
     settings = a_diffusion(block_length=2, policy=THRESHOLD, rows=Rows.independent)
-    found = forwards_of(settings, a_generation())
-    assert found is not None
-    assert found.of_rows == (3, 4)
+    forwards = forwards_of(settings, a_generation())
+    assert forwards is not None
+    assert forwards.of_rows == (3, 4)
 
 
 def a_timed(latency_s: float, passes: int) -> Timed:

@@ -148,9 +148,9 @@ def test_likelihood_is_exact_for_one_family_and_two_bounds_for_the_other(diffusi
 
 
 def test_likelihood_needs_its_documents_before_anything_is_timed(autoregressive: Run) -> None:
-    found = failure(replace(autoregressive, likelihood=HeldOut(documents=4, samples=None, orders=None)))
-    assert found.kind is FailureKind.infeasible
-    assert "this run needs 4: lower batch, prompts.count or likelihood.documents" in found.message
+    failed = failure(replace(autoregressive, likelihood=HeldOut(documents=4, samples=None, orders=None)))
+    assert failed.kind is FailureKind.infeasible
+    assert "this run needs 4: lower batch, prompts.count or likelihood.documents" in failed.message
 
 
 def test_a_prompts_output_does_not_depend_on_the_batch_it_is_decoded_in(diffusion: Run) -> None:
@@ -236,9 +236,9 @@ def test_the_stages_come_in_their_order(diffusion: Run) -> None:
 
 
 def test_prompts_that_only_fill_a_batch_are_not_scored(diffusion: Run) -> None:
-    found = measurement(replace(diffusion, batch=3, prompts=replace(diffusion.prompts, count=2)))
-    assert len(found.generated) == len(found.scores) == 2
-    assert all(len(sample.prompts) == 3 for sample in found.samples)
+    measured = measurement(replace(diffusion, batch=3, prompts=replace(diffusion.prompts, count=2)))
+    assert len(measured.generated) == len(measured.scores) == 2
+    assert all(len(sample.prompts) == 3 for sample in measured.samples)
 
 
 def test_neighbouring_runs_share_a_loaded_model(autoregressive: Run, tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_a_profile_is_of_the_engine_that_ran(autoregressive: Run, monkeypatch: p
     monkeypatch.setattr(
         pipeline, "ready_decoder", lambda run, *rest: ready_decoder(replace(run, engine=Engine.eager), *rest)
     )
-    found = measurement(replace(autoregressive, engine=Engine.compiled, profile=True)).profile
-    assert found is not None
-    held = [point.cache_bytes for point in found.memory]
+    profile = measurement(replace(autoregressive, engine=Engine.compiled, profile=True)).profile
+    assert profile is not None
+    held = [point.cache_bytes for point in profile.memory]
     assert len(set(held)) == len(held) == 9  # it grows with every token; a compiled one is whole from the start

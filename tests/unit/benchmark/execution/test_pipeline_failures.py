@@ -42,8 +42,8 @@ class BrokenCache(ModelCache):
     ids=lambda error: type(error).__name__,
 )
 def test_running_out_of_memory_is_a_result(error: Exception) -> None:
-    found = failure(a_run(), BrokenCache(error))
-    assert found == Failure(kind=FailureKind.out_of_memory, message=f"{type(error).__name__}: {error}")
+    failed = failure(a_run(), BrokenCache(error))
+    assert failed == Failure(kind=FailureKind.out_of_memory, message=f"{type(error).__name__}: {error}")
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_a_failure_still_knows_its_environment_and_its_times() -> None:
 
 def test_an_infeasible_run_loads_no_model() -> None:
     run = a_run(diffusion=a_diffusion(steps=9))
-    found = failure(run, BrokenCache(AssertionError("a model was asked for")))
-    assert found == Failure(kind=FailureKind.infeasible, message=str(run.infeasible))
+    failed = failure(run, BrokenCache(AssertionError("a model was asked for")))
+    assert failed == Failure(kind=FailureKind.infeasible, message=str(run.infeasible))
 
 
 def with_too_few_documents(run: Run) -> Run:
@@ -96,28 +96,30 @@ def with_a_longer_context_than_its_checkpoints(run: Run) -> Run:
 def test_what_only_shows_when_the_model_is_there_is_infeasible_too(
     autoregressive: Run, change: Callable[[Run], Run], message: str
 ) -> None:
-    found = failure(change(autoregressive))
-    assert found.kind is FailureKind.infeasible
-    assert message in found.message
+    failed = failure(change(autoregressive))
+    assert failed.kind is FailureKind.infeasible
+    assert message in failed.message
 
 
 def test_a_checkpoint_that_is_not_there_is_an_error_in_the_users_words(autoregressive: Run) -> None:
-    found = failure(replace(autoregressive, model=replace(autoregressive.model, checkpoint="./nowhere")))
-    assert found.kind is FailureKind.error
-    assert found.message.startswith("checkpoint './nowhere': there is no such folder")
+    failed = failure(replace(autoregressive, model=replace(autoregressive.model, checkpoint="./nowhere")))
+    assert failed.kind is FailureKind.error
+    assert failed.message.startswith("checkpoint './nowhere': there is no such folder")
 
 
 def test_a_model_whose_weights_are_not_finite_makes_its_run_invalid(autoregressive: Run, tmp_path: Path) -> None:
     tensors = llama_tensors() | {"model.norm.weight": torch.full((HIDDEN,), torch.inf)}
     folder = write_checkpoint(tmp_path / "broken", llama_settings(), tensors)
-    found = failure(replace(autoregressive, model=replace(autoregressive.model, checkpoint=str(folder))))
-    assert found.kind is FailureKind.invalid
-    assert "model.safetensors holds numbers that are not finite (NaN or infinity) in model.norm.weight" in found.message
+    failed = failure(replace(autoregressive, model=replace(autoregressive.model, checkpoint=str(folder))))
+    assert failed.kind is FailureKind.invalid
+    assert (
+        "model.safetensors holds numbers that are not finite (NaN or infinity) in model.norm.weight" in failed.message
+    )
 
 
 def test_a_judge_that_fails_takes_its_own_figures_along_and_not_the_measurement(diffusion: Run) -> None:
     judge: Any = replace(a_run().judge, checkpoint="./nowhere")  # type: ignore[type-var]
-    found = measurement(replace(diffusion, judge=judge))
-    assert "checkpoint './nowhere'" in str(found.quality_failure)
-    assert all(score.nll_nats is None and score.text_bytes is not None for score in found.scores)
-    assert len(found.samples) == diffusion.samples
+    measured = measurement(replace(diffusion, judge=judge))
+    assert "checkpoint './nowhere'" in str(measured.quality_failure)
+    assert all(score.nll_nats is None and score.text_bytes is not None for score in measured.scores)
+    assert len(measured.samples) == diffusion.samples

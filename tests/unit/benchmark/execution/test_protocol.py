@@ -116,9 +116,9 @@ def test_a_disturbed_run_is_labelled_and_if_strict_a_failure(
     assert [sample.labels for sample in measured.samples] == [(Label.busy_cpu,)] * 2
     assert measured.watched is not None
     assert measured.watched.verdict is Verdict.disturbed
-    found = failure(replace(autoregressive, strict=True))
-    assert found.kind is FailureKind.disturbed
-    assert found.message.startswith("CPU busy with other processes in 2 of 2 samples, and strict=true")
+    failed = failure(replace(autoregressive, strict=True))
+    assert failed.kind is FailureKind.disturbed
+    assert failed.message.startswith("CPU busy with other processes in 2 of 2 samples, and strict=true")
 
 
 def test_both_arms_have_the_same_prompts_and_the_record_says_so(autoregressive: Run, diffusion: Run) -> None:
@@ -128,10 +128,10 @@ def test_both_arms_have_the_same_prompts_and_the_record_says_so(autoregressive: 
 
 
 def test_the_record_says_what_was_asked_of_which_weights_and_nothing_secret(autoregressive: Run) -> None:
-    found = run_it(autoregressive).fingerprint
-    assert found is not None
-    assert found.config == '{"uri": "http://***@host"}'
-    assert found.weights_sha256 is not None
+    fingerprint = run_it(autoregressive).fingerprint
+    assert fingerprint is not None
+    assert fingerprint.config == '{"uri": "http://***@host"}'
+    assert fingerprint.weights_sha256 is not None
 
 
 def test_a_run_is_held_against_its_device_and_its_prediction(diffusion: Run) -> None:
@@ -185,9 +185,9 @@ def test_a_profile_leaves_the_samples_as_they_are(diffusion: Run) -> None:
 
 
 def test_a_gpu_that_is_demanded_and_not_there_is_a_clear_failure(diffusion: Run) -> None:
-    found = failure(replace(diffusion, device=Device.cuda, gpu="A100 80GB"))
-    assert found.kind is FailureKind.error
-    assert "PyTorch finds no CUDA GPU here" in found.message
+    failed = failure(replace(diffusion, device=Device.cuda, gpu="A100 80GB"))
+    assert failed.kind is FailureKind.error
+    assert "PyTorch finds no CUDA GPU here" in failed.message
 
 
 def test_a_strict_run_on_a_gpu_that_nobody_can_watch_is_refused_before_anything_is_loaded(
@@ -199,8 +199,8 @@ def test_a_strict_run_on_a_gpu_that_nobody_can_watch_is_refused_before_anything_
     monkeypatch.setattr(pipeline, "require_device", lambda _: None)
     monkeypatch.setattr(pipeline, "require_watched", refuse)
     monkeypatch.setattr(pipeline, "measure_run", lambda *_: pytest.fail("it was loaded"))
-    found = failure(replace(diffusion, device=Device.cuda, strict=True))
-    assert found == Failure(kind=FailureKind.error, message="nobody can watch it")
+    failed = failure(replace(diffusion, device=Device.cuda, strict=True))
+    assert failed == Failure(kind=FailureKind.error, message="nobody can watch it")
 
 
 def test_a_strict_run_on_a_cpu_needs_no_gpu_to_watch(diffusion: Run, monkeypatch: pytest.MonkeyPatch) -> None:

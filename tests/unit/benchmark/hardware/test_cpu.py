@@ -118,9 +118,9 @@ def test_on_our_own_cores_neither_we_nor_a_neighbour_on_another_core_are_somebod
             )
         finally:
             neighbour.kill()
-    found = json.loads(done.stdout)
-    assert found["cores"] == 1
-    assert found["all"] - found["own"] > 0.5  # the neighbour, in cores, which a busy machine makes less
+    foreign = json.loads(done.stdout)
+    assert foreign["cores"] == 1
+    assert foreign["all"] - foreign["own"] > 0.5  # the neighbour, in cores, which a busy machine makes less
 
 
 def test_a_run_on_a_gpu_is_disturbed_on_its_own_cores_and_one_on_the_cpu_on_all(

@@ -132,22 +132,22 @@ def test_the_machine_is_busier_than_this_process() -> None:
 
 def test_a_short_sample_is_read_before_and_after_alone() -> None:
     gpu = FakeGpu([a_reading(345), a_reading(1980)])
-    found = watched(gpu)
+    conditions = watched(gpu)
     assert len(gpu.asked) == 2
-    assert (found.sm_mhz_before, found.sm_mhz_after, found.readings) == (345, 1980, 0)
-    assert (found.sm_mhz_low, found.sm_mhz_high) == (1980, 1980)
-    assert found.foreign_gpu_bytes == 700
-    assert found.foreign_processes == 0
+    assert (conditions.sm_mhz_before, conditions.sm_mhz_after, conditions.readings) == (345, 1980, 0)
+    assert (conditions.sm_mhz_low, conditions.sm_mhz_high) == (1980, 1980)
+    assert conditions.foreign_gpu_bytes == 700
+    assert conditions.foreign_processes == 0
 
 
 def test_a_long_sample_is_read_during_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "INTERVAL_S", 0.02)
     slow = a_reading(1200, throttle=("thermal",), temperature_c=90, power_w=300.0, performance_state=2)
-    found = watched(FakeGpu([a_reading(345), slow, a_reading(1980)]), seconds=0.3)
-    assert found.readings > 1
-    assert (found.sm_mhz_low, found.sm_mhz_high) == (1200, 1980)
-    assert (found.throttle, found.temperature_c, found.power_w) == (("thermal",), 90, 300.0)
-    assert found.performance_state == 2
+    conditions = watched(FakeGpu([a_reading(345), slow, a_reading(1980)]), seconds=0.3)
+    assert conditions.readings > 1
+    assert (conditions.sm_mhz_low, conditions.sm_mhz_high) == (1200, 1980)
+    assert (conditions.throttle, conditions.temperature_c, conditions.power_w) == (("thermal",), 90, 300.0)
+    assert conditions.performance_state == 2
 
 
 def test_what_a_card_does_not_tell_stays_unknown() -> None:
@@ -155,8 +155,13 @@ def test_what_a_card_does_not_tell_stays_unknown() -> None:
         [Reading(sm_mhz=None, memory_mhz=None, throttle=(), temperature_c=None, power_w=None, performance_state=None)]
     )
     gpu.pids = None
-    found = watched(gpu)
-    assert (found.sm_mhz_low, found.memory_mhz_high, found.power_w, found.foreign_processes) == (None, None, None, None)
+    conditions = watched(gpu)
+    assert (conditions.sm_mhz_low, conditions.memory_mhz_high, conditions.power_w, conditions.foreign_processes) == (
+        None,
+        None,
+        None,
+        None,
+    )
 
 
 def test_without_a_gpu_the_cpu_alone_is_watched() -> None:
@@ -206,7 +211,7 @@ def test_a_samples_power_is_that_during_it_where_it_is_long_enough_to_be_read(
 ) -> None:
     gpu = FakeGpu([a_reading()])
     watch = Watch(gpu, Times().load(), lambda: 0)  # type: ignore[arg-type]
-    found = watch._conditions(
+    conditions = watch._conditions(
         a_reading(power_w=50.0), [a_reading(power_w=each) for each in during], a_reading(power_w=500.0), None
     )
-    assert found.power_w == power_w
+    assert conditions.power_w == power_w

@@ -35,11 +35,11 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Gpu:
 
 
 def test_a_reading_is_in_whole_units_and_idleness_is_no_throttling(gpu: Gpu) -> None:
-    found = gpu.reading()
-    assert (found.sm_mhz, found.memory_mhz) == (1980, 2619)
-    assert found.power_w == pytest.approx(123.456)
-    assert found.throttle == ("power_cap", "thermal")
-    assert (found.temperature_c, found.performance_state) == (None, None)
+    reading = gpu.reading()
+    assert (reading.sm_mhz, reading.memory_mhz) == (1980, 2619)
+    assert reading.power_w == pytest.approx(123.456)
+    assert reading.throttle == ("power_cap", "thermal")
+    assert (reading.temperature_c, reading.performance_state) == (None, None)
 
 
 def test_a_card_tells_what_it_knows(gpu: Gpu) -> None:

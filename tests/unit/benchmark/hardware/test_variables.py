@@ -3,7 +3,7 @@ from crossover.addresses import SECRET
 
 
 def test_variables_that_change_speed_are_kept_and_others_are_not() -> None:
-    found = variables(
+    kept = variables(
         {
             "OMP_NUM_THREADS": "2",
             "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
@@ -14,7 +14,7 @@ def test_variables_that_change_speed_are_kept_and_others_are_not() -> None:
             "TORCHINDUCTOR_CACHE_DIR": "/tmp/x",
         }
     )
-    assert found == ("OMP_NUM_THREADS=2", "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True")
+    assert kept == ("OMP_NUM_THREADS=2", "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True")
 
 
 def test_keys_and_tokens_are_not_kept_whatever_library_they_are_for() -> None:

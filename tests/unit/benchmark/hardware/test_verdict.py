@@ -83,22 +83,22 @@ def test_a_run_is_disturbed_when_more_than_a_tenth_of_its_samples_are() -> None:
     busy, fine = (Label.busy_cpu,), ()
     assert watched([busy, *[fine] * 9], gpu_unseen=False).verdict is Verdict.clean
     assert watched([busy, *[fine] * 8], gpu_unseen=False).verdict is Verdict.disturbed
-    found = watched([busy, *[fine] * 4], gpu_unseen=False)
-    assert found.verdict is Verdict.disturbed
-    assert found.why == "CPU busy with other processes in 1 of 5 samples"
-    assert found.labelled == (LabelCount(label=Label.busy_cpu, samples=1),)
+    judged = watched([busy, *[fine] * 4], gpu_unseen=False)
+    assert judged.verdict is Verdict.disturbed
+    assert judged.why == "CPU busy with other processes in 1 of 5 samples"
+    assert judged.labelled == (LabelCount(label=Label.busy_cpu, samples=1),)
 
 
 def test_a_power_limit_disturbs_no_run() -> None:
-    found = watched([(Label.power_cap,)] * 5, gpu_unseen=False)
-    assert (found.verdict, found.why) == (Verdict.clean, "GPU at its power limit in 5 of 5 samples")
+    judged = watched([(Label.power_cap,)] * 5, gpu_unseen=False)
+    assert (judged.verdict, judged.why) == (Verdict.clean, "GPU at its power limit in 5 of 5 samples")
 
 
 def test_a_gpu_that_nobody_watched_is_not_called_clean() -> None:
-    _, found = judge([Conditions(foreign_cpu_cores=0.0)] * 5, Device.cuda)
-    assert found.verdict is Verdict.unknown
-    _, found = judge([Conditions(foreign_cpu_cores=0.0)] * 5, Device.cpu)
-    assert (found.verdict, found.why) == (Verdict.clean, None)
+    _, judged = judge([Conditions(foreign_cpu_cores=0.0)] * 5, Device.cuda)
+    assert judged.verdict is Verdict.unknown
+    _, judged = judge([Conditions(foreign_cpu_cores=0.0)] * 5, Device.cpu)
+    assert (judged.verdict, judged.why) == (Verdict.clean, None)
 
 
 def test_a_strict_run_that_was_disturbed_raises_and_a_clean_one_does_not() -> None:

@@ -185,11 +185,11 @@ def test_memory_is_watched_during_one_untimed_decoding_after_the_warm_up() -> No
 
     @contextmanager
     def peaks() -> Iterator[Peaks]:
-        found = Peaks()
+        watched = Peaks()
         seen.append(len(decoder.prompts))
-        yield found
+        yield watched
         seen.append(len(decoder.prompts))
-        found.resident_bytes = 42
+        watched.resident_bytes = 42
 
     result = measured(decoder, peaks=peaks)
     assert seen == [2, 3]

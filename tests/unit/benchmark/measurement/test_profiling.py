@@ -46,9 +46,9 @@ def test_times_are_summed_by_kind_and_gaps_are_idle() -> None:
         Span("copy", 5 * MS, 7 * MS),  # on another stream, beside it
         Span("gemm", 10 * MS, 12 * MS),
     ]
-    found = {kind.kind: (round(kind.seconds * 1e3, 9), kind.calls) for kind in by_kind(spans, [], 0.013)}
+    kinds = {kind.kind: (round(kind.seconds * 1e3, 9), kind.calls) for kind in by_kind(spans, [], 0.013)}
     # 4 ms between kernels, and 1 ms before the first or after the last
-    assert found == {"matrix": (6.0, 2), "attention": (1.0, 1), "head": (0.0, 0), "other": (2.0, 1), "idle": (5.0, 0)}
+    assert kinds == {"matrix": (6.0, 2), "attention": (1.0, 1), "head": (0.0, 0), "other": (2.0, 1), "idle": (5.0, 0)}
 
 
 def test_what_runs_within_the_head_is_the_heads() -> None:
@@ -58,16 +58,16 @@ def test_what_runs_within_the_head_is_the_heads() -> None:
         Span("copy", 3 * MS, 4 * MS),
         Span("gemm", 9 * MS, 10 * MS),
     ]
-    found = {kind.kind: kind.calls for kind in by_kind(spans, [Span(HEAD, 2 * MS, 5 * MS)], 0.01)}
-    assert found == {"matrix": 2, "attention": 0, "head": 2, "other": 0, "idle": 0}
+    calls = {kind.kind: kind.calls for kind in by_kind(spans, [Span(HEAD, 2 * MS, 5 * MS)], 0.01)}
+    assert calls == {"matrix": 2, "attention": 0, "head": 2, "other": 0, "idle": 0}
 
 
 def test_operators_of_a_cpu_are_the_heads_inside_it_and_leave_no_hook_behind() -> None:
     body, head = nn.Linear(64, 64), nn.Linear(64, 512)
     x = torch.randn(32, 64)
-    with torch.inference_mode(), marked(head), profile(activities=[ProfilerActivity.CPU]) as found:
+    with torch.inference_mode(), marked(head), profile(activities=[ProfilerActivity.CPU]) as profiler:
         head(body(x))
-    times = {kind.kind: kind for kind in operators(found, 10.0)}
+    times = {kind.kind: kind for kind in operators(profiler, 10.0)}
     assert times["matrix"].seconds > 0
     assert times["head"].seconds > 0
     assert sum(time.seconds for time in times.values()) == pytest.approx(10.0)
@@ -95,10 +95,10 @@ def test_energy_is_that_of_all_generations_over_their_tokens(subject: Subject, m
     seconds = iter([0.0, 0.0, 2.0, 4.0, 6.0, 6.0])
     monkeypatch.setattr("benchmark.measurement.profiling.time.monotonic", lambda: next(seconds))
     joules = iter([1000.0, 1240.0])
-    found = energy(subject, lambda: next(joules))
-    assert found is not None
-    assert (found.joules, found.seconds, found.generations) == (240.0, 6.0, 3)
-    assert found.joules_per_token == 240.0 / (3 * 2 * 8)
+    spent = energy(subject, lambda: next(joules))
+    assert spent is not None
+    assert (spent.joules, spent.seconds, spent.generations) == (240.0, 6.0, 3)
+    assert spent.joules_per_token == 240.0 / (3 * 2 * 8)
 
 
 def test_without_a_counter_there_is_no_energy_and_nothing_is_run(subject: Any) -> None:

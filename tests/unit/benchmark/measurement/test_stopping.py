@@ -30,9 +30,9 @@ def test_the_interval_holds_the_median_as_often_as_it_says() -> None:
     source = random.Random(1)
     held = 0
     for _ in range(2000):
-        found = median_interval([source.lognormvariate(0, 0.1) for _ in range(12)])
-        assert found is not None
-        held += found[0] <= 1.0 <= found[1]
+        interval = median_interval([source.lognormvariate(0, 0.1) for _ in range(12)])
+        assert interval is not None
+        held += interval[0] <= 1.0 <= interval[1]
     assert 0.945 < held / 2000 < 0.985  # 96.1% by the binomial
 
 

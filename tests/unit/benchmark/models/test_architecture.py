@@ -47,7 +47,7 @@ def test_names_of_an_autoregressive_checkpoint_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "family", "advice"),
+    ("model_type", "family", "advice"),
     [
         ("llada", Family.autoregressive, "is of type 'llada', not 'llama': use model=llada for it"),
         ("llama", Family.diffusion, "is of type 'llama', not 'llada': use model=llama for it"),
@@ -55,9 +55,9 @@ def test_names_of_an_autoregressive_checkpoint_stay() -> None:
         (None, Family.diffusion, "is of type None, not 'llada': only llama and llada checkpoints can be measured"),
     ],
 )
-def test_a_checkpoint_of_another_family_is_refused_with_advice(found: str, family: Family, advice: str) -> None:
+def test_a_checkpoint_of_another_family_is_refused_with_advice(model_type: str, family: Family, advice: str) -> None:
     with pytest.raises(UserError, match=re.escape(f"checkpoint ./here {advice}")):
-        check_family({"model_type": found}, family, "./here")
+        check_family({"model_type": model_type}, family, "./here")
 
 
 def test_a_checkpoint_of_its_family_is_accepted() -> None:

@@ -55,11 +55,11 @@ def test_frequencies_that_depend_on_the_length_are_refused(key: str, kind: str) 
 def test_scaled_frequencies_are_honoured_under_both_names(kind: str) -> None:
     scaling = {"rope_type": kind, "factor": 4.0, "original_max_position_embeddings": 16}
     scaling |= {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
-    found = [
+    configs = [
         llama_config(settings(Family.autoregressive, **changes), Family.autoregressive, "./here", attention="sdpa")
         for changes in ({}, {"rope_scaling": scaling}, {"rope_parameters": scaling | {"rope_theta": 10000.0}})
     ]
-    plain, older, newer = (LlamaForCausalLM(config).model.rotary_emb.inv_freq for config in found)
+    plain, older, newer = (LlamaForCausalLM(config).model.rotary_emb.inv_freq for config in configs)
     assert not torch.equal(plain, older)
     assert torch.equal(older, newer)
 
@@ -119,5 +119,5 @@ def test_a_mask_without_an_embedding_is_refused(mask: object) -> None:
 
 def test_a_llada_config_may_leave_sizes_to_others() -> None:
     changes = {"mlp_hidden_size": None, "mlp_ratio": 3, "n_kv_heads": None, "multi_query_attention": True}
-    found = llama_settings(settings(Family.diffusion, **changes), Family.diffusion, "./here")
-    assert (found["intermediate_size"], found["num_key_value_heads"]) == (48, 1)
+    translated = llama_settings(settings(Family.diffusion, **changes), Family.diffusion, "./here")
+    assert (translated["intermediate_size"], translated["num_key_value_heads"]) == (48, 1)

@@ -35,8 +35,8 @@ def load(folder: Path, family: Family, dtype: torch.dtype = torch.float32) -> La
 
 def logits(model: LanguageModel, tokens: Tensor = TOKENS) -> Tensor:
     with torch.inference_mode():
-        found: Tensor = model.head(model.body(input_ids=tokens, use_cache=False).last_hidden_state)
-        return found
+        computed: Tensor = model.head(model.body(input_ids=tokens, use_cache=False).last_hidden_state)
+        return computed
 
 
 def test_a_diffusion_model_sees_what_comes_later_and_an_autoregressive_one_does_not(llada: Path, llama: Path) -> None:

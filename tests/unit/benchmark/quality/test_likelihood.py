@@ -79,24 +79,24 @@ def test_the_enumerated_bound_is_the_published_one(known: dict[str, list[int]]) 
 
 @pytest.mark.parametrize("known", CASES, ids=["1 token", "4 tokens"])
 def test_the_monte_carlo_bound_converges_to_the_published_one(known: dict[str, list[int]]) -> None:
-    found = monte_carlo_bound(published(), case(known), 4000, generator())
-    assert found.se_nats is not None
-    assert found.se_nats < 0.15
-    assert -found.nats == pytest.approx(known["log_likelihood_bound_nats"], abs=3 * found.se_nats + 5e-5)
+    bound = monte_carlo_bound(published(), case(known), 4000, generator())
+    assert bound.se_nats is not None
+    assert bound.se_nats < 0.15
+    assert -bound.nats == pytest.approx(known["log_likelihood_bound_nats"], abs=3 * bound.se_nats + 5e-5)
 
 
 def test_the_bound_is_unbiased_and_its_error_is_the_spread_of_repetitions() -> None:
     document = case(CASES[1])
-    found = [monte_carlo_bound(published(), document, 8, generator(seed)) for seed in range(100)]
-    spread = stdev(one.nats for one in found)
-    assert fmean(one.nats for one in found) == pytest.approx(
+    bounds = [monte_carlo_bound(published(), document, 8, generator(seed)) for seed in range(100)]
+    spread = stdev(one.nats for one in bounds)
+    assert fmean(one.nats for one in bounds) == pytest.approx(
         enumerated_bound(published(), document), abs=3 * spread / 20
     )
-    assert math.sqrt(fmean((one.se_nats or 0) ** 2 for one in found)) == pytest.approx(spread, rel=0.25)
+    assert math.sqrt(fmean((one.se_nats or 0) ** 2 for one in bounds)) == pytest.approx(spread, rel=0.25)
 
 
 def test_every_number_of_masks_gets_its_share_of_the_samples() -> None:
-    fake = FakeModel(vocabulary=12, logits=lambda _place: [0.0] * 12, mask_id=1)
+    fake = FakeModel(vocabulary=12, logits=lambda _position: [0.0] * 12, mask_id=1)
     monte_carlo_bound(fake.model, DOCUMENT, 20, generator())
     assert sorted(canvas.count(1) for canvas in fake.body.canvases[0]) == sorted([1, 2, 3, 4, 5] * 4)
 
@@ -120,9 +120,9 @@ def test_with_a_step_a_token_it_is_the_any_order_likelihood(block_length: int) -
         ranks = likelihood._ranks(5 // block_length, block_length, generator(seed)).flatten().tolist()
         starts = [position // block_length * block_length for position in range(5)]
         positions = sorted(range(5), key=lambda position: starts[position] + ranks[position])
-        found = k_step_bound(model, DOCUMENT, diffusion, 1, generator(seed))
-        assert found.nats == pytest.approx(any_order_nats(model, DOCUMENT, tuple(positions)), rel=1e-6)
-        assert found.se_nats is None
+        bound = k_step_bound(model, DOCUMENT, diffusion, 1, generator(seed))
+        assert bound.nats == pytest.approx(any_order_nats(model, DOCUMENT, tuple(positions)), rel=1e-6)
+        assert bound.se_nats is None
 
 
 def test_over_all_orders_a_step_a_token_is_lladas_bound() -> None:
@@ -135,16 +135,16 @@ def test_over_all_orders_a_step_a_token_is_lladas_bound() -> None:
 def test_one_step_predicts_every_token_from_the_prompt_alone() -> None:
     model = random_model(Family.diffusion)
     expected = -sum(log_p(model, DOCUMENT, set(range(5)), position) for position in range(5))
-    found = k_step_bound(model, DOCUMENT, a_diffusion(steps=1, block_length=5), 3, generator())
-    assert found.nats == pytest.approx(expected, rel=1e-6)
-    assert found.se_nats == pytest.approx(0, abs=1e-9)
+    bound = k_step_bound(model, DOCUMENT, a_diffusion(steps=1, block_length=5), 3, generator())
+    assert bound.nats == pytest.approx(expected, rel=1e-6)
+    assert bound.se_nats == pytest.approx(0, abs=1e-9)
 
 
 def test_blocks_are_cut_as_the_sampler_cuts_them_and_see_the_earlier_ones() -> None:
     """Five tokens in two steps are three and two; in blocks of the decoder the order stays within each."""
-    fake = FakeModel(vocabulary=12, logits=lambda _place: [0.0] * 12, mask_id=1)
-    found = k_step_bound(fake.model, DOCUMENT, a_diffusion(steps=2, block_length=5), 1, generator())
-    assert found.nats == pytest.approx(5 * math.log(12))  # by hand: each token has 1 chance in 12
+    fake = FakeModel(vocabulary=12, logits=lambda _position: [0.0] * 12, mask_id=1)
+    bound = k_step_bound(fake.model, DOCUMENT, a_diffusion(steps=2, block_length=5), 1, generator())
+    assert bound.nats == pytest.approx(5 * math.log(12))  # by hand: each token has 1 chance in 12
     first, second = fake.body.canvases[0]
     assert first == [3, 4, 5, 1, 1, 1, 1, 1]
     assert (second.count(1), len(fake.head.read[0])) == (2, 5)
@@ -162,8 +162,8 @@ def test_a_case_by_hand() -> None:
     expected = math.log(3) + math.log(4)
     assert enumerated_bound(fake.model, document) == pytest.approx(expected)
     for steps in (1, 2):
-        found = k_step_bound(fake.model, document, a_diffusion(steps=steps, block_length=2), 2, generator())
-        assert [found.nats, found.se_nats] == pytest.approx([expected, 0], abs=1e-6)
+        bound = k_step_bound(fake.model, document, a_diffusion(steps=steps, block_length=2), 2, generator())
+        assert [bound.nats, bound.se_nats] == pytest.approx([expected, 0], abs=1e-6)
 
 
 def test_chunks_of_rows_and_logits_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,15 +182,15 @@ def prompt(name: str) -> Prompt:
 def test_draws_depend_on_the_seed_and_the_document_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     held_out = HeldOut(documents=2, samples=4, orders=2)
 
-    def found(names: str, seed: int, steps: int = 5) -> list[float]:
+    def nats_of(names: str, seed: int, steps: int = 5) -> list[float]:
         monkeypatch.setattr(remember, "_KNOWN", WeakKeyDictionary())  # what is remembered would prove nothing
         model = random_model(Family.diffusion)
         diffusion = a_diffusion(steps=steps, block_length=5)
         return [one.nats for one in likelihoods(model, list(map(prompt, names)), held_out, diffusion, seed, _ignore)]
 
-    assert found("ab", seed=0)[:1] == found("a", seed=0)
-    assert found("a", seed=0) == found("a", seed=0, steps=2)  # the bound does not know K
-    assert found("a", seed=0) != found("a", seed=1)
+    assert nats_of("ab", seed=0)[:1] == nats_of("a", seed=0)
+    assert nats_of("a", seed=0) == nats_of("a", seed=0, steps=2)  # the bound does not know K
+    assert nats_of("a", seed=0) != nats_of("a", seed=1)
 
 
 @pytest.mark.parametrize(("steps", "block_length"), [(1, 5), (5, 5), (5, 1)])
@@ -204,7 +204,7 @@ def test_the_orders_are_drawn_first_and_the_maskings_after_them(steps: int, bloc
 
 
 def test_what_does_not_depend_on_k_is_computed_once() -> None:
-    fake = FakeModel(vocabulary=12, logits=lambda _place: [0.0] * 12, mask_id=1)
+    fake = FakeModel(vocabulary=12, logits=lambda _position: [0.0] * 12, mask_id=1)
     held_out = HeldOut(documents=1, samples=4, orders=2)
 
     def passes(steps: int, seed: int = 0) -> int:
@@ -216,7 +216,7 @@ def test_what_does_not_depend_on_k_is_computed_once() -> None:
 
 
 def test_nothing_is_remembered_of_a_model_that_is_gone() -> None:
-    owner, before = FakeModel(vocabulary=12, logits=lambda _place: [0.0] * 12, mask_id=1), len(remember._KNOWN)
+    owner, before = FakeModel(vocabulary=12, logits=lambda _position: [0.0] * 12, mask_id=1), len(remember._KNOWN)
     assert remember.remember(owner.body, "a", lambda: 1) == remember.remember(owner.body, "a", lambda: 2) == 1
     assert len(remember._KNOWN) == before + 1
     del owner

@@ -62,8 +62,8 @@ def test_a_judge_that_knows_nothing_has_the_perplexity_of_its_vocabulary(context
 
 
 def test_a_certain_judge_has_perplexity_one() -> None:
-    def next_letter(place: int) -> list[float]:
-        return [50.0 if token == place + 3 else 0.0 for token in range(12)]
+    def next_letter(position: int) -> list[float]:
+        return [50.0 if token == position + 3 else 0.0 for token in range(12)]
 
     likelihood = judge(FakeModel(vocabulary=12, logits=next_letter).model).score("abc", "defg")
     assert likelihood is not None
@@ -86,7 +86,7 @@ def test_windows_agree_with_scoring_token_by_token(given: str, ends: list[int]) 
     expected = 0.0
     for start, end in zip([first, *ends], ends, strict=False):
         window = max(0, end - 8)
-        expected += sum(token_nll(model, tokens[window:place], tokens[place]) for place in range(start, end))
+        expected += sum(token_nll(model, tokens[window:position], tokens[position]) for position in range(start, end))
     likelihood = judge(model).score(given, letters[first:])
     assert likelihood is not None
     assert likelihood.nll_nats == pytest.approx(expected, rel=1e-5)

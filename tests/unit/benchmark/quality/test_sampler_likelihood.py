@@ -128,8 +128,8 @@ def plain_nats(model: LanguageModel, prompt: list[int], answer: list[int], write
 @pytest.mark.parametrize(("steps", "writes"), [(1, [8]), (3, [3, 3, 2]), (8, [1] * 8)])
 def test_a_text_has_the_nats_of_the_plain_reference(steps: int, writes: list[int]) -> None:
     model, answer = random_model(Family.diffusion), [5, 9, 2, 20, 7, 7, 13, 4]
-    (found,) = nats(sampler(model, 8, steps=steps), [[3, 4, 5]], [answer]).tolist()
-    assert found == pytest.approx(plain_nats(model, [3, 4, 5], answer, writes), abs=1e-4)
+    (text_nats,) = nats(sampler(model, 8, steps=steps), [[3, 4, 5]], [answer]).tolist()
+    assert text_nats == pytest.approx(plain_nats(model, [3, 4, 5], answer, writes), abs=1e-4)
 
 
 def test_positions_are_written_in_the_order_of_the_decoder_at_temperature_0() -> None:
@@ -207,6 +207,6 @@ def test_an_autoregressive_models_sampler_has_its_exact_likelihood() -> None:
     )
     asked = Prompt(number=0, name="a", tokens=prompt, text="", reference_tokens=[6, 7], reference="abc")
     run = an_autoregressive_run()
-    (found,) = with_sampler([known], run, PassFactory(model), Engine.eager, [asked], lambda *_: None)
-    assert found.sampler_nats == exact
+    (document,) = with_sampler([known], run, PassFactory(model), Engine.eager, [asked], lambda *_: None)
+    assert document.sampler_nats == exact
     assert math.isfinite(exact)

@@ -35,14 +35,14 @@ class FakeJudge:
 
 
 class FakeEncoder:
-    """Remembers what it compared; each text scores its place."""
+    """Remembers what it compared; each text scores its index."""
 
     def __init__(self) -> None:
         self.compared: list[tuple[str, str]] = []
 
     def compare(self, candidates: Sequence[str], references: Sequence[str]) -> list[BertScore]:
         self.compared = list(zip(candidates, references, strict=True))
-        return [BertScore(precision=place, recall=place + 0.25, f1=place + 0.5) for place in range(len(candidates))]
+        return [BertScore(precision=index, recall=index + 0.25, f1=index + 0.5) for index in range(len(candidates))]
 
 
 def ignore(_stage: Stage, _done: int, _total: int) -> None:
@@ -107,8 +107,8 @@ def test_each_text_is_compared_with_its_true_continuation() -> None:
 
 
 def test_what_nobody_says_stays_unknown() -> None:
-    for found in score(TEXTS, frozenset(), UNREAD, ignore):
-        assert (found.nll_nats, found.judge_tokens, found.bertscore_f1, found.ended) == (None, None, None, None)
+    for unknown in score(TEXTS, frozenset(), UNREAD, ignore):
+        assert (unknown.nll_nats, unknown.judge_tokens, unknown.bertscore_f1, unknown.ended) == (None, None, None, None)
 
 
 def test_a_new_judge_replaces_its_own_figures_alone() -> None:
@@ -153,39 +153,39 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
 
 
 def test_a_judge_that_fails_is_named_and_the_encoders_figures_stay(tmp_path: Path, encoder: Encoder) -> None:
-    found = by_each(judge_of(tmp_path / "nowhere"), encoder)
-    assert str(found.failure).startswith("the judge failed: checkpoint")
-    assert (found.scores[0].nll_nats, found.scores[0].bertscore_f1 is None) == (None, False)
+    quality = by_each(judge_of(tmp_path / "nowhere"), encoder)
+    assert str(quality.failure).startswith("the judge failed: checkpoint")
+    assert (quality.scores[0].nll_nats, quality.scores[0].bertscore_f1 is None) == (None, False)
 
 
 def test_an_encoder_that_fails_is_named_and_the_judges_figures_stay(tmp_path: Path, llama: Path) -> None:
-    found = by_each(judge_of(llama), encoder_of(tmp_path / "nowhere"))
-    assert str(found.failure).startswith("the encoder failed: checkpoint")
-    assert (found.scores[0].nll_nats is None, found.scores[0].bertscore_f1) == (False, None)
+    quality = by_each(judge_of(llama), encoder_of(tmp_path / "nowhere"))
+    assert str(quality.failure).startswith("the encoder failed: checkpoint")
+    assert (quality.scores[0].nll_nats is None, quality.scores[0].bertscore_f1) == (False, None)
 
 
 def test_each_of_two_that_fail_is_named(tmp_path: Path) -> None:
-    found = by_each(judge_of(tmp_path / "no_judge"), encoder_of(tmp_path / "no_encoder"))
-    assert [part.split(":")[0] for part in str(found.failure).split("; ") if "failed" in part] == [
+    quality = by_each(judge_of(tmp_path / "no_judge"), encoder_of(tmp_path / "no_encoder"))
+    assert [part.split(":")[0] for part in str(quality.failure).split("; ") if "failed" in part] == [
         "the judge failed",
         "the encoder failed",
     ]
-    assert found.scores[0].entropy_nats == pytest.approx(math.log(2))
-    assert found.human[0].nll_nats is None
+    assert quality.scores[0].entropy_nats == pytest.approx(math.log(2))
+    assert quality.human[0].nll_nats is None
 
 
 def test_a_judge_whose_weights_are_not_finite_judges_nothing(tmp_path: Path, encoder: Encoder) -> None:
     tensors = llama_tensors() | {"model.norm.weight": torch.full((HIDDEN,), torch.nan)}
-    found = by_each(judge_of(write_checkpoint(tmp_path, llama_settings(), tensors)), encoder)
-    assert "the judge failed: checkpoint" in str(found.failure)
-    assert "not finite (NaN or infinity) in model.norm.weight" in str(found.failure)
-    assert found.scores[0].bertscore_f1 is not None
+    quality = by_each(judge_of(write_checkpoint(tmp_path, llama_settings(), tensors)), encoder)
+    assert "the judge failed: checkpoint" in str(quality.failure)
+    assert "not finite (NaN or infinity) in model.norm.weight" in str(quality.failure)
+    assert quality.scores[0].bertscore_f1 is not None
 
 
 def test_two_that_do_not_fail_leave_nothing_to_say(llama: Path, encoder: Encoder) -> None:
-    found = by_each(judge_of(llama), encoder)
-    assert found.failure is None
-    assert None not in (found.scores[0].nll_nats, found.scores[0].bertscore_f1)
+    quality = by_each(judge_of(llama), encoder)
+    assert quality.failure is None
+    assert None not in (quality.scores[0].nll_nats, quality.scores[0].bertscore_f1)
 
 
 def test_the_judge_reads_the_true_continuation_as_it_reads_an_output(llama: Path, encoder: Encoder) -> None:
@@ -219,9 +219,9 @@ def test_a_judge_of_unknown_content_is_asked_once_by_itself() -> None:
     assert (len(one.read), len(other.read)) == (1, 1)
 
 
-@pytest.mark.parametrize(("wanted", "found"), [(None, Device.cpu), (Device.cuda, Device.cuda)])
+@pytest.mark.parametrize(("wanted", "used"), [(None, Device.cpu), (Device.cuda, Device.cuda)])
 def test_scorers_live_where_the_run_does_or_where_they_want_to(
-    wanted: Device | None, found: Device, monkeypatch: pytest.MonkeyPatch
+    wanted: Device | None, used: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     devices: list[Device] = []
 
@@ -233,4 +233,4 @@ def test_scorers_live_where_the_run_does_or_where_they_want_to(
     monkeypatch.setattr(module, "load_encoder", lambda _, device: devices.append(device))
     judge = Judge(checkpoint="./judge", revision=None, precision=Precision.float32, device=wanted)
     load_scorers(judge, Encoder(checkpoint="./encoder", revision=None, layer=1, device=wanted), Device.cpu)
-    assert devices == [found, found]
+    assert devices == [used, used]

@@ -25,9 +25,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_cpu_copies_and_multiplies_at_rates_that_a_cpu_can_have() -> None:
-    found = measure_ceilings(CPU, torch.float32)
-    assert 1e8 < found.copy_bytes_per_s < 1e12
-    assert 1e8 < found.matrix_flop_per_s < 1e13
+    ceilings = measure_ceilings(CPU, torch.float32)
+    assert 1e8 < ceilings.copy_bytes_per_s < 1e12
+    assert 1e8 < ceilings.matrix_flop_per_s < 1e13
 
 
 def test_a_device_is_measured_once_and_then_remembered(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

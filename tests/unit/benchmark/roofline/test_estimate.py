@@ -29,11 +29,11 @@ def test_an_outlook_never_fails_a_run(error: Exception, monkeypatch: pytest.Monk
 
 def test_a_run_is_held_against_the_floor_and_both_ceilings_of_its_device() -> None:
     """It took twice the floor; its shares are its work a second over what the device does a second."""
-    found = Ceilings(copy_bytes_per_s=1e6, matrix_flop_per_s=1e7)
-    known = Estimate(shape=SMALL, ceilings=found, prediction=Prediction(latency_s=1.0, peak_bytes=1))
+    ceilings = Ceilings(copy_bytes_per_s=1e6, matrix_flop_per_s=1e7)
+    known = Estimate(shape=SMALL, ceilings=ceilings, prediction=Prediction(latency_s=1.0, peak_bytes=1))
     works = list(passes(a_run(), SMALL))
     flop, traffic = sum(work.flop for work in works), sum(work.bytes for work in works)
-    latency_s = 2 * floor_s(works, found)
+    latency_s = 2 * floor_s(works, ceilings)
     held = limits(a_run(), known, latency_s)
     assert held is not None
     assert (held.flop, held.bytes, held.copy_bytes_per_s, held.matrix_flop_per_s) == (flop, traffic, 1e6, 1e7)

@@ -70,10 +70,12 @@ def test_the_8b_pair_takes_what_was_measured_within_a_tenth(
 
 
 def test_the_largest_canvas_fits_only_because_the_allocator_gives_back_what_it_kept() -> None:
-    found = footprint(on_gpu(64, 2048, Engine.published), LLADA)
-    assert found.needed_bytes < H100_BYTES < found.kept_bytes
-    assert found.peak_bytes(H100_BYTES) == H100_BYTES
-    assert found.peak_bytes(found.needed_bytes - 1) == found.needed_bytes  # does not fit, and says what it would take
+    memory = footprint(on_gpu(64, 2048, Engine.published), LLADA)
+    assert memory.needed_bytes < H100_BYTES < memory.kept_bytes
+    assert memory.peak_bytes(H100_BYTES) == H100_BYTES
+    assert (
+        memory.peak_bytes(memory.needed_bytes - 1) == memory.needed_bytes
+    )  # does not fit, and says what it would take
     assert footprint(on_gpu(96, 2048, Engine.published), LLADA).needed_bytes > H100_BYTES
 
 
@@ -137,8 +139,8 @@ def test_kept_keys_and_values_of_the_largest_canvas_do_not_fit() -> None:
 
 
 def test_a_cpu_keeps_nothing() -> None:
-    found = Footprint(needed_bytes=5, kept_bytes=9)
-    assert (found.peak_bytes(None), found.peak_bytes(7), found.peak_bytes(20)) == (5, 7, 9)
+    memory = Footprint(needed_bytes=5, kept_bytes=9)
+    assert (memory.peak_bytes(None), memory.peak_bytes(7), memory.peak_bytes(20)) == (5, 7, 9)
     ceilings = Ceilings(copy_bytes_per_s=1e10, matrix_flop_per_s=1e11)
     run = on_gpu(8, 1024, Engine.eager, device=Device.cpu)
     assert predict(run, LLADA, ceilings).peak_bytes == footprint(run, LLADA).needed_bytes

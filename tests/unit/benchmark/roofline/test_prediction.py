@@ -41,8 +41,8 @@ def on_gpu(batch: int, length: int, steps: int = 1, engine: Engine = Engine.comp
 def test_steps_of_the_8b_model_are_predicted_within_a_quarter(
     batch: int, length: int, engine: Engine, measured_ms: float
 ) -> None:
-    found = predict(on_gpu(batch, length, engine=engine), LLADA, H100).latency_s * 1e3
-    assert found == pytest.approx(measured_ms, rel=0.25)
+    predicted_ms = predict(on_gpu(batch, length, engine=engine), LLADA, H100).latency_s * 1e3
+    assert predicted_ms == pytest.approx(measured_ms, rel=0.25)
 
 
 def test_a_compiled_step_takes_its_floor_over_what_the_engine_reaches() -> None:

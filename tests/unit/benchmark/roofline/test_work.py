@@ -67,23 +67,23 @@ def test_the_cache_of_llama_takes_128_kib_a_token() -> None:
 
 
 def test_a_diffusion_pass_by_hand() -> None:
-    found = diffusion_pass(SMALL, batch=3, length=5, read=2)
+    work = diffusion_pass(SMALL, batch=3, length=5, read=2)
     last = 2 * 15 * KEYS + 2 * 6 * (LAYER - KEYS) + 4 * 3 * 2 * 5 * 8
-    assert found.flop == 2 * 15 * LAYER + 4 * 3 * 25 * 8 + last + 2 * 6 * 80
-    assert found.bytes == 4 * (2 * LAYER + 80 + 15 * 8)
+    assert work.flop == 2 * 15 * LAYER + 4 * 3 * 25 * 8 + last + 2 * 6 * 80
+    assert work.bytes == 4 * (2 * LAYER + 80 + 15 * 8)
 
 
 def test_a_prefill_attends_to_half_of_the_pairs_and_writes_the_cache() -> None:
-    found = prefill_pass(SMALL, batch=3, prompt_tokens=5)
+    work = prefill_pass(SMALL, batch=3, prompt_tokens=5)
     last = 2 * 15 * KEYS + 2 * 3 * (LAYER - KEYS) + 4 * 3 * 5 * 8
-    assert found.flop == 2 * 15 * LAYER + 4 * 3 * 15 * 8 + last + 2 * 3 * 80
-    assert found.bytes == 4 * (2 * LAYER + 80 + 15 * 8) + 3 * 5 * (2 * 2 * 2 * 2 * 4)
+    assert work.flop == 2 * 15 * LAYER + 4 * 3 * 15 * 8 + last + 2 * 3 * 80
+    assert work.bytes == 4 * (2 * LAYER + 80 + 15 * 8) + 3 * 5 * (2 * 2 * 2 * 2 * 4)
 
 
 def test_a_token_reads_the_weights_and_the_cache() -> None:
-    found = token_pass(SMALL, batch=3, context=7)
-    assert found.flop == 2 * 3 * 2 * LAYER + 4 * 3 * 7 * 2 * 8 + 2 * 3 * 80
-    assert found.bytes == 4 * (2 * LAYER + 80 + 3 * 8) + 3 * 7 * (2 * 2 * 2 * 2 * 4)
+    work = token_pass(SMALL, batch=3, context=7)
+    assert work.flop == 2 * 3 * 2 * LAYER + 4 * 3 * 7 * 2 * 8 + 2 * 3 * 80
+    assert work.bytes == 4 * (2 * LAYER + 80 + 3 * 8) + 3 * 7 * (2 * 2 * 2 * 2 * 4)
 
 
 def test_each_pass_is_bound_by_the_slower_of_its_two_ceilings() -> None:
@@ -99,8 +99,8 @@ def test_a_token_of_the_8b_baseline_is_bound_by_its_weights() -> None:
 
 
 def test_a_diffusion_run_reads_the_head_at_fewer_positions_with_each_step() -> None:
-    found = list(passes(a_run(), SMALL))  # 2 rows, 8 masks, 4 steps of 2
-    assert found == [diffusion_pass(SMALL, batch=2, length=16, read=m) for m in (8, 6, 4, 2)]
+    works = list(passes(a_run(), SMALL))  # 2 rows, 8 masks, 4 steps of 2
+    assert works == [diffusion_pass(SMALL, batch=2, length=16, read=m) for m in (8, 6, 4, 2)]
 
 
 def test_random_remasking_reads_it_where_it_writes() -> None:
@@ -117,17 +117,17 @@ def test_blocks_begin_anew_and_guidance_doubles() -> None:
 
 
 def test_an_autoregressive_run_is_a_prefill_and_then_a_pass_for_each_token() -> None:
-    found = list(passes(an_autoregressive_run(), SMALL))
-    assert found[0] == prefill_pass(SMALL, batch=2, prompt_tokens=8)
-    assert found[1:] == [token_pass(SMALL, batch=2, context=context) for context in range(9, 16)]
-    assert expected_forward_passes(an_autoregressive_run()) == len(found) == 8
+    works = list(passes(an_autoregressive_run(), SMALL))
+    assert works[0] == prefill_pass(SMALL, batch=2, prompt_tokens=8)
+    assert works[1:] == [token_pass(SMALL, batch=2, context=context) for context in range(9, 16)]
+    assert expected_forward_passes(an_autoregressive_run()) == len(works) == 8
 
 
 def test_a_window_attends_to_the_whole_canvas_and_reads_what_was_kept() -> None:
-    found = kept_pass(SMALL, batch=3, length=10, computed=5, read=2)
+    work = kept_pass(SMALL, batch=3, length=10, computed=5, read=2)
     last = 2 * 15 * KEYS + 2 * 6 * (LAYER - KEYS) + 4 * 3 * 2 * 10 * 8
-    assert found.flop == 2 * 15 * LAYER + 4 * 3 * 5 * 10 * 8 + last + 2 * 6 * 80
-    assert found.bytes == 4 * (2 * LAYER + 80 + 15 * 8) + 3 * 10 * (2 * 2 * 2 * 2 * 4)
+    assert work.flop == 2 * 15 * LAYER + 4 * 3 * 5 * 10 * 8 + last + 2 * 6 * 80
+    assert work.bytes == 4 * (2 * LAYER + 80 + 15 * 8) + 3 * 10 * (2 * 2 * 2 * 2 * 4)
 
 
 @pytest.mark.parametrize(

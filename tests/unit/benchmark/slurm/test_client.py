@@ -169,8 +169,8 @@ def test_the_largest_array_is_the_clusters(answers: Path) -> None:
     ids=lambda value: value.name + str(value.exit_status or "") if isinstance(value, JobState) else "",
 )
 def test_a_job_that_left_no_record_ended_for_a_reason(state: JobState, kind: FailureKind, word: str) -> None:
-    found, words = state.failure
-    assert found is kind
+    failure_kind, words = state.failure
+    assert failure_kind is kind
     assert word in words
 
 

@@ -38,8 +38,8 @@ class JournalAndStore:
         return sync(self.journal, self.tracker)
 
     def runs(self) -> list[TrackedRun]:
-        found = self.client.get_experiment_by_name(self.tracker.experiment)
-        return list(self.client.search_runs([found.experiment_id]))
+        experiment = self.client.get_experiment_by_name(self.tracker.experiment)
+        return list(self.client.search_runs([experiment.experiment_id]))
 
     def names(self) -> list[str]:
         return sorted(run.data.tags[RECORD] for run in self.runs())

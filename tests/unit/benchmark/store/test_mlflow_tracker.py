@@ -101,12 +101,12 @@ def test_two_records_of_one_point_become_two_runs(store: Store) -> None:
 
 
 def test_every_metric_arrives_under_its_own_name(store: Store) -> None:
-    found = store.log(a_record()).data.metrics
+    logged = store.log(a_record()).data.metrics
     expected = metrics(a_record())
-    assert {name: found[name] for name in expected} == pytest.approx(expected)
-    assert found["latency/e2e_s"] == 3.0
-    assert found["max_memory_reserved"] == 3 * 1024 * 1024
-    assert "quality/perplexity" in found
+    assert {name: logged[name] for name in expected} == pytest.approx(expected)
+    assert logged["latency/e2e_s"] == 3.0
+    assert logged["max_memory_reserved"] == 3 * 1024 * 1024
+    assert "quality/perplexity" in logged
 
 
 def test_the_series_arrives_step_by_step(store: Store) -> None:
@@ -194,9 +194,9 @@ def test_a_record_that_was_scored_again_says_from_which() -> None:
 
 
 def test_labels_say_where_it_ran_and_leave_out_what_is_unknown() -> None:
-    found = labels(a_record())
-    assert (found["host"], found["cpu_threads"], found["sweep"]) == ("node", "2", "sweep-1")
-    assert not {"gpu", "commit", "failure"} & set(found)
+    tags = labels(a_record())
+    assert (tags["host"], tags["cpu_threads"], tags["sweep"]) == ("node", "2", "sweep-1")
+    assert not {"gpu", "commit", "failure"} & set(tags)
 
 
 def test_texts_are_shown_beside_the_authors_own() -> None:
@@ -314,18 +314,18 @@ def test_labels_have_the_fingerprint_and_the_verdict() -> None:
     card = Card(form="SXM", power_limit_w=400.0)
     environment = replace(an_environment(), variables=("OMP_NUM_THREADS=1", "MKL_X=2"), card=card, dirty=False)
     watched = Watched(verdict=Verdict.disturbed, why="a busy CPU", labelled=())
-    found = labels(
+    tags = labels(
         a_record(
             environment=environment,
             measurement=a_measurement(watched=watched, stopped_by=StoppedBy.budget),
             fingerprint=Fingerprint(config="{}" * 4000, weights_sha256="abc"),
         )
     )
-    assert (found["card.form"], found["card.power_limit_w"]) == ("SXM", "400.0")
-    assert found["variables"] == "OMP_NUM_THREADS=1 MKL_X=2"
-    assert found["dirty"] == "False"
-    assert (found["verdict"], found["why"], found["stopped_by"]) == ("disturbed", "a busy CPU", "budget")
-    assert found["weights_sha256"] == "abc"
-    assert len(found["config"]) == 5000
-    assert "revision" not in found
-    assert "card.ecc" not in found
+    assert (tags["card.form"], tags["card.power_limit_w"]) == ("SXM", "400.0")
+    assert tags["variables"] == "OMP_NUM_THREADS=1 MKL_X=2"
+    assert tags["dirty"] == "False"
+    assert (tags["verdict"], tags["why"], tags["stopped_by"]) == ("disturbed", "a busy CPU", "budget")
+    assert tags["weights_sha256"] == "abc"
+    assert len(tags["config"]) == 5000
+    assert "revision" not in tags
+    assert "card.ecc" not in tags

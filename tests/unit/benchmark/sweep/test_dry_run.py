@@ -30,9 +30,9 @@ def tight(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_points_that_do_not_fit_are_named_and_cost_nothing(run: Run) -> None:
-    found = forecast([run, replace(run, batch=50_000)], remote=False)
-    assert [each.note for each in found] == ["", "does not fit into 0.0466 GiB"]
-    lines = summary(found, remote=False, infeasible=3)
+    forecasts = forecast([run, replace(run, batch=50_000)], remote=False)
+    assert [each.note for each in forecasts] == ["", "does not fit into 0.0466 GiB"]
+    lines = summary(forecasts, remote=False, infeasible=3)
     assert lines[0].startswith("2 jobs, one after another: about ")
     assert lines[1] == "1 will not fit"
     assert lines[2].startswith("3 more cannot be run on any machine")
@@ -41,12 +41,12 @@ def test_points_that_do_not_fit_are_named_and_cost_nothing(run: Run) -> None:
 def test_a_policy_that_follows_the_text_takes_from_to(run: Run) -> None:
     policy = Policy(name=PolicyName.threshold, threshold=0.9)
     paced = replace(run, diffusion=a_diffusion(steps=8, block_length=4, policy=policy))
-    (found,) = forecast([paced], remote=False)
-    assert found.prediction is not None
-    assert found.prediction.least_latency_s is not None
-    assert found.prediction.latency_s == pytest.approx(4 * found.prediction.least_latency_s)
+    (forecasts,) = forecast([paced], remote=False)
+    assert forecasts.prediction is not None
+    assert forecasts.prediction.least_latency_s is not None
+    assert forecasts.prediction.latency_s == pytest.approx(4 * forecasts.prediction.least_latency_s)
     console = Console(width=200, record=True)
-    show_forecast(console, [found], remote=False, infeasible=0)
+    show_forecast(console, [forecasts], remote=False, infeasible=0)
     assert re.search(r"small B=2 N=16 block=4 threshold=0\.9 +here +0\.\d+ to 0\.\d+ ", console.export_text())
 
 
@@ -67,10 +67,10 @@ def test_a_model_is_loaded_once_for_neighbours_and_by_every_job_of_a_cluster(
 
 def test_a_checkpoint_that_is_not_there_has_no_forecast_and_stops_none(run: Run) -> None:
     lost = replace(run, model=replace(run.model, checkpoint="./nowhere"))
-    found = forecast([lost, run], remote=False)
-    assert found[0].prediction is None
-    assert "there is no such folder" in found[0].note
-    assert found[1].prediction is not None
+    forecasts = forecast([lost, run], remote=False)
+    assert forecasts[0].prediction is None
+    assert "there is no such folder" in forecasts[0].note
+    assert forecasts[1].prediction is not None
 
 
 def test_the_table_has_a_line_for_each_point(run: Run) -> None:
@@ -108,8 +108,8 @@ def test_the_memory_that_a_run_demands_is_its_gpus_and_an_unknown_gpu_is_not_pas
 )
 def test_long_and_short_sweeps_are_told_in_words_for_people(run: Run, seconds: float, *, gpu: bool, said: str) -> None:
     on = replace(run, device=Device.cuda, attention=Attention.sdpa, precision=Precision.bfloat16) if gpu else run
-    found = [Forecast(run=on, prediction=None, seconds=seconds, note="")]
-    assert said in summary(found, remote=True, infeasible=0)[0]
+    forecasts = [Forecast(run=on, prediction=None, seconds=seconds, note="")]
+    assert said in summary(forecasts, remote=True, infeasible=0)[0]
 
 
 def test_a_dry_run_runs_nothing_and_ends_well(

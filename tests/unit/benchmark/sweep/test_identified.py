@@ -39,10 +39,10 @@ def identified_run(run: Run, journal: Journal, *, take_older: bool = True) -> Ru
 
 
 def test_a_point_gets_the_contents_of_what_it_reads(run: Run, journal: Journal) -> None:
-    found = identified_run(run, journal)
-    assert found.without_contents == run
-    assert found.model.content
-    assert found.prompts.content
+    identified = identified_run(run, journal)
+    assert identified.without_contents == run
+    assert identified.model.content
+    assert identified.prompts.content
 
 
 def test_a_point_that_no_machine_can_run_reads_nothing(run: Run, journal: Journal) -> None:

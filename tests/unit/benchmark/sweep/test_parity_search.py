@@ -61,8 +61,8 @@ def search(folder: Path, record: Callable[[Run], Record], *, replicates: int = 1
     return Search(driver=driver, ladders=find_ladders(planned.points), goal=Goal(metric=PERPLEXITY, margin=0.0))
 
 
-def steps_of(found: Search) -> list[int]:
-    return [point.run.diffusion.steps for point in found.launched if point.run.diffusion]
+def steps_of(search_end: Search) -> list[int]:
+    return [point.run.diffusion.steps for point in search_end.launched if point.run.diffusion]
 
 
 def improves_to_parity_at_4(run: Run) -> Record:
@@ -70,11 +70,11 @@ def improves_to_parity_at_4(run: Run) -> Record:
 
 
 def test_only_the_rungs_in_question_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = search(tmp_path, improves_to_parity_at_4)
-    found.run()
-    found.say_findings()
-    assert found.launched[0] == BASELINE
-    assert sorted(steps_of(found)) == [2, 4]
+    search_end = search(tmp_path, improves_to_parity_at_4)
+    search_end.run()
+    search_end.say_findings()
+    assert search_end.launched[0] == BASELINE
+    assert sorted(steps_of(search_end)) == [2, 4]
     said = " ".join(capsys.readouterr().out.split())
     assert (
         "parity is shown from K=4 by generative perplexity (K=2 falls short, K=4 reaches; not measured: 1, 8)" in said
@@ -83,9 +83,9 @@ def test_only_the_rungs_in_question_are_measured(tmp_path: Path, capsys: pytest.
 
 
 def test_an_unreached_baseline_is_said_to_be_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = search(tmp_path, lambda run: judged(run, 1.0 if run.diffusion is None else 4.0))
-    found.run()
-    found.say_findings()
+    search_end = search(tmp_path, lambda run: judged(run, 1.0 if run.diffusion is None else 4.0))
+    search_end.run()
+    search_end.say_findings()
     assert "parity is not reached up to K=8" in capsys.readouterr().out
 
 
@@ -94,16 +94,16 @@ def test_a_rung_that_failed_is_passed_over(tmp_path: Path) -> None:
         failed = run.diffusion is not None and run.diffusion.steps == 4
         return a_failed_record(run) if failed else improves_to_parity_at_4(run)
 
-    found = search(tmp_path, record)
-    found.run()
-    assert 8 in steps_of(found)
-    assert len(steps_of(found)) == len(set(steps_of(found)))
+    search_end = search(tmp_path, record)
+    search_end.run()
+    assert 8 in steps_of(search_end)
+    assert len(steps_of(search_end)) == len(set(steps_of(search_end)))
 
 
 def test_without_its_baseline_a_ladder_is_left_after_one_rung(tmp_path: Path) -> None:
-    found = search(tmp_path, lambda run: a_failed_record(run) if run.diffusion is None else judged(run, 3.0))
-    found.run()
-    assert len(steps_of(found)) == 1
+    search_end = search(tmp_path, lambda run: a_failed_record(run) if run.diffusion is None else judged(run, 3.0))
+    search_end.run()
+    assert len(steps_of(search_end)) == 1
 
 
 @pytest.mark.parametrize("points", [RUNGS, (BASELINE,)], ids=["no baseline", "no diffusion"])
@@ -128,17 +128,19 @@ def test_a_rung_whose_texts_leave_it_open_is_not_said_to_reach(
         scores = tuple(a_score(prompt_id=str(at), nll_nats=nll + 50, judge_tokens=10) for at, nll in enumerate(nats))
         return a_record(run, measurement=a_measurement(scores=scores))
 
-    found = search(tmp_path, record)
-    found.run()
-    found.say_findings()
+    search_end = search(tmp_path, record)
+    search_end.run()
+    search_end.say_findings()
     said = " ".join(capsys.readouterr().out.split())
     assert "parity is not decided up to K=8 by generative perplexity (K=2 not decided, K=4 not decided" in said
 
 
 def test_a_rung_is_measured_in_all_its_processes_before_the_next_is_chosen(tmp_path: Path) -> None:
-    found = search(tmp_path, improves_to_parity_at_4, replicates=2)
-    found.run()
-    kinds = [(point.replicate, point.run.diffusion.steps if point.run.diffusion else None) for point in found.launched]
+    search_end = search(tmp_path, improves_to_parity_at_4, replicates=2)
+    search_end.run()
+    kinds = [
+        (point.replicate, point.run.diffusion.steps if point.run.diffusion else None) for point in search_end.launched
+    ]
     assert kinds == [(0, 2), (0, None), (1, None), (1, 2), (0, 4), (1, 4)]
 
 
@@ -146,10 +148,10 @@ def test_too_few_scored_prompts_end_the_search_in_words(tmp_path: Path, capsys: 
     def record(run: Run) -> Record:
         return a_record(run, measurement=a_measurement(scores=(a_score(),)))
 
-    found = search(tmp_path, record)
-    found.run()
-    found.say_findings()
-    assert len(steps_of(found)) == 1
+    search_end = search(tmp_path, record)
+    search_end.run()
+    search_end.say_findings()
+    assert len(steps_of(search_end)) == 1
     assert "nothing could be compared" in " ".join(capsys.readouterr().out.split())
 
 

@@ -55,11 +55,11 @@ def test_texts_can_be_left_behind() -> None:
     record = a_record()
     assert b"nada" in record.to_json().encode()
     assert b"nada" not in _without_texts(record.to_json().encode())
-    (found,) = read([("it", record.to_json().encode)], keep_texts=False).records
-    assert found.measurement is not None
+    (loaded,) = read([("it", record.to_json().encode)], keep_texts=False).records
+    assert loaded.measurement is not None
     assert record.measurement is not None
-    assert found.measurement.generated == ()
-    assert found.measurement.scores == record.measurement.scores
+    assert loaded.measurement.generated == ()
+    assert loaded.measurement.scores == record.measurement.scores
 
 
 def test_a_text_that_looks_like_a_record_is_left_behind_whole() -> None:
@@ -68,15 +68,15 @@ def test_a_text_that_looks_like_a_record_is_left_behind_whole() -> None:
         measured.generated[0], continuation='"generated": [{}], "scores": [\\"], "scores": [', prompt="\\"
     )
     record = a_record(measurement=replace(measured, generated=(strange, *measured.generated)))
-    (found,) = read([("it", record.to_json().encode)], keep_texts=False).records
-    assert found == replace(record, measurement=replace(measured, generated=()))
+    (loaded,) = read([("it", record.to_json().encode)], keep_texts=False).records
+    assert loaded == replace(record, measurement=replace(measured, generated=()))
     assert read([("it", record.to_json().encode)]).records == (record,)
 
 
 def test_a_record_that_was_written_otherwise_loses_its_texts_too() -> None:
     text = json.dumps(json.loads(a_record().to_json()), indent=1, sort_keys=True)
-    (found,) = read([("it", text.encode)], keep_texts=False).records
-    assert found == replace(a_record(), measurement=replace(a_measurement(), generated=()))
+    (loaded,) = read([("it", text.encode)], keep_texts=False).records
+    assert loaded == replace(a_record(), measurement=replace(a_measurement(), generated=()))
 
 
 STRANGE = {

@@ -63,10 +63,10 @@ def test_a_long_title_leaves_the_answer_a_line_of_its_own() -> None:
 def test_the_crossing_lies_at_the_foot_with_an_arrow_where_its_interval_goes_on() -> None:
     crossing = replace(a_parity().crossing, high=math.inf)
     (axes,) = drawn(draw_curves([a_panel(a_parity(crossing=crossing))])).figure.axes
-    places = {str(line.get_marker()): float(np.asarray(line.get_xdata())[0]) for line in axes.lines}
-    assert (places["D"], places["|"]) == (3.6, 2.9)
-    assert places[">"] == pytest.approx(axes.get_xlim()[1])
-    assert "<" not in places
+    x_by_marker = {str(line.get_marker()): float(np.asarray(line.get_xdata())[0]) for line in axes.lines}
+    assert (x_by_marker["D"], x_by_marker["|"]) == (3.6, 2.9)
+    assert x_by_marker[">"] == pytest.approx(axes.get_xlim()[1])
+    assert "<" not in x_by_marker
 
 
 def test_the_human_line_is_drawn_in_each_figure_of_quality() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.5.1"
-nox.options.sessions = ["lint", "types", "tests", "programs", "recipe", "smoke", "slurm"]
+nox.options.sessions = ["lint", "types", "tests", "programs", "recipe", "docs", "smoke", "slurm"]
 nox.options.error_on_missing_interpreters = True
 
 CONSTRAINTS = ("-c", "constraints.txt")
@@ -17,7 +17,7 @@ ONE_ORDER = {"PYTHONHASHSEED": "0"}
 """Two workers share the tests by their order, which a set of cases would change from process to process."""
 CHECKOUT = Path(".nox/checkout").absolute()
 """The environment of all sessions that check the checkout itself: PyTorch and MLflow are installed once."""
-CODE = ("crossover", "benchmark", "analysis", "hydra_plugins", "training", "tests", "noxfile.py")
+CODE = ("crossover", "benchmark", "analysis", "hydra_plugins", "training", "tests", "site", "noxfile.py")
 
 
 @nox.session
@@ -59,6 +59,27 @@ def recipe(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site in .nox/site; a broken link fails. `-- linkcheck` tries those to elsewhere too."""
+    session.install(*CONSTRAINTS, "sphinx", "furo", "myst-parser")
+    session.run("python", "site/gather.py", ".nox/site-pages")
+    for builder in ("html", *session.posargs):
+        build = (
+            "sphinx-build",
+            "-q",
+            "-W",
+            "--keep-going",
+            "-c",
+            "site",
+            "-b",
+            builder,
+            ".nox/site-pages",
+            ".nox/site",
+        )
+        session.run(*build, env={"PYTHONPATH": "."})
+
+
+@nox.session
 def smoke(session: nox.Session) -> None:
     """A sweep from an installed wheel, away from the checkout, checked for its records and MLflow runs."""
     session.install(*CONSTRAINTS, "build")
@@ -75,6 +96,27 @@ def smoke(session: nox.Session) -> None:
             env=ONE_THREAD,
         )
         session.run("python", str(check), "outputs")
+
+
+@nox.session(default=False)
+def package(session: nox.Session) -> None:
+    """What a release publishes, in dist/: a wheel and a source distribution, checked as PyPI checks them."""
+    session.install(*CONSTRAINTS, "build", "twine")
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("python", "-m", "build", silent=True)
+    session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
+
+
+@nox.session(default=False, python=["3.11", "3.12", "3.13"], requires=["package"])
+def release(session: nox.Session) -> None:
+    """The wheel in an environment of its own, one for each supported Python: its commands answer, and it measures."""
+    session.install(*CONSTRAINTS, *map(str, Path("dist").glob("*.whl")))
+    with session.chdir(session.create_tmp()):
+        session.run("crossover", "--version")
+        session.run(
+            "crossover", "steps=2", "warmup=1", "repeats=2", "prompts.count=1", "output_dir=outputs", env=ONE_THREAD
+        )
+        session.run("python", "-m", "analysis", "outputs")
 
 
 @nox.session(venv_backend="none", requires=["checkout"])

@@ -1,6 +1,7 @@
 """What the documentation points to exists."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,23 @@ def test_every_page_and_picture_is_led_to_from_another() -> None:
     }
     files = {file for file in (ROOT / "docs").rglob("*") if file.is_file()}
     assert not files - links
+
+
+def test_every_page_is_in_a_group_of_the_site() -> None:
+    site = runpy.run_path(str(ROOT / "site" / "gather.py"))
+    grouped = {f"{name}.md" for pages in site["CONTENTS"].values() for name in pages.split()}
+    elsewhere = set(site["ELSEWHERE"].values()) - {"index.md"}
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    assert grouped == pages | {name for name in elsewhere if name.endswith(".md")}, "list the page in site/gather.py"
+
+
+def test_links_follow_pages_that_the_site_moves() -> None:
+    moved = runpy.run_path(str(ROOT / "site" / "gather.py"))["moved"]
+    assert moved("[a](docs/results/speed.md#b), [c](CHANGELOG.md)", "index.md") == (
+        "[a](results/speed.md#b), [c](changelog.md)"
+    )
+    assert moved("[a](../CHANGELOG.md), [b](results/x.log)", "inside.md") == "[a](changelog.md), [b](results/x.log)"
+    assert moved("[a](../../README.md), [b](https://c.d/e)", "results/gpu.md") == "[a](../index.md), [b](https://c.d/e)"
 
 
 def test_the_readme_is_among_the_pages() -> None:

@@ -1,0 +1,15 @@
+"""Sphinx's configuration; `nox -s docs` gathers the pages and builds the site."""
+
+import benchmark
+
+project = "Crossover"
+copyright = "the Crossover authors"  # noqa: A001 - Sphinx's name
+version = release = benchmark.__version__
+extensions = ["myst_parser"]
+myst_heading_anchors = 4
+html_theme = "furo"
+html_title = "Crossover"
+html_copy_source = False
+html_show_sphinx = False
+html_static_path: list[str] = []
+highlight_language = "text"

@@ -18,7 +18,7 @@ from benchmark.roofline.work import Ceilings, Shape, floor_s, kept_pass
 from crossover.records.policies import QUOTA, Cache, CacheName, Policy
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Device, Diffusion, Engine, Family, Precision, Remasking
-from tests.benchmarks.speed import GIB, Case, a_run
+from tests.benchmarks.speed.cases import GIB, Case, a_run
 
 AHEAD_CYCLES = 200_000_000
 """A tenth of a second, in which the host queues as much work as the driver takes."""

@@ -30,7 +30,8 @@ from crossover.records.policies import Policy, PolicyName
 from crossover.records.settings import Engine, Family
 from tests.benchmarks.cached_pieces import say_attention, say_products, say_profile, spans_of
 from tests.benchmarks.cached_rows import ROWS, Place, Row, measured, ready, run_of
-from tests.benchmarks.speed import CUDA, FOLDERS, say_machine, sustained_flop_per_s
+from tests.benchmarks.speed.cases import CUDA, FOLDERS
+from tests.benchmarks.speed.machine import say_machine, sustained_flop_per_s
 
 PARTS = ("check", "table", "published", "waits", "profile", "pieces")
 Task = tuple[str, Callable[[], None]]

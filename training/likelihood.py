@@ -7,7 +7,7 @@ import math
 
 import torch
 from torch import Tensor
-from transformers import LlamaForCausalLM
+from transformers import LlamaForCausalLM, Qwen3ForCausalLM
 
 from training.losses import causal_loss, corrupt, diffusion_loss, stratified_times
 from training.tokenizer import MASK_ID
@@ -22,7 +22,7 @@ def windows_of(stream: Tensor, length: int) -> list[Tensor]:
 
 
 @torch.no_grad()
-def causal_nats(model: LlamaForCausalLM, stream: Tensor, length: int) -> float:
+def causal_nats(model: LlamaForCausalLM | Qwen3ForCausalLM, stream: Tensor, length: int) -> float:
     """Nats a token, over windows of `length` tokens; the first of each is context alone."""
     total, rows = 0.0, 0
     for window_BL in windows_of(stream, length):

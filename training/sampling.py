@@ -5,7 +5,7 @@ Dimensions: B batch, P prompt, N output, L = P + N, V vocabulary.
 
 import torch
 from torch import Tensor
-from transformers import LlamaForCausalLM
+from transformers import LlamaForCausalLM, Qwen3ForCausalLM
 
 from training.tokenizer import MASK_ID
 
@@ -20,7 +20,11 @@ def choose(logits_BLV: Tensor, temperature: float, generator: torch.Generator) -
 
 @torch.no_grad()
 def sample_causal(
-    model: LlamaForCausalLM, prompt_BP: Tensor, tokens: int, temperature: float, generator: torch.Generator
+    model: LlamaForCausalLM | Qwen3ForCausalLM,
+    prompt_BP: Tensor,
+    tokens: int,
+    temperature: float,
+    generator: torch.Generator,
 ) -> Tensor:
     """Continue each prompt token by token, never stopping early: shape [B, N]."""
     canvas_BL = prompt_BP

@@ -11,18 +11,17 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 
+from tests.slurm.processes import belongs, keepers_of, kill, pid_in, until
 from tests.slurm.settings import (
     CGROUPS,
     NODES,
@@ -47,7 +46,6 @@ PROGRAMS = {
 """What the lab starts, and the Debian package that it comes in."""
 
 SYSTEM = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
-STARTED_S = 30.0
 
 
 def missing() -> list[str]:
@@ -76,7 +74,7 @@ class Lab:
             lab._run("slurmctld")
             for node in NODES:
                 lab.start_node(node)
-            _until("its nodes are up", lab._is_up)
+            until("its nodes are up", lab._is_up)
         except BaseException:
             lab.stop()
             raise
@@ -102,12 +100,12 @@ class Lab:
 
     def stop_node(self, node: str, *, jobs: bool) -> None:
         """Kill a node's slurmd; with its `jobs`, as if its power had gone, or without, as if its network had."""
-        daemon = _pid(self.folder / "run" / f"slurmd.{node}.pid")
+        daemon = pid_in(self.folder / "run" / f"slurmd.{node}.pid")
         processes = [psutil.Process(daemon)] if daemon and psutil.pid_exists(daemon) else []
         if jobs:
-            ours = [each for each in psutil.process_iter() if _belongs(each, node, self.folder)]
-            processes += [*_keepers(ours), *ours]  # keepers first: nobody is left to report how a job ended
-        _kill(processes)
+            ours = [each for each in psutil.process_iter() if belongs(each, node, self.folder)]
+            processes += [*keepers_of(ours), *ours]  # keepers first: nobody is left to report how a job ended
+        kill(processes)
 
     def node_is_up(self, node: str) -> bool:
         """Whether the controller gives it jobs."""
@@ -119,7 +117,7 @@ class Lab:
 
     def start_again(self, job: str) -> None:
         """Wait until a job is queued again, and spare it the two minutes that SLURM lets such jobs wait."""
-        _until(f"{job} is queued again", lambda: self.states(job).get(job) == "PENDING", seconds=60)
+        until(f"{job} is queued again", lambda: self.states(job).get(job) == "PENDING", seconds=60)
         self.command("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def knows(self, job: str) -> bool:
@@ -141,7 +139,7 @@ class Lab:
     def clear(self) -> None:
         """Cancel all jobs and wait until they are gone."""
         self.command("scancel", "-u", getpass.getuser(), timeout=5)
-        _until("its jobs are gone", lambda: not self.command("squeue", "-h"), seconds=8)
+        until("its jobs are gone", lambda: not self.command("squeue", "-h"), seconds=8)
 
     def stop(self) -> None:
         """Cancel what runs and end every daemon of this lab, and no other."""
@@ -150,9 +148,9 @@ class Lab:
         run = self.folder / "run"
         files = [*run.glob("slurmd.*.pid"), run / "slurmctld.pid", run / "slurmdbd.pid", run / "mariadbd.pid"]
         for file in [*files, self.folder / "munge" / "pid"]:
-            pid = _pid(file)
+            pid = pid_in(file)
             if pid and psutil.pid_exists(pid):
-                _kill([psutil.Process(pid)], gently=True)
+                kill([psutil.Process(pid)], gently=True)
         for child in self._children:
             child.wait()
 
@@ -200,10 +198,10 @@ class Lab:
             f"CREATE USER slurm@'127.0.0.1' IDENTIFIED BY '{self.settings.password}';"
             "GRANT ALL ON slurm_acct_db.* TO slurm@'127.0.0.1';"
         )
-        _until("the database answers", lambda: self._succeeds(*client, "--execute=SELECT 1"))
+        until("the database answers", lambda: self._succeeds(*client, "--execute=SELECT 1"))
         self._run(*client, f"--execute={sql}")
         self._run("slurmdbd")
-        _until("accounting answers", lambda: self._succeeds("sacctmgr", "-n", "list", "cluster"))
+        until("accounting answers", lambda: self._succeeds("sacctmgr", "-n", "list", "cluster"))
         for entity in (("cluster", "lab"), ("account", "dev", "cluster=lab"), ("user", user, "account=dev")):
             self._run("sacctmgr", "-n", "-i", "add", *entity)
 
@@ -256,60 +254,6 @@ def _free_ports(count: int) -> list[int]:
     for probe in probes:
         probe.close()
     return ports
-
-
-def _until(what: str, holds: Callable[[], bool], *, seconds: float = STARTED_S) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"SLURM lab: waited {seconds:.0f} s until {what}")
-        time.sleep(0.1)
-
-
-def _pid(file: Path) -> int | None:
-    try:
-        return int(file.read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _belongs(process: psutil.Process, node: str, folder: Path) -> bool:
-    """Whether a process is a job's, or its keeper's, on this node of this lab."""
-    try:
-        environment = process.environ()
-        if environment.get("SLURM_CONF") != str(folder / "slurm.conf"):
-            return False
-        return environment.get("SLURMD_NODENAME") == node
-    except psutil.Error:
-        return False
-
-
-def _keepers(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
-    """The slurmstepd of each process."""
-    keepers: dict[int, psutil.Process] = {}
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            keepers |= {each.pid: each for each in process.parents() if each.name().startswith("slurmstepd")}
-    return list(keepers.values())
-
-
-def _kill(processes: Sequence[psutil.Process], *, gently: bool = False) -> None:
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGTERM if gently else signal.SIGKILL)
-    with suppress(RuntimeError):
-        _until("its daemons are gone", lambda: not any(map(_lives, processes)), seconds=10)
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
-def _lives(process: psutil.Process) -> bool:
-    """Whether a process still does something; one that nobody has waited for does not."""
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def main(arguments: Sequence[str]) -> None:

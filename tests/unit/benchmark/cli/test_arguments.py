@@ -6,7 +6,8 @@ import pytest
 
 from benchmark.cli.arguments import arranged
 from crossover.errors import UserError
-from tests.benchmarks.wrong_inputs import COUNT, Wrong, generate, run
+from tests.benchmarks.wrong_inputs.generation import COUNT, Wrong, generate
+from tests.benchmarks.wrong_inputs.trial import run
 
 LINES = {
     "~steps": "~steps is not allowed, since every key has a value: give another, KEY=VALUE",

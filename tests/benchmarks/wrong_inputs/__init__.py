@@ -1,0 +1,1 @@
+"""Five hundred wrong command lines, each tried in one process."""

@@ -70,7 +70,12 @@ def _table(records: Sequence[Record], without: frozenset[str], *, padding: int) 
 
 
 def _must_be_told(name: str, records: Sequence[Record]) -> bool:
-    """Whether a setting is shown although it is the same everywhere: a lossy cache, a policy that has no steps."""
+    """Whether a setting is shown although it is the same everywhere.
+
+    A lossy cache, a policy that has no steps, a latency that is composed.
+    """
+    if name == "timing":
+        return any(record.run.timed_share is not None for record in records)
     settings = [record.run.diffusion for record in records if record.run.diffusion is not None]
     lossy = name == "cache" and any(each.cache is not None for each in settings)
     return lossy or (name == "policy" and any(each.policy.is_self_paced for each in settings))
@@ -197,6 +202,7 @@ OTHERS: dict[str, Callable[[Run], str]] = {
     "engine": lambda run: run.engine,
     "attention": lambda run: run.attention,
     "weights": lambda run: run.weights,
+    "timing": lambda run: "whole" if run.timed_share is None else f"composed ({run.timed_share:g} timed)",
     "prompts": lambda run: _file(run.prompts.source, run.prompts.content),
     "judge": lambda run: "" if run.judge is None else _file(run.judge.checkpoint, run.judge.content),
     "encoder": lambda run: (

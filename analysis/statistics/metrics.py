@@ -38,6 +38,7 @@ def metrics(record: Record) -> dict[str, float]:
         "work/forward_passes": measured.forward_passes,
         "work/waiting_share": _median(each.forwards.waiting_share for each in measured.samples if each.forwards),
         "work/samples": len(measured.samples),
+        "work/composed_share": _median(each.timed.composed_share for each in measured.samples if each.timed),
     }
     return {name: float(value) for name, value in figures.items() if value is not None and math.isfinite(value)}
 

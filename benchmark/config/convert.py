@@ -133,6 +133,7 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
         gpu=config.hardware.gpu if device is Device.cuda else None,
         strict=config.strict == Strictness.on,
         threads=config.hardware.threads,
+        timed_share=config.timing.share,
     )
 
 

@@ -146,6 +146,18 @@ class CacheConfig:
 
 
 @dataclass
+class TimingConfig:
+    """The timing group."""
+
+    share: float | None = key(
+        "of the forward passes that compute equally many positions, the share that is made and timed; the times of the"
+        " others are composed; null makes and times all",
+        None,
+        "above 0, at most 1",
+    )
+
+
+@dataclass
 class TrackingConfig:
     """The tracking group."""
 
@@ -186,6 +198,7 @@ class Config:
     likelihood: LikelihoodConfig = group("the model's likelihood of the true continuations", LikelihoodConfig)
     policy: PolicyConfig = group("which masked positions a diffusion model's forward pass writes", PolicyConfig)
     cache: CacheConfig = group("keys and values that a diffusion model keeps between forward passes", CacheConfig)
+    timing: TimingConfig = group("whether all forward passes are timed; sampled is for weights=random", TimingConfig)
     tracking: TrackingConfig = group("the MLflow store", TrackingConfig)
     sweep: SweepConfig = group("a grid by its name", SweepConfig)
     steps: int = key("K: forward passes of a diffusion model; an autoregressive model ignores it", 32, "at least 1")

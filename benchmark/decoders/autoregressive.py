@@ -10,9 +10,13 @@ from benchmark.engines.interface import CausalPasses
 
 @dataclass(frozen=True, kw_only=True)
 class AutoregressiveDecoder:
-    """Greedy at temperature 0, else samples from softmax(logits / temperature). It never stops early."""
+    """Greedy at temperature 0, else samples from softmax(logits / temperature). It never stops early.
+
+    `timed` are the forward passes after the prefill that are made, counted from 0; None makes all of them.
+    """
 
     passes: CausalPasses
+    timed: frozenset[int] | None = None
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
         """See Decoder."""
@@ -23,7 +27,18 @@ class AutoregressiveDecoder:
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
         """Generate exactly `output_tokens` tokens a row; an end-of-sequence token does not end a row."""
         self.passes.begin(batch.tokens_BP, batch.padding_BP, batch.streams_B, output_tokens)
-        for position in range(output_tokens):
+        self.passes.advance()
+        phases.mark(Phase.prefill)
+        left_out = 0
+        for step in range(output_tokens - 1):
+            if self.timed is not None and step not in self.timed:
+                left_out += 1
+                continue
+            if left_out:
+                self.passes.leave_out(left_out)
+                phases.mark(Phase.left_out)
+                left_out = 0
             self.passes.advance()
-            phases.mark(Phase.step if position else Phase.prefill)
-        return Generation(tokens_BN=self.passes.written(), forward_passes=output_tokens, prompts_BP=batch.tokens_BP)
+            phases.mark(Phase.step)
+        made = output_tokens if self.timed is None else 1 + len(self.timed)
+        return Generation(tokens_BN=self.passes.written(), forward_passes=made, prompts_BP=batch.tokens_BP)

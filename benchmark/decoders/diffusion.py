@@ -59,7 +59,8 @@ class MaskedDiffusionDecoder:
     """Writes the masked positions of one block after another. A row that is done with its block waits for the others.
 
     With `rows` independent it goes on to its next block, where the policy follows the text and nothing is kept.
-    With `guidance_scale` above 0 each step makes a second pass with the prompt masked.
+    With `guidance_scale` above 0 each step makes a second pass with the prompt masked. `timed` are the forward passes
+    that are made, counted from 0; None makes all of them.
     """
 
     passes: CanvasPasses
@@ -70,6 +71,7 @@ class MaskedDiffusionDecoder:
     cache: Cache | None = None
     guidance_scale: float = 0.0
     rows: Rows = Rows.together
+    timed: frozenset[int] | None = None
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
         """See Decoder."""
@@ -118,10 +120,16 @@ class MaskedDiffusionDecoder:
         rows, length = canvas.tokens_BL.shape
         masked, forward = whole_block(block, rows, canvas.tokens_BL.device), 0
         while masked.most:
-            computed = computed_positions(self.cache, length, block, forward)
-            step = _Step(forward=forward, number=number + forward, computed=computed)
-            masked = masked.without(self._write(canvas, masked, step), self.policy.planned(forward))
-            phases.mark(Phase.step)
+            planned = self.policy.planned(forward)
+            if self.timed is not None and number + forward not in self.timed:
+                assert planned is not None, "a policy that follows the text leaves nothing out"
+                masked = masked.without(self._leave_out(canvas, masked, planned), planned)
+                phases.mark(Phase.left_out)
+            else:
+                computed = computed_positions(self.cache, length, block, forward)
+                step = _Step(forward=forward, number=number + forward, computed=computed)
+                masked = masked.without(self._write(canvas, masked, step), planned)
+                phases.mark(Phase.step)
             forward += 1
 
     def _fill_by_row(self, canvas: _Canvas, phases: Phases) -> None:
@@ -151,6 +159,14 @@ class MaskedDiffusionDecoder:
         chosen = OpenPositions(positions_BM=masked.first(written_BM, planned))
         tokens_BM = self._predict(canvas, chosen, step).tokens_BM
         self._put(canvas, chosen, tokens_BM, torch.ones_like(tokens_BM, dtype=torch.bool))
+        return written_BM
+
+    def _leave_out(self, canvas: _Canvas, masked: OpenPositions, planned: int) -> Tensor:
+        """Write any tokens at the first open positions, as many as the forward pass would; returns where."""
+        written_BM = torch.zeros_like(masked.positions_BM, dtype=torch.bool)
+        written_BM[:, :planned] = True
+        any_BM = torch.full_like(masked.positions_BM, 1 if self.mask_id == 0 else 0)
+        self._put(canvas, masked, any_BM, written_BM)
         return written_BM
 
     def _put(self, canvas: _Canvas, masked: OpenPositions, tokens_BM: Tensor, written_BM: Tensor) -> None:

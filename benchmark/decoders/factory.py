@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from benchmark.decoders.autoregressive import AutoregressiveDecoder
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Decoder
+from benchmark.decoders.plan import plan_of
 from benchmark.decoders.policies.factory import make_policy
 from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
 from benchmark.decoders.published_policies import PublishedPolicyDecoder
@@ -67,9 +68,11 @@ def make_decoder(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:
     if run.engine is Engine.published:
         use_kernel(factory.model.llama.model, kernel)
         return _published(run, factory, kernel)
+    plan = plan_of(run)
+    timed = None if plan is None else frozenset(plan.timed)
     if run.diffusion is None:
         head = factory.head(run.engine, run.temperature)
-        return AutoregressiveDecoder(passes=factory.causal(run.engine, kernel, head))
+        return AutoregressiveDecoder(passes=factory.causal(run.engine, kernel, head), timed=timed)
     assert factory.model.mask_id is not None
     policy = make_policy(run.diffusion, run.output_tokens)
     return MaskedDiffusionDecoder(
@@ -81,6 +84,7 @@ def make_decoder(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:
         cache=run.diffusion.cache,
         guidance_scale=run.diffusion.guidance_scale,
         rows=run.diffusion.rows,
+        timed=timed,
     )
 
 

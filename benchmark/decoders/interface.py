@@ -14,10 +14,11 @@ from benchmark.decoders.schedule import Forward
 
 
 class Phase(StrEnum):
-    """What a decoder has just finished when it marks its progress."""
+    """What a decoder has just finished when it marks its progress; what it left out is not timed (`timing=sampled`)."""
 
     prefill = "prefill"
     step = "step"
+    left_out = "left_out"
 
 
 class Phases(Protocol):

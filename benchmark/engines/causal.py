@@ -51,6 +51,10 @@ class _Passes:
         self._seen_B.fill_(prompt_tokens)
         self._write(torch.cat(last))
 
+    def leave_out(self, tokens: int) -> None:
+        """The next token comes so many positions later."""
+        self._seen_B.add_(tokens)
+
     def _forget_tokens(self) -> None:
         self._seen_B.fill_(self._shape.prompt_tokens)
 
@@ -121,6 +125,10 @@ class CompiledCausal:
         """See CausalPasses."""
         (self._current.step if self._begun else self._current.prefill)()
         self._begun = True
+
+    def leave_out(self, tokens: int) -> None:
+        """See CausalPasses. The cache holds at their positions what an earlier generation left there."""
+        self._current.leave_out(tokens)
 
     def written(self) -> Tensor:
         """See CausalPasses. A copy, since the next generation writes into the same memory."""

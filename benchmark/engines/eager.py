@@ -87,6 +87,14 @@ class EagerCausal:
         if self._padding is not None:
             self._padding = torch.nn.functional.pad(self._padding, (0, 1))
 
+    def leave_out(self, tokens: int) -> None:
+        """See CausalPasses. One pass reads the last token so many times, since the cache has to grow."""
+        self._inputs = self._inputs.expand(-1, tokens)
+        if self._padding is not None:
+            self._padding = torch.nn.functional.pad(self._padding, (0, tokens - 1))
+        self.advance()
+        self._written[-1] = self._inputs.expand(-1, tokens)
+
     def written(self) -> Tensor:
         """See CausalPasses."""
         return torch.cat(self._written, dim=1)

@@ -42,5 +42,8 @@ class CausalPasses(Protocol):
     def advance(self) -> None:
         """Add a token to each row; the first call reads the prompts."""
 
+    def leave_out(self, tokens: int) -> None:
+        """Go on as though so many tokens had been added, without their forward passes. What they are means nothing."""
+
     def written(self) -> Tensor:
         """The tokens added so far, [B, N]."""

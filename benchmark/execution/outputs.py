@@ -138,5 +138,6 @@ def _sample(run: Run, timed: Timed, row: tuple[int, ...], labels: tuple[Label, .
         valid_tokens=tuple(until_end(tokens, ends) for tokens in outputs),
         labels=labels,
         conditions=timed.conditions,
-        forwards=forwards_of(run.diffusion, timed.generation),
+        forwards=None if timed.forwards else forwards_of(run.diffusion, timed.generation),
+        timed=timed.forwards,
     )

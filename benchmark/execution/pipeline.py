@@ -27,6 +27,7 @@ from benchmark.hardware.clock import CudaClock, HostClock
 from benchmark.hardware.device import is_out_of_memory
 from benchmark.hardware.environment import current_gpu, probe, require_gpu, require_watched, watch
 from benchmark.hardware.verdict import judge
+from benchmark.measurement.composed import completing
 from benchmark.measurement.equal_work import check_equal_work
 from benchmark.measurement.measure import Instruments, Measured, measure
 from benchmark.measurement.peak_memory import cuda_peaks, host_peaks
@@ -185,6 +186,7 @@ def _instruments(run: Run) -> Instruments:
         clock=CudaClock() if on_gpu else HostClock(),
         peaks=cuda_peaks if on_gpu else host_peaks,
         watch=watch(on_gpu=on_gpu),
+        complete=completing(run),
     )
 
 

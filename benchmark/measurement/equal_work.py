@@ -6,7 +6,7 @@ import torch
 
 from benchmark.decoders.interface import Generation
 from benchmark.decoders.prompts import Prompt
-from benchmark.measurement.measure import Measured, Timing
+from benchmark.measurement.measure import Measured, Timed
 from benchmark.roofline.work import expected_forward_passes
 from crossover.errors import BrokenProtocolError
 from crossover.records.run import Run
@@ -28,7 +28,7 @@ def check_equal_work(
             _check_masks(generation, mask_id)
         _check_prompts(generation, [prompts[index].tokens for index in row])
     for timed in measured.samples:
-        _check_steps(run, timed.timing, timed.generation.forward_passes)
+        _check_steps(run, timed)
     _check_repeats(outputs)
 
 
@@ -44,11 +44,17 @@ def _check_size(run: Run, generation: Generation) -> None:
         )
 
 
-def _check_steps(run: Run, timing: Timing, forward_passes: int) -> None:
-    """Check the timed phases: a prefill and a step a further token; with diffusion, a step a pass or guided pair."""
+def _check_steps(run: Run, timed: Timed) -> None:
+    """Check the timed phases: a prefill and a step a further token; with diffusion, a step a pass or guided pair.
+
+    Where a share of the passes is made, as many steps as that.
+    """
+    timing, forward_passes = timed.timing, timed.generation.forward_passes
     guided = run.diffusion is not None and run.diffusion.guidance_scale > 0
     prefills = 0 if run.diffusion else 1
     expected = forward_passes // (2 if guided else 1) - prefills
+    if timed.forwards is not None:
+        expected = len(timed.forwards.index)
     timed_prefills, timed_steps = int(timing.prefill_s is not None), len(timing.step_s)
     if (timed_prefills, timed_steps) != (prefills, expected):
         raise BrokenProtocolError(

@@ -16,6 +16,7 @@ from benchmark.hardware.monitor import Seen
 from benchmark.measurement.peak_memory import Peaks
 from benchmark.measurement.stopping import Rule
 from benchmark.util.progress import Report, Stage
+from crossover.records.forwards import TimedForwards
 from crossover.records.machine import Conditions
 from crossover.records.record import StoppedBy
 
@@ -32,11 +33,15 @@ class Timing:
 
 @dataclass(frozen=True, kw_only=True)
 class Timed:
-    """A generation with its timing, and the state of the machine around it."""
+    """A generation with its timing, and the state of the machine around it.
+
+    `forwards` says which of its forward passes were made, where that is a share of them.
+    """
 
     generation: Generation
     timing: Timing
     conditions: Conditions = field(default_factory=Conditions)
+    forwards: TimedForwards | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +57,15 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Instruments:
-    """What a run is measured with: a clock, a reader of memory peaks, and a monitor of the machine."""
+    """What a run is measured with: a clock, a reader of memory peaks, and a monitor of the machine.
+
+    Where generations are made in part, `complete` makes whole ones of them.
+    """
 
     clock: Clock
     peaks: Callable[[], AbstractContextManager[Peaks]]
     watch: Callable[[], AbstractContextManager[Seen]]
+    complete: Callable[[Timed], Timed] | None = None
 
 
 class _Marks:
@@ -83,27 +92,31 @@ def measure(
     """Time samples until `rule` has enough, after `warmup` discarded runs and one untimed memory pass.
 
     `batch_of` makes the batch of each sample; all have the same shape. Warm-up and memory pass use the first.
+    Where generations are made in part, the memory pass is the last warm-up.
     """
-    clock, first = instruments.clock, batch_of(0)
+    clock, first, whole = instruments.clock, batch_of(0), instruments.complete or _as_it_is
     warmup_s = []
-    for done in range(warmup):
+    alone = warmup if instruments.complete is None else max(0, warmup - 1)
+    for done in range(alone):
         report(Stage.warmup, done, warmup)
-        warmup_s.append(time_once(decoder, first, output_tokens, clock).timing.latency_s)
+        warmup_s.append(whole(time_once(decoder, first, output_tokens, clock)).timing.latency_s)
     report(Stage.memory, 0, 1)
     with instruments.peaks() as peak:
-        untimed = time_once(decoder, first, output_tokens, clock).generation
+        untimed = whole(time_once(decoder, first, output_tokens, clock))
+    if alone < warmup:
+        warmup_s.append(untimed.timing.latency_s)
     samples: list[Timed] = []
-    stopped_by = None
+    stopped_by, spent_s = None, 0.0
     while stopped_by is None:
         report(Stage.repeats, len(samples), max(rule.least, len(samples) + 1))
         batch = batch_of(len(samples))
         with instruments.watch() as seen:
             timed = time_once(decoder, batch, output_tokens, clock)
-        samples.append(replace(timed, conditions=seen.conditions))
-        timings = [sample.timing for sample in samples]
-        stopped_by = rule.verdict([t.latency_s for t in timings], sum(t.host_latency_s for t in timings))
+        spent_s += timed.timing.host_latency_s
+        samples.append(replace(whole(timed), conditions=seen.conditions))
+        stopped_by = rule.verdict([sample.timing.latency_s for sample in samples], spent_s)
     return Measured(
-        samples=tuple(samples), stopped_by=stopped_by, warmup_s=tuple(warmup_s), peaks=peak, untimed=untimed
+        samples=tuple(samples), stopped_by=stopped_by, warmup_s=tuple(warmup_s), peaks=peak, untimed=untimed.generation
     )
 
 
@@ -122,6 +135,10 @@ def time_once(decoder: Decoder, batch: Batch, output_tokens: int, clock: Clock) 
         latency_s=end.seconds_since(start), host_latency_s=host_latency_s, prefill_s=prefill_s, step_s=step_s
     )
     return Timed(generation=generation, timing=timing)
+
+
+def _as_it_is(timed: Timed) -> Timed:
+    return timed
 
 
 def _phases(start: Mark, ends: list[tuple[Phase, Mark]]) -> tuple[float | None, tuple[float, ...]]:

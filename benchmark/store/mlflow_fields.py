@@ -66,6 +66,8 @@ def labels(record: Record) -> dict[str, str]:
     if record.measurement is not None and record.measurement.watched is not None:
         tags |= _facts({"verdict": record.measurement.watched.verdict, "why": record.measurement.watched.why})
         tags |= _facts({"stopped_by": record.measurement.stopped_by})
+    if record.run.timed_share is not None:
+        tags["timing"] = "composed"
     if record.rescored_from is not None:
         tags["rescored_from"] = record.rescored_from
     if record.failure is not None:

@@ -21,3 +21,29 @@ class Forwards:
     def waiting_share(self) -> float:
         """Share of the rows' steps in which they waited for others: what the batch pays for its slowest rows."""
         return 1 - sum(self.of_rows) / (len(self.computed) * len(self.of_rows))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimedForwards:
+    """Which forward passes of a generation were made and timed, where the times of the others were composed.
+
+    Prefill apart, which is always timed.
+
+    Attributes:
+        planned: forward passes of the whole generation.
+        index: the places of the timed ones among them, in order; a sample's `step_s` follows it, as do all below.
+        computed: positions of each row that the pass computed.
+        kept: positions that they attended to, their own among them.
+        read: positions of each row whose logits were read.
+    """
+
+    planned: int
+    index: tuple[int, ...]
+    computed: tuple[int, ...]
+    kept: tuple[int, ...]
+    read: tuple[int, ...]
+
+    @property
+    def composed_share(self) -> float:
+        """Share of the forward passes whose time was composed."""
+        return 1 - len(self.index) / self.planned if self.planned else 0.0

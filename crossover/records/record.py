@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from crossover.errors import UserError
-from crossover.records.forwards import Forwards
+from crossover.records.forwards import Forwards, TimedForwards
 from crossover.records.identifiers import check_key, check_moment, record_name
 from crossover.records.machine import Conditions, Environment, Label, Watched
 from crossover.records.profile import Limits, Profile
@@ -63,6 +63,7 @@ class Sample:
         labels: what was wrong with the machine meanwhile.
         conditions: what was read of it; null in records from before it was watched.
         forwards: what each step computed and wrote; null where the schedule says it, and in older records.
+        timed: which forward passes were timed, where `latency_s` is composed from them; null where all were.
     """
 
     latency_s: float
@@ -74,6 +75,7 @@ class Sample:
     labels: tuple[Label, ...] = ()
     conditions: Conditions | None = None
     forwards: Forwards | None = None
+    timed: TimedForwards | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

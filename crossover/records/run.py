@@ -39,7 +39,8 @@ class Run:
     asks for a precision that so many do not have. `gpu` are the words that the GPU's name must
     have; `strict` makes a run a failure that was disturbed, or whose GPU could not be watched; `profile`
     adds passes that measure where time, memory and energy go. `threads` are those that PyTorch computes
-    with; null is chosen on the machine.
+    with; null is chosen on the machine. `timed_share` of the forward passes are made and timed, and the times of the
+    others composed; null times all of them.
     """
 
     model: Model
@@ -65,6 +66,7 @@ class Run:
     gpu: str | None = None
     strict: bool = False
     threads: int | None = None
+    timed_share: float | None = None
 
     def __post_init__(self) -> None:
         """Reject values that no model could run.
@@ -84,6 +86,7 @@ class Run:
         self._check_attention()
         self._check_engine()
         self._check_weights()
+        self._check_timing()
 
     @property
     def prompt_tokens(self) -> int:
@@ -179,22 +182,33 @@ class Run:
         if self.weights is Weights.random and scored:
             raise UserError(f"weights=random has no quality to score: leave out {', '.join(scored)}")
 
+    def _check_timing(self) -> None:
+        if self.timed_share is None:
+            return
+        if not 0 < self.timed_share <= 1:
+            raise UserError(f"timing.share={self.timed_share} is not allowed: give a share such as 0.1")
+        settings = self.diffusion
+        guided = settings is not None and settings.guidance_scale > 0
+        paced = settings is not None and settings.policy.is_self_paced
+        if self.weights is not Weights.random or self.engine is Engine.published or guided or paced or self.profile:
+            raise UserError(
+                "timing=sampled leaves forward passes out: it is for weights=random, a policy that follows no text,"
+                " engine=eager or engine=compiled, without guidance and without profile"
+            )
+
     def _unusual(self) -> Iterator[str]:
-        if self.temperature:
-            yield f"T={self.temperature:g}"
-        if self.is_random and self.seed:
-            yield f"seed={self.seed}"
-        if self.prompt_fraction != USUAL_PROMPT_FRACTION:
-            yield f"prompt={self.prompt_tokens}"
-        yield from self.unusual_sampling
-        if self.engine is not usual_engine(self.device):
-            yield self.engine
-        if self.attention is not usual_attention(self.device, self.precision):
-            yield f"attention={self.attention}"
-        if self.weights is Weights.random:
-            yield "random weights"
-        if self.threads is not None:
-            yield f"threads={self.threads}"
+        texts = (
+            (self.temperature > 0, f"T={self.temperature:g}"),
+            (self.is_random and self.seed > 0, f"seed={self.seed}"),
+            (self.prompt_fraction != USUAL_PROMPT_FRACTION, f"prompt={self.prompt_tokens}"),
+            *((True, text) for text in self.unusual_sampling),
+            (self.engine is not usual_engine(self.device), str(self.engine)),
+            (self.attention is not usual_attention(self.device, self.precision), f"attention={self.attention}"),
+            (self.weights is Weights.random, "random weights"),
+            (self.threads is not None, f"threads={self.threads}"),
+            (self.timed_share is not None, f"timed={self.timed_share}"),
+        )
+        return (text for differs, text in texts if differs)
 
     @property
     def unusual_sampling(self) -> tuple[str, ...]:
@@ -236,6 +250,7 @@ _UNSET = {
     "stopping": None,
     "profile": False,
     "threads": None,
+    "timed_share": None,
 }
 """Settings that are younger than the first records, with the values that those records were measured with."""
 _UNSET_OF_DIFFUSION = {"policy": asdict(QUOTA), "cache": None, "rows": Rows.together}

@@ -30,7 +30,7 @@ STEPS = Timing(latency_s=1.0, host_latency_s=1.0, prefill_s=None, step_s=(0.25,)
 
 
 def check(*samples: Generation, untimed: Generation = RIGHT, run: Run | None = None, timing: Timing = STEPS) -> None:
-    timed = [SimpleNamespace(generation=each, timing=timing) for each in samples]
+    timed = [SimpleNamespace(generation=each, timing=timing, forwards=None) for each in samples]
     measured: Any = SimpleNamespace(untimed=untimed, samples=timed)
     check_equal_work(run or a_run(), measured, ROWS[: len(samples)], PROMPTS, MASK)
 

@@ -1,0 +1,79 @@
+"""The time of forward passes that were not timed, from the times of those that were.
+
+What a forward pass takes depends on its rows, on how many positions of each it computes, on how many it attends to, and
+a little on how many are read by the output head. It does not depend on what the tokens are. So passes that compute
+equally many positions are taken together, and in between their time runs straight: along the positions read where those
+alone differ, along the positions attended to where those alone do, and on a plane where both do. Nothing is
+extrapolated along one of them: beyond the passes that were timed, the nearest one counts. What is made in this way is
+called composed wherever it is shown. docs/protocol.md has how well it agrees with whole generations.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+class Forward(NamedTuple):
+    """One forward pass of a batch: positions of a row computed, attended to, and read by the head."""
+
+    computed: int
+    kept: int
+    read: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """Seconds of forward passes of one batch size, by the positions that they compute."""
+
+    by_computed: dict[int, tuple[Floats, Floats, Floats]]
+    """Positions kept, positions read, and seconds of the passes that were timed."""
+
+    def knows(self, computed: int) -> bool:
+        """Whether a pass that computes so many positions was timed."""
+        return computed in self.by_computed
+
+    def seconds(self, forwards: Iterable[Forward]) -> float:
+        """All of these together, each as long as those that were timed say.
+
+        Raises:
+            KeyError: when none was timed that computes as many positions.
+        """
+        planned: dict[int, list[Forward]] = defaultdict(list)
+        for forward in forwards:
+            planned[forward.computed].append(forward)
+        return float(sum(self._seconds(*self.by_computed[each], alike).sum() for each, alike in planned.items()))
+
+    @staticmethod
+    def _seconds(kept_T: Floats, read_T: Floats, seconds_T: Floats, wanted: Sequence[Forward]) -> Floats:
+        kept_W, read_W = (np.array([getattr(each, name) for each in wanted], float) for name in ("kept", "read"))
+        if np.ptp(kept_T) == 0 or np.ptp(read_T) == 0:
+            along_T, along_W = (kept_T, kept_W) if np.ptp(read_T) == 0 else (read_T, read_W)
+            return _between(along_T, seconds_T, along_W)
+        columns_TC = np.stack([np.ones_like(kept_T), kept_T, read_T], axis=1)
+        plane_C = np.linalg.lstsq(columns_TC, seconds_T, rcond=None)[0]
+        plane: Floats = plane_C[0] + plane_C[1] * kept_W + plane_C[2] * read_W
+        return np.clip(plane, seconds_T.min(), seconds_T.max())
+
+
+def costs(timed: Iterable[tuple[Forward, float]]) -> Costs:
+    """What the timed passes say; of passes that are alike in all three, the median."""
+    alike: dict[Forward, list[float]] = defaultdict(list)
+    for forward, seconds in timed:
+        alike[forward].append(seconds)
+    by_computed: dict[int, list[tuple[int, int, float]]] = defaultdict(list)
+    for forward, seen in alike.items():
+        by_computed[forward.computed].append((forward.kept, forward.read, float(np.median(seen))))
+    return Costs(by_computed={computed: tuple(np.array(rows, float).T) for computed, rows in by_computed.items()})
+
+
+def _between(along_T: Floats, seconds_T: Floats, wanted_W: Floats) -> Floats:
+    """On straight lines between neighbours; the mean where several coincide."""
+    distinct, inverse = np.unique(along_T, return_inverse=True)
+    means = np.bincount(inverse, weights=seconds_T) / np.bincount(inverse)
+    return np.interp(wanted_W, distinct, means)

@@ -1,0 +1,97 @@
+from dataclasses import replace
+
+import pytest
+
+from analysis.statistics.composition import Forward
+from benchmark.decoders.interface import Phase, make_batch
+from benchmark.decoders.plan import plan_of, timed_indices
+from crossover.errors import UserError
+from crossover.records.policies import Cache, CacheName, Policy, PolicyName
+from crossover.records.settings import Weights
+from tests.checkpoints import CPU
+from tests.decoding import PROMPTS, UNEVEN, decoder
+from tests.factories import a_diffusion, a_run, an_autoregressive_run
+from tests.fakes import Marked
+
+SAMPLED = {"weights": Weights.random, "judge": None, "timed_share": 0.1}
+LONG = a_run(length=64, diffusion=a_diffusion(steps=16, block_length=32), **SAMPLED)
+
+
+def test_three_of_a_kind_are_timed_at_least_with_both_ends() -> None:
+    plan = plan_of(LONG)
+    assert plan is not None
+    assert [plan.forwards[index].read for index in plan.timed] == [32, 18, 2]
+    assert {forward.kept for forward in plan.forwards} == {64}
+
+
+def test_each_kind_has_its_share() -> None:
+    windows = [Forward(4, 64, read) for read in range(40)]
+    indices = timed_indices([Forward(64, 64, 4), *windows, Forward(64, 64, 4)], share=0.25)
+    assert indices == (0, *(1 + round(index * 39 / 9) for index in range(10)), 41)
+
+
+def test_tokens_are_spread_over_what_they_attend_to() -> None:
+    plan = plan_of(an_autoregressive_run(length=64, **SAMPLED))
+    assert plan is not None
+    assert len(plan.forwards) == 31
+    assert [plan.forwards[index] for index in plan.timed] == [Forward(1, kept, 1) for kept in (33, 43, 53, 63)]
+
+
+def test_a_run_that_times_all_has_no_plan() -> None:
+    assert plan_of(a_run()) is None
+
+
+@pytest.mark.parametrize("cache", [None, CacheName.dual, CacheName.prefix])
+def test_diffusion_makes_the_passes_of_the_plan_and_still_writes_every_mask(cache: CacheName | None) -> None:
+    settings = a_diffusion(steps=8, block_length=4, cache=None if cache is None else Cache(name=cache))
+    run = a_run(length=20, prompt_fraction=0.2, diffusion=settings, **SAMPLED)
+    plan, marked, made = plan_of(run), Marked(), decoder(run)
+    assert plan is not None
+    generation = made.decode(make_batch(PROMPTS, [0, 1], CPU), 16, marked)
+    expected = [Phase.step if index in plan.timed else Phase.left_out for index in range(8)]
+    assert marked.phases == expected
+    assert generation.forward_passes == len(plan.timed) == len(generation.forwards)
+    assert [(each.computed, each.read) for each in generation.forwards] == [
+        (plan.forwards[index].computed, plan.forwards[index].read) for index in plan.timed
+    ]
+    assert not (generation.tokens_BN == made.mask_id).any()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("prompts", [PROMPTS, UNEVEN])
+def test_a_continuation_makes_the_passes_of_the_plan_at_their_places_in_the_cache(prompts: list[list[int]]) -> None:
+    run = an_autoregressive_run(length=34, prompt_fraction=4 / 34, **SAMPLED)
+    plan, marked, made = plan_of(run), Marked(), decoder(run)
+    assert plan is not None
+    generation = made.decode(make_batch(prompts, [0, 1], CPU), 30, marked)
+    assert marked.phases.count(Phase.step) == len(plan.timed)
+    assert marked.phases[0] is Phase.prefill
+    assert generation.tokens_BN.shape == (2, 30)
+    assert generation.forward_passes == 1 + len(plan.timed)
+    assert made.passes._cache.get_seq_length() == plan.forwards[plan.timed[-1]].kept  # type: ignore[attr-defined]
+
+
+def test_all_of_a_share_of_one_gives_the_tokens_of_a_whole_run() -> None:
+    run = an_autoregressive_run(length=14, prompt_fraction=4 / 14, **SAMPLED | {"timed_share": 1.0})
+    batch = make_batch(PROMPTS, [0, 1], CPU)
+    whole, all_of_it = (decoder(each).decode(batch, 10, Marked()) for each in (replace(run, timed_share=None), run))
+    assert whole.tokens_BN.tolist() == all_of_it.tokens_BN.tolist()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"weights": Weights.checkpoint},
+        {"profile": True},
+        {"diffusion": a_diffusion(policy=Policy(name=PolicyName.threshold, threshold=0.9))},
+        {"diffusion": a_diffusion(guidance_scale=1.0)},
+    ],
+)
+def test_what_cannot_leave_passes_out_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(UserError, match="timing=sampled leaves forward passes out: it is for weights=random"):
+        a_run(**SAMPLED | changes)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.5, float("nan")])
+def test_a_share_is_a_share(share: float) -> None:
+    with pytest.raises(UserError, match="is not allowed: give a share such as"):
+        a_run(**SAMPLED | {"timed_share": share})

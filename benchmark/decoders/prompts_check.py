@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.decoders.prompts import Survey, survey
-from benchmark.models.architecture import llama_settings
+from benchmark.models.architecture import architecture_of
 from benchmark.models.checkpoint import find, read_config
 from crossover.errors import UserError
 from crossover.records.run import Run
@@ -38,7 +38,7 @@ def _surveys(runs: Sequence[Run]) -> dict[tuple[str, Path, int], Survey]:
         source, folder, length = _what(run)
         needed[source, folder, length] = max(_needed(run), needed.get((source, folder, length), 0))
         if folder not in vocabularies:
-            vocabularies[folder] = llama_settings(read_config(folder), run.model.family, str(folder))["vocab_size"]
+            vocabularies[folder] = architecture_of(read_config(folder), run.model.family, str(folder)).vocabulary
     return {
         (source, folder, length): survey(source, folder, length=length, count=count, vocabulary=vocabularies[folder])
         for (source, folder, length), count in needed.items()

@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import pad, softmax
-from transformers import LlamaForCausalLM, StoppingCriteria, StoppingCriteriaList
+from transformers import StoppingCriteria, StoppingCriteriaList
 
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
 from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import pinned
+from benchmark.models.modules import CausalModel
 from crossover.records.settings import Diffusion, Remasking
 
 
@@ -25,7 +26,7 @@ from crossover.records.settings import Diffusion, Remasking
 class PublishedDiffusionDecoder:
     """The published loop. Its noise is PyTorch's, from `seed`. It may choose the mask as a token and leave it there."""
 
-    model: LlamaForCausalLM
+    model: CausalModel
     kernel: Kernel
     mask_id: int
     diffusion: Diffusion
@@ -130,7 +131,7 @@ class _Marker(StoppingCriteria):
 class PublishedAutoregressiveDecoder:
     """transformers' generate with a fixed number of new tokens. Its noise is PyTorch's, from `seed`."""
 
-    model: LlamaForCausalLM
+    model: CausalModel
     kernel: Kernel
     temperature: float
     seed: int

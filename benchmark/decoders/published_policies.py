@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn.functional import pad, softmax
-from transformers import LlamaForCausalLM
 
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
 from benchmark.decoders.published import noisy
@@ -21,6 +20,7 @@ from benchmark.decoders.schedule import Forward, blocks_of, computed_positions, 
 from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import pinned
 from benchmark.engines.kept_keys import KeptKeys
+from benchmark.models.modules import CausalModel
 from crossover.records.policies import FactorRule, Policy
 from crossover.records.settings import Diffusion
 
@@ -29,7 +29,7 @@ from crossover.records.settings import Diffusion
 class PublishedPolicyDecoder:
     """Quota, threshold or factor, with or without a cache. Its noise is PyTorch's, from `seed`; it may guess a mask."""
 
-    model: LlamaForCausalLM
+    model: CausalModel
     kernel: Kernel
     mask_id: int
     diffusion: Diffusion

@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding
-from transformers import LlamaConfig
 
 from benchmark.engines.attention import Kernel
 from benchmark.engines.layer import (
@@ -70,13 +69,13 @@ class CompiledBody:
     def __init__(
         self, model: LanguageModel, layers: tuple[LayerWeights, ...], kernel: Kernel, products: Products
     ) -> None:
-        self.model, config = model, model.llama.config
+        self.model, architecture = model, model.architecture
         self.kernel = kernel
         self.layers = layers
         self.sizes = Sizes(
-            heads=config.num_attention_heads,
-            key_heads=config.num_key_value_heads or config.num_attention_heads,
-            head=head_size(config),
+            heads=architecture.heads,
+            key_heads=architecture.key_heads,
+            head=architecture.head,
         )
         self._products, self._uncompiled = products, products.uncompiled()
         self._rotate = compiled(partial(rotate, sizes=self.sizes))
@@ -213,11 +212,6 @@ def _after_attention(attended_BLHd: Tensor, x_BLD: Tensor, weights: LayerWeights
     x_BLD = products.added(attended_BLHd.flatten(-2), weights.output, x_BLD)
     gated_BLI = products.gated(x_BLD, weights.post_norm, weights.gate_up)
     return products.added(gated_BLI, weights.down, x_BLD)
-
-
-def head_size(config: LlamaConfig) -> int:
-    """Size of an attention head; where the config does not name it, hidden size over heads."""
-    return config.head_dim or config.hidden_size // config.num_attention_heads
 
 
 class CompileError(Exception):

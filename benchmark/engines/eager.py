@@ -35,7 +35,7 @@ class EagerCanvas:
         """See CanvasPasses."""
         self._kept = None
         if widths:
-            self._kept = KeptKeys(self.model.llama.config.num_hidden_layers, prompt_tokens + output_tokens)
+            self._kept = KeptKeys(self.model.architecture.layers, prompt_tokens + output_tokens)
         return 0.0
 
     def hidden(
@@ -50,7 +50,7 @@ class EagerCanvas:
         if padding_BL is not None:
             positions_BL = rotary_positions(padding_BL)[:, window.start : window.stop]
             inputs |= {"attention_mask": (~padding_BL).long(), "position_ids": positions_BL}
-        with pinned(self.kernel, padded=padding_BL is not None):
+        with pinned(self.kernel, padded=padding_BL is not None or self.model.attends_in_blocks):
             hidden_BWD: Tensor = self.model.body(**inputs).last_hidden_state
         places_BM = positions_BM - window.start
         return hidden_BWD.gather(1, places_BM[..., None].expand(-1, -1, hidden_BWD.shape[-1]))

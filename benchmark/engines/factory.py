@@ -9,7 +9,7 @@ from benchmark.engines.attention import Kernel, choose_kernel
 from benchmark.engines.attention_adapter import use_kernel
 from benchmark.engines.canvas import CompiledCanvas
 from benchmark.engines.causal import CompiledCausal
-from benchmark.engines.compiled import CompiledBody, CompileError, head_size
+from benchmark.engines.compiled import CompiledBody, CompileError
 from benchmark.engines.eager import EagerCanvas, EagerCausal
 from benchmark.engines.interface import CanvasPasses, CausalPasses
 from benchmark.engines.packing import LayerWeights, pack
@@ -40,9 +40,14 @@ class PassFactory:
         Raises:
             UserError: when it cannot run here.
         """
-        config, weight = self.model.llama.config, self.model.llama.lm_head.weight
-        heads, head = config.num_attention_heads, head_size(config)
-        return choose_kernel(attention, heads=heads, head=head, dtype=weight.dtype, device=self.model.device)
+        architecture, weight = self.model.architecture, self.model.llama.lm_head.weight
+        return choose_kernel(
+            attention,
+            heads=architecture.heads,
+            head=architecture.head,
+            dtype=weight.dtype,
+            device=self.model.device,
+        )
 
     def canvas(self, engine: Engine, kernel: Kernel) -> CanvasPasses:
         """Passes over a canvas."""
@@ -76,7 +81,7 @@ class PassFactory:
 
     def _body(self, kernel: Kernel) -> CompiledBody:
         if self._layers is None:
-            self._layers = pack(self.model.llama.model)
+            self._layers = pack(self.model)
         if kernel not in self._bodies:
             self._bodies[kernel] = CompiledBody(self.model, self._layers, kernel, self._products)
         return self._bodies[kernel]

@@ -10,7 +10,11 @@ from torch import Tensor
 
 
 class CanvasPasses(Protocol):
-    """Forward passes over a whole sequence with attention in both directions, or over a window of it."""
+    """Forward passes over a whole sequence, or over a window of it; positions attend by the model's architecture.
+
+    Blocks of block-causal attention are counted from the canvas's first position. So padding in front of a row must
+    fill whole blocks.
+    """
 
     def prepare(
         self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool, widths: Sequence[int] = ()
@@ -26,7 +30,9 @@ class CanvasPasses(Protocol):
         """Hidden states at some positions of the output, [B, M, D], after the last norm, in the shape prepared.
 
         `computed` is the window, which holds the positions: its keys and values are made anew, and stand among those
-        of all others as an earlier pass left them. None is the whole canvas, which every generation begins with.
+        of all others as an earlier pass left them. None is the whole canvas, which every generation begins with, but
+        for block-causal attention: there a window needs the positions before it alone, and a prompt's whole blocks can
+        be the first. Positions are read where they are asked for: a shift of the logits is the decoder's business.
         """
 
 

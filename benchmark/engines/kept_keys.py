@@ -32,11 +32,14 @@ class _Layer(CacheLayerMixin):
     def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
         """Put the window's among the others, [B, G, L, d]; a whole canvas takes the place of all."""
         window = self._kept.window
-        if self.keys is None or self.values is None or len(window) == self._kept.length:
+        if len(window) == self._kept.length:
             self.keys, self.values = key_states, value_states
-        else:
-            self.keys[:, :, window.start : window.stop] = key_states
-            self.values[:, :, window.start : window.stop] = value_states
+            return key_states, value_states
+        if self.keys is None or self.values is None:
+            shape = (*key_states.shape[:2], self._kept.length, key_states.shape[-1])
+            self.keys, self.values = key_states.new_zeros(shape), value_states.new_zeros(shape)
+        self.keys[:, :, window.start : window.stop] = key_states
+        self.values[:, :, window.start : window.stop] = value_states
         return self.keys, self.values
 
     def get_mask_sizes(self, query_length: int | Tensor) -> tuple[int, int]:

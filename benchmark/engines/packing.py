@@ -3,14 +3,12 @@
 The fused tensors are the only copy: the modules that they came from keep views of them.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from transformers import LlamaModel
-from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
-from benchmark.models.configuration import check_compiled
+from benchmark.models.loading import LanguageModel
 
 
 class LayerWeights(NamedTuple):
@@ -24,17 +22,17 @@ class LayerWeights(NamedTuple):
     down: Tensor
 
 
-def pack(body: LlamaModel) -> tuple[LayerWeights, ...]:
+def pack(model: LanguageModel) -> tuple[LayerWeights, ...]:
     """The weights of every layer, fused one layer at a time so that no second copy of the model exists.
 
     Raises:
-        UserError: when the projections have biases or another activation, which neither LLaDA's nor Llama 3's have.
+        UserError: when the architecture asks for what the compiled engine does not know.
     """
-    check_compiled(body.config.to_dict(), "this checkpoint")
-    return tuple(_pack(layer) for layer in body.layers if isinstance(layer, LlamaDecoderLayer))
+    model.architecture.check_compiled("this checkpoint")
+    return tuple(_pack(layer) for layer in model.llama.model.layers)
 
 
-def _pack(layer: LlamaDecoderLayer) -> LayerWeights:
+def _pack(layer: Any) -> LayerWeights:  # noqa: ANN401 (the layers of any of the modules)
     attention, mlp = layer.self_attn, layer.mlp
     return LayerWeights(
         input_norm=layer.input_layernorm.weight.detach(),

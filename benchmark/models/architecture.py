@@ -1,124 +1,207 @@
-"""Both families as one architecture: config.json and tensor names become those of transformers' Llama.
+"""One architecture for all models: Llama's layers, and what a configuration adds to them.
 
-LLaDA is the Llama architecture without the causal mask, so transformers' Llama modules hold both.
-The tables below are the whole difference between the two layouts on disk.
+config.json and the names of tensors become those of transformers' modules (layouts.py); `Architecture` is what engines
+and counts of work go by.
 """
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from benchmark.models.configuration import check_computation, check_sizes
+from benchmark.models.configuration import SILU, check_computation, check_sizes
+from benchmark.models.layouts import LAYOUTS, Layout, Modules, Pattern
 from crossover.errors import UserError
 from crossover.records.settings import Family
 
-if TYPE_CHECKING:
-    from transformers import LlamaConfig
 
-MODEL_TYPES = {Family.autoregressive: "llama", Family.diffusion: "llada"}
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """What a model computes, rotary embeddings apart, which its modules make.
 
-PLAIN_OUTPUTS = {"return_dict": True, "output_hidden_states": False, "output_attentions": False}
-"""What config.json may say of a model's outputs has no say here."""
+    Attributes:
+        head: size of an attention head, which need not be `hidden / heads`.
+        has_qkv_bias: biases on queries, keys and values.
+        has_output_bias: a bias behind the attention.
+        has_head_norms: root-mean-square norms of each query and key over a head, before the rotation.
+        is_tied: the output head is the embedding.
+        pattern: which positions a position attends to.
+        block_length: length of the blocks that a block-causal model was trained with; None for others.
+        is_shifted: the logits of a position are made at the position before it; position 0 keeps its own.
+        mask_id: the token that diffusion replaces; None for an autoregressive model.
+    """
 
-LLADA_NAMES = {
-    r"model\.transformer\.wte\.weight": "model.embed_tokens.weight",
-    r"model\.transformer\.ln_f\.weight": "model.norm.weight",
-    r"model\.transformer\.ff_out\.weight": "lm_head.weight",
-    r"model\.transformer\.blocks\.(\d+)\.([qkv])_proj\.(weight|bias)": r"model.layers.\1.self_attn.\2_proj.\3",
-    r"model\.transformer\.blocks\.(\d+)\.attn_out\.weight": r"model.layers.\1.self_attn.o_proj.weight",
-    r"model\.transformer\.blocks\.(\d+)\.ff_proj\.weight": r"model.layers.\1.mlp.gate_proj.weight",
-    r"model\.transformer\.blocks\.(\d+)\.up_proj\.weight": r"model.layers.\1.mlp.up_proj.weight",
-    r"model\.transformer\.blocks\.(\d+)\.ff_out\.weight": r"model.layers.\1.mlp.down_proj.weight",
-    r"model\.transformer\.blocks\.(\d+)\.attn_norm\.weight": r"model.layers.\1.input_layernorm.weight",
-    r"model\.transformer\.blocks\.(\d+)\.ff_norm\.weight": r"model.layers.\1.post_attention_layernorm.weight",
-}
+    modules: Modules
+    layers: int
+    hidden: int
+    intermediate: int
+    heads: int
+    key_heads: int
+    head: int
+    vocabulary: int
+    activation: str = "silu"
+    is_tied: bool = False
+    has_qkv_bias: bool = False
+    has_output_bias: bool = False
+    has_mlp_bias: bool = False
+    has_head_norms: bool = False
+    pattern: Pattern = Pattern.causal
+    block_length: int | None = None
+    is_shifted: bool = False
+    mask_id: int | None = None
+
+    def check_compiled(self, where: str) -> None:
+        """Refuse what only transformers' own modules compute.
+
+        Raises:
+            UserError: saying what it is, and the engine to use.
+        """
+        kinds = {
+            "a bias behind the attention": self.has_output_bias,
+            "biases on queries, keys and values": self.has_qkv_bias,
+            "biases in the MLP": self.has_mlp_bias,
+            "norms of queries and keys": self.has_head_norms,
+            "block-causal attention": self.pattern is Pattern.block_causal,
+            f"hidden_act={self.activation!r}": self.activation not in SILU,
+        }
+        if refused := [kind for kind, is_asked in kinds.items() if is_asked]:
+            raise UserError(f"{where} has {refused[0]}, which engine=compiled does not know: use engine=eager")
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The name and shape of every weight, in the names of transformers' modules."""
+        shapes: dict[str, tuple[int, ...]] = {
+            "model.embed_tokens.weight": (self.vocabulary, self.hidden),
+            "model.norm.weight": (self.hidden,),
+        }
+        if not self.is_tied:
+            shapes["lm_head.weight"] = (self.vocabulary, self.hidden)
+        for layer in range(self.layers):
+            shapes |= {f"model.layers.{layer}.{name}": shape for name, shape in self._layer().items()}
+        return shapes
+
+    def _layer(self) -> dict[str, tuple[int, ...]]:
+        queries, keys = self.heads * self.head, self.key_heads * self.head
+        inner, outer = (self.intermediate, self.hidden), (self.hidden, self.intermediate)
+        matrices: dict[str, tuple[tuple[int, int], bool]] = {
+            "self_attn.q": ((queries, self.hidden), self.has_qkv_bias),
+            "self_attn.k": ((keys, self.hidden), self.has_qkv_bias),
+            "self_attn.v": ((keys, self.hidden), self.has_qkv_bias),
+            "self_attn.o": ((self.hidden, queries), self.has_output_bias),
+            "mlp.gate": (inner, self.has_mlp_bias),
+            "mlp.up": (inner, self.has_mlp_bias),
+            "mlp.down": (outer, self.has_mlp_bias),
+        }
+        shapes: dict[str, tuple[int, ...]] = {
+            "input_layernorm.weight": (self.hidden,),
+            "post_attention_layernorm.weight": (self.hidden,),
+        }
+        if self.has_head_norms:
+            shapes |= {f"self_attn.{name}_norm.weight": (self.head,) for name in "qk"}
+        for name, (shape, is_biased) in matrices.items():
+            shapes[f"{name}_proj.weight"] = shape
+            if is_biased:
+                shapes[f"{name}_proj.bias"] = shape[:1]
+        return shapes
 
 
-def llama_name(name: str, family: Family) -> str:
-    """A tensor's name in transformers' Llama, from its name in the checkpoint.
+def layout_of(config: Mapping[str, Any], family: Family, where: str) -> Layout:
+    """The layout of a checkpoint of the family that its model's configuration says.
+
+    Raises:
+        UserError: naming the type that it has, and the model to choose for it.
+    """
+    model_type = config.get("model_type")
+    layout = LAYOUTS.get(str(model_type))
+    if layout is None:
+        raise UserError(
+            f"checkpoint {where} is of type {model_type!r}, which cannot be measured: give one of {', '.join(LAYOUTS)}"
+        )
+    if family not in layout.families:
+        raise UserError(
+            f"checkpoint {where} is of type {model_type!r}, which is {layout.families[0]}, not {family}:"
+            f" use model={layout.model} for it"
+        )
+    return layout
+
+
+def module_name(name: str, layout: Layout) -> str:
+    """A tensor's name in transformers' modules, from its name in the checkpoint.
 
     A name that the layout does not know is returned as it is, for the loader to report.
     """
-    if family is Family.autoregressive:
-        return name
-    for pattern, replacement in LLADA_NAMES.items():
+    for pattern, replacement in layout.names.items():
         if match := re.fullmatch(pattern, name):
             return match.expand(replacement)
     return name
 
 
-def check_family(config: dict[str, Any], family: Family, where: str) -> None:
-    """Make sure that a checkpoint is of the family that its model's config says.
-
-    Raises:
-        UserError: naming the architecture that it has and the model to choose for it.
-    """
-    model_type, wanted = config.get("model_type"), MODEL_TYPES[family]
-    if model_type != wanted:
-        suits = [model for model, kind in (("llama", "llama"), ("llada", "llada")) if kind == model_type]
-        advice = f"use model={suits[0]} for it" if suits else "only llama and llada checkpoints can be measured"
-        raise UserError(f"checkpoint {where} is of type {model_type!r}, not {wanted!r}: {advice}")
-
-
-def llama_config(config: dict[str, Any], family: Family, where: str, *, attention: str) -> "LlamaConfig":
-    """The architecture as transformers' LlamaConfig; for LLaDA with attention in both directions.
+def module_settings(config: Mapping[str, Any], family: Family, where: str) -> dict[str, Any]:
+    """A config.json in the names of transformers' configurations, checked.
 
     Raises:
         UserError: when a value that the architecture needs is missing or impossible, or asks for another computation.
     """
-    from transformers import LlamaConfig
-
-    settings = llama_settings(config, family, where)
+    layout = layout_of(config, family, where)
+    check_computation(config, layout.keys, where)
     try:
-        return LlamaConfig(**settings | PLAIN_OUTPUTS | {"attn_implementation": attention})
-    except Exception as error:  # its validators raise errors of their own
-        reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
-        raise UserError(f"checkpoint {where}: config.json makes no model ({reason[0].strip()}): correct it") from error
-
-
-def llama_settings(config: dict[str, Any], family: Family, where: str) -> dict[str, Any]:
-    """A config.json in the names of LlamaConfig, checked.
-
-    Raises:
-        UserError: as `llama_config` does.
-    """
-    check_computation(config, family, where)
-    try:
-        settings = dict(config) if family is Family.autoregressive else _from_llada(config)
+        settings = layout.settings(config)
     except KeyError as error:
         raise UserError(
-            f"checkpoint {where}: config.json has no {error}, which a LLaDA checkpoint must have"
+            f"checkpoint {where}: config.json has no {error}, which a checkpoint of type {config['model_type']!r} must"
+            " have"
         ) from error
     check_sizes(settings, where)
-    if not isinstance(settings.get("mask_token_id", 0), int):
-        raise UserError(f"checkpoint {where}: config.json has no mask_token_id, which a LLaDA checkpoint must have")
     settings["tie_word_embeddings"] = bool(settings.get("tie_word_embeddings"))
     return settings
 
 
-def _from_llada(config: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "vocab_size": config.get("embedding_size") or config["vocab_size"],
-        "hidden_size": config["d_model"],
-        "intermediate_size": _mlp_size(config),
-        "num_hidden_layers": config["n_layers"],
-        "num_attention_heads": config["n_heads"],
-        "num_key_value_heads": config.get("n_kv_heads")
-        or (1 if config.get("multi_query_attention") else config["n_heads"]),
-        "max_position_embeddings": config["max_sequence_length"],
-        "rms_norm_eps": config["rms_norm_eps"],
-        "rope_parameters": {"rope_type": "default", "rope_theta": config["rope_theta"]},
-        "tie_word_embeddings": config["weight_tying"],
-        "attention_bias": bool(config.get("include_qkv_bias")),
-        "qkv_bias_alone": bool(config.get("include_qkv_bias")),
-        "bos_token_id": None,
-        "eos_token_id": config["eos_token_id"],
-        "pad_token_id": config["pad_token_id"],
-        "mask_token_id": config["mask_token_id"],
-        "is_causal": False,
-    }
+def architecture_of(config: Mapping[str, Any], family: Family, where: str) -> Architecture:
+    """What a checkpoint computes, when it generates as its family does.
+
+    Raises:
+        UserError: as `module_settings` does, or when config.json names no mask token or block length where one is
+            needed.
+    """
+    layout, settings = layout_of(config, family, where), module_settings(config, family, where)
+    modules, heads = layout.modules(config), settings["num_attention_heads"]
+    everywhere = bool(settings.get("attention_bias")) and modules is not Modules.qwen2
+    by_diffusion = family is Family.diffusion
+    return Architecture(
+        modules=modules,
+        layers=settings["num_hidden_layers"],
+        hidden=settings["hidden_size"],
+        intermediate=settings["intermediate_size"],
+        heads=heads,
+        key_heads=settings.get("num_key_value_heads") or heads,
+        head=settings.get("head_dim") or settings["hidden_size"] // heads,
+        vocabulary=settings["vocab_size"],
+        activation=settings.get("hidden_act") or "silu",
+        is_tied=settings["tie_word_embeddings"],
+        has_qkv_bias=everywhere or modules is Modules.qwen2,
+        has_output_bias=everywhere,
+        has_mlp_bias=bool(settings.get("mlp_bias")) and modules is Modules.llama,
+        has_head_norms=modules is Modules.qwen3,
+        pattern=layout.pattern if by_diffusion else Pattern.causal,
+        block_length=_block_length(config, layout, where) if by_diffusion else None,
+        is_shifted=by_diffusion and layout.is_shifted,
+        mask_id=_mask_id(settings, where) if by_diffusion else None,
+    )
 
 
-def _mlp_size(config: dict[str, Any]) -> Any:  # noqa: ANN401 (whatever config.json holds)
-    if config.get("mlp_hidden_size") is None and "mlp_ratio" in config:
-        return config["mlp_ratio"] * config["d_model"]
-    return config["mlp_hidden_size"]
+def _mask_id(settings: Mapping[str, Any], where: str) -> int:
+    mask_id = settings.get("mask_token_id")
+    if not isinstance(mask_id, int):
+        raise UserError(f"checkpoint {where}: config.json has no mask_token_id, which diffusion needs: add it")
+    return mask_id
+
+
+def _block_length(config: Mapping[str, Any], layout: Layout, where: str) -> int | None:
+    if layout.block_key is None:
+        return None
+    length = config.get(layout.block_key)
+    if not isinstance(length, int) or length < 1:
+        raise UserError(
+            f"checkpoint {where}: config.json has no {layout.block_key}, the length of the blocks that the model was"
+            " trained with: add it"
+        )
+    return length

@@ -4,11 +4,10 @@ docs/inputs.md shows the same table. A key that is not listed there is not read.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from crossover.errors import UserError
-from crossover.records.settings import Family
 
 ACTIVATIONS = ("silu", "swish", "gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "quick_gelu", "relu", "relu2")
 SILU = ("silu", "swish")
@@ -20,21 +19,41 @@ ROPE_TYPES: dict[str, tuple[str, ...]] = {
 }
 """Those whose frequencies do not depend on the length of a text, and what each needs."""
 
-BOTH: dict[str, tuple[object, ...]] = {
+COMMON: dict[str, tuple[object, ...]] = {
     "quantization_config": (),
     "alibi": (False,),
     "clip_qkv": (),
     "partial_rotary_factor": (1,),
-    "sliding_window": (),
     "qk_norm": (False,),
     "use_qk_norm": (False,),
     "qk_layernorm": (False,),
     "num_experts": (0, 1),
     "num_local_experts": (0, 1),
 }
+SCALES: dict[str, tuple[object, ...]] = {
+    "attention_chunk_size": (),
+    "attention_multiplier": (),
+    "attn_logit_softcapping": (),
+    "embedding_multiplier": (1,),
+    "final_logit_softcapping": (),
+    "logit_scale": (1,),
+    "logits_scaling": (1,),
+    "query_pre_attn_scalar": (),
+    "residual_multiplier": (1,),
+    "use_sliding_window": (False,),
+}
 
-ALLOWED: dict[Family, dict[str, tuple[object, ...]]] = {
-    Family.diffusion: BOTH
+
+class Keys(StrEnum):
+    """Whose keys a config.json has: the headings of docs/inputs.md."""
+
+    llada = "LLaDA"
+    llama = "Llama"
+    qwen = "Qwen"
+
+
+ALLOWED: dict[Keys, dict[str, tuple[object, ...]]] = {
+    Keys.llada: COMMON
     | {
         "activation_type": ("silu",),
         "attention_layer_norm": (False,),
@@ -50,23 +69,17 @@ ALLOWED: dict[Family, dict[str, tuple[object, ...]]] = {
         "rope_full_precision": (True,),
         "rope_scaling": (),
         "scale_logits": (False,),
+        "sliding_window": (),
     },
-    Family.autoregressive: BOTH
+    Keys.llama: COMMON
+    | SCALES
     | {
-        "attention_chunk_size": (),
-        "attention_multiplier": (),
-        "attn_logit_softcapping": (),
-        "embedding_multiplier": (1,),
-        "final_logit_softcapping": (),
         "hidden_act": ACTIVATIONS,
         "is_causal": (True,),
-        "logit_scale": (1,),
-        "logits_scaling": (1,),
-        "query_pre_attn_scalar": (),
-        "residual_multiplier": (1,),
+        "sliding_window": (),
         "use_bidirectional_attention": (False,),
-        "use_sliding_window": (False,),
     },
+    Keys.qwen: COMMON | SCALES | {"hidden_act": SILU, "mlp_bias": (False,), "use_mrope": (False,)},
 }
 """The values that each key may have, besides null and being absent."""
 
@@ -74,35 +87,23 @@ SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", 
 IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "mask_token_id")
 
 
-def check_computation(config: Mapping[str, Any], family: Family, where: str) -> None:
+def check_computation(config: Mapping[str, Any], keys: Keys, where: str) -> None:
     """Refuse a config.json that asks for a computation that no engine here does.
 
     Raises:
         UserError: naming the key, its value, and what it may be.
     """
-    for key, allowed in ALLOWED[family].items():
+    for key, allowed in ALLOWED[keys].items():
         value = config.get(key)
         if value is not None and not any(value == each for each in allowed):
             raise _refusal(where, key, value, allowed)
-    if family is Family.autoregressive:
+    if keys is not Keys.llada:
         _check_rope(config, where)
-
-
-def check_compiled(config: Mapping[str, Any], where: str) -> None:
-    """Refuse what only transformers' own modules compute.
-
-    Raises:
-        UserError: naming the key and the engine to use.
-    """
-    for key, allowed in (("attention_bias", (False,)), ("mlp_bias", (False,)), ("hidden_act", SILU)):
-        value = config.get(key)
-        if value is not None and value not in allowed:
-            what = "knows no biases" if key.endswith("bias") else "knows silu alone"
-            raise UserError(f"{where} has {key}={_shown(value)}, and engine=compiled {what}: use engine=eager")
+        _check_layers(config, where)
 
 
 def check_sizes(settings: Mapping[str, Any], where: str) -> None:
-    """Refuse sizes that make no model, and ids of special tokens without an embedding; in the names of LlamaConfig.
+    """Refuse sizes that make no model, and ids of special tokens without an embedding; in the names of transformers.
 
     Raises:
         UserError: naming the key and its value.
@@ -122,74 +123,6 @@ def check_sizes(settings: Mapping[str, Any], where: str) -> None:
     _check_ids(settings, where)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tensors:
-    """What decides which weights a checkpoint has, in the names of transformers' Llama."""
-
-    layers: int
-    hidden: int
-    intermediate: int
-    heads: int
-    key_heads: int
-    head: int
-    vocabulary: int
-    tied: bool
-    attention_bias: bool
-    mlp_bias: bool
-
-    @staticmethod
-    def of(settings: Mapping[str, Any]) -> "Tensors":
-        """From a config.json that was checked, in the names of LlamaConfig."""
-        heads = settings["num_attention_heads"]
-        return Tensors(
-            layers=settings["num_hidden_layers"],
-            hidden=settings["hidden_size"],
-            intermediate=settings["intermediate_size"],
-            heads=heads,
-            key_heads=settings.get("num_key_value_heads") or heads,
-            head=settings.get("head_dim") or settings["hidden_size"] // heads,
-            vocabulary=settings["vocab_size"],
-            tied=bool(settings.get("tie_word_embeddings")),
-            attention_bias=bool(settings.get("attention_bias")),
-            mlp_bias=bool(settings.get("mlp_bias")),
-        )
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The name and shape of every weight."""
-        shapes: dict[str, tuple[int, ...]] = {
-            "model.embed_tokens.weight": (self.vocabulary, self.hidden),
-            "model.norm.weight": (self.hidden,),
-        }
-        if not self.tied:
-            shapes["lm_head.weight"] = (self.vocabulary, self.hidden)
-        for layer in range(self.layers):
-            shapes |= {f"model.layers.{layer}.{name}": shape for name, shape in self._layer().items()}
-        return shapes
-
-    def _layer(self) -> dict[str, tuple[int, ...]]:
-        queries, keys = self.heads * self.head, self.key_heads * self.head
-        attention = {
-            "q": (queries, self.hidden),
-            "k": (keys, self.hidden),
-            "v": (keys, self.hidden),
-            "o": (self.hidden, queries),
-        }
-        inner, outer = (self.intermediate, self.hidden), (self.hidden, self.intermediate)
-        mlp = {"gate": inner, "up": inner, "down": outer}
-        shapes: dict[str, tuple[int, ...]] = {
-            "input_layernorm.weight": (self.hidden,),
-            "post_attention_layernorm.weight": (self.hidden,),
-        }
-        for part, matrices, biased in (
-            ("self_attn", attention, self.attention_bias),
-            ("mlp", mlp, self.mlp_bias),
-        ):
-            shapes |= {f"{part}.{name}_proj.weight": shape for name, shape in matrices.items()}
-            if biased:
-                shapes |= {f"{part}.{name}_proj.bias": shape[:1] for name, shape in matrices.items()}
-        return shapes
-
-
 def _check_rope(config: Mapping[str, Any], where: str) -> None:
     for key in ("rope_parameters", "rope_scaling"):
         rope = config.get(key)
@@ -204,6 +137,13 @@ def _check_rope(config: Mapping[str, Any], where: str) -> None:
             raise _unusable(where, f"{key}.{missing[0]}", rope.get(missing[0]), f"a number for rope_type={kind!r}")
         if rope.get("partial_rotary_factor", 1) != 1:
             raise _refusal(where, f"{key}.partial_rotary_factor", rope["partial_rotary_factor"], (1,))
+
+
+def _check_layers(config: Mapping[str, Any], where: str) -> None:
+    kinds = config.get("layer_types")
+    for kind in kinds if isinstance(kinds, list) else []:
+        if kind != "full_attention":
+            raise _refusal(where, "layer_types", kind, ("full_attention",))
 
 
 def _check_ids(settings: Mapping[str, Any], where: str) -> None:

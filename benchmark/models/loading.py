@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-from transformers import LlamaForCausalLM
-from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
-from benchmark.models.architecture import check_family, llama_config, llama_name
+from benchmark.models.architecture import Architecture, architecture_of, layout_of, module_name
 from benchmark.models.checkpoint import advice, read_config, require_tokenizer
-from benchmark.models.weights import check_checkpoint, filled
+from benchmark.models.layouts import Layout, Pattern
+from benchmark.models.modules import MODELS, CausalModel, attend_by_pattern, module_config
+from benchmark.models.weights import check_checkpoint
 from benchmark.models.weights import tensors as tensors_of
 from crossover.errors import BrokenProtocolError, UserError, first_line
 from crossover.records.settings import Family
@@ -36,7 +36,8 @@ END_OF_TURN = "<|eot_id|>"
 class LanguageModel:
     """A transformer's body and head, and the ids that decoding needs.
 
-    `body` maps token ids to hidden states of size D, `head` maps those to logits over the vocabulary.
+    `body` maps token ids to hidden states of size D, `head` maps those to logits over the vocabulary. The body attends
+    by the architecture's pattern. Where that is shifted, the logits of a position are read at the one before it.
     """
 
     body: nn.Module
@@ -46,10 +47,22 @@ class LanguageModel:
     vocabulary: int
     mask_id: int | None
     weights_bytes: int
-    whole: LlamaForCausalLM | None = None
+    whole: CausalModel | None = None
+    known: Architecture | None = None
 
     @property
-    def llama(self) -> LlamaForCausalLM:
+    def architecture(self) -> Architecture:
+        """What the model computes, which only a model made by hand lacks."""
+        assert self.known is not None
+        return self.known
+
+    @property
+    def attends_in_blocks(self) -> bool:
+        """Whether every pass of the modules has a mask of blocks."""
+        return self.known is not None and self.known.pattern is Pattern.block_causal
+
+    @property
+    def llama(self) -> CausalModel:
         """The transformers model that body and head are parts of, which only a model made by hand lacks."""
         assert self.whole is not None
         return self.whole
@@ -63,16 +76,11 @@ def load_model(folder: Path, family: Family, *, dtype: torch.dtype, device: torc
         BrokenProtocolError: when weights or logits are not finite.
     """
     check_checkpoint(folder, family, str(folder))
-    model, settings = _empty(folder, family)
-    config = model.config
-    tensors = dict(_read(folder, family, dtype, device))
-    for name, shape in filled(config.to_dict()).items():
-        tensors[name] = torch.zeros(shape, dtype=dtype, device=device)
-    model.load_state_dict(tensors, strict=False, assign=True)
+    model, architecture = _empty(folder, family)
+    layout = layout_of(read_config(folder), family, str(folder))
+    model.load_state_dict(dict(_read(folder, layout, dtype, device)), strict=False, assign=True)
     model.tie_weights()
-    with device:
-        model.model.rotary_emb = LlamaRotaryEmbedding(config)  # its buffers are in no checkpoint
-    loaded = _finish(model, settings, device)
+    loaded = _finish(model, architecture, device)
     _check_logits(folder, loaded)
     return loaded
 
@@ -83,40 +91,43 @@ def random_model(folder: Path, family: Family, *, dtype: torch.dtype, device: to
     Raises:
         UserError: when the config is of another architecture.
     """
-    model, settings = _empty(folder, family)
+    model, architecture = _empty(folder, family)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(INITIAL_SEED)
         model.to(dtype=dtype).to_empty(device=device)  # type: ignore[call-arg] # transformers wraps torch's
-        model.init_weights()
+        model.init_weights()  # type: ignore[no-untyped-call] # transformers is typed in part
         model.tie_weights()
-    with device:
-        model.model.rotary_emb = LlamaRotaryEmbedding(model.config)  # in float32, as with a checkpoint
-    return _finish(model, settings, device)
+    return _finish(model, architecture, device)
 
 
-def _empty(folder: Path, family: Family) -> tuple[LlamaForCausalLM, dict[str, Any]]:
-    """The model without memory for its weights, and the config.json that it was built from."""
+def _empty(folder: Path, family: Family) -> tuple[CausalModel, Architecture]:
+    """The model without memory for its weights, and what it computes."""
     settings = read_config(folder)
-    check_family(settings, family, str(folder))
-    config = llama_config(settings, family, str(folder), attention=ATTENTION)
+    architecture = architecture_of(settings, family, str(folder))
+    config = module_config(settings, family, str(folder), attention=ATTENTION)
     try:
         with torch.device("meta"):
-            return LlamaForCausalLM(config), settings
+            return MODELS[architecture.modules](config), architecture
     except (KeyError, ValueError, TypeError, AssertionError, RuntimeError, ZeroDivisionError) as error:
         raise UserError(f"checkpoint {folder}: config.json makes no model ({first_line(error)}): correct it") from error
 
 
-def _finish(model: LlamaForCausalLM, settings: dict[str, Any], device: torch.device) -> LanguageModel:
-    model.eval().requires_grad_(requires_grad=False)
+def _finish(model: CausalModel, architecture: Architecture, device: torch.device) -> LanguageModel:
+    with device:  # buffers are in no checkpoint, and in float32 whatever the weights are
+        model.model.rotary_emb = type(model.model.rotary_emb)(model.config)
+    attend_by_pattern(model, architecture)
+    model.eval()  # type: ignore[no-untyped-call] # likewise
+    model.requires_grad_(requires_grad=False)
     return LanguageModel(
         body=model.model,
         head=model.lm_head,
         device=device,
         context=model.config.max_position_embeddings,
         vocabulary=model.config.vocab_size,
-        mask_id=settings.get("mask_token_id"),
+        mask_id=architecture.mask_id,
         weights_bytes=sum(parameter.nbytes for parameter in model.parameters()),
         whole=model,
+        known=architecture,
     )
 
 
@@ -145,7 +156,7 @@ def end_ids(tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
     return frozenset(end for end in ends if end is not None)
 
 
-def _read(folder: Path, family: Family, dtype: torch.dtype, device: torch.device) -> Iterator[tuple[str, Tensor]]:
+def _read(folder: Path, layout: Layout, dtype: torch.dtype, device: torch.device) -> Iterator[tuple[str, Tensor]]:
     by_file: dict[Path, list[str]] = {}
     for info in tensors_of(folder):
         by_file.setdefault(info.file, []).append(info.name)
@@ -155,7 +166,7 @@ def _read(folder: Path, family: Family, dtype: torch.dtype, device: torch.device
                 for name in names:
                     tensor = tensors.get_tensor(name).to(dtype)
                     _check_finite(folder, file, name, tensor)
-                    yield llama_name(name, family), tensor
+                    yield module_name(name, layout), tensor
         except (SafetensorError, OSError) as error:
             raise UserError(f"checkpoint {folder}: {file.name} cannot be read ({error}); {advice(folder)}") from error
 

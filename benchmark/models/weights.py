@@ -2,14 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.models.architecture import check_family, llama_name, llama_settings
+from benchmark.models.architecture import architecture_of, layout_of, module_name
 from benchmark.models.checkpoint import advice, read_config, weight_files
-from benchmark.models.configuration import Tensors, check_compiled
 from crossover.errors import UserError
 from crossover.records.settings import Family
 
@@ -40,9 +39,9 @@ def check_checkpoint(folder: Path, family: Family, where: str, *, compiled: bool
             that shall run it, or its files are not what config.json asks for.
     """
     config = read_config(folder)
-    check_family(config, family, where)
+    architecture = architecture_of(config, family, where)
     if compiled:
-        check_compiled(llama_settings(config, family, where), f"checkpoint {where}: config.json")
+        architecture.check_compiled(f"checkpoint {where}")
     check_weights(folder, config, family)
 
 
@@ -52,20 +51,20 @@ def check_weights(folder: Path, config: dict[str, Any], family: Family) -> None:
     Raises:
         UserError: naming a tensor that is missing, unknown, of another shape or no floating-point number, and its file.
     """
-    settings = llama_settings(config, family, str(folder))
-    expected = Tensors.of(settings).shapes()
+    layout, architecture = layout_of(config, family, str(folder)), architecture_of(config, family, str(folder))
+    expected = architecture.shapes()
     stored: dict[str, TensorInfo] = {}
     for info in tensors(folder):
-        name = llama_name(info.name, family)
+        name = module_name(info.name, layout)
         if (twice := stored.get(name)) is not None:
             raise UserError(
                 f"checkpoint {folder}: the weight {info.name} is in {twice.file.name} and in {info.file.name}:"
                 " remove the file that does not belong to the checkpoint"
             )
         stored[name] = info
-    if settings["tie_word_embeddings"]:
+    if architecture.is_tied:
         stored.pop("lm_head.weight", None)
-    missing = [name for name in expected if name not in stored and name not in filled(settings)]
+    missing = [name for name in expected if name not in stored]
     if missing:
         raise UserError(f"checkpoint {folder}: the weight {_some(missing)} is missing; {advice(folder)}")
     unknown = [name for name in stored if name not in expected]
@@ -87,14 +86,6 @@ def tensors(folder: Path) -> Iterator[TensorInfo]:
         for name, entry in _header(folder, file).items():
             if name != "__metadata__" and not HARMLESS.fullmatch(name):
                 yield TensorInfo(name=name, file=file, dtype=entry["dtype"], shape=tuple(entry["shape"]))
-
-
-def filled(settings: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Biases that transformers' Llama has and the checkpoint has not, which are zero: those behind the attention."""
-    if not settings.get("qkv_bias_alone"):
-        return {}
-    shapes = Tensors.of(settings).shapes()
-    return {name: shape for name, shape in shapes.items() if name.endswith("self_attn.o_proj.bias")}
 
 
 def _check_each(folder: Path, expected: dict[str, tuple[int, ...]], stored: dict[str, TensorInfo]) -> None:

@@ -9,7 +9,7 @@ from benchmark.config.settings import Settings
 from benchmark.decoders.prompts import locate
 from benchmark.decoders.prompts_check import check_prompts
 from benchmark.hardware.environment import gpu_count
-from benchmark.models.architecture import check_family, llama_settings
+from benchmark.models.architecture import architecture_of
 from benchmark.models.checkpoint import architecture_folder, read_config, require_tokenizer, resolve, weight_files
 from benchmark.models.weights import check_checkpoint
 from benchmark.quality import bertscore
@@ -83,8 +83,7 @@ def _check_architectures(models: Iterable[Model]) -> None:
     """Look at all that random weights need: a config.json of the right family."""
     for model in dict.fromkeys(models):
         folder = architecture_folder(model.architecture, model.checkpoint, model.revision)
-        check_family(read_config(folder), model.family, str(folder))
-        llama_settings(read_config(folder), model.family, str(folder))
+        architecture_of(read_config(folder), model.family, str(folder))
 
 
 def _check_memory(folder: Path, runs: list[Run], settings: Settings) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,18 +12,18 @@ from tests.checkpoints import CPU, write_llama
 
 
 def test_packed_weights_are_the_only_copy(tmp_path: Path) -> None:
-    model = load_model(write_llama(tmp_path), Family.autoregressive, dtype=torch.float32, device=CPU).llama
+    model = load_model(write_llama(tmp_path), Family.autoregressive, dtype=torch.float32, device=CPU)
     tokens = torch.tensor([[5, 9, 2, 7]])
-    before = model(tokens).logits
-    layers = pack(model.model)
-    assert torch.equal(model(tokens).logits, before)
-    for packed, layer in zip(layers, model.model.layers, strict=True):
+    before = model.llama(tokens).logits
+    layers = pack(model)
+    assert torch.equal(model.llama(tokens).logits, before)
+    for packed, layer in zip(layers, model.llama.model.layers, strict=True):
         fused = packed.qkv.untyped_storage().data_ptr()
         assert layer.self_attn.v_proj.weight.untyped_storage().data_ptr() == fused
 
 
 def test_biases_are_refused(tmp_path: Path) -> None:
-    model = load_model(write_llama(tmp_path), Family.autoregressive, dtype=torch.float32, device=CPU).llama
-    model.config.attention_bias = True
-    with pytest.raises(UserError, match="engine=compiled knows no biases"):
-        pack(model.model)
+    model = load_model(write_llama(tmp_path), Family.autoregressive, dtype=torch.float32, device=CPU)
+    biased = replace(model, known=replace(model.architecture, has_output_bias=True))
+    with pytest.raises(UserError, match="a bias behind the attention, which engine=compiled does not know"):
+        pack(biased)

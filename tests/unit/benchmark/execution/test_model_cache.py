@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaForCausalLM
 
 from benchmark.execution.model_cache import ModelCache
-from benchmark.models.architecture import llama_config
 from benchmark.models.checkpoint import ASSETS, read_config
+from benchmark.models.layouts import Modules
 from benchmark.models.loaded import load
+from benchmark.models.modules import MODELS, module_config
 from crossover.errors import UserError
 from crossover.records.run import Run
 from crossover.records.settings import Device, Engine, Family, Precision, Weights
@@ -75,5 +75,5 @@ def test_random_weights_need_an_architecture_alone_and_are_the_same_every_time(t
 def test_the_architectures_that_come_along_are_those_of_the_8b_pair(name: str, parameters: int) -> None:
     family = Family.diffusion if name == "llada_8b" else Family.autoregressive
     with torch.device("meta"):
-        model = LlamaForCausalLM(llama_config(read_config(ASSETS / name), family, name, attention="sdpa"))
+        model = MODELS[Modules.llama](module_config(read_config(ASSETS / name), family, name, attention="sdpa"))
     assert sum(weight.numel() for weight in model.parameters()) == parameters

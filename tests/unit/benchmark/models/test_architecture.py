@@ -2,14 +2,16 @@ import re
 
 import pytest
 
-from benchmark.models.architecture import check_family, llama_config, llama_name
+from benchmark.models.architecture import layout_of, module_name
+from benchmark.models.layouts import LAYOUTS
+from benchmark.models.modules import module_config
 from crossover.errors import UserError
 from crossover.records.settings import Family
 from tests.checkpoints import llada_settings, llada_tensors, llama_settings, llama_tensors
 
 
 def renamed(names: list[str]) -> list[str]:
-    return [llama_name(name, Family.diffusion) for name in names]
+    return [module_name(name, LAYOUTS["llada"]) for name in names]
 
 
 @pytest.mark.parametrize(
@@ -30,7 +32,7 @@ def renamed(names: list[str]) -> list[str]:
     ],
 )
 def test_each_published_name_has_its_place_in_llama(name: str, expected: str) -> None:
-    assert llama_name(name, Family.diffusion) == expected
+    assert module_name(name, LAYOUTS["llada"]) == expected
 
 
 def test_both_layouts_have_the_same_weights() -> None:
@@ -39,35 +41,36 @@ def test_both_layouts_have_the_same_weights() -> None:
 
 @pytest.mark.parametrize("name", ["model.transformer.blocks.0.ff_out.bias", "model.transformer.wpe.weight", "x"])
 def test_an_unknown_name_is_left_for_the_loader_to_report(name: str) -> None:
-    assert llama_name(name, Family.diffusion) == name
+    assert module_name(name, LAYOUTS["llada"]) == name
 
 
 def test_names_of_an_autoregressive_checkpoint_stay() -> None:
-    assert llama_name("model.transformer.wte.weight", Family.autoregressive) == "model.transformer.wte.weight"
+    assert module_name("model.transformer.wte.weight", LAYOUTS["llama"]) == "model.transformer.wte.weight"
 
 
 @pytest.mark.parametrize(
     ("model_type", "family", "advice"),
     [
-        ("llada", Family.autoregressive, "is of type 'llada', not 'llama': use model=llada for it"),
-        ("llama", Family.diffusion, "is of type 'llama', not 'llada': use model=llama for it"),
-        ("gpt2", Family.autoregressive, "is of type 'gpt2', not 'llama': only llama and llada checkpoints can be"),
-        (None, Family.diffusion, "is of type None, not 'llada': only llama and llada checkpoints can be measured"),
+        ("llada", Family.autoregressive, "is of type 'llada', which is diffusion, not autoregressive: use model=llada"),
+        ("llama", Family.diffusion, "is of type 'llama', which is autoregressive, not diffusion: use model=llama"),
+        ("sdar", Family.autoregressive, "is of type 'sdar', which is diffusion, not autoregressive: use model=sdar_8b"),
+        ("gpt2", Family.autoregressive, "is of type 'gpt2', which cannot be measured: give one of llama, llada, qwen2"),
+        (None, Family.diffusion, "is of type None, which cannot be measured: give one of llama, llada"),
     ],
 )
 def test_a_checkpoint_of_another_family_is_refused_with_advice(model_type: str, family: Family, advice: str) -> None:
     with pytest.raises(UserError, match=re.escape(f"checkpoint ./here {advice}")):
-        check_family({"model_type": model_type}, family, "./here")
+        layout_of({"model_type": model_type}, family, "./here")
 
 
 def test_a_checkpoint_of_its_family_is_accepted() -> None:
-    check_family(llada_settings(), Family.diffusion, "./here")
-    check_family(llama_settings(), Family.autoregressive, "./here")
+    layout_of(llada_settings(), Family.diffusion, "./here")
+    layout_of(llama_settings(), Family.autoregressive, "./here")
 
 
 def test_a_llada_config_becomes_a_llama_that_looks_both_ways() -> None:
     settings = llada_settings(n_layers=3, d_model=32, n_heads=4, n_kv_heads=2, rope_theta=500000.0)
-    config = llama_config(settings, Family.diffusion, "./here", attention="sdpa")
+    config = module_config(settings, Family.diffusion, "./here", attention="sdpa")
     assert (config.num_hidden_layers, config.hidden_size) == (3, 32)
     assert (config.num_attention_heads, config.num_key_value_heads) == (4, 2)
     assert config.rope_parameters == {"rope_type": "default", "rope_theta": 500000.0}
@@ -75,14 +78,14 @@ def test_a_llada_config_becomes_a_llama_that_looks_both_ways() -> None:
 
 
 def test_an_autoregressive_config_is_taken_as_it_is() -> None:
-    config = llama_config(llama_settings(hidden_size=32), Family.autoregressive, "./here", attention="eager")
+    config = module_config(llama_settings(hidden_size=32), Family.autoregressive, "./here", attention="eager")
     assert (config.hidden_size, config.num_key_value_heads) == (32, 1)
     assert config._attn_implementation == "eager"
 
 
 def test_what_older_llada_configs_leave_out_follows_from_the_rest() -> None:
     settings = llada_settings(n_kv_heads=None, embedding_size=None, vocab_size=40)
-    config = llama_config(settings, Family.diffusion, "./here", attention="sdpa")
+    config = module_config(settings, Family.diffusion, "./here", attention="sdpa")
     assert (config.num_key_value_heads, config.vocab_size) == (2, 40)
 
 
@@ -91,4 +94,4 @@ def test_a_llada_config_without_a_needed_value_names_it(name: str) -> None:
     settings = llada_settings()
     del settings[name]
     with pytest.raises(UserError, match=f"checkpoint ./here: config.json has no '{name}'"):
-        llama_config(settings, Family.diffusion, "./here", attention="sdpa")
+        module_config(settings, Family.diffusion, "./here", attention="sdpa")

@@ -3,10 +3,11 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaForCausalLM
 
-from benchmark.models.architecture import llama_config, llama_settings
-from benchmark.models.configuration import ALLOWED, ROPE_TYPES, Tensors, check_compiled
+from benchmark.models.architecture import architecture_of, module_settings
+from benchmark.models.configuration import ALLOWED, ROPE_TYPES, Keys
+from benchmark.models.layouts import Modules
+from benchmark.models.modules import MODELS, module_config
 from crossover.errors import UserError
 from crossover.records.settings import Family
 from tests.checkpoints import llada_settings
@@ -14,7 +15,13 @@ from tests.checkpoints import llama_settings as plain_llama_settings
 from tests.paths import ROOT
 
 PAGE = (ROOT / "docs" / "inputs.md").read_text(encoding="utf-8")
-KEYS = [(family, key) for family, keys in ALLOWED.items() for key in keys]
+KEYS = [(whose, key) for whose, keys in ALLOWED.items() for key in keys]
+FAMILIES = {Keys.llada: Family.diffusion, Keys.llama: Family.autoregressive, Keys.qwen: Family.autoregressive}
+
+
+def of_keys(whose: Keys, key: str, value: object) -> dict[str, Any]:
+    kind = {} if whose is not Keys.qwen else {"model_type": "qwen3"}
+    return settings(FAMILIES[whose], **kind, **{key: value})
 
 
 def settings(family: Family, **changes: Any) -> dict[str, Any]:
@@ -22,22 +29,22 @@ def settings(family: Family, **changes: Any) -> dict[str, Any]:
     return make(**changes)
 
 
-@pytest.mark.parametrize(("family", "key"), KEYS)
-def test_each_key_that_changes_the_computation_is_honoured_or_refused(family: Family, key: str) -> None:
-    for value in (None, *ALLOWED[family][key]):
-        llama_settings(settings(family, **{key: value}), family, "./here")
-    switches = [not value for value in ALLOWED[family][key] if isinstance(value, bool)]
+@pytest.mark.parametrize(("whose", "key"), KEYS)
+def test_each_key_that_changes_the_computation_is_honoured_or_refused(whose: Keys, key: str) -> None:
+    for value in (None, *ALLOWED[whose][key]):
+        module_settings(of_keys(whose, key, value), FAMILIES[whose], "./here")
+    switches = [not value for value in ALLOWED[whose][key] if isinstance(value, bool)]
     for value in (*switches, "strange", 3.5, 7):
         with pytest.raises(UserError, match=f"checkpoint ./here: config.json has {key}=.* it may be ") as refused:
-            llama_settings(settings(family, **{key: value}), family, "./here")
+            module_settings(of_keys(whose, key, value), FAMILIES[whose], "./here")
         assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize(("family", "key"), KEYS)
-def test_the_table_names_every_key_with_what_it_may_be(family: Family, key: str) -> None:
-    row = re.search(rf"^\| `{key}` \| ([^|]+) \|", PAGE.split(f"### {family.value.capitalize()}")[1], re.MULTILINE)
+@pytest.mark.parametrize(("whose", "key"), KEYS)
+def test_the_table_names_every_key_with_what_it_may_be(whose: Keys, key: str) -> None:
+    row = re.search(rf"^\| `{key}` \| ([^|]+) \|", PAGE.split(f"### {whose.value}")[1], re.MULTILINE)
     assert row is not None
-    for value in ALLOWED[family][key]:
+    for value in ALLOWED[whose][key]:
         shown = str(value).lower() if isinstance(value, bool) else str(value)
         assert f"`{shown}`" in row[1]
 
@@ -48,7 +55,7 @@ def test_frequencies_that_depend_on_the_length_are_refused(key: str, kind: str) 
     for name in ("rope_type", "type"):
         rope = {name: kind, "factor": 2.0, "rope_theta": 10000.0}
         with pytest.raises(UserError, match=f"config.json has {key}.rope_type='{kind}'"):
-            llama_settings(settings(Family.autoregressive, **{key: rope}), Family.autoregressive, "./here")
+            module_settings(settings(Family.autoregressive, **{key: rope}), Family.autoregressive, "./here")
 
 
 @pytest.mark.parametrize("kind", [each for each in ROPE_TYPES if each != "default"])
@@ -56,40 +63,45 @@ def test_scaled_frequencies_are_honoured_under_both_names(kind: str) -> None:
     scaling = {"rope_type": kind, "factor": 4.0, "original_max_position_embeddings": 16}
     scaling |= {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
     configs = [
-        llama_config(settings(Family.autoregressive, **changes), Family.autoregressive, "./here", attention="sdpa")
+        module_config(settings(Family.autoregressive, **changes), Family.autoregressive, "./here", attention="sdpa")
         for changes in ({}, {"rope_scaling": scaling}, {"rope_parameters": scaling | {"rope_theta": 10000.0}})
     ]
-    plain, older, newer = (LlamaForCausalLM(config).model.rotary_emb.inv_freq for config in configs)
+    plain, older, newer = (MODELS[Modules.llama](config).model.rotary_emb.inv_freq for config in configs)
     assert not torch.equal(plain, older)
     assert torch.equal(older, newer)
 
 
-@pytest.mark.parametrize("key", ["attention_bias", "mlp_bias"])
-def test_the_compiled_engine_refuses_biases(key: str) -> None:
-    with pytest.raises(UserError, match=f"{key}=true, and engine=compiled knows no biases: use engine=eager"):
-        check_compiled(settings(Family.autoregressive, **{key: True}), "this checkpoint")
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"attention_bias": True}, "a bias behind the attention"),
+        ({"mlp_bias": True}, "biases in the MLP"),
+        ({"hidden_act": "gelu"}, "hidden_act='gelu'"),
+        ({"hidden_act": "relu"}, "hidden_act='relu'"),
+    ],
+)
+def test_the_compiled_engine_refuses_what_it_does_not_know(change: dict[str, Any], what: str) -> None:
+    architecture = architecture_of(settings(Family.autoregressive, **change), Family.autoregressive, "./here")
+    with pytest.raises(UserError, match=f"./here has {what}, which engine=compiled does not know: use engine=eager"):
+        architecture.check_compiled("./here")
 
 
-@pytest.mark.parametrize("name", ["gelu", "relu"])
-def test_the_compiled_engine_refuses_other_activations(name: str) -> None:
-    with pytest.raises(UserError, match=f"hidden_act='{name}', and engine=compiled knows silu alone: use engine=eager"):
-        check_compiled(settings(Family.autoregressive, hidden_act=name), "this checkpoint")
-
-
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3"])
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"tie_word_embeddings": True}, {"attention_bias": True}, {"mlp_bias": True}, {"head_dim": 4}],
+    [{}, {"tie_word_embeddings": True}, {"attention_bias": True}, {"head_dim": 4}],
     ids=lambda changes: next(iter(changes), "plain"),
 )
-def test_the_weights_that_are_asked_for_are_those_of_the_model(changes: dict[str, Any]) -> None:
-    checked = llama_settings(settings(Family.autoregressive, **changes), Family.autoregressive, "./here")
-    config = llama_config(checked, Family.autoregressive, "./here", attention="sdpa")
+def test_the_weights_that_are_asked_for_are_those_of_the_model(kind: str, changes: dict[str, Any]) -> None:
+    config = settings(Family.autoregressive, model_type=kind, **changes)
+    asked = architecture_of(config, Family.autoregressive, "./here")
+    made = module_config(config, Family.autoregressive, "./here", attention="sdpa")
     with torch.device("meta"):
-        state = LlamaForCausalLM(config).state_dict()
+        state = MODELS[asked.modules](made).state_dict()
     expected = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    if checked["tie_word_embeddings"]:
+    if asked.is_tied:
         del expected["lm_head.weight"]
-    assert Tensors.of(checked).shapes() == expected
+    assert asked.shapes() == expected
 
 
 @pytest.mark.parametrize(
@@ -108,16 +120,16 @@ def test_the_weights_that_are_asked_for_are_those_of_the_model(changes: dict[str
 def test_a_value_that_makes_no_model_is_named(key: str, value: object, wanted: str) -> None:
     changes = {"rope_scaling": {"rope_type": "llama3", "factor": 8}} if "." in key else {key: value}
     with pytest.raises(UserError, match=rf"checkpoint ./here: config.json has {key}=.*: it must be {wanted}"):
-        llama_settings(settings(Family.autoregressive, **changes), Family.autoregressive, "./here")
+        module_settings(settings(Family.autoregressive, **changes), Family.autoregressive, "./here")
 
 
 @pytest.mark.parametrize("mask", [24, -1, "x", None])
 def test_a_mask_without_an_embedding_is_refused(mask: object) -> None:
     with pytest.raises(UserError, match=r"checkpoint \./here: config\.json has .*mask_token_id"):
-        llama_settings(settings(Family.diffusion, mask_token_id=mask), Family.diffusion, "./here")
+        architecture_of(settings(Family.diffusion, mask_token_id=mask), Family.diffusion, "./here")
 
 
 def test_a_llada_config_may_leave_sizes_to_others() -> None:
     changes = {"mlp_hidden_size": None, "mlp_ratio": 3, "n_kv_heads": None, "multi_query_attention": True}
-    translated = llama_settings(settings(Family.diffusion, **changes), Family.diffusion, "./here")
+    translated = module_settings(settings(Family.diffusion, **changes), Family.diffusion, "./here")
     assert (translated["intermediate_size"], translated["num_key_value_heads"]) == (48, 1)

@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Show sweeps: done, failed, running, queued, expected end. Writes nothing without --reconcile.",
     )
     parser.add_argument("output_dir", nargs="?", type=Path, default=Path("outputs"), help="default: outputs")
-    parser.add_argument("--follow", "-f", action="store_true", help="look again until nothing is under way")
+    parser.add_argument("--follow", "--watch", "-f", action="store_true", help="look again until nothing is under way")
     parser.add_argument("--all", "-a", action="store_true", help=f"also sweeps that ended before the last {SHOWN}")
     parser.add_argument("--reconcile", action="store_true", help="write the records of jobs gone without one")
     return parser

@@ -1,10 +1,10 @@
 """Sphinx's configuration; `nox -s docs` gathers the pages and builds the site."""
 
-import benchmark
+import crossover
 
 project = "Crossover"
 copyright = "the Crossover authors"  # noqa: A001 - Sphinx's name
-version = release = benchmark.__version__
+version = release = crossover.__version__
 extensions = ["myst_parser"]
 myst_heading_anchors = 4
 html_theme = "furo"

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from analysis.cli.main import main as analyse
-from benchmark import __version__
 from benchmark.config.settings import Rerun
 from benchmark.dispatch.batches import read_batches
 from benchmark.dispatch.claims import Claims
@@ -22,6 +21,7 @@ from benchmark.dispatch.ledger import ExpectedEnvironment, SweepReader
 from benchmark.dispatch.resume import ResumePolicy
 from benchmark.hardware.environment import cpu_name
 from benchmark.status import main as show_status
+from crossover import __version__
 from crossover.records.load import find, load
 from crossover.records.record import Record
 from tests.paths import DATA, ROOT

@@ -18,15 +18,15 @@ MOST_NAMED = 20
 """Runs left out that are named on the terminal; the report names more."""
 
 
-def load_records(names: Sequence[str], tracking_uri: str) -> Loaded:
-    """The records that `names` stand for, without their texts; what is no record is named on the way.
+def load_records(names: Sequence[str], tracking_uri: str, *, keep_texts: bool = False) -> Loaded:
+    """The records that `names` stand for, with their texts if asked; what is no record is named on the way.
 
     Of a text that the same scorers scored twice, the newest scores are there.
 
     Raises:
         UserError: when there is none at all.
     """
-    loaded = read(with_progress(sources(names, tracking_uri), "reading"), keep_texts=False)
+    loaded = read(with_progress(sources(names, tracking_uri), "reading"), keep_texts=keep_texts)
     gc.freeze()  # they stay to the end: no collection need look at millions of values again
     name_left_out(loaded.rejected)
     if not loaded.records:

@@ -33,7 +33,7 @@ def grid_table(points: Sequence[Point]) -> Table:
         headings=("model", "K", "B", "N", *shown, "outcome"),
         words=frozenset({"model", "outcome"}),
         rows=tuple(_row(point, shown) for point in points),
-        raw=tuple(_raw(point) for point in points),
+        raw=tuple(raw_row(point) for point in points),
     )
 
 
@@ -53,7 +53,8 @@ def _is_unclean(point: Point) -> bool:
     return _verdict(point) not in {None, Verdict.clean}
 
 
-def _raw(point: Point) -> Raw:
+def raw_row(point: Point) -> Raw:
+    """A point for machines: settings and metrics, with units in the names."""
     record, run = point.record, point.record.run
     environment = record.environment
     return {

@@ -1,6 +1,6 @@
 """The report: one page, and beside it every figure and table as a file."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +29,17 @@ Task = tuple[Callable[[Any], Drawing | None], Sequence[Any]]
 """A function that draws a figure, and its data."""
 
 
+BY_METRIC: dict[str, Callable[[Any], Drawing | None]] = {"quality": draw_curves, "pareto": draw_front}
+"""Figures by their names: one a metric."""
+OF_ALL: dict[str, Callable[[Any], Drawing | None]] = {
+    "bound": draw_bound,
+    "scaling": draw_scaling,
+    "memory": draw_memory,
+    "timeline": draw_timeline,
+}
+"""Figures by their names: one of all points that share their controls."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Written:
     """The files of a report."""
@@ -46,7 +57,7 @@ def write_report(
         OSError: when they cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tasks = _tasks(study)
+    tasks = tasks_of(study)
     with _drawn(tasks, folder, workers=2 if len(study.points) >= MANY else 0) as drawn:
         tables = all_tables(study)
         for table in tables:
@@ -66,14 +77,12 @@ def all_tables(study: Study) -> tuple[Table, Table]:
     return parity_table(every), grid_table(study.points)
 
 
-def _tasks(study: Study) -> list[Task]:
-    """Each figure of the report: quality first, since it is the answer."""
-    by_metric = list(study.panels.values())
-    return [
-        *((draw_curves, panels) for panels in by_metric),
-        *((draw_front, panels) for panels in by_metric),
-        *((draw, study.alike) for draw in (draw_bound, draw_scaling, draw_memory, draw_timeline)),
+def tasks_of(study: Study, names: Collection[str] = (*BY_METRIC, *OF_ALL)) -> list[Task]:
+    """Each figure of the report, or those of some names: quality first, since it is the answer."""
+    by_metric = [
+        (draw, panels) for name, draw in BY_METRIC.items() if name in names for panels in study.panels.values()
     ]
+    return [*by_metric, *((draw, study.alike) for name, draw in OF_ALL.items() if name in names)]
 
 
 @contextmanager

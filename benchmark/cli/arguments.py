@@ -49,7 +49,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> _Parser:
     """Hydra's options, as `--hydra-help` lists them, but for running a job from a file of Hydra's again."""
     parser = _Parser(prog="benchmark", add_help=False)
-    for option in ("--resolve", "--hydra-help", "--version"):
+    for option in ("--resolve", "--hydra-help"):
         parser.add_argument(option, action="store_true")
     for names in (("--package", "-p"), ("--config-path", "-cp"), ("--config-name", "-cn"), ("--config-dir", "-cd")):
         parser.add_argument(*names)

@@ -15,6 +15,7 @@ from benchmark.cli.messages import complaint
 from benchmark.config.folder import CONF
 from benchmark.config.schema import register
 from benchmark.util.child_python import safe_variables
+from crossover import __version__
 from crossover.errors import UserError
 from crossover.terminal import end_with, ending_in_one_line, make_console, say
 
@@ -56,6 +57,9 @@ def main() -> None:
     """Run the program; what goes wrong becomes one line and an exit code."""
     if {"-h", "--help"} & set(sys.argv[1:]):
         say(make_console(), usage())
+        return
+    if "--version" in sys.argv[1:]:
+        say(make_console(), f"crossover {__version__}")
         return
     os.environ |= safe_variables()  # for the processes that libraries start, such as compilers
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing them

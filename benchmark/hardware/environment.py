@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psutil
 
-from benchmark import __version__
 from benchmark.hardware.cpu import own_cores
 from benchmark.hardware.monitor import Watch, other_load
 from benchmark.hardware.nvml import Gpu, driver_version, gpu_names
 from benchmark.hardware.variables import variables
+from crossover import __version__
 from crossover.errors import UserError
 from crossover.records.machine import Card, Environment
 

@@ -3,12 +3,12 @@
 import platform
 from importlib.metadata import version
 
-from benchmark import __version__
 from benchmark.config.settings import Settings
 from benchmark.dispatch.ledger import ExpectedEnvironment
 from benchmark.execution.threads import threads_of
 from benchmark.hardware.environment import cpu_name
 from benchmark.hardware.nvml import gpu_names
+from crossover import __version__
 from crossover.records.run import Run
 from crossover.records.settings import Device
 

@@ -1,3 +1,6 @@
+import csv
+import io
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -6,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from analysis.cli.main import main
+from crossover import __version__
 from crossover.printable import OBEYED
 from crossover.records.machine import Verdict, Watched
 from crossover.records.record import Record
@@ -46,6 +50,26 @@ def test_records_folders_and_single_files_are_sources(outputs: str, capsys: pyte
     assert capsys.readouterr().out.count("small") == 6
     main(["table", f"{outputs}/records/0.json"])
     assert capsys.readouterr().out.count("causal") == 1
+
+
+def test_the_table_is_written_for_other_programs_too(outputs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["table", outputs, "--format", "json", "--where", "model=small", "--sort", "latency/e2e_s"])
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 6
+    latencies = [row["latency/e2e_s"] for row in rows]
+    assert latencies == sorted(latencies)
+    main(["table", outputs, "--format", "csv", "--where", "model=small", "--sort", "latency/e2e_s"])
+    read = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [float(row["latency/e2e_s"]) for row in read] == latencies
+    main(["table", outputs, "--format", "md"])
+    assert capsys.readouterr().out.startswith("| key |")
+
+
+def test_the_version_is_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"crossover {__version__}\n"
 
 
 def test_parity_prints_a_row_for_each_batch(outputs: str, capsys: pytest.CaptureFixture[str]) -> None:

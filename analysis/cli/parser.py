@@ -1,0 +1,133 @@
+"""The options of `python -m analysis`."""
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from analysis.cli.source import STORE
+from crossover import __version__
+from crossover.errors import UserError
+
+COMMANDS = ("table", "texts", "parity", "compare", "plot", "report")
+FORMATS = ("text", "csv", "json", "md")
+FIGURES = ("quality", "pareto", "bound", "scaling", "memory", "timeline")
+"""Figures of the report; with several metrics, quality and pareto are one file each."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print below its usage."""
+        raise UserError(f"{message}: {self.prog} --help shows what is allowed")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of all commands; each knows its own help."""
+    parser = _Parser(
+        prog="python -m analysis",
+        description="What has been measured, and what follows from it. Without a command: table.",
+    )
+    parser.add_argument("--version", action="version", version=f"crossover {__version__}")
+    adder = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
+    source, quality, allow, store, selection = _source(), _quality(), _allow(), _store(), _selection()
+
+    def add(name: str, words: str, *parents: _Parser) -> _Parser:
+        return adder.add_parser(name, help=words, description=f"Print {words}.", parents=[*parents, store])
+
+    shown = add("table", "the newest record of each run, one row each", source, selection)
+    shown.add_argument("--format", choices=FORMATS, default="text", help="how rows are written [text]")
+    shown.add_argument("--sort", metavar="COLUMN", help="order rows by a column, as --where names them")
+    shown.add_argument("--reverse", action="store_true", help="the largest first")
+    shown.add_argument("--svg", type=Path, metavar="FILE", help="also draw the table as a picture")
+    read = add("texts", "the texts that runs wrote, side by side", source, selection)
+    read.add_argument("--prompts", type=int, default=1, metavar="COUNT", help="how many prompts to show [1]")
+    read.add_argument("--diff", action="store_true", help="mark the words in which two runs differ")
+    add("parity", "steps to parity and the speed-up there, at each B and N", source, quality, allow)
+    compared = add("compare", "what changed from sweep A to B: time, memory and quality of each run", allow)
+    compared.add_argument(
+        "--fail-on",
+        action="append",
+        default=[],
+        choices=("slower", "larger", "worse"),
+        help="end with status 1 where any run of B is so; repeatable",
+    )
+    compared.add_argument(
+        "--margin",
+        type=float,
+        metavar="PERCENT",
+        help="by which one process may differ from another, for runs of one process [1 on a GPU, 10 on a CPU]",
+    )
+    compared.add_argument("a", metavar="A", help="as SOURCE of the other commands")
+    compared.add_argument("b", metavar="B", help="the same")
+    written = add("report", "one page of HTML, figures and tables", source, quality, allow)
+    written.description = "Write one page of HTML, and its figures and tables as files beside it."
+    written.add_argument(
+        "--output", type=Path, default=Path("report"), metavar="DIR", help="where to write it [report]"
+    )
+    drawn = add("plot", "one figure of the report", quality, allow)
+    drawn.description = "Write one figure of the report as NAME.svg and NAME.png."
+    drawn.add_argument("name", choices=FIGURES, metavar="NAME", help=", ".join(FIGURES))
+    _add_source(drawn)
+    drawn.add_argument("--output", type=Path, default=Path(), metavar="DIR", help="where to write it [.]")
+    return parser
+
+
+def _selection() -> _Parser:
+    options = _Parser(add_help=False)
+    options.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help="keep runs of which it holds, as 'steps>=32'; columns have their names in --format csv; repeatable",
+    )
+    return options
+
+
+def _source() -> _Parser:
+    options = _Parser(add_help=False)
+    _add_source(options)
+    return options
+
+
+def _add_source(parser: _Parser) -> None:
+    parser.add_argument(
+        "source",
+        nargs="*",
+        default=["outputs"],
+        metavar="SOURCE",
+        help="output_dir, folder of records, record file or mlflow:EXPERIMENT; several are read together [outputs]",
+    )
+
+
+def _quality() -> _Parser:
+    options = _Parser(add_help=False)
+    options.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        help="bits_per_byte, perplexity, sampler_bits_per_byte or bertscore_f1; repeatable [all that were scored]",
+    )
+    options.add_argument(
+        "--margin", type=float, default=0.0, help="by how much diffusion may fall short, in the metric's unit [0]"
+    )
+    return options
+
+
+def _allow() -> _Parser:
+    options = _Parser(add_help=False)
+    options.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="CONTROL",
+        help="a control that may vary, e.g. torch; repeatable",
+    )
+    return options
+
+
+def _store() -> _Parser:
+    options = _Parser(add_help=False)
+    options.add_argument(
+        "--tracking-uri", default=STORE, metavar="URI", help=f"MLflow's store or server, for mlflow: [{STORE}]"
+    )
+    return options

@@ -72,6 +72,11 @@ def _short(content: str | None) -> str:
     return "" if content is None else f" {content[:LABEL_DIGITS]}"
 
 
+def _attention(environment: Environment) -> str:
+    """The kernel that the run names; those behind it compute the same for windows, which only one arm has."""
+    return environment.attention.partition("; windows:")[0]
+
+
 CONTROLS: Mapping[str, Callable[[Record], object]] = {
     "device": _of_run(lambda run: run.device),
     "gpu": _of_environment(lambda environment: environment.gpu),
@@ -79,7 +84,7 @@ CONTROLS: Mapping[str, Callable[[Record], object]] = {
     "cpu_threads": _of_cpu(lambda environment: environment.cpu_threads),
     "precision": _of_run(lambda run: run.precision),
     "engine": _of_environment(lambda environment: environment.engine),
-    "attention": _of_environment(lambda environment: environment.attention),
+    "attention": _of_environment(_attention),
     "weights": _of_run(lambda run: run.weights),
     "output_tokens": _of_run(lambda run: run.output_tokens),
     "prompt_tokens": _of_run(lambda run: run.prompt_tokens),

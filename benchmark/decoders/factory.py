@@ -11,8 +11,8 @@ from benchmark.decoders.published import PublishedAutoregressiveDecoder, Publish
 from benchmark.decoders.published_policies import PublishedPolicyDecoder
 from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import use_kernel
-from benchmark.engines.compiled import CompileError
 from benchmark.engines.factory import PassFactory
+from benchmark.engines.graphs import CompileError
 from crossover.records.policies import QUOTA
 from crossover.records.run import Run
 from crossover.records.settings import Engine
@@ -59,8 +59,14 @@ def ready_decoder(run: Run, factory: PassFactory, batch: Batch) -> Ready:
 def _prepared(run: Run, factory: PassFactory, kernel: Kernel, batch: Batch, fallback: str | None) -> Ready:
     decoder = make_decoder(run, factory, kernel)
     preparing_s = decoder.prepare(batch, run.output_tokens)
-    ran = Ran(engine=run.engine, attention=kernel.name, fallback=fallback, preparing_s=preparing_s)
+    ran = Ran(engine=run.engine, attention=attention_of(decoder, kernel), fallback=fallback, preparing_s=preparing_s)
     return Ready(decoder=decoder, ran=ran)
+
+
+def attention_of(decoder: Decoder, kernel: Kernel) -> str:
+    """The name of the run's attention kernel; behind a semicolon, the kernels of windows that are others."""
+    others = decoder.passes.window_kernels if isinstance(decoder, MaskedDiffusionDecoder) else ()
+    return "; windows: ".join((kernel.name, " and ".join(others))) if others else kernel.name
 
 
 def make_decoder(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:

@@ -14,15 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from benchmark.engines.compiled import (
-    Captured,
-    CompiledBody,
-    GraphPool,
-    Shape,
-    Underneath,
-    capture,
-    part_rows,
-)
+from benchmark.engines.compiled import CompiledBody, Shape, Underneath, part_rows
+from benchmark.engines.graphs import Captured, GraphPool, capture
 from benchmark.engines.layer import Kept
 from benchmark.engines.positions import rotary_positions
 
@@ -52,21 +45,27 @@ class _Pass:
         self._rotation = self._canvas_rotation
         self._mask_R1L: Tensor | None = None
         self._under: Underneath
+        self._attention = None if part.kept is None else body.window_attention(part.width, part.kept)
         self.captured: Captured = capture(self._work, device, pool=pool)
 
     def _work(self) -> None:
         if self._padding_RL is not None:
             self._canvas_rotation = self._body.rotation(rotary_positions(self._padding_RL))
             self._mask_R1L = (~self._padding_RL)[:, None]
-        if self.part.kept is None:
+        if self.part.kept is None or self._attention is None:
             self._rotation = self._canvas_rotation
             self._under = self._body.canvas(self._tokens_RW, self._rotation, self._mask_R1L)
             return
         cos, sin = (table.index_select(1, self._positions_W) for table in self._canvas_rotation)
         self._rotation = (cos, sin)
         self._under = self._body.window(
-            self._tokens_RW, self._rotation, self._mask_R1L, self.part.kept, self._positions_W
+            self._tokens_RW, self._rotation, self._mask_R1L, self.part.kept, self._positions_W, self._attention
         )
+
+    @property
+    def other_kernel(self) -> str | None:
+        """See WindowAttention."""
+        return None if self._attention is None else self._attention.other_kernel
 
     def hidden(self, tokens_RL: Tensor, padding_RL: Tensor | None, positions_RM: Tensor, window: range) -> Tensor:
         """Hidden states at some positions of the window, [R, M, D]."""
@@ -105,6 +104,12 @@ class _Passes:
             ]
 
     @property
+    def other_kernels(self) -> tuple[str, ...]:
+        """Attention kernels of windows that are not the run's own."""
+        found = [each.other_kernel for passes in self.by_width.values() for each in passes]
+        return tuple(sorted({name for name in found if name is not None}))
+
+    @property
     def seconds(self) -> float:
         """What all of them took to make."""
         return sum(each.captured.seconds for passes in self.by_width.values() for each in passes)
@@ -129,6 +134,11 @@ class CompiledCanvas:
             gc.collect()  # frees its graphs' memory before the next passes take their own
             self._passes, self._made = _Passes(self.body, shape, widths), (shape, widths)
         return self._passes.seconds
+
+    @property
+    def window_kernels(self) -> tuple[str, ...]:
+        """See CanvasPasses."""
+        return () if self._passes is None else self._passes.other_kernels
 
     def hidden(
         self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor, computed: range | None = None

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from benchmark.engines.compiled import CompiledBody, Shape, capture, part_rows
+from benchmark.engines.compiled import CompiledBody, Shape, part_rows
+from benchmark.engines.graphs import capture
 from benchmark.engines.positions import rotary_positions
 from benchmark.engines.products import compiled
 from benchmark.engines.sampling.head import Head

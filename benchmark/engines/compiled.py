@@ -10,12 +10,10 @@ Dimensions: X layers, R rows of a part, B rows, L tokens, T of all rows, D hidde
 G key heads, d of a head, M positions of a row, W of a window.
 """
 
-import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -39,20 +37,11 @@ from benchmark.engines.layer import (
 )
 from benchmark.engines.packing import LayerWeights
 from benchmark.engines.products import Products, compiled
-from benchmark.hardware.device import is_out_of_memory
+from benchmark.engines.windows import RotatedFirst, WindowAttention, window_attention_of
 from benchmark.models.loading import LanguageModel
-from crossover.errors import UserError, first_line
 
 PART_TOKENS = 8192
 """Tokens of one part of a batch: enough for full-speed matrix products, few enough for small activations."""
-
-SHAPES_AT_MOST = 1 << 16
-"""Each shape is compiled on purpose; by default PyTorch gives up after 8 shapes of a function, and 256 of a source."""
-
-Work = Callable[[], None]
-
-GraphPool = Any
-"""Memory of CUDA graphs, as PyTorch names it."""
 
 
 class Underneath(NamedTuple):
@@ -97,7 +86,13 @@ class CompiledBody:
         return self._underneath(x_TD, rotation, tokens_RL.shape)
 
     def window(
-        self, tokens_RW: Tensor, rotation: Rotation, mask_R1L: Tensor | None, kept: Kept, positions_W: Tensor
+        self,
+        tokens_RW: Tensor,
+        rotation: Rotation,
+        mask_R1L: Tensor | None,
+        kept: Kept,
+        positions_W: Tensor,
+        attention: WindowAttention,
     ) -> Underneath:
         """The same of the tokens at some positions of the canvas, which attend to the kept keys and values of all.
 
@@ -109,14 +104,19 @@ class CompiledBody:
         for weights, kept_RLGd in zip(self.layers[:-1], below, strict=True):
 
             def attend(qkv_RWE: Tensor, kept_RLGd: Cache = kept_RLGd) -> Tensor:
-                q_RWHd = self._rotate_among(qkv_RWE, rotation, kept_RLGd, positions_W)
-                return self.kernel.full(q_RWHd, *kept_RLGd, mask_RWL, causal=False)
+                return attention(qkv_RWE, rotation, kept_RLGd, positions_W, mask_RWL)
 
             x_TD = self._layer(x_TD, weights, attend, tokens_RW.shape)
         under = self._underneath(x_TD, rotation, tokens_RW.shape)
         last_keys_RLGd.index_copy_(1, positions_W, under.keys_RLGd)
         last_values_RLGd.index_copy_(1, positions_W, under.values_RLGd)
         return Underneath(under.hidden_RLD, last_keys_RLGd, last_values_RLGd)
+
+    def window_attention(self, window: int, kept: Kept) -> WindowAttention:
+        """How windows of so many tokens attend to kept keys; a whole canvas does by the run's own kernel."""
+        if window == kept.keys_XRLGd.shape[2]:
+            return RotatedFirst(self.kernel, self._rotate_among)
+        return window_attention_of(self.kernel, self._rotate_among, self.sizes, window, kept.keys_XRLGd)
 
     def kept(self, rows: int, length: int) -> Kept:
         """Memory for the keys and values of whole canvases."""
@@ -214,10 +214,6 @@ def _after_attention(attended_BLHd: Tensor, x_BLD: Tensor, weights: LayerWeights
     return products.added(gated_BLI, weights.down, x_BLD)
 
 
-class CompileError(Exception):
-    """Compiling or capturing is not possible here, and why."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Shape:
     """The shape that captured passes take."""
@@ -231,81 +227,6 @@ class Shape:
     def length(self) -> int:
         """Tokens of a whole row."""
         return self.prompt_tokens + self.output_tokens
-
-
-@dataclass(frozen=True)
-class Captured:
-    """Captured work: a function that does it again, and the seconds that capturing took."""
-
-    replay: Work
-    seconds: float
-
-
-def capture(
-    work: Work, device: torch.device, *, before: Work = lambda: None, pool: GraphPool | None = None
-) -> Captured:
-    """Compile what `work` calls, and on a GPU record it as one CUDA graph.
-
-    `work` runs a few times for that, each time after `before`, which resets the state that `work` changes. Graphs of
-    one pool use the same memory, one after another: the results of a graph last until another of them is replayed.
-
-    Raises:
-        CompileError: when this machine cannot.
-    """
-    start = time.perf_counter()
-    try:
-        with torch._dynamo.config.patch(_recompiling()), warnings.catch_warnings():  # noqa: SLF001
-            warnings.simplefilter("ignore")  # the compiler's, of its own use of PyTorch
-            replay = _record(work, before, pool) if device.type == "cuda" else _compile_alone(work, before)
-    except UserError:
-        raise
-    except Exception as error:  # the compiler's errors have no common ancestor
-        if is_out_of_memory(error):
-            raise
-        raise CompileError(_in_a_line(error)) from error
-    return Captured(replay, time.perf_counter() - start)
-
-
-def _recompiling() -> dict[str, int]:
-    """The compiler's settings that allow any number of shapes; PyTorch renamed them in 2.7."""
-    name = "recompile_limit" if hasattr(torch._dynamo.config, "recompile_limit") else "cache_size_limit"  # noqa: SLF001
-    return {name: SHAPES_AT_MOST, f"accumulated_{name}": SHAPES_AT_MOST}
-
-
-def _in_a_line(error: Exception) -> str:
-    """In one line, the error behind the compiler's own error, which wraps it."""
-    met = getattr(error, "inner_exception", error)
-    return f"{type(met).__name__}: {first_line(met)}"
-
-
-def _compile_alone(work: Work, before: Work) -> Work:
-    before()
-    work()
-    return work
-
-
-def _record(work: Work, before: Work, pool: GraphPool | None) -> Work:
-    stream = _capture_stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    try:
-        with torch.cuda.stream(stream):
-            for _ in range(2):
-                before()
-                work()
-    finally:  # also after a failure: the graph's memory is free then, and work on it must have ended
-        torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    # the stream is given twice, since a graph that cannot be recorded does not leave its own
-    with torch.cuda.stream(stream), torch.cuda.graph(graph, stream=stream, pool=pool):
-        work()
-    torch.cuda.synchronize()
-    return graph.replay
-
-
-@cache
-def _capture_stream() -> torch.cuda.Stream:
-    """The one stream for all captures: cuBLAS keeps a workspace for every stream that it was ever called on."""
-    return torch.cuda.Stream()
 
 
 def part_rows(rows: int, tokens: int) -> int:

@@ -38,6 +38,11 @@ class EagerCanvas:
             self._kept = KeptKeys(self.model.architecture.layers, prompt_tokens + output_tokens)
         return 0.0
 
+    @property
+    def window_kernels(self) -> tuple[str, ...]:
+        """See CanvasPasses: the named kernel computes all."""
+        return ()
+
     def hidden(
         self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor, computed: range | None = None
     ) -> Tensor:

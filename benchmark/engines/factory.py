@@ -9,8 +9,9 @@ from benchmark.engines.attention import Kernel, choose_kernel
 from benchmark.engines.attention_adapter import use_kernel
 from benchmark.engines.canvas import CompiledCanvas
 from benchmark.engines.causal import CompiledCausal
-from benchmark.engines.compiled import CompiledBody, CompileError
+from benchmark.engines.compiled import CompiledBody
 from benchmark.engines.eager import EagerCanvas, EagerCausal
+from benchmark.engines.graphs import CompileError
 from benchmark.engines.interface import CanvasPasses, CausalPasses
 from benchmark.engines.packing import LayerWeights, pack
 from benchmark.engines.products import Products, Projection

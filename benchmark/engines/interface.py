@@ -24,6 +24,10 @@ class CanvasPasses(Protocol):
         Where windows are to be computed, `widths` are the numbers of their positions; keys and values are then kept.
         """
 
+    @property
+    def window_kernels(self) -> tuple[str, ...]:
+        """Attention kernels of windows in the shape prepared that are not the one the run names, and why."""
+
     def hidden(
         self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor, computed: range | None = None
     ) -> Tensor:

@@ -28,5 +28,5 @@ def is_hopper() -> bool:
 @cache
 def dependent_launch() -> dict[str, bool]:
     """The arguments of such a launch: the kernel's own switch, and Triton's where there is one."""
-    possible = gdc_wait is not None and torch.cuda.get_device_capability() >= (9, 0)
+    possible = gdc_wait is not None and torch.cuda.is_available() and torch.cuda.get_device_capability() >= (9, 0)
     return {"dependent": True, "launch_pdl": True} if possible else {"dependent": False}

@@ -10,8 +10,8 @@ from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import Batch, Decoder, Unmarked
 from benchmark.engines.attention_adapter import use_kernel
 from benchmark.engines.canvas import CompiledCanvas
-from benchmark.engines.compiled import capture
 from benchmark.engines.factory import PassFactory
+from benchmark.engines.graphs import capture
 from benchmark.hardware.clock import CudaClock
 from benchmark.measurement.measure import time_once
 from crossover.records.run import Run

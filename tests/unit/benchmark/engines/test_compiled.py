@@ -7,10 +7,11 @@ from torch.nn.attention import SDPBackend
 
 from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import make_batch
-from benchmark.engines import compiled
+from benchmark.engines import compiled, graphs
 from benchmark.engines.attention import Sdpa
-from benchmark.engines.compiled import CompileError, capture, part_rows
+from benchmark.engines.compiled import part_rows
 from benchmark.engines.factory import PassFactory
+from benchmark.engines.graphs import CompileError, capture
 from benchmark.engines.products import Products
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Engine, Family
@@ -164,7 +165,7 @@ def test_work_that_fails_beside_is_waited_for(monkeypatch: pytest.MonkeyPatch) -
     }
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: streams["ours"])
     monkeypatch.setattr(torch.cuda, "stream", nullcontext)
-    monkeypatch.setattr(compiled, "_capture_stream", lambda: streams["beside"])
+    monkeypatch.setattr(graphs, "_capture_stream", lambda: streams["beside"])
     with pytest.raises(CompileError, match="division by zero"):
         capture(lambda: print(1 / 0), torch.device("cuda"))
     assert waits == ["beside", "ours"]
@@ -182,4 +183,4 @@ def test_older_compilers_have_other_names_for_their_limits(
     known: dict[str, int], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch._dynamo, "config", SimpleNamespace(**known))
-    assert compiled._recompiling().keys() == {name, f"accumulated_{name}"}
+    assert graphs._recompiling().keys() == {name, f"accumulated_{name}"}

@@ -14,8 +14,8 @@ from benchmark.decoders.factory import make_decoder, ready_decoder
 from benchmark.decoders.interface import make_batch
 from benchmark.decoders.policies.quota import Quota
 from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
-from benchmark.engines.compiled import CompileError
 from benchmark.engines.factory import PassFactory, products_on
+from benchmark.engines.graphs import CompileError
 from benchmark.models.loading import load_model
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Engine, Family

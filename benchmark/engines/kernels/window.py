@@ -1,0 +1,257 @@
+"""Attention of a window's queries to all kept keys, with the rotation before it and the keys' way to their places.
+
+A program reads its part of one key head's keys once, for the queries of all heads that share it. The window's own keys
+come from the fused product: the last part rotates them, attends to them, and writes them where they belong; all parts
+leave out what was kept there before. So no program reads what another one writes. Partial results are joined by the
+program of a head that ends last. The algorithm is FlashAttention-2's (Dao, arXiv 2307.08691), with split keys.
+
+Dimensions: R rows, W tokens of the window, L of the canvas, H query heads, G key heads, d of a head, E = (H + 2 G) d,
+Z = W H / G queries that share a key head.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from benchmark.engines.kernels.hopper import dependent_launch, gdc_launch_dependents, gdc_wait
+
+LOG2_E = 1.4426950408889634
+LOWEST = tl.constexpr(-1.0e30)
+LEAST_TILE = 16
+"""Rows and columns of a tensor core's tile; fewer are filled up."""
+
+MOST_QUERIES = 128
+"""Queries that share a key head; more do not fit a program's registers."""
+
+
+class Plan(NamedTuple):
+    """How many programs share a key head's keys, and the keys, loads on their way and warps of each."""
+
+    parts: int
+    keys: int
+    stages: int
+    warps: int
+
+
+PROGRAMS = 256
+"""The number of programs that keeps a Hopper GPU's multiprocessors busy, two on each."""
+
+
+def plan_of(rows: int, length: int, key_heads: int) -> Plan:
+    """The best of a trial on an H100: few heads are split, into parts of at least 64 keys."""
+    parts = 1
+    while rows * key_heads * parts < PROGRAMS and length // parts > 64:  # noqa: PLR2004 (a tile of keys)
+        parts *= 2
+    return Plan(parts, 64, 3, 2)
+
+
+@triton.jit
+def _turned(first, second, cos_first, cos_second, sin_first, sin_second):
+    """Halves of rotated heads, in float32, as layer.rotated has them."""
+    return first * cos_first - second * sin_first, second * cos_second + first * sin_second
+
+
+@triton.jit
+def _load_turned(heads, table_cos, table_sin, within, half: tl.constexpr):
+    """Halves of rotated heads, from pointers to their beginnings and to those of their rows of the tables."""
+    column = tl.arange(0, half)[None]
+    inside = within[:, None]
+    first = tl.load(heads[:, None] + column, mask=inside, other=0.0)
+    second = tl.load(heads[:, None] + half + column, mask=inside, other=0.0)
+    turned_first, turned_second = _turned(
+        first.to(tl.float32),
+        second.to(tl.float32),
+        tl.load(table_cos[:, None] + column, mask=inside, other=0.0),
+        tl.load(table_cos[:, None] + half + column, mask=inside, other=0.0),
+        tl.load(table_sin[:, None] + column, mask=inside, other=0.0),
+        tl.load(table_sin[:, None] + half + column, mask=inside, other=0.0),
+    )
+    return turned_first.to(first.dtype), turned_second.to(first.dtype)
+
+
+@triton.jit
+def _more(q_first, q_second, k_first, k_second, v, seen, scale, highest, total, sums, precision: tl.constexpr):
+    """The online softmax with some keys more."""
+    scores = tl.dot(q_first, tl.trans(k_first), input_precision=precision)
+    scores = tl.dot(q_second, tl.trans(k_second), scores, input_precision=precision)
+    scores = tl.where(seen[None], scores * scale, float("-inf"))
+    higher = tl.maximum(highest, tl.max(scores, 1))
+    weights = tl.exp2(scores - higher[:, None])
+    shrunk = tl.exp2(highest - higher)
+    total = total * shrunk + tl.sum(weights, 1)
+    sums = tl.dot(weights.to(v.dtype), v, sums * shrunk[:, None], input_precision=precision)
+    return higher, total, sums
+
+
+@triton.jit
+def _kept(
+    highest, total, sums, q_first, q_second, keys, values, first_key, end_key, start, row_start, key_head, scale,
+    window: tl.constexpr, key_heads: tl.constexpr, head: tl.constexpr, block: tl.constexpr, precision: tl.constexpr,
+):  # fmt: skip
+    """The softmax over kept keys of a part, without those in the window."""
+    half: tl.constexpr = head // 2
+    column = tl.arange(0, half)[None]
+    for first in range(first_key, end_key, block):
+        key = first + tl.arange(0, block)
+        seen = (key < end_key) & ((key < start) | (key >= start + window))
+        at = ((row_start + key) * key_heads + key_head)[:, None] * head
+        k_first = tl.load(keys + at + column, mask=seen[:, None], other=0.0)
+        k_second = tl.load(keys + at + half + column, mask=seen[:, None], other=0.0)
+        v = tl.load(values + at + tl.arange(0, head)[None], mask=seen[:, None], other=0.0)
+        highest, total, sums = _more(
+            q_first, q_second, k_first, k_second, v, seen, scale, highest, total, sums, precision
+        )
+    return highest, total, sums
+
+
+@triton.jit
+def _own(
+    highest, total, sums, q_first, q_second, product, cos, sin, keys, values, first_place, scale,
+    window: tl.constexpr, fresh: tl.constexpr, width: tl.constexpr, key_heads: tl.constexpr, head: tl.constexpr,
+    precision: tl.constexpr,
+):  # fmt: skip
+    """The softmax with the window's own keys, which take their places among the kept ones."""
+    half: tl.constexpr = head // 2
+    column = tl.arange(0, half)[None]
+    whole = tl.arange(0, head)[None]
+    token = tl.arange(0, fresh)
+    within = token < window
+    k_first, k_second = _load_turned(product + token * width, cos + token * head, sin + token * head, within, half)
+    v_at = (product + token * width + key_heads * head)[:, None] + whole
+    v = tl.load(v_at, mask=within[:, None], other=0.0)
+    place = first_place + token[:, None] * key_heads * head
+    tl.store(keys + place + column, k_first, mask=within[:, None])
+    tl.store(keys + place + half + column, k_second, mask=within[:, None])
+    tl.store(values + place + whole, v, mask=within[:, None])
+    return _more(q_first, q_second, k_first, k_second, v, within, scale, highest, total, sums, precision)
+
+
+@triton.jit
+def _joined(part_sums, part_highest, part_total, first, queries: tl.constexpr, head: tl.constexpr, parts: tl.constexpr):
+    """The softmax over all parts of a head's keys; they were computed on other multiprocessors."""
+    query = tl.arange(0, queries)
+    whole = tl.arange(0, head)[None]
+    highest = tl.full((queries,), LOWEST, tl.float32)
+    total = tl.zeros((queries,), tl.float32)
+    sums = tl.zeros((queries, head), tl.float32)
+    for part in range(parts):
+        at = first + part * queries + query
+        part_high = tl.load(part_highest + at, cache_modifier=".cg")
+        higher = tl.maximum(highest, part_high)
+        shrunk = tl.exp2(highest - higher)
+        share = tl.exp2(part_high - higher)
+        total = total * shrunk + tl.load(part_total + at, cache_modifier=".cg") * share
+        more = tl.load(part_sums + at[:, None] * head + whole, cache_modifier=".cg")
+        sums = sums * shrunk[:, None] + more * share[:, None]
+        highest = higher
+    return total, sums
+
+
+@triton.jit(do_not_specialize=["length"])
+def _window_attention(
+    qkv, cos, sin, positions, keys, values, out, part_sums, part_highest, part_total, arrived,
+    length, table_stride, scale,
+    window: tl.constexpr, groups: tl.constexpr, key_heads: tl.constexpr, head: tl.constexpr,
+    queries: tl.constexpr, fresh: tl.constexpr, block: tl.constexpr, parts: tl.constexpr,
+    precision: tl.constexpr, dependent: tl.constexpr,
+):  # fmt: skip
+    part, key_head, row = tl.program_id(0), tl.program_id(1), tl.program_id(2).to(tl.int64)
+    heads: tl.constexpr = key_heads * groups
+    width: tl.constexpr = (heads + 2 * key_heads) * head
+    if dependent:
+        gdc_launch_dependents()
+        gdc_wait()
+    start = tl.load(positions).to(tl.int32)
+    qkv += row * window * width
+    cos += row * table_stride
+    sin += row * table_stride
+    query = tl.arange(0, queries)
+    token, query_head = query % window, key_head * groups + query // window
+    within = query < window * groups
+    q_first, q_second = _load_turned(
+        qkv + token * width + query_head * head, cos + token * head, sin + token * head, within, head // 2
+    )
+    highest = tl.full((queries,), LOWEST, tl.float32)
+    total = tl.zeros((queries,), tl.float32)
+    sums = tl.zeros((queries, head), tl.float32)
+    each = tl.cdiv(tl.cdiv(length, parts), block) * block
+    end_key = tl.minimum(part * each + each, length)
+    highest, total, sums = _kept(
+        highest, total, sums, q_first, q_second, keys, values, part * each, end_key, start, row * length, key_head,
+        scale, window, key_heads, head, block, precision,
+    )  # fmt: skip
+    if part == parts - 1:
+        first_place = ((row * length + start) * key_heads + key_head) * head
+        highest, total, sums = _own(
+            highest, total, sums, q_first, q_second, qkv + (heads + key_head) * head, cos, sin, keys, values,
+            first_place, scale, window, fresh, width, key_heads, head, precision,
+        )  # fmt: skip
+    out_at = ((row * window + token) * heads + query_head)[:, None] * head + tl.arange(0, head)[None]
+    if parts == 1:
+        tl.store(out + out_at, (sums / total[:, None]).to(out.dtype.element_ty), mask=within[:, None])
+    else:
+        shared = row * key_heads + key_head
+        mine = (shared * parts + part) * queries + query
+        tl.store(part_sums + mine[:, None] * head + tl.arange(0, head)[None], sums)
+        tl.store(part_highest + mine, highest)
+        tl.store(part_total + mine, total)
+        tl.debug_barrier()
+        if tl.atomic_add(arrived + shared, 1, sem="acq_rel") == parts - 1:
+            tl.debug_barrier()
+            total, sums = _joined(part_sums, part_highest, part_total, shared * parts * queries, queries, head, parts)
+            tl.store(out + out_at, (sums / total[:, None]).to(out.dtype.element_ty), mask=within[:, None])
+            tl.store(arrived + shared, 0)
+
+
+def window_attention(
+    qkv_RWE: Tensor,
+    rotation: tuple[Tensor, Tensor],
+    kept_RLGd: tuple[Tensor, Tensor],
+    positions_W: Tensor,
+    *,
+    heads: int,
+    plan: Plan,
+) -> Tensor:
+    """Attention of the window at `positions_W`, which follow one another, to the kept keys and its own, [R, W, H, d].
+
+    Its own keys and values take their places among the kept ones. Float32 is computed in float32, for tests.
+    """
+    rows, window, _ = qkv_RWE.shape
+    keys_RLGd, values_RLGd = kept_RLGd
+    _, length, key_heads, head = keys_RLGd.shape
+    cos, sin = rotation
+    groups = heads // key_heads
+    queries = max(LEAST_TILE, triton.next_power_of_2(window * groups))
+    out_RWHd = qkv_RWE.new_empty(rows, window, heads, head)
+    is_split = plan.parts > 1
+    scratch = (rows, key_heads, plan.parts, queries) if is_split else (1,)
+    part_sums = torch.empty(*scratch, head, device=out_RWHd.device)
+    part_highest, part_total = (torch.empty(scratch, device=out_RWHd.device) for _ in range(2))
+    _window_attention[(plan.parts, key_heads, rows)](
+        *(qkv_RWE.contiguous(), cos.contiguous(), sin.contiguous(), positions_W, keys_RLGd, values_RLGd, out_RWHd),
+        *(part_sums, part_highest, part_total, _arrivals(rows * key_heads, out_RWHd.device)),
+        *(length, 0 if len(cos) == 1 else window * head, head**-0.5 * LOG2_E),
+        window=window,
+        groups=groups,
+        key_heads=key_heads,
+        head=head,
+        queries=queries,
+        fresh=max(LEAST_TILE, triton.next_power_of_2(window)),
+        block=plan.keys,
+        parts=plan.parts,
+        precision="ieee" if out_RWHd.dtype == torch.float32 else "tf32",
+        num_warps=plan.warps,
+        num_stages=plan.stages,
+        **dependent_launch(),
+    )
+    return out_RWHd
+
+
+@cache
+def _arrivals(heads: int, device: torch.device) -> Tensor:
+    """Of each key head, the programs that have ended; the last one makes it zero again. A few bytes, never freed."""
+    return torch.zeros(heads, dtype=torch.int32, device=device)

@@ -3,8 +3,9 @@
 Published algorithm: Nie et al., Large Language Diffusion Models, arXiv 2502.09992, algorithms 4 and 5. Which positions
 a forward pass writes is its policy's to say (folder `policies`), which positions it computes its cache's (schedule.py).
 What is left out here, with the same tokens: logits where no token can be written, steps that write nothing, softmax
-tensors, and, where the policy tells beforehand how many positions it writes, every synchronisation with the host. Where
-it does not, each forward pass asks the device how many are left.
+tensors, and, where the policy tells beforehand how many positions it writes, every synchronisation with the host.
+Where it does not, each forward pass asks the device how many are left, and the answer comes while the next one runs
+(left.py).
 
 Three things differ on purpose. The mask token is never written. A mask token inside the prompt stays
 there and takes no step's quota. Among equal scores the lower position is written first.
@@ -13,12 +14,15 @@ Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, M open position
 D hidden.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 import torch
 from torch import Tensor
 
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
+from benchmark.decoders.left import Courier, Left, courier_from
 from benchmark.decoders.open_positions import OpenPositions, whole_block
 from benchmark.decoders.policies.interface import Policy
 from benchmark.decoders.row_progress import at_the_first_block
@@ -32,7 +36,10 @@ from crossover.records.policies import Cache, Rows
 
 @dataclass(frozen=True, kw_only=True)
 class _Canvas:
-    """The sequence being written, what does not change while it is, and what was done to it."""
+    """The sequence being written, what does not change while it is, and what was done to it.
+
+    `spare` are the forward passes that wrote nothing, which are not among `forwards`.
+    """
 
     tokens_BL: Tensor
     written_at_BL: Tensor
@@ -40,6 +47,7 @@ class _Canvas:
     prompt_tokens: int
     streams_B: Tensor
     forwards: list[Forward] = field(default_factory=list)
+    spare: list[Forward] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +80,7 @@ class MaskedDiffusionDecoder:
     guidance_scale: float = 0.0
     rows: Rows = Rows.together
     timed: frozenset[int] | None = None
+    courier: Courier | None = None
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
         """See Decoder."""
@@ -99,6 +108,7 @@ class MaskedDiffusionDecoder:
             prompts_BP=canvas.tokens_BL[:, :prompt_tokens],
             forwards=tuple(canvas.forwards),
             written_at_BN=canvas.written_at_BL[:, prompt_tokens:],
+            spare_passes=len(canvas.spare),
         )
 
     def _canvas(self, batch: Batch, output_tokens: int) -> _Canvas:
@@ -118,29 +128,79 @@ class MaskedDiffusionDecoder:
     def _fill(self, canvas: _Canvas, block: range, number: int, phases: Phases) -> None:
         """Write all of a block, whose first forward pass has this number."""
         rows, length = canvas.tokens_BL.shape
-        masked, forward = whole_block(block, rows, canvas.tokens_BL.device), 0
+        masked, steps = whole_block(block, rows, canvas.tokens_BL.device), self._steps(length, block, number)
+        if self.policy.planned(0) is None:
+            assert self.timed is None, "a policy that follows the text leaves nothing out"
+            self._write_until_none_is_left(canvas, masked, steps, phases)
+            return
         while masked.most:
-            planned = self.policy.planned(forward)
-            if self.timed is not None and number + forward not in self.timed:
-                assert planned is not None, "a policy that follows the text leaves nothing out"
+            step = next(steps)
+            planned = self.policy.planned(step.forward)
+            if self.timed is not None and step.number not in self.timed:
+                assert planned is not None
                 masked = masked.without(self._leave_out(canvas, masked, planned), planned)
                 phases.mark(Phase.left_out)
             else:
-                computed = computed_positions(self.cache, length, block, forward)
-                step = _Step(forward=forward, number=number + forward, computed=computed)
                 masked = masked.without(self._write(canvas, masked, step), planned)
                 phases.mark(Phase.step)
-            forward += 1
+
+    def _steps(self, length: int, block: range, number: int) -> Iterator[_Step]:
+        """The forward passes that a block may take."""
+        for forward in count():
+            computed = computed_positions(self.cache, length, block, forward)
+            yield _Step(forward=forward, number=number + forward, computed=computed)
+
+    def _write_until_none_is_left(
+        self, canvas: _Canvas, masked: OpenPositions, steps: Iterator[_Step], phases: Phases
+    ) -> None:
+        """Where the text decides how many positions a pass writes; what a pass needs is queued before the answer."""
+        left = self._left(canvas, masked.most)
+        for step in steps:
+            if not left.is_far and not left.learn():
+                return
+            written_BM = self._write(canvas, masked, step)
+            if not left.learn():
+                self._take_back(canvas)
+                phases.mark(Phase.spare)
+                return
+            self._note_read(canvas, left.most)
+            open_BM = masked.left(written_BM)
+            left.ask(open_BM)
+            masked = masked.only_open(open_BM, left.most)
+            phases.mark(Phase.step)
 
     def _fill_by_row(self, canvas: _Canvas, phases: Phases) -> None:
         """Write all blocks, each row its own at its own pace."""
         assert self.cache is None
         progress = at_the_first_block(canvas.tokens_BL, canvas.prompt_tokens, self.block_length)
-        computed = range(canvas.tokens_BL.shape[1])
-        while (masked := progress.open_positions(canvas.tokens_BL, self.mask_id)).most:
+        computed, left = range(canvas.tokens_BL.shape[1]), self._left(canvas, self.block_length)
+        open_BM = progress.open_in_block(canvas.tokens_BL, self.mask_id)
+        masked = progress.open_positions(open_BM, self.block_length)
+        while left.learn():
             self._write(canvas, masked, _Step(forward=0, number=progress.numbers, computed=computed))
+            self._note_read(canvas, left.most)
             progress = progress.after(canvas.tokens_BL, self.mask_id)
+            open_BM = progress.open_in_block(canvas.tokens_BL, self.mask_id)
+            left.ask(open_BM)
+            masked = progress.open_positions(open_BM, self.block_length if left.is_unknown else left.most)
             phases.mark(Phase.step)
+
+    def _left(self, canvas: _Canvas, most: int) -> Left:
+        return Left(self.courier or courier_from(canvas.tokens_BL.device), [most])
+
+    def _note_read(self, canvas: _Canvas, most: int) -> None:
+        """The last step needed the logits of so many positions; more may have been read while that was unknown."""
+        canvas.forwards[-self._passes :] = [each._replace(read=most) for each in canvas.forwards[-self._passes :]]
+
+    def _take_back(self, canvas: _Canvas) -> None:
+        """The last step wrote nothing."""
+        canvas.spare.extend(canvas.forwards[-self._passes :])
+        del canvas.forwards[-self._passes :]
+
+    @property
+    def _passes(self) -> int:
+        """Forward passes of a step."""
+        return 2 if self.guidance_scale else 1
 
     def _write(self, canvas: _Canvas, masked: OpenPositions, step: _Step) -> Tensor:
         """One forward pass: choose tokens, let the policy choose positions, write there; returns where."""
@@ -171,7 +231,7 @@ class MaskedDiffusionDecoder:
 
     def _put(self, canvas: _Canvas, masked: OpenPositions, tokens_BM: Tensor, written_BM: Tensor) -> None:
         """Write tokens where they are to be written, and the number of the step that did."""
-        step = len(canvas.forwards) // (2 if self.guidance_scale else 1)
+        step = len(canvas.forwards) // self._passes
         for target_BL, new_BM in (
             (canvas.tokens_BL, tokens_BM),
             (canvas.written_at_BL, torch.full_like(tokens_BM, step)),
@@ -180,8 +240,8 @@ class MaskedDiffusionDecoder:
             target_BL.scatter_(1, masked.positions_BM, new_BM.where(written_BM, old_BM))
 
     def _predict(self, canvas: _Canvas, masked: OpenPositions, step: _Step) -> Choice:
-        cells_BM = _cells(canvas, masked, step)
         hidden_BMD = self._hidden(canvas, canvas.tokens_BL, masked, step)
+        cells_BM = _cells(canvas, masked, step)
         if not self.guidance_scale:
             return self.head.choose(hidden_BMD, cells_BM)
         free_BL = canvas.tokens_BL.clone()

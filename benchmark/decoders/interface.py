@@ -19,6 +19,8 @@ class Phase(StrEnum):
     prefill = "prefill"
     step = "step"
     left_out = "left_out"
+    spare = "spare"
+    """A forward pass that was begun before the host knew that nothing was left to write."""
 
 
 class Phases(Protocol):
@@ -59,6 +61,7 @@ class Generation:
         prompts_BP: the part of the canvas before the tokens after the last step, padding included; a check reads it.
         forwards: each of the evaluations, where they are of a canvas.
         written_at_BN: the step after which each token was written, from 1; None where a decoder does not tell.
+        spare_passes: evaluations beside these that wrote nothing, see Phase.spare.
     """
 
     tokens_BN: Tensor
@@ -66,6 +69,7 @@ class Generation:
     prompts_BP: Tensor | None = None
     forwards: tuple[Forward, ...] = ()
     written_at_BN: Tensor | None = None
+    spare_passes: int = 0
 
 
 class Decoder(Protocol):

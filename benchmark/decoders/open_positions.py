@@ -36,8 +36,15 @@ class OpenPositions:
         """What is left; `planned` is how many every row has written, None where that has to be read off the device."""
         if planned is not None:
             return OpenPositions(positions_BM=self.first(~written_BM, self.most - planned))
-        left_BM = ~written_BM if self.open_BM is None else self.open_BM & ~written_BM
-        most = int(left_BM.sum(dim=1).max())
+        left_BM = self.left(written_BM)
+        return self.only_open(left_BM, int(left_BM.sum(dim=1).max()))
+
+    def left(self, written_BM: Tensor) -> Tensor:
+        """Where a position is still open, [B, M]."""
+        return ~written_BM if self.open_BM is None else self.open_BM & ~written_BM
+
+    def only_open(self, left_BM: Tensor, most: int) -> "OpenPositions":
+        """The positions that are left, of which no row has more than `most`."""
         positions_BM = self.first(left_BM, most)
         still_BM = torch.arange(most, device=left_BM.device) < left_BM.sum(dim=1, keepdim=True)
         return OpenPositions(positions_BM=positions_BM, open_BM=still_BM)

@@ -29,10 +29,13 @@ class RowProgress:
         """The number of each row's forward pass as if the row stood alone, [B, 1]."""
         return (self.block_B * self.block_length + self.forward_B)[:, None]
 
-    def open_positions(self, tokens_BL: Tensor, mask_id: int) -> OpenPositions:
-        """The masks of each row's block; a row that has written all of its blocks has none."""
-        block = OpenPositions(positions_BM=self._positions())
-        return block.without(self._written(tokens_BL, mask_id), planned=None)
+    def open_in_block(self, tokens_BL: Tensor, mask_id: int) -> Tensor:
+        """Where each row's block holds a mask, [B, M]; a row that has written all of its blocks has none."""
+        return ~self._written(tokens_BL, mask_id)
+
+    def open_positions(self, open_BM: Tensor, most: int) -> OpenPositions:
+        """The masks of each row's block, of which no row has more than `most`."""
+        return OpenPositions(positions_BM=self._positions()).only_open(open_BM, most)
 
     def after(self, tokens_BL: Tensor, mask_id: int) -> "RowProgress":
         """Where rows stand when they have written: in the next block where this one has no mask left."""

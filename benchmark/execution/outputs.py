@@ -104,6 +104,7 @@ def forwards_of(diffusion: Diffusion | None, generation: Generation) -> Forwards
             if diffusion.rows is Rows.independent
             else _steps_of_rows(written_at, diffusion.block_length)
         ),
+        spare=generation.spare_passes,
     )
 
 

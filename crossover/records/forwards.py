@@ -11,11 +11,13 @@ class Forwards:
         computed: positions of each row that a step computed; two passes count twice.
         written: tokens that a step wrote, all rows together.
         of_rows: steps that each row of the batch needed; it waited through the others.
+        spare: forward passes beside these that were begun before it was known that nothing was left, and wrote nothing.
     """
 
     computed: tuple[int, ...]
     written: tuple[int, ...]
     of_rows: tuple[int, ...]
+    spare: int = 0
 
     @property
     def waiting_share(self) -> float:

@@ -46,30 +46,24 @@ def plan_of(rows: int, length: int, key_heads: int) -> Plan:
     parts = 1
     while rows * key_heads * parts < PROGRAMS and length // parts > 64:  # noqa: PLR2004 (a tile of keys)
         parts *= 2
-    return Plan(parts, 64, 3, 2)
+    return Plan(parts, 64, 3, 4)
 
 
 @triton.jit
-def _turned(first, second, cos_first, cos_second, sin_first, sin_second):
-    """Halves of rotated heads, in float32, as layer.rotated has them."""
-    return first * cos_first - second * sin_first, second * cos_second + first * sin_second
+def _load_turned(heads, cos, sin, within, half: tl.constexpr):
+    """Halves of rotated heads, as layer.rotated has them, from pointers to them and to their rows of the tables.
 
-
-@triton.jit
-def _load_turned(heads, table_cos, table_sin, within, half: tl.constexpr):
-    """Halves of rotated heads, from pointers to their beginnings and to those of their rows of the tables."""
+    The second half of a table's row is the first one again.
+    """
     column = tl.arange(0, half)[None]
     inside = within[:, None]
     first = tl.load(heads[:, None] + column, mask=inside, other=0.0)
     second = tl.load(heads[:, None] + half + column, mask=inside, other=0.0)
-    turned_first, turned_second = _turned(
-        first.to(tl.float32),
-        second.to(tl.float32),
-        tl.load(table_cos[:, None] + column, mask=inside, other=0.0),
-        tl.load(table_cos[:, None] + half + column, mask=inside, other=0.0),
-        tl.load(table_sin[:, None] + column, mask=inside, other=0.0),
-        tl.load(table_sin[:, None] + half + column, mask=inside, other=0.0),
-    )
+    cosine = tl.load(cos[:, None] + column, mask=inside, other=0.0)
+    sine = tl.load(sin[:, None] + column, mask=inside, other=0.0)
+    wide_first, wide_second = first.to(tl.float32), second.to(tl.float32)
+    turned_first = wide_first * cosine - wide_second * sine
+    turned_second = wide_second * cosine + wide_first * sine
     return turned_first.to(first.dtype), turned_second.to(first.dtype)
 
 

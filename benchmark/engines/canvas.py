@@ -106,8 +106,8 @@ class _Passes:
     @property
     def other_kernels(self) -> tuple[str, ...]:
         """Attention kernels of windows that are not the run's own."""
-        found = [each.other_kernel for passes in self.by_width.values() for each in passes]
-        return tuple(sorted({name for name in found if name is not None}))
+        kernels = [each.other_kernel for passes in self.by_width.values() for each in passes]
+        return tuple(sorted({name for name in kernels if name is not None}))
 
     @property
     def seconds(self) -> float:

@@ -117,10 +117,10 @@ def _own(
     k_first, k_second = _load_turned(product + token * width, cos + token * head, sin + token * head, within, half)
     v_at = (product + token * width + key_heads * head)[:, None] + whole
     v = tl.load(v_at, mask=within[:, None], other=0.0)
-    place = first_place + token[:, None] * key_heads * head
-    tl.store(keys + place + column, k_first, mask=within[:, None])
-    tl.store(keys + place + half + column, k_second, mask=within[:, None])
-    tl.store(values + place + whole, v, mask=within[:, None])
+    target = first_place + token[:, None] * key_heads * head
+    tl.store(keys + target + column, k_first, mask=within[:, None])
+    tl.store(keys + target + half + column, k_second, mask=within[:, None])
+    tl.store(values + target + whole, v, mask=within[:, None])
     return _more(q_first, q_second, k_first, k_second, v, within, scale, highest, total, sums, precision)
 
 

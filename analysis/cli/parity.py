@@ -7,12 +7,14 @@ from rich.console import Console
 from analysis.cli.analysing import study_of
 from analysis.cli.loading import load_records, name_left_out
 from analysis.parity.quality import METRICS
+from analysis.report.answers import answers, disagreements_of, parities, parity_rows
 from analysis.report.figures.panel import Panel
+from analysis.report.front_table import front_table
 from analysis.report.parity_table import parity_table
 from analysis.report.study import Study
 from analysis.report.tables import REMARKS
 from analysis.report.terminal_table import show
-from analysis.report.words import basis, batch_and_length, disagreements, remarks
+from analysis.report.words import basis, batch_and_length, remarks
 from crossover.errors import UserError
 from crossover.terminal import make_console, say
 
@@ -33,14 +35,21 @@ def parity(options: Namespace) -> None:
 
 def _print_rows(console: Console, study: Study) -> None:
     panels = [panel for of_metric in study.panels.values() for panel in of_metric]
-    rows = parity_table([(panel.parity, panel.setting) for panel in panels])
+    if study.fronts:
+        table = front_table([(each.fronts, each.setting) for each in study.fronts])
+        say(console, table.title)
+        console.print(show(table))
+        for said in answers(study)[: len(study.fronts)]:
+            say(console, said.sentence, *said.remarks)
+        console.print()
+    rows = parity_table(parity_rows(study))
     say(console, rows.title)
     console.print(show(rows, without=(REMARKS,)))
-    for panel in panels:
+    for panel in (each for each in panels if not each.is_in_fronts):
         name = _name(panel, with_metric=len(study.panels) > 1)
         say(console, *(f"{name}: {remark}" for remark in remarks(panel.parity)))
-    say(console, *disagreements([(panel.parity, panel.setting) for panel in panels]))
-    say(console, basis([panel.parity for panel in panels]))
+    say(console, *disagreements_of(study))
+    say(console, basis([parity for parity, _ in parities(study)] or [panel.parity for panel in panels]))
 
 
 def _name(panel: Panel, *, with_metric: bool) -> str:

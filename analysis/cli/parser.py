@@ -10,8 +10,8 @@ from crossover.errors import UserError
 
 COMMANDS = ("table", "texts", "parity", "compare", "plot", "report")
 FORMATS = ("text", "csv", "json", "md")
-FIGURES = ("quality", "pareto", "bound", "scaling", "memory", "timeline")
-"""Figures of the report; with several metrics, quality and pareto are one file each."""
+FIGURES = ("entropy", "quality", "pareto", "bound", "scaling", "memory", "timeline")
+"""Figures of the report; with several metrics, the first three are one file each."""
 
 
 class _Parser(argparse.ArgumentParser):

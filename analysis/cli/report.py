@@ -4,7 +4,7 @@ from argparse import Namespace
 
 from analysis.cli.analysing import study_of
 from analysis.cli.loading import MOST_NAMED, load_records, with_progress
-from analysis.report.words import answer, disagreements
+from analysis.report.answers import answers, disagreements_of
 from analysis.report.write import write_report
 from crossover.terminal import make_console, say
 
@@ -14,8 +14,6 @@ def report(options: Namespace) -> None:
     loaded = load_records(options.source, options.tracking_uri)
     study = study_of(loaded, options)
     written = write_report(study, loaded.rejected, options.output, track=with_progress)
-    panels = [panel for of_metric in study.panels.values() for panel in of_metric]
-    answers = [answer(panel.parity) for panel in panels[:MOST_NAMED]]
-    answers += disagreements([(panel.parity, panel.setting) for panel in panels])[:MOST_NAMED]
+    said = [each.sentence for each in answers(study)[:MOST_NAMED]] + disagreements_of(study)[:MOST_NAMED]
     where = f"Report   {written.page}, with {len(written.files)} figures and tables beside it"
-    say(make_console(), *answers, where)
+    say(make_console(), *said, where)

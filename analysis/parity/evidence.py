@@ -60,8 +60,8 @@ def weigh(arms: Sequence[Measurement], metric: Metric, *, margin: float, resampl
     asked = [metric.parts(arm) for arm in arms]
     scored = [{prompt: part for prompt, part in parts.items() if part is not None} for parts in asked]
     prompts = tuple(prompt for prompt in scored[0] if all(prompt in others for others in scored[1:]))
-    member_CP = _members(arms[0].scores, prompts)
-    _require(len(prompts), len(member_CP), metric)
+    member_CP = members(arms[0].scores, prompts)
+    require_enough(len(prompts), len(member_CP), metric)
     values_AP, weights_AP = np.moveaxis(np.array([[by[prompt] for prompt in prompts] for by in scored]), 2, 0)
     with np.errstate(all="ignore"):
         means, advantage, trimmed, shares = _weigh(values_AP, weights_AP, member_CP, metric, margin, resamples, seed)
@@ -80,7 +80,12 @@ def weigh(arms: Sequence[Measurement], metric: Metric, *, margin: float, resampl
     )
 
 
-def _require(prompts: int, clusters: int, metric: Metric) -> None:
+def require_enough(prompts: int, clusters: int, metric: Metric) -> None:
+    """Refuse prompts that are too few, or from too few sources.
+
+    Raises:
+        UnscoredError: saying how many there are.
+    """
     if clusters >= LEAST_PROMPTS:
         return
     sources = "" if prompts == clusters else f" from {clusters} sources"
@@ -101,7 +106,7 @@ def _weigh(
 ) -> tuple[Studentised, Studentised, tuple[Interval, ...], tuple[float, ...]]:
     """Means, distances past parity, the same trimmed, and the shares of resamples in which they are 0 or more."""
     drawn = resample(values_AP @ member_CP.T, weights_AP @ member_CP.T, resamples=resamples, seed=seed)
-    target_R1, slope_R1 = _target(drawn.mean_RA[:, :1], metric, margin)
+    target_R1, slope_R1 = target_of(drawn.mean_RA[:, :1], metric, margin)
     sign = 1.0 if metric.higher_is_better else -1.0
     error_A = np.sqrt(np.maximum(drawn.variance_RA[0], 0.0))
     least_A = ROUNDING**2 * np.abs(drawn.mean_RA[0])
@@ -121,7 +126,7 @@ def _weigh(
     )
 
 
-def _members(scores: Iterable[Score], prompts: Sequence[str]) -> Floats:
+def members(scores: Iterable[Score], prompts: Sequence[str]) -> Floats:
     """1 where a prompt belongs to a cluster, else 0; a prompt without one is a cluster of its own."""
     named = {score.prompt_id: score.cluster for score in scores}
     names = [(named.get(prompt) or "", "" if named.get(prompt) else prompt) for prompt in prompts]
@@ -131,7 +136,7 @@ def _members(scores: Iterable[Score], prompts: Sequence[str]) -> Floats:
     return member_CP
 
 
-def _target(baseline_R1: Floats, metric: Metric, margin: float) -> tuple[Floats, Floats]:
+def target_of(baseline_R1: Floats, metric: Metric, margin: float) -> tuple[Floats, Floats]:
     """The mean that reaches parity in each resample, and its slope in the baseline's.
 
     An exponential metric is compared by its logarithm: target = log(exp(baseline) + margin) when lower is better, of

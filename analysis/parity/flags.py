@@ -13,7 +13,7 @@ from analysis.statistics.intervals import Interval
 from analysis.statistics.robust import far_above
 from analysis.statistics.timing import why_no_latency
 from crossover.records.machine import Verdict
-from crossover.records.record import Measurement, Record
+from crossover.records.record import Record
 
 LARGE = 100.0
 """Nats that no text has."""
@@ -104,22 +104,13 @@ def disturbances(arms: Mapping[str, Sequence[Record]]) -> tuple[Disturbance, ...
     return tuple(disturbed)
 
 
-def entropy_flags(
-    steps: Sequence[int],
-    arms: Sequence[Measurement],
-    prompts: Sequence[str],
-    choice: Choice,
-    bound: float | None,
-) -> list[str]:
-    """Whether the arms' entropies differ at S_parity, or at the largest K where it is not reached."""
-    if bound is None:
+def entropy_flags(k: int, gap: Interval | None, bound: float) -> list[str]:
+    """Whether the entropies of the baseline's texts and of those at `k` steps differ by more than `bound`."""
+    if gap is None or abs(gap.estimate) <= bound:
         return []
-    k = choice.first or steps[-1]
-    gap = _entropy(arms[1 + steps.index(k)], prompts) - _entropy(arms[0], prompts)
-    if abs(gap) <= bound:
-        return []
-    side = "above" if gap > 0 else "below"
-    shown = f"{abs(gap):.2f}" if abs(gap) < LARGE else f"{abs(gap):.3g}"
+    side = "above" if gap.estimate > 0 else "below"
+    size = abs(gap.estimate)
+    shown = f"{size:.2f}" if size < LARGE else f"{size:.3g}"
     return [f"entropy at K={k} is {shown} nats {side} the baseline's, more than {bound:g}: the judge misleads"]
 
 
@@ -140,9 +131,3 @@ def _arm(k: int | None) -> str:
 
 def _samples(record: Record) -> int:
     return 0 if record.measurement is None else len(record.measurement.samples)
-
-
-def _entropy(arm: Measurement, prompts: Sequence[str]) -> float:
-    wanted = set(prompts)
-    known = [score.entropy_nats for score in arm.scores if score.prompt_id in wanted and score.entropy_nats is not None]
-    return sum(value / len(known) for value in known)

@@ -21,13 +21,15 @@ docs/parity.md says what is covered how often.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from analysis.parity.choice import Reading, choose, speedup, speedup_at_crossing
 from analysis.parity.comparability import Pairing
+from analysis.parity.entropy_gap import entropy_gap
 from analysis.parity.evidence import weigh
 from analysis.parity.flags import (
     Disturbance,
@@ -40,6 +42,7 @@ from analysis.parity.flags import (
     unbounded_flags,
 )
 from analysis.parity.quality import Metric
+from analysis.statistics.bootstrap import Studentised
 from analysis.statistics.crossing import Crossing
 from analysis.statistics.intervals import Interval
 from analysis.statistics.timing import Latency, latency, median_interval
@@ -82,6 +85,9 @@ class Parity:
         disturbed: the arms whose machine was disturbed or could not be watched.
         flags: what else a reader must know before quoting the figures.
         human: the metric of the documents' true continuations; None where no judge read them.
+        at_entropy: of a parity between fronts, the entropy at which they were read: that of the true continuations.
+        entropy_gap: by how many nats the entropy of diffusion's texts differs from the baseline's, at S_parity or at
+            the largest K where it is not reached; of a metric that rewards repetition, at one temperature.
     """
 
     batch: int
@@ -114,6 +120,47 @@ class Parity:
     disturbed: tuple[Disturbance, ...]
     flags: tuple[str, ...]
     human: float | None = None
+    at_entropy: float | None = None
+    entropy_gap: Interval | None = None
+
+
+class Compared(Protocol):
+    """What a parity is of: a pairing at one temperature, or fronts over several."""
+
+    @property
+    def batch(self) -> int:
+        """B."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """N."""
+        ...
+
+    @property
+    def diffusion(self) -> str:
+        """The diffusion model's name."""
+        ...
+
+    @property
+    def baseline_model(self) -> str:
+        """The autoregressive model's."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What the prompts say: each arm's mean, the baseline's first, and each K's distance past parity."""
+
+    steps: tuple[int, ...]
+    means: Studentised
+    advantage: Studentised
+    trimmed: tuple[Interval, ...]
+    reaches_share: tuple[float, ...]
+    prompts: int
+    clusters: int
+    margin: float
+    resamples: int
 
 
 def find_parity(
@@ -134,34 +181,80 @@ def find_parity(
     check_margin(margin)
     steps = tuple(pairing.by_steps)
     runs = {"baseline": pairing.baseline, **{f"K={k}": record for k, record in pairing.by_steps.items()}}
-    processes = {name: pairing.processes(record) for name, record in runs.items()}
-    arms = [_measured(record) for record in runs.values()]
+    arms = [measured_of(record) for record in runs.values()]
     evidence = weigh(arms, metric, margin=margin, resamples=resamples, seed=seed)
-    choice = choose(steps, evidence.advantage)
-    times = [latency([_measured(each) for each in records]) for records in processes.values()]
+    processes = {name: pairing.processes(record) for name, record in runs.items()}
+    times = [latency([measured_of(each) for each in records]) for records in processes.values()]
+    parity = assemble(
+        pairing,
+        metric,
+        Judged(
+            steps=steps,
+            means=evidence.means,
+            advantage=evidence.advantage,
+            trimmed=evidence.trimmed,
+            reaches_share=evidence.reaches_share,
+            prompts=len(evidence.prompts),
+            clusters=evidence.clusters,
+            margin=margin,
+            resamples=resamples,
+        ),
+        times=times,
+        processes=processes,
+        human=metric.human(arms[0]),
+    )
+    first = parity.first_steps or steps[-1]
+    gap = None
+    if metric.rewards_repetition:
+        gap = entropy_gap(arms[0], arms[1 + steps.index(first)], metric, evidence.prompts, resamples=resamples)
+    return replace(
+        parity,
+        entropy_gap=gap,
+        flags=(
+            *score_flags(evidence),
+            *broken_flags(steps, evidence, metric),
+            *parity.flags,
+            *entropy_flags(first, gap, entropy_bound),
+        ),
+    )
+
+
+def assemble(
+    pairing: Compared,
+    metric: Metric,
+    judged: Judged,
+    *,
+    times: Sequence[Latency | None],
+    processes: Mapping[str, Sequence[Record]],
+    human: float | None,
+    at_entropy: float | None = None,
+) -> Parity:
+    """The parity that follows from what the prompts say and from the latencies of the baseline and of each K."""
+    steps, fewest = judged.steps, _fewest(times)
+    choice = choose(steps, judged.advantage)
     at_parity = speedup(steps, times, choice)
-    quality = evidence.means.intervals(LEVEL, metric.shown)
+    quality = judged.means.intervals(LEVEL, metric.shown)
     baseline_s, *diffusion_s = (None if time is None else median_interval(time) for time in times)
-    fewest = _fewest(times)
+    device = next(iter(processes.values()))[0].run.device
     return Parity(
         batch=pairing.batch,
         length=pairing.length,
         diffusion=pairing.diffusion,
         baseline_model=pairing.baseline_model,
         metric=metric.name,
-        margin=margin,
-        prompts=len(evidence.prompts),
-        clusters=evidence.clusters,
+        margin=judged.margin,
+        prompts=judged.prompts,
+        clusters=judged.clusters,
         steps=steps,
         quality=quality[1:],
         baseline=quality[0],
-        advantage=evidence.advantage.intervals(LEVEL, float),
-        trimmed=evidence.trimmed,
-        reaches_share=evidence.reaches_share,
+        advantage=judged.advantage.intervals(LEVEL, float),
+        trimmed=judged.trimmed,
+        reaches_share=judged.reaches_share,
         first_steps=choice.first,
         holds_from_steps=choice.holds_from,
         first_steps_interval=choice.interval,
-        monotone=bool(np.all(np.diff(evidence.advantage.estimate_K) >= 0)),
+        monotone=bool(np.all(np.diff(judged.advantage.estimate_K) >= 0)),
         reading=choice.reading,
         latency_s=tuple(diffusion_s),
         baseline_latency_s=baseline_s,
@@ -169,17 +262,15 @@ def find_parity(
         crossing=choice.crossing,
         crossing_speedup=speedup_at_crossing(steps, times, choice.crossing),
         processes=fewest,
-        verdict_margin=0.0 if fewest > 1 else VERDICT_MARGIN[pairing.baseline.run.device],
-        resamples=resamples,
+        verdict_margin=0.0 if fewest > 1 else VERDICT_MARGIN[device],
+        resamples=judged.resamples,
         disturbed=disturbances(processes),
-        human=metric.human(arms[0]),
+        human=human,
+        at_entropy=at_entropy,
         flags=(
-            *score_flags(evidence),
-            *broken_flags(steps, evidence, metric),
-            *unbounded_flags(list(runs), quality, metric),
+            *unbounded_flags(list(processes), quality, metric),
             *choice_flags(steps, choice, at_parity),
             *timing_flags(processes, wanted=choice.first is not None),
-            *entropy_flags(steps, arms, evidence.prompts, choice, entropy_bound if metric.rewards_repetition else None),
         ),
     )
 
@@ -198,6 +289,7 @@ def check_margin(margin: float) -> None:
         raise UserError(f"margin={margin} is not allowed: give what diffusion may fall short, 0 or more")
 
 
-def _measured(record: Record) -> Measurement:
+def measured_of(record: Record) -> Measurement:
+    """What a run of a pairing measured."""
     assert record.measurement is not None, "pairings hold measured runs"
     return record.measurement

@@ -7,11 +7,12 @@ from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
 
+from analysis.report.answers import answers, disagreements_of, parities
 from analysis.report.figures.panel import Panel
 from analysis.report.figures.style import Picture
 from analysis.report.study import Study
 from analysis.report.tables import Table
-from analysis.report.words import answer, basis, disagreements, listed, remarks
+from analysis.report.words import basis, listed
 from crossover.records.record import Record
 
 MOST_ANSWERS = 24
@@ -41,13 +42,14 @@ def render(study: Study, pictures: Sequence[Picture], tables: Sequence[Table], r
     engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     layout = engine.from_string(files("analysis.report").joinpath(LAYOUT).read_text(encoding="utf-8"))
     panels = [panel for by_metric in study.panels.values() for panel in by_metric]
+    said, answered = answers(study), parities(study)
     return layout.render(
         subject=_subject(panels),
         summary=_summary(study),
-        answers=[(answer(each.parity), each.setting, remarks(each.parity)) for each in panels[:MOST_ANSWERS]],
-        basis=basis([each.parity for each in panels]) if panels else "",
-        disagreements=disagreements([(each.parity, each.setting) for each in panels])[:MOST_ANSWERS],
-        more_answers=len(panels) - len(panels[:MOST_ANSWERS]),
+        answers=[(each.sentence, each.setting, each.remarks) for each in said[:MOST_ANSWERS]],
+        basis=basis([parity for parity, _ in answered] or [each.parity for each in panels]) if panels else "",
+        disagreements=disagreements_of(study)[:MOST_ANSWERS],
+        more_answers=len(said) - len(said[:MOST_ANSWERS]),
         partial=_partial(study),
         pictures=pictures,
         tables=tables,

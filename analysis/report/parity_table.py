@@ -3,10 +3,19 @@
 import math
 from collections.abc import Sequence
 
-from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
 from analysis.report.tables import Raw, Table
-from analysis.report.words import crossing, inside, interval, machine, number, ratio_interval, remarks, steps_to_parity
+from analysis.report.words import (
+    crossing,
+    inside,
+    interval,
+    label,
+    machine,
+    number,
+    ratio_interval,
+    remarks,
+    steps_to_parity,
+)
 from analysis.statistics.intervals import Interval
 
 NAMES = ("diffusion", "baseline", "metric")
@@ -14,8 +23,10 @@ NAMES = ("diffusion", "baseline", "metric")
 PROCESSES = "processes"
 HUMAN = "of authors"
 """The metric of the documents' true continuations."""
+GAP = "entropy gap"
+"""Nats by which diffusion's texts are more varied than the baseline's, at one temperature."""
 HEADINGS = (
-    *("B", "N", *NAMES, "setting", HUMAN, "of baseline", "K at parity", "at parity", "speed-up"),
+    *("B", "N", *NAMES, "setting", HUMAN, "of baseline", "K at parity", "at parity", GAP, "speed-up"),
     *("curves cross at K", "speed-up there", PROCESSES, "machine", "remarks"),
 )
 
@@ -24,11 +35,14 @@ def parity_table(rows: Sequence[tuple[Parity, str]]) -> Table:
     """A row for each parity, with its setting in words."""
     shown = [_shown(parity, setting) for parity, setting in rows]
     same = {name: shown[0][name] for name in NAMES if shown and len({row[name] for row in shown}) == 1}
-    plain = not any(setting for _, setting in rows)
-    clean = not any(parity.disturbed for parity, _ in rows)
     same |= _same_processes(rows)
-    unread = all(parity.human is None for parity, _ in rows)
-    absent = {*same, *(["setting"] if plain else []), *(["machine"] if clean else []), *([HUMAN] if unread else [])}
+    unknown = {
+        "setting": not any(setting for _, setting in rows),
+        "machine": not any(parity.disturbed for parity, _ in rows),
+        HUMAN: all(parity.human is None for parity, _ in rows),
+        GAP: all(parity.entropy_gap is None for parity, _ in rows),
+    }
+    absent = {*same, *(heading for heading, is_unknown in unknown.items() if is_unknown)}
     headings = tuple(name for name in HEADINGS if name not in absent)
     return Table(
         name="parity",
@@ -64,12 +78,13 @@ def _shown(parity: Parity, setting: str) -> dict[str, str]:
         str(parity.length),
         parity.diffusion,
         parity.baseline_model,
-        METRICS[parity.metric].label,
+        label(parity),
         setting,
         "" if parity.human is None else number(parity.human),
         interval(parity.baseline),
         _steps(parity),
         "" if at_parity is None else interval(at_parity),
+        "" if parity.entropy_gap is None else f"{parity.entropy_gap.estimate:+.2f}",
         "" if parity.speedup is None else ratio_interval(parity.speedup),
         crossing(parity),
         "" if parity.crossing_speedup is None else ratio_interval(parity.crossing_speedup),
@@ -101,6 +116,7 @@ def _raw(parity: Parity, setting: str) -> Raw:
         "baseline": parity.baseline_model,
         "setting": setting,
         "metric": parity.metric,
+        "at_entropy_nats": parity.at_entropy,
         "margin": parity.margin,
         "reading": parity.reading.value,
         "steps_to_parity": parity.first_steps,
@@ -114,6 +130,7 @@ def _raw(parity: Parity, setting: str) -> Raw:
         "largest_steps": parity.steps[-1],
         "human_quality": None if parity.human is None else _finite(parity.human),
         **_bounds("baseline_quality", parity.baseline),
+        **_bounds("entropy_gap_nats", parity.entropy_gap),
         **_bounds("speedup", parity.speedup),
         **_bounds("crossing_speedup", parity.crossing_speedup),
         **_bounds("baseline_latency_s", parity.baseline_latency_s),

@@ -9,6 +9,8 @@ import numpy as np
 
 from analysis.parity.comparability import OF_MEASUREMENTS, Controls, Pairing, controls_of, group
 from analysis.parity.evidence import UnscoredError
+from analysis.parity.front_parity import Fronts, read_fronts
+from analysis.parity.fronts import TEMPERATURE, FrontPairing, front_pairings
 from analysis.parity.quality import METRICS, Metric
 from analysis.parity.steps_to_parity import RESAMPLES, check_margin, find_parity
 from analysis.report.figures.panel import MOST_PANELS, Entropy, Panel
@@ -31,6 +33,14 @@ Track = Callable[[Sequence[Any], str], Iterable[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrontPanel:
+    """The fronts of one pairing by one metric; `setting` names what tells them from others, or is empty."""
+
+    fronts: Fronts
+    setting: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """The analysis of a set of records.
 
@@ -40,6 +50,7 @@ class Study:
         panels: for each metric that the records have, its parities by setting, batch and length.
         controls: for each control, the values that the compared runs have.
         left_out: a line for each run that entered no comparison.
+        fronts: quality against entropy where arms were run at several temperatures, by each metric that needs it.
     """
 
     points: tuple[Point, ...]
@@ -47,6 +58,7 @@ class Study:
     panels: dict[str, tuple[Panel, ...]]
     controls: dict[str, tuple[str, ...]]
     left_out: tuple[str, ...]
+    fronts: tuple[FrontPanel, ...] = ()
 
 
 def study(
@@ -70,6 +82,9 @@ def study(
     unknown: list[str] = []
     resamples = RESAMPLES if len(grouping.pairings) < MANY else FEWER_RESAMPLES
     ordered = sorted(zip(settings, grouping.pairings, strict=True), key=_order)
+    over_temperatures = front_pairings(records, allow)
+    fronts, without = _fronts(over_temperatures, metrics, margin, resamples)
+    read = {(each.fronts.metric, _compared(pairing)) for pairing, each in fronts}
     for setting, pairing in track(ordered, "comparing"):
         for metric in (each for each in metrics if _has(pairing, each)):
             try:
@@ -78,14 +93,44 @@ def study(
                 unknown.append(f"{pairing.diffusion} B={pairing.batch} N={pairing.length}: {error}")
             else:
                 entropy = _entropy(pairing) if len(panels[metric.name]) < MOST_PANELS else None
-                panels[metric.name].append(Panel(parity=parity, setting=setting, entropy=entropy))
+                panels[metric.name].append(
+                    Panel(
+                        parity=parity,
+                        setting=setting,
+                        entropy=entropy,
+                        is_in_fronts=(metric.name, _compared(pairing)) in read,
+                    )
+                )
     return Study(
         points=tuple(every),
         alike=tuple(_alike(every, allow)),
         panels={name: tuple(panels[name]) for name in METRICS if name in panels},
         controls=_held(grouping.pairings),
-        left_out=(*grouping.left_out, *unknown),
+        left_out=(*grouping.left_out, *unknown, *without),
+        fronts=tuple(each for _, each in fronts),
     )
+
+
+def _fronts(
+    pairings: Sequence[FrontPairing], metrics: Sequence[Metric], margin: float, resamples: int
+) -> tuple[list[tuple[FrontPairing, FrontPanel]], list[str]]:
+    """The fronts of each pairing by each metric that rewards repetition, and a line for those that have none."""
+    found, without = [], []
+    for setting, pairing in zip(_settings(pairings), pairings, strict=True):
+        for metric in (each for each in metrics if each.rewards_repetition):
+            try:
+                fronts = read_fronts(pairing, metric, margin=margin, resamples=resamples)
+            except UnscoredError as error:
+                without.append(f"fronts of {pairing.diffusion} B={pairing.batch} N={pairing.length}: {error}")
+            else:
+                found.append((pairing, FrontPanel(fronts=fronts, setting=setting)))
+    return found, without
+
+
+def _compared(pairing: Pairing | FrontPairing) -> tuple[object, ...]:
+    """What is compared, whatever the temperature and what follows from it."""
+    controls = tuple((name, value) for name, value in pairing.controls if name != TEMPERATURE)
+    return pairing.batch, pairing.length, pairing.diffusion, pairing.baseline_model, controls
 
 
 def _order(setting_and_pairing: tuple[str, Pairing]) -> tuple[str, int, int]:
@@ -100,7 +145,7 @@ def _has(pairing: Pairing, metric: Metric) -> bool:
     return any(part is not None for measurement in measured for part in metric.parts(measurement).values())
 
 
-def _settings(pairings: Sequence[Pairing]) -> list[str]:
+def _settings(pairings: Sequence[Pairing | FrontPairing]) -> list[str]:
     """For each pairing, the settings besides B and N that tell it from others: models, and controls that vary."""
     facts = [
         {

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from analysis.parity.choice import Reading
 from analysis.parity.flags import Disturbance
 from analysis.parity.quality import METRICS
-from analysis.parity.steps_to_parity import Parity
+from analysis.parity.steps_to_parity import ENTROPY_BOUND, Parity
 from analysis.statistics.intervals import Interval
 from crossover.records.machine import Verdict
 
@@ -33,7 +33,7 @@ def answer(parity: Parity) -> str:
             )
         case Reading.smallest | Reading.reached:
             claim = f"{where} {_reached(parity)}."
-    return f"{claim}{_meeting(parity)}{_disturbed(parity)}"
+    return f"{claim}{_there(parity)}{_meeting(parity)}{_entropies(parity)}{_disturbed(parity)}"
 
 
 def disagreements(parities: Sequence[tuple[Parity, str]]) -> list[str]:
@@ -43,10 +43,16 @@ def disagreements(parities: Sequence[tuple[Parity, str]]) -> list[str]:
         alike[parity.batch, parity.length, parity.diffusion, parity.baseline_model, setting].append(parity)
     return [
         f"The metrics disagree at {batch_and_length(group[0])} on the steps to {group[0].baseline_model}'s quality:"
-        f" {'; '.join(f'{steps_to_parity(each)} by {inside(METRICS[each.metric].label)}' for each in group)}."
+        f" {'; '.join(f'{steps_to_parity(each)} by {inside(label(each))}' for each in group)}."
         for group in alike.values()
         if len({steps_to_parity(each) for each in group}) > 1
     ]
+
+
+def label(parity: Parity) -> str:
+    """The metric by which a parity was found, and whether it was read between fronts."""
+    name = METRICS[parity.metric].label
+    return name if parity.at_entropy is None else f"{name} at the authors' entropy"
 
 
 def speed(parity: Parity) -> str:
@@ -160,7 +166,40 @@ def _on_ladder(parity: Parity, steps: float) -> str:
 
 
 def _goal(parity: Parity) -> str:
-    return f"{parity.baseline_model}'s {inside(METRICS[parity.metric].label)} within a margin of {parity.margin:g}"
+    nats = "" if parity.at_entropy is None else f" of {parity.at_entropy:.2f} nats"
+    return f"{parity.baseline_model}'s {inside(label(parity))}{nats} within a margin of {parity.margin:g}"
+
+
+def _there(parity: Parity) -> str:
+    """Of fronts, what either arm has at the authors' entropy, and the authors themselves."""
+    if parity.at_entropy is None:
+        return ""
+    k = parity.first_steps or parity.steps[-1]
+    own = interval(parity.quality[parity.steps.index(k)])
+    authors = "" if parity.human is None else f", the authors' text {number(parity.human)}"
+    return (
+        f" There {parity.diffusion} has {own} at K={k}, {parity.baseline_model} {interval(parity.baseline)}{authors}."
+    )
+
+
+def _entropies(parity: Parity) -> str:
+    """At one temperature, by how much the texts differ in entropy, and that a judge's parity is none where they do."""
+    gap = parity.entropy_gap
+    if gap is None:
+        return ""
+    k = parity.first_steps or parity.steps[-1]
+    side = "below" if gap.estimate < 0 else "above"
+    size = Interval(abs(gap.estimate), *sorted((abs(gap.low), abs(gap.high)))) if gap.low * gap.high > 0 else gap
+    told = f"at K={k} the entropy of {parity.diffusion}'s texts is {interval(size)} nats {side} the baseline's"
+    if size is gap:
+        told = f"at K={k} the entropy of {parity.diffusion}'s texts differs by {interval(gap)} nats from the baseline's"
+    if abs(gap.estimate) <= ENTROPY_BOUND:
+        return f" {told[:1].upper()}{told[1:]}."
+    does = "rewards" if gap.estimate < 0 else "punishes"
+    return (
+        f" The texts are not equally varied: {told}, which the judge {does}. So this is no parity at like entropy;"
+        " sweep=front looks for one."
+    )
 
 
 def _reached(parity: Parity) -> str:

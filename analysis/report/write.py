@@ -1,5 +1,6 @@
 """The report: one page, and beside it every figure and table as a file."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -8,17 +9,20 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from analysis.report.answers import parity_rows
 from analysis.report.figures.bound import draw_bound
 from analysis.report.figures.curves import draw_curves
+from analysis.report.figures.entropy_front import draw_fronts
 from analysis.report.figures.front import draw_front
 from analysis.report.figures.memory import draw_memory
 from analysis.report.figures.scaling import draw_scaling
 from analysis.report.figures.style import Drawing, Picture
 from analysis.report.figures.timeline import draw_timeline
+from analysis.report.front_table import front_table
 from analysis.report.grid_table import grid_table
 from analysis.report.page import render
 from analysis.report.parity_table import parity_table
-from analysis.report.study import Study, Track
+from analysis.report.study import FrontPanel, Study, Track
 from analysis.report.tables import Table
 
 PAGE = "report.html"
@@ -29,6 +33,8 @@ Task = tuple[Callable[[Any], Drawing | None], Sequence[Any]]
 """A function that draws a figure, and its data."""
 
 
+OVER_TEMPERATURES: dict[str, Callable[[Any], Drawing | None]] = {"entropy": draw_fronts}
+"""Figures by their names: one a metric, of arms that were run at several temperatures."""
 BY_METRIC: dict[str, Callable[[Any], Drawing | None]] = {"quality": draw_curves, "pareto": draw_front}
 """Figures by their names: one a metric."""
 OF_ALL: dict[str, Callable[[Any], Drawing | None]] = {
@@ -71,18 +77,22 @@ def write_report(
     return Written(page=page, files=tuple(folder / name for name in names))
 
 
-def all_tables(study: Study) -> tuple[Table, Table]:
-    """Parity by every metric, and all grid points."""
-    every = [(panel.parity, panel.setting) for panels in study.panels.values() for panel in panels]
-    return parity_table(every), grid_table(study.points)
+def all_tables(study: Study) -> tuple[Table, ...]:
+    """Fronts where there are any, parity by every metric, and all grid points."""
+    fronts = [front_table([(each.fronts, each.setting) for each in study.fronts])] if study.fronts else []
+    return (*fronts, parity_table(parity_rows(study)), grid_table(study.points))
 
 
-def tasks_of(study: Study, names: Collection[str] = (*BY_METRIC, *OF_ALL)) -> list[Task]:
+def tasks_of(study: Study, names: Collection[str] = (*OVER_TEMPERATURES, *BY_METRIC, *OF_ALL)) -> list[Task]:
     """Each figure of the report, or those of some names: quality first, since it is the answer."""
-    by_metric = [
-        (draw, panels) for name, draw in BY_METRIC.items() if name in names for panels in study.panels.values()
+    fronts: dict[str, list[FrontPanel]] = defaultdict(list)
+    for each in study.fronts:
+        fronts[each.fronts.metric].append(each)
+    return [
+        *((draw, of) for name, draw in OVER_TEMPERATURES.items() if name in names for of in fronts.values()),
+        *((draw, panels) for name, draw in BY_METRIC.items() if name in names for panels in study.panels.values()),
+        *((draw, study.alike) for name, draw in OF_ALL.items() if name in names),
     ]
-    return [*by_metric, *((draw, study.alike) for name, draw in OF_ALL.items() if name in names)]
 
 
 @contextmanager

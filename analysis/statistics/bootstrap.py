@@ -69,7 +69,7 @@ class Studentised:
 
 def resample(values_AP: Floats, weights_AP: Floats, *, resamples: int, seed: int) -> Resampled:
     """Means sum(values) / sum(weights) of every arm, with the same prompts drawn for all of them."""
-    counts_RP = _counts(values_AP.shape[1], resamples, seed)
+    counts_RP = counts(values_AP.shape[1], resamples, seed)
     whole_A1 = values_AP.sum(axis=1, keepdims=True) / weights_AP.sum(axis=1, keepdims=True)
     residual_AP = values_AP - whole_A1 * weights_AP  # near 0, so that second moments do not cancel
     total_RA = counts_RP @ weights_AP.T
@@ -109,7 +109,7 @@ def studentise(values_RK: Floats, variance_RK: Floats, *, least_error_K: Floats 
 
 
 @lru_cache(maxsize=8)
-def _counts(prompts: int, resamples: int, seed: int) -> Floats:
+def counts(prompts: int, resamples: int, seed: int) -> Floats:
     """How often each resample draws each prompt; in the first row each once."""
     drawn_RP = np.random.default_rng(seed).multinomial(prompts, np.full(prompts, 1.0 / prompts), size=resamples)
     return np.vstack([np.ones(prompts), drawn_RP]).astype(np.float64)

@@ -24,11 +24,17 @@ class Entropy:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One metric's parity at one (B, N). `setting` names other settings that tell panels apart, or is empty."""
+    """One metric's parity at one (B, N).
+
+    Attributes:
+        setting: other settings that tell panels apart, or empty.
+        is_in_fronts: fronts over several temperatures answer the question better.
+    """
 
     parity: Parity
     setting: str
     entropy: Entropy | None
+    is_in_fronts: bool = False
 
     @property
     def title(self) -> str:

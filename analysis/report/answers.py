@@ -1,0 +1,61 @@
+"""What the report answers: the verdict of fronts where there are any, else that at one temperature, a sentence each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.parity.steps_to_parity import Parity
+from analysis.report.figures.panel import Panel
+from analysis.report.study import FrontPanel, Study
+from analysis.report.words import answer, disagreements, remarks
+from analysis.report.words_of_fronts import front_answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A sentence, the setting that tells it from others, and what qualifies it."""
+
+    sentence: str
+    setting: str
+    remarks: tuple[str, ...]
+
+
+def answers(study: Study) -> list[Answer]:
+    """One for each comparison and metric."""
+    return [
+        *(_of_front(each) for each in study.fronts),
+        *(
+            Answer(sentence=answer(each.parity), setting=each.setting, remarks=remarks(each.parity))
+            for each in _alone(study)
+        ),
+    ]
+
+
+def disagreements_of(study: Study) -> list[str]:
+    """Where the metrics of one comparison give other steps to parity."""
+    return disagreements(parities(study))
+
+
+def parities(study: Study) -> list[tuple[Parity, str]]:
+    """Every parity that is answered, with its setting."""
+    read = [(each.fronts.parity, each.setting) for each in study.fronts if each.fronts.parity is not None]
+    return [*read, *((each.parity, each.setting) for each in _alone(study))]
+
+
+def parity_rows(study: Study) -> list[tuple[Parity, str]]:
+    """The rows of the parity table: those between fronts, then those at each temperature."""
+    read = [(each.fronts.parity, each.setting) for each in study.fronts if each.fronts.parity is not None]
+    return [*read, *((panel.parity, panel.setting) for panels in study.panels.values() for panel in panels)]
+
+
+def _alone(study: Study) -> Sequence[Panel]:
+    """Parities at one temperature that no fronts answer better."""
+    return [panel for of_metric in study.panels.values() for panel in of_metric if not panel.is_in_fronts]
+
+
+def _of_front(panel: FrontPanel) -> Answer:
+    parity = panel.fronts.parity
+    return Answer(
+        sentence=front_answer(panel.fronts),
+        setting=panel.setting,
+        remarks=() if parity is None else remarks(parity),
+    )

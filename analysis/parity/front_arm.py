@@ -129,12 +129,12 @@ def _ends(entropy_TC: Floats, weights_TC: Floats, aim: float) -> tuple[int, int]
     """The two temperatures nearest each other whose entropies lie around the aim, and can be told apart."""
     one_1C = np.ones((1, entropy_TC.shape[1]))
     means = [ratio(values_C, weights_C, one_1C) for values_C, weights_C in zip(entropy_TC, weights_TC, strict=True)]
-    found: list[tuple[int, float, tuple[int, int]]] = []
+    bracketing: list[tuple[int, float, tuple[int, int]]] = []
     for first, last in combinations(range(len(means)), 2):
         (low, low_1C), (high, high_1C) = means[first], means[last]
         apart = float(high[0, 0] - low[0, 0])
         error = math.sqrt(float(variance_of(high_1C - low_1C, one_1C)[0]))
         is_around = (float(low[0, 0]) - aim) * (float(high[0, 0]) - aim) <= 0
         if is_around and abs(apart) > RESOLVED * error:
-            found.append((last - first, abs(apart), (first, last)))
-    return min(found)[2] if found else None
+            bracketing.append((last - first, abs(apart), (first, last)))
+    return min(bracketing)[2] if bracketing else None

@@ -97,7 +97,7 @@ def read_fronts(
         means = _means(readings, counts_RC) if read else None
     quality = () if means is None else means.intervals(LEVEL, metric.shown)
     at_human = {arm.steps: interval for arm, interval in zip(read, quality, strict=True)}
-    found = Fronts(
+    fronts = Fronts(
         batch=pairing.batch,
         length=pairing.length,
         diffusion=pairing.diffusion,
@@ -118,7 +118,7 @@ def read_fronts(
         parity=None,
     )
     if means is None or None not in at_human or len(read) == 1:
-        return found
+        return fronts
     judged = replace(_judged(read, readings, means, counts_RC, metric, margin), prompts=len(prompts))
     parity = assemble(
         pairing,
@@ -126,10 +126,10 @@ def read_fronts(
         judged,
         times=[_latency(arm, reading.share) for arm, reading in zip(read, readings, strict=True)],
         processes={arm.name: [each for end in arm.used for each in end.processes] for arm in read},
-        human=found.human,
+        human=fronts.human,
         at_entropy=read[0].aim,
     )
-    return replace(found, parity=replace(parity, flags=(*_flags(arms, len(prompts), asked), *parity.flags)))
+    return replace(fronts, parity=replace(parity, flags=(*_flags(arms, len(prompts), asked), *parity.flags)))
 
 
 def _points(arm: Arm, metric: Metric, resamples: int, seed: int) -> tuple[FrontPoint, ...]:

@@ -115,7 +115,7 @@ def _fronts(
     pairings: Sequence[FrontPairing], metrics: Sequence[Metric], margin: float, resamples: int
 ) -> tuple[list[tuple[FrontPairing, FrontPanel]], list[str]]:
     """The fronts of each pairing by each metric that rewards repetition, and a line for those that have none."""
-    found, without = [], []
+    panels, without = [], []
     for setting, pairing in zip(_settings(pairings), pairings, strict=True):
         for metric in (each for each in metrics if each.rewards_repetition):
             try:
@@ -123,8 +123,8 @@ def _fronts(
             except UnscoredError as error:
                 without.append(f"fronts of {pairing.diffusion} B={pairing.batch} N={pairing.length}: {error}")
             else:
-                found.append((pairing, FrontPanel(fronts=fronts, setting=setting)))
-    return found, without
+                panels.append((pairing, FrontPanel(fronts=fronts, setting=setting)))
+    return panels, without
 
 
 def _compared(pairing: Pairing | FrontPairing) -> tuple[object, ...]:

@@ -15,8 +15,8 @@ def front_answer(fronts: Fronts) -> str:
     named = fronts.baseline_model if baseline.around is None else f"{fronts.diffusion} at every K"
     return (
         f"At B={fronts.batch}, N={fronts.length} there is no parity by {inside(METRICS[fronts.metric].label)} between"
-        f" the fronts of {who}: of {named}, no two temperatures have entropies around the {baseline.human_entropy:.2f} nats"
-        f" of the authors' text ({listed([_reach(front) for front in missing])})."
+        f" the fronts of {who}: of {named}, no two temperatures have entropies around the"
+        f" {baseline.human_entropy:.2f} nats of the authors' text ({listed([_reach(front) for front in missing])})."
     )
 
 

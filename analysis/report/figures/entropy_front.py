@@ -88,5 +88,5 @@ def _front(axes: Axes, front: Front, color: str, marker: str, line: str, label: 
 
 def _temperatures(axes: Axes, front: Front) -> None:
     for point in front.points:
-        place = (point.entropy.estimate, point.quality.estimate)
-        axes.annotate(f"{point.temperature:g}", place, (5, -9), textcoords="offset points", color=INK, fontsize=7)
+        position = (point.entropy.estimate, point.quality.estimate)
+        axes.annotate(f"{point.temperature:g}", position, (5, -9), textcoords="offset points", color=INK, fontsize=7)

@@ -51,3 +51,12 @@ def test_another_pair_takes_one_word_and_its_context_bounds_the_grid() -> None:
     made = planned(REPORT | {"model": "tiny_llama,tiny_llada"})
     assert len(made.dispatched) == 3 + 9
     assert all("is more than the context" in str(point.run.infeasible) for point in made.infeasible)
+
+
+def test_a_sweep_of_fronts_varies_the_temperature_in_both_arms() -> None:
+    made = composed("sweep=front", with_hydra=True)
+    grid = dict(made.hydra.sweeper.params)
+    assert grid["model"] == "tiny_llama,tiny_llada"
+    assert len(grid["temperature"].split(",")) >= 4
+    assert len(grid["steps"].split(",")) >= 3
+    assert (made.sweep.name, made.hydra.mode.name, made.prompts.count) == ("front", "MULTIRUN", 24)

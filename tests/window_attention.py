@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from benchmark.engines.kernels.window import Plan, window_attention
-from benchmark.engines.layer import Sizes, rotate
+from benchmark.engines.layer import NOTHING, Sizes, rotate
 
 
 class Case(NamedTuple):
@@ -20,6 +20,7 @@ class Case(NamedTuple):
     start: int
     plan: Plan
     dtype: torch.dtype = torch.float32
+    in_blocks: bool = False
 
 
 class Outcome(NamedTuple):
@@ -41,11 +42,14 @@ def both(case: Case, device: torch.device, *, rows_of_tables: int = 1) -> tuple[
     rotation, positions = (angles.cos(), angles.sin()), torch.arange(case.start, case.start + case.window).to(device)
     kept = (keys.clone(), values.clone())
     for _ in range(2):
-        attended = window_attention(qkv, rotation, kept, positions, heads=case.heads, plan=case.plan)
-    q, k, v = rotate(qkv, rotation, Sizes(case.heads, case.key_heads, case.head))
+        attended = window_attention(
+            qkv, rotation, kept, positions, heads=case.heads, plan=case.plan, in_blocks=case.in_blocks
+        )
+    q, k, v = rotate(qkv, rotation, NOTHING, Sizes(heads=case.heads, key_heads=case.key_heads, head=case.head))
     keys.index_copy_(1, positions, k)
     values.index_copy_(1, positions, v)
     groups = case.heads // case.key_heads
-    k, v = (x.repeat_interleave(groups, dim=2).transpose(1, 2).float() for x in (keys, values))
+    until = case.start + case.window if case.in_blocks else case.length
+    k, v = (x[:, :until].repeat_interleave(groups, dim=2).transpose(1, 2).float() for x in (keys, values))
     expected = scaled_dot_product_attention(q.transpose(1, 2).float(), k, v).transpose(1, 2)
     return Outcome(attended.float(), *kept), Outcome(expected, keys, values)

@@ -42,6 +42,9 @@ class Kernel(Protocol):
     def full(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, mask_BQS: Tensor | None, *, causal: bool) -> Tensor:
         """Attention among the tokens of one pass, [B, Q, H, d]: causal, or with a mask, True where it may see."""
 
+    def seen(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_BQS: Tensor | None) -> Tensor:
+        """Attention of some queries to the first `seen_B` (int32) keys of a row, [B, Q, H, d]; a mask hides more."""
+
     def arranged(self, q_B1Hd: Tensor, key_heads: int) -> Tensor:
         """The queries of one new token as `cached` takes them: a function for the compiler, which makes it free."""
 
@@ -77,13 +80,15 @@ class Flash2Package(_AsTheyAre):
         out_BQHd: Tensor = flash_attn_func(q_BQHd, k_BSGd, v_BSGd, causal=causal)
         return out_BQHd
 
-    def cached(self, q_B1Hd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_B1S: Tensor | None) -> Tensor:
+    def seen(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_BQS: Tensor | None) -> Tensor:
         """See Kernel."""
         from flash_attn import flash_attn_with_kvcache
 
-        _refuse_mask(mask_B1S)
-        out_B1Hd: Tensor = flash_attn_with_kvcache(q_B1Hd, k_BSGd, v_BSGd, cache_seqlens=seen_B)
-        return out_B1Hd
+        _refuse_mask(mask_BQS)
+        out_BQHd: Tensor = flash_attn_with_kvcache(q_BQHd, k_BSGd, v_BSGd, cache_seqlens=seen_B)
+        return out_BQHd
+
+    cached = seen
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,15 @@ class Flash2Torch:
         )[0]
         return out_BQHd
 
+    def seen(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_BQS: Tensor | None) -> Tensor:
+        """See Kernel. Heads that share a key become as many queries, so that its keys are read once."""
+        _refuse_mask(mask_BQS)
+        queries, key_heads = q_BQHd.shape[1], k_BSGd.shape[2]
+        grouped_BXGd = q_BQHd.unflatten(2, (key_heads, -1)).transpose(2, 3).flatten(1, 2)
+        out_BXGd = self._first_keys(grouped_BXGd, k_BSGd, v_BSGd, seen_B)
+        out_BQHd: Tensor = out_BXGd.unflatten(1, (queries, -1)).transpose(2, 3).flatten(2, 3)
+        return out_BQHd
+
     def arranged(self, q_B1Hd: Tensor, key_heads: int) -> Tensor:
         """See Kernel. Heads that share a key become as many queries, [B, H / G, G, d], where there are many rows.
 
@@ -128,8 +142,12 @@ class Flash2Torch:
         return grouped_BQGd
 
     def cached(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_B1S: Tensor | None) -> Tensor:
-        """See Kernel. Rows are given as sequences of S positions each, of which the kernel reads those seen."""
+        """See Kernel."""
         _refuse_mask(mask_B1S)
+        return self._first_keys(q_BQHd, k_BSGd, v_BSGd, seen_B).transpose(1, 2).flatten(1, 2)[:, None]
+
+    def _first_keys(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor) -> Tensor:
+        """Rows are given as sequences of S positions each, of which the kernel reads those seen: [B, Q, H, d]."""
         (rows, queries), positions = q_BQHd.shape[:2], k_BSGd.shape[1]
         first_query_B, first_key_B = _offsets(rows, queries, positions, q_BQHd.device)
         out_XHd: Tensor = torch.ops.aten._flash_attention_forward(  # noqa: SLF001 (its only name)
@@ -137,8 +155,8 @@ class Flash2Torch:
             *(first_query_B, first_key_B, queries, positions, 0.0, False, False),
             seqused_k=seen_B,
         )[0]
-        out_BHQd: Tensor = out_XHd.unflatten(0, (rows, queries)).transpose(1, 2)
-        return out_BHQd.flatten(1, 2)[:, None]
+        out_BQHd: Tensor = out_XHd.unflatten(0, (rows, queries))
+        return out_BQHd
 
 
 @dataclass(frozen=True)
@@ -160,9 +178,11 @@ class Sdpa(_AsTheyAre):
             mask_BQS = None if mask_BQS is None else pad(mask_BQS, (0, 0, 0, missing), value=True)
         return self._attend(q_BQHd, k_BSGd, v_BSGd, mask_BQS, causal=causal)[:, :queries]
 
-    def cached(self, q_B1Hd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_B1S: Tensor | None) -> Tensor:
+    def seen(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_BQS: Tensor | None) -> Tensor:
         """See Kernel."""
-        return self._attend(q_B1Hd, k_BSGd, v_BSGd, _within(seen_B, k_BSGd.shape[1], mask_B1S), causal=False)
+        return self._attend(q_BQHd, k_BSGd, v_BSGd, _within(seen_B, k_BSGd.shape[1], mask_BQS), causal=False)
+
+    cached = seen
 
     def _attend(
         self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, mask_BQS: Tensor | None, *, causal: bool
@@ -191,9 +211,11 @@ class Plain(_AsTheyAre):
             mask_BQS = torch.ones(1, queries, keys, dtype=torch.bool, device=q_BQHd.device).tril(keys - queries)
         return self._attend(q_BQHd, k_BSGd, v_BSGd, mask_BQS)
 
-    def cached(self, q_B1Hd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_B1S: Tensor | None) -> Tensor:
+    def seen(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, seen_B: Tensor, mask_BQS: Tensor | None) -> Tensor:
         """See Kernel."""
-        return self._attend(q_B1Hd, k_BSGd, v_BSGd, _within(seen_B, k_BSGd.shape[1], mask_B1S))
+        return self._attend(q_BQHd, k_BSGd, v_BSGd, _within(seen_B, k_BSGd.shape[1], mask_BQS))
+
+    cached = seen
 
     def _attend(self, q_BQHd: Tensor, k_BSGd: Tensor, v_BSGd: Tensor, mask_BQS: Tensor | None) -> Tensor:
         groups = q_BQHd.shape[2] // k_BSGd.shape[2]
@@ -219,6 +241,11 @@ def choose_kernel(attention: Attention, *, heads: int, head: int, dtype: torch.d
             return Sdpa(_preferred(heads, head, dtype, device))
         case Attention.eager:
             return Plain()
+
+
+def for_masks(kernel: Kernel) -> Kernel:
+    """The kernel for block-causal masks: FlashAttention-2 takes no mask, PyTorch's efficient one does."""
+    return Sdpa(SDPBackend.EFFICIENT_ATTENTION) if isinstance(kernel, Flash2Package | Flash2Torch) else kernel
 
 
 def _flash(device: torch.device) -> Kernel:

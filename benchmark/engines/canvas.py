@@ -9,7 +9,7 @@ Dimensions: B rows, R rows of a part, L tokens of a canvas, W of a window, M pos
 
 import gc
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from benchmark.engines.compiled import CompiledBody, Shape, Underneath, part_row
 from benchmark.engines.graphs import Captured, GraphPool, capture
 from benchmark.engines.layer import Kept
 from benchmark.engines.positions import rotary_positions
+from benchmark.engines.view import View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,12 @@ class _Part:
     length: int
     padded: bool
     kept: Kept | None
+    block_length: int | None
+
+    @property
+    def is_one_block(self) -> bool:
+        """Whether all queries see the same keys: those up to the end of their one block."""
+        return not self.padded and self.width == self.block_length
 
 
 class _Pass:
@@ -43,23 +50,27 @@ class _Pass:
         self._body = body
         self._canvas_rotation = body.rotation(torch.arange(part.length, device=device)[None])
         self._rotation = self._canvas_rotation
-        self._mask_R1L: Tensor | None = None
+        self._view = View(block_length=part.block_length)
         self._under: Underneath
-        self._attention = None if part.kept is None else body.window_attention(part.width, part.kept)
+        self._attention = None
+        if part.kept is not None:
+            self._attention = body.window_attention(part.width, part.kept, part.block_length)
         self.captured: Captured = capture(self._work, device, pool=pool)
 
     def _work(self) -> None:
         if self._padding_RL is not None:
             self._canvas_rotation = self._body.rotation(rotary_positions(self._padding_RL))
-            self._mask_R1L = (~self._padding_RL)[:, None]
+            self._view = replace(self._view, shown_R1L=(~self._padding_RL)[:, None])
         if self.part.kept is None or self._attention is None:
             self._rotation = self._canvas_rotation
-            self._under = self._body.canvas(self._tokens_RW, self._rotation, self._mask_R1L)
+            self._under = self._body.canvas(self._tokens_RW, self._rotation, self._view)
             return
-        cos, sin = (table.index_select(1, self._positions_W) for table in self._canvas_rotation)
-        self._rotation = (cos, sin)
+        self._rotation = tuple(table.index_select(1, self._positions_W) for table in self._canvas_rotation)
+        if self.part.is_one_block:
+            until_1 = self._positions_W[-1:].int() + 1
+            self._view = replace(self._view, until_R=until_1.repeat(self.part.rows))
         self._under = self._body.window(
-            self._tokens_RW, self._rotation, self._mask_R1L, self.part.kept, self._positions_W, self._attention
+            self._tokens_RW, self._rotation, self._view, self.part.kept, self._positions_W, self._attention
         )
 
     @property
@@ -75,13 +86,15 @@ class _Pass:
         if self._padding_RL is not None and padding_RL is not None:
             self._padding_RL.copy_(padding_RL)
         self.captured.replay()
-        return self._body.top(self._under, positions_RM - window.start, self._rotation, self._mask_R1L)
+        if not positions_RM.shape[1]:  # a pass that keeps keys and values alone
+            return self._under.hidden_RLD.new_empty(*positions_RM.shape, self._under.hidden_RLD.shape[-1])
+        return self._body.top(self._under, positions_RM, self._rotation, self._view, window.start)
 
 
 class _Passes:
     """The captured passes of a shape: by the width of what they compute, one for each part of the batch."""
 
-    def __init__(self, body: CompiledBody, shape: Shape, widths: Sequence[int]) -> None:
+    def __init__(self, body: CompiledBody, shape: Shape, widths: Sequence[int], block_length: int | None) -> None:
         pool = _graph_pool(body.model.device) if widths else None
         kept = body.kept(shape.rows, shape.length) if widths else None
         self.by_width: dict[int, list[_Pass]] = {}
@@ -97,6 +110,7 @@ class _Passes:
                         length=shape.length,
                         padded=shape.padded,
                         kept=None if kept is None else kept.of_rows(row_slice),
+                        block_length=block_length,
                     ),
                     pool,
                 )
@@ -120,19 +134,27 @@ class CompiledCanvas:
 
     def __init__(self, body: CompiledBody) -> None:
         self.body = body
-        self._made: tuple[Shape, Sequence[int]] | None = None
+        self._made: tuple[Shape, Sequence[int], int | None] | None = None
         self._passes: _Passes | None = None
 
     @torch.inference_mode()
     def prepare(
-        self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool, widths: Sequence[int] = ()
+        self,
+        rows: int,
+        prompt_tokens: int,
+        output_tokens: int,
+        *,
+        padded: bool,
+        widths: Sequence[int] = (),
+        block_length: int | None = None,
     ) -> float:
         """See CanvasPasses."""
         shape = Shape(rows=rows, prompt_tokens=prompt_tokens, output_tokens=output_tokens, padded=padded)
-        if self._passes is None or self._made != (shape, widths):
+        made = (shape, widths, block_length or self.body.model.architecture.block_length)
+        if self._passes is None or self._made != made:
             self._passes = None
             gc.collect()  # frees its graphs' memory before the next passes take their own
-            self._passes, self._made = _Passes(self.body, shape, widths), (shape, widths)
+            self._passes, self._made = _Passes(self.body, *made), made
         return self._passes.seconds
 
     @property

@@ -60,7 +60,7 @@ class _Passes:
         self._seen_B.fill_(self._shape.prompt_tokens)
 
     def _prefill(self, rows: slice, prompt_tokens: int) -> Tensor:
-        rotation: Rotation = (self._rotation[0][:, :prompt_tokens], self._rotation[1][:, :prompt_tokens])
+        rotation: Rotation = tuple(table[:, :prompt_tokens] for table in self._rotation)
         mask_RPP = None
         if self.padding_BS is not None:
             padding_RP = self.padding_BS[rows, :prompt_tokens]
@@ -73,13 +73,11 @@ class _Passes:
     def _add_token(self) -> None:
         position_1 = self._seen_B[:1].long()
         self._seen_B.add_(1)
-        rotation: Rotation = (
-            self._rotation[0].index_select(1, position_1),
-            self._rotation[1].index_select(1, position_1),
-        )
+        rotation: Rotation = tuple(table.index_select(1, position_1) for table in self._rotation)
         mask_B1S = None
         if self.padding_BS is not None:
-            rotation = self._body.rotation(rotary_positions(self.padding_BS).index_select(1, position_1))
+            whole = self._body.rotation(rotary_positions(self.padding_BS))
+            rotation = tuple(table.index_select(1, position_1) for table in whole)
             mask_B1S = ~self.padding_BS[:, None]
         self._write(self._body.step(self._latest_B1, rotation, self._seen_B, mask_B1S, self._cache))
 

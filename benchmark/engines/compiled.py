@@ -19,25 +19,29 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from benchmark.engines.attention import Kernel
+from benchmark.engines.attention import Kernel, for_masks
 from benchmark.engines.layer import (
     Cache,
+    Finish,
     Kept,
     Rotation,
     Sizes,
     as_they_are,
     at,
     filled_up,
+    finished,
     first_rows,
     rotate,
     rotate_into,
     rotate_keys,
-    rotated,
+    rotate_queries,
     rotation_at,
 )
 from benchmark.engines.packing import LayerWeights
 from benchmark.engines.products import Products, compiled
-from benchmark.engines.windows import RotatedFirst, WindowAttention, window_attention_of
+from benchmark.engines.view import View
+from benchmark.engines.windows import RotatedFirst, Rotations, Seen, WindowAttention, window_attention_of
+from benchmark.models.architecture import QueryScale
 from benchmark.models.loading import LanguageModel
 
 PART_TOKENS = 8192
@@ -65,22 +69,26 @@ class CompiledBody:
             heads=architecture.heads,
             key_heads=architecture.key_heads,
             head=architecture.head,
+            epsilon=model.llama.config.rms_norm_eps,
         )
+        self.masked_kernel = for_masks(kernel)
         self._products, self._uncompiled = products, products.uncompiled()
         self._rotate = compiled(partial(rotate, sizes=self.sizes))
         self._rotate_keys = compiled(partial(rotate_keys, sizes=self.sizes))
+        self._finished = compiled(partial(finished, sizes=self.sizes))
         self._rotate_into = compiled(partial(rotate_into, sizes=self.sizes, arranged=kernel.arranged))
         self._rotate_among = compiled(partial(rotate_into, sizes=self.sizes, arranged=as_they_are))
 
-    def canvas(self, tokens_RL: Tensor, rotation: Rotation, mask_R1L: Tensor | None) -> Underneath:
-        """All layers but the last, with attention in both directions, and the last one's keys and values."""
-        x_TD = self._embed(tokens_RL)
-        mask_RLL = None if mask_R1L is None else mask_R1L.expand(-1, tokens_RL.shape[1], -1)
+    def canvas(self, tokens_RL: Tensor, rotation: Rotation, view: View) -> Underneath:
+        """All layers but the last, and the last one's keys and values."""
+        x_TD, length = self._embed(tokens_RL), tokens_RL.shape[1]
+        mask_RLL = view.mask(torch.arange(length, device=tokens_RL.device), length)
+        kernel = self.kernel if view.block_length is None else self.masked_kernel
         for weights in self.layers[:-1]:
 
-            def attend(qkv_RLE: Tensor) -> Tensor:
-                q, k, v = self._rotate(qkv_RLE, rotation)
-                return self.kernel.full(q, k, v, mask_RLL, causal=False)
+            def attend(qkv_RLE: Tensor, finish: Finish = weights.finish) -> Tensor:
+                q, k, v = self._rotate(qkv_RLE, rotation, finish)
+                return kernel.full(q, k, v, mask_RLL, causal=False)
 
             x_TD = self._layer(x_TD, weights, attend, tokens_RL.shape)
         return self._underneath(x_TD, rotation, tokens_RL.shape)
@@ -89,22 +97,22 @@ class CompiledBody:
         self,
         tokens_RW: Tensor,
         rotation: Rotation,
-        mask_R1L: Tensor | None,
+        view: View,
         kept: Kept,
         positions_W: Tensor,
         attention: WindowAttention,
     ) -> Underneath:
-        """The same of the tokens at some positions of the canvas, which attend to the kept keys and values of all.
+        """The same of the tokens at some positions of the canvas, which attend to the kept keys and values in view.
 
         Their own take their places there first. Positions lie on the device, so that one pass serves every block.
         """
         x_TD = self._embed(tokens_RW)
-        mask_RWL = None if mask_R1L is None else mask_R1L.expand(-1, tokens_RW.shape[1], -1)
+        seen = Seen(view.mask(positions_W, kept.keys_XRLGd.shape[2]), view.until_R)
         *below, (last_keys_RLGd, last_values_RLGd) = kept.by_layer
         for weights, kept_RLGd in zip(self.layers[:-1], below, strict=True):
 
-            def attend(qkv_RWE: Tensor, kept_RLGd: Cache = kept_RLGd) -> Tensor:
-                return attention(qkv_RWE, rotation, kept_RLGd, positions_W, mask_RWL)
+            def attend(qkv_RWE: Tensor, kept_RLGd: Cache = kept_RLGd, finish: Finish = weights.finish) -> Tensor:
+                return attention(qkv_RWE, finish, rotation, kept_RLGd, positions_W, seen)
 
             x_TD = self._layer(x_TD, weights, attend, tokens_RW.shape)
         under = self._underneath(x_TD, rotation, tokens_RW.shape)
@@ -112,11 +120,20 @@ class CompiledBody:
         last_values_RLGd.index_copy_(1, positions_W, under.values_RLGd)
         return Underneath(under.hidden_RLD, last_keys_RLGd, last_values_RLGd)
 
-    def window_attention(self, window: int, kept: Kept) -> WindowAttention:
+    def window_attention(self, window: int, kept: Kept, block_length: int | None) -> WindowAttention:
         """How windows of so many tokens attend to kept keys; a whole canvas does by the run's own kernel."""
-        if window == kept.keys_XRLGd.shape[2]:
-            return RotatedFirst(self.kernel, self._rotate_among)
-        return window_attention_of(self.kernel, self._rotate_among, self.sizes, window, kept.keys_XRLGd)
+        length = kept.keys_XRLGd.shape[2]
+        if window == length or self._scale(length) is not None or (block_length or window) < window:
+            kernel = self.kernel if block_length is None else self.masked_kernel
+            return RotatedFirst(kernel, self._rotate_among)
+        return window_attention_of(
+            self.kernel,
+            Rotations(self._rotate_among, self._finished),
+            self.sizes,
+            window,
+            kept.keys_XRLGd,
+            in_blocks=block_length is not None,
+        )
 
     def kept(self, rows: int, length: int) -> Kept:
         """Memory for the keys and values of whole canvases."""
@@ -124,14 +141,24 @@ class CompiledBody:
         weight = self.model.llama.lm_head.weight
         return Kept(weight.new_zeros(shape), weight.new_zeros(shape))
 
-    def top(self, under: Underneath, positions_RM: Tensor, rotation: Rotation, mask_R1L: Tensor | None) -> Tensor:
-        """The last layer and norm at some positions alone, [R, M, D]. How many may change from call to call."""
-        weights, products, positions = self.layers[-1], self._uncompiled, positions_RM.shape[1]
-        x_RMD = at(under.hidden_RLD, positions_RM)
-        q_RME = products.normed(x_RMD, weights.input_norm, weights.qkv[: self.sizes.queries])
-        q = rotated(q_RME.unflatten(-1, (self.sizes.heads, -1)), rotation_at(rotation, positions_RM))
-        mask_RML = None if mask_R1L is None else mask_R1L.expand(-1, positions, -1)
-        attended = self.kernel.full(q, under.keys_RLGd, under.values_RLGd, mask_RML, causal=False)
+    def top(
+        self, under: Underneath, positions_RM: Tensor, rotation: Rotation, view: View, first_position: int = 0
+    ) -> Tensor:
+        """The last layer and norm at some positions alone, [R, M, D]. How many may change from call to call.
+
+        The input and its rotation begin at `first_position` of the canvas.
+        """
+        weights, products, queries = self.layers[-1], self._uncompiled, slice(self.sizes.queries)
+        places_RM = positions_RM - first_position
+        x_RMD = at(under.hidden_RLD, places_RM)
+        q_RME = products.normed(x_RMD, weights.input_norm, weights.qkv[queries])
+        q = rotate_queries(q_RME, rotation_at(rotation, places_RM), weights.finish.part(queries), self.sizes)
+        keys = under.keys_RLGd, under.values_RLGd
+        if view.until_R is not None:
+            attended = self.kernel.seen(q, *keys, view.until_R, None)
+        else:
+            kernel = self.kernel if view.block_length is None else self.masked_kernel
+            attended = kernel.full(q, *keys, view.mask(positions_RM, keys[0].shape[1]), causal=False)
         return products.norm(_after_attention(attended, x_RMD, weights, products), self._last_norm)
 
     def prefill(
@@ -145,8 +172,13 @@ class CompiledBody:
         *cache_below, (last_keys_RSGd, last_values_RSGd) = zip(*cache_XRSGd, strict=True)
         for weights, (keys_RSGd, values_RSGd) in zip(self.layers[:-1], cache_below, strict=True):
 
-            def attend(qkv_RLE: Tensor, keys: Tensor = keys_RSGd, values: Tensor = values_RSGd) -> Tensor:
-                q, k, v = self._rotate(qkv_RLE, rotation)
+            def attend(
+                qkv_RLE: Tensor,
+                keys: Tensor = keys_RSGd,
+                values: Tensor = values_RSGd,
+                finish: Finish = weights.finish,
+            ) -> Tensor:
+                q, k, v = self._rotate(qkv_RLE, rotation, finish)
                 keys[:, :length] = k
                 values[:, :length] = v
                 return self.kernel.full(q, k, v, mask_RLL, causal=mask_RLL is None)
@@ -156,7 +188,7 @@ class CompiledBody:
         last_keys_RSGd[:, :length] = under.keys_RLGd
         last_values_RSGd[:, :length] = under.values_RLGd
         last_R1 = tokens_RL.new_full((len(tokens_RL), 1), length - 1)
-        return self.top(under, last_R1, rotation, None if mask_RLL is None else mask_RLL[:, -1:])
+        return self.top(under, last_R1, rotation, View(None if mask_RLL is None else mask_RLL[:, -1:]))
 
     def step(
         self,
@@ -170,19 +202,30 @@ class CompiledBody:
         x_TD, position_1 = self._embed(tokens_B1), seen_B[:1].long() - 1
         for weights, keys_BSGd, values_BSGd in zip(self.layers, *cache_XBSGd, strict=True):
 
-            def attend(qkv_B1E: Tensor, keys: Tensor = keys_BSGd, values: Tensor = values_BSGd) -> Tensor:
-                q_BQHd = self._rotate_into(qkv_B1E, rotation, (keys, values), position_1)
+            def attend(
+                qkv_B1E: Tensor,
+                keys: Tensor = keys_BSGd,
+                values: Tensor = values_BSGd,
+                finish: Finish = weights.finish,
+            ) -> Tensor:
+                q_BQHd = self._rotate_into(qkv_B1E, rotation, (keys, values), position_1, finish)
                 return self.kernel.cached(q_BQHd, keys, values, seen_B, mask_B1S)
 
             x_TD = self._layer(x_TD, weights, attend, tokens_B1.shape)
         return self._products.norm(first_rows(x_TD, tokens_B1.shape), self._last_norm)
 
     def rotation(self, positions_BL: Tensor) -> Rotation:
-        """Cosines and sines of the rotary embedding, float32."""
+        """Cosines and sines of the rotary embedding, float32, and the scale of queries where there is one."""
         cos, sin = self.model.llama.model.rotary_emb(
             torch.empty(0, device=positions_BL.device), position_ids=positions_BL
         )
-        return cos, sin
+        scale = self._scale(int(positions_BL.shape[-1]))
+        return (cos, sin) if scale is None else (cos, sin, scale.of(positions_BL)[..., None])
+
+    def _scale(self, length: int) -> QueryScale | None:
+        """The scale of queries, where a canvas is so long that one of them has any."""
+        scale = self.model.architecture.query_scale
+        return None if scale is None or length <= scale.until else scale
 
     def _layer(
         self, x_TD: Tensor, weights: LayerWeights, attend: Callable[[Tensor], Tensor], shape: torch.Size
@@ -192,9 +235,10 @@ class CompiledBody:
         return _after_attention(attended_THd, x_TD, weights, self._products)
 
     def _underneath(self, x_TD: Tensor, rotation: Rotation, shape: torch.Size) -> Underneath:
-        last = self.layers[-1]
-        kv_TE = self._products.normed(x_TD, last.input_norm, last.qkv[self.sizes.queries :])
-        return Underneath(first_rows(x_TD, shape), *self._rotate_keys(first_rows(kv_TE, shape), rotation))
+        last, outputs = self.layers[-1], slice(self.sizes.queries, None)
+        kv_TE = self._products.normed(x_TD, last.input_norm, last.qkv[outputs])
+        keys, values = self._rotate_keys(first_rows(kv_TE, shape), rotation, last.finish.part(outputs))
+        return Underneath(first_rows(x_TD, shape), keys, values)
 
     def _embed(self, tokens_BL: Tensor) -> Tensor:
         """Hidden states of T tokens, those of the batch first; what comes after them is there for speed alone."""

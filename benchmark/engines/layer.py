@@ -9,6 +9,7 @@ I of the MLP, S positions of a cache.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ class Sizes:
     heads: int
     key_heads: int
     head: int
+    epsilon: float = 0.0
 
     @property
     def queries(self) -> int:
@@ -29,8 +31,30 @@ class Sizes:
         return self.heads * self.head
 
 
-Rotation = tuple[Tensor, Tensor]
-"""Cosines and sines for each position, float32 [B or 1, L, d]."""
+class Finish(NamedTuple):
+    """What a layer does to the fused product before the rotation; None where it does not.
+
+    A bias of all outputs, and weights of the norms of each query and each key over its head.
+    """
+
+    bias_E: Tensor | None = None
+    query_norm_d: Tensor | None = None
+    key_norm_d: Tensor | None = None
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the product is ready for the rotation."""
+        return all(each is None for each in self)
+
+    def part(self, outputs: slice) -> "Finish":
+        """The same for some outputs of the product."""
+        return self if self.bias_E is None else self._replace(bias_E=self.bias_E[outputs])
+
+
+NOTHING = Finish()
+
+Rotation = tuple[Tensor, ...]
+"""Cosines and sines for each position, float32 [B or 1, L, d], and the scale of queries if any, [.., L, 1]."""
 
 Cache = tuple[Tensor, Tensor]
 """Keys and values, each [B, S, G, d]."""
@@ -64,24 +88,41 @@ def rms_norm(x_BLD: Tensor, weight_D: Tensor, epsilon: float) -> Tensor:
     return weight_D * (wide_BLD * scale_BL1).to(x_BLD.dtype)
 
 
-def rotate(qkv_BLE: Tensor, rotation: Rotation, sizes: Sizes) -> tuple[Tensor, Tensor, Tensor]:
+def finished(qkv_BLE: Tensor, finish: Finish, sizes: Sizes) -> Tensor:
+    """The fused product with its bias, queries and keys normed, [B, L, E]."""
+    q, k, v = _heads(qkv_BLE, finish, sizes)
+    return torch.cat([q, k, v], dim=2).flatten(-2)
+
+
+def rotate(qkv_BLE: Tensor, rotation: Rotation, finish: Finish, sizes: Sizes) -> tuple[Tensor, Tensor, Tensor]:
     """Queries [B, L, H, d], keys and values [B, L, G, d] from their fused product; the first two rotated."""
-    split = [sizes.heads, sizes.key_heads, sizes.key_heads]
-    q, k, v = qkv_BLE.unflatten(-1, (-1, sizes.head)).split(split, dim=2)
-    return rotated(q, rotation), rotated(k, rotation), v
+    q, k, v = _heads(qkv_BLE, finish, sizes)
+    return rotated_queries(q, rotation), rotated(k, rotation), v
 
 
-def rotate_keys(kv_BLE: Tensor, rotation: Rotation, sizes: Sizes) -> tuple[Tensor, Tensor]:
+def rotate_queries(q_BLE: Tensor, rotation: Rotation, finish: Finish, sizes: Sizes) -> Tensor:
+    """The same for queries alone."""
+    q = _biased(q_BLE, finish).unflatten(-1, (-1, sizes.head))
+    return rotated_queries(_normed(q, finish.query_norm_d, sizes), rotation)
+
+
+def rotate_keys(kv_BLE: Tensor, rotation: Rotation, finish: Finish, sizes: Sizes) -> tuple[Tensor, Tensor]:
     """The same for keys and values alone."""
-    k, v = kv_BLE.unflatten(-1, (-1, sizes.head)).chunk(2, dim=2)
-    return rotated(k, rotation), v
+    k, v = _biased(kv_BLE, finish).unflatten(-1, (-1, sizes.head)).chunk(2, dim=2)
+    return rotated(_normed(k, finish.key_norm_d, sizes), rotation), v
 
 
 def rotate_into(
-    qkv_BLE: Tensor, rotation: Rotation, cache: Cache, positions_L: Tensor, sizes: Sizes, arranged: Arranged
+    qkv_BLE: Tensor,
+    rotation: Rotation,
+    cache: Cache,
+    positions_L: Tensor,
+    finish: Finish,
+    sizes: Sizes,
+    arranged: Arranged,
 ) -> Tensor:
     """The same with keys and values that go to their positions of the cache; returns the arranged queries."""
-    q, k, v = rotate(qkv_BLE, rotation, sizes)
+    q, k, v = rotate(qkv_BLE, rotation, finish, sizes)
     cache[0].index_copy_(1, positions_L, k)
     cache[1].index_copy_(1, positions_L, v)
     return arranged(q, sizes.key_heads)
@@ -101,9 +142,32 @@ def gate(gate_up_BLI: Tensor) -> Tensor:
 
 def rotated(x_BLHd: Tensor, rotation: Rotation) -> Tensor:
     """Rotary position embedding over halves (Su et al., arXiv 2104.09864)."""
-    cos_BL1d, sin_BL1d = (table[:, :, None] for table in rotation)
+    cos_BL1d, sin_BL1d = (table[:, :, None] for table in rotation[:2])
     first, second = x_BLHd.chunk(2, dim=-1)
     return (x_BLHd * cos_BL1d + torch.cat([-second, first], dim=-1) * sin_BL1d).to(x_BLHd.dtype)
+
+
+def rotated_queries(q_BLHd: Tensor, rotation: Rotation) -> Tensor:
+    """The same, with the scale of queries where there is one."""
+    turned_BLHd = rotated(q_BLHd, rotation)
+    if len(rotation) == 2:  # noqa: PLR2004 (cosines and sines)
+        return turned_BLHd
+    return turned_BLHd * rotation[2][:, :, None].to(turned_BLHd.dtype)
+
+
+def _heads(qkv_BLE: Tensor, finish: Finish, sizes: Sizes) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values of the fused product, ready for the rotation."""
+    split = [sizes.heads, sizes.key_heads, sizes.key_heads]
+    q, k, v = _biased(qkv_BLE, finish).unflatten(-1, (-1, sizes.head)).split(split, dim=2)
+    return _normed(q, finish.query_norm_d, sizes), _normed(k, finish.key_norm_d, sizes), v
+
+
+def _biased(x_BLE: Tensor, finish: Finish) -> Tensor:
+    return x_BLE if finish.bias_E is None else x_BLE + finish.bias_E
+
+
+def _normed(x_BLHd: Tensor, weight_d: Tensor | None, sizes: Sizes) -> Tensor:
+    return x_BLHd if weight_d is None else rms_norm(x_BLHd, weight_d, sizes.epsilon)
 
 
 def at(x_RLD: Tensor, positions_RM: Tensor) -> Tensor:
@@ -117,8 +181,7 @@ def at(x_RLD: Tensor, positions_RM: Tensor) -> Tensor:
 
 def rotation_at(rotation: Rotation, positions_RM: Tensor) -> Rotation:
     """The rotation at some positions of each row."""
-    cos_RMd, sin_RMd = (at(table.expand(len(positions_RM), -1, -1), positions_RM) for table in rotation)
-    return cos_RMd, sin_RMd
+    return tuple(at(table.expand(len(positions_RM), -1, -1), positions_RM) for table in rotation)
 
 
 def first_rows(x_TD: Tensor, shape: torch.Size) -> Tensor:

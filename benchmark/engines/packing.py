@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from benchmark.engines.layer import NOTHING, Finish
 from benchmark.models.loading import LanguageModel
 
 
 class LayerWeights(NamedTuple):
-    """One decoder layer. Matrices are [out, in], as torch's linear takes them."""
+    """One decoder layer. Matrices are [out, in], as torch's linear takes them; `finish` belongs to the product qkv."""
 
     input_norm: Tensor
     qkv: Tensor
@@ -20,6 +21,7 @@ class LayerWeights(NamedTuple):
     post_norm: Tensor
     gate_up: Tensor
     down: Tensor
+    finish: Finish = NOTHING
 
 
 def pack(model: LanguageModel) -> tuple[LayerWeights, ...]:
@@ -41,7 +43,15 @@ def _pack(layer: Any) -> LayerWeights:  # noqa: ANN401 (the layers of any of the
         post_norm=layer.post_attention_layernorm.weight.detach(),
         gate_up=_fuse(mlp.gate_proj, mlp.up_proj),
         down=mlp.down_proj.weight.detach(),
+        finish=_finish(attention),
     )
+
+
+def _finish(attention: Any) -> Finish:  # noqa: ANN401 (the attention of any of the modules)
+    projections = (attention.q_proj, attention.k_proj, attention.v_proj)
+    biases = [linear.bias.detach() for linear in projections if linear.bias is not None]
+    norms = [norm.weight.detach() for name in ("q_norm", "k_norm") if (norm := getattr(attention, name, None))]
+    return Finish(torch.cat(biases) if biases else None, *norms)
 
 
 def _fuse(*linears: nn.Linear) -> Tensor:

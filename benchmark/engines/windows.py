@@ -10,7 +10,7 @@ Dimensions: R rows, W tokens of a window, L of the canvas, H query heads, G key 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -18,14 +18,28 @@ from torch.nn.attention import SDPBackend
 
 from benchmark.engines.attention import Flash2Package, Flash2Torch, Kernel, Sdpa
 from benchmark.engines.kernels.hopper import is_hopper
-from benchmark.engines.layer import Cache, Rotation, Sizes
+from benchmark.engines.layer import Cache, Finish, Rotation, Sizes
 
 FEW_QUERIES = 64
 MANY_QUERIES = 128
 """Queries that share a key head: up to the first our kernel is the fastest, from the second on cuDNN's."""
 
-RotateAmong = Callable[[Tensor, Rotation, Cache, Tensor], Tensor]
+RotateAmong = Callable[[Tensor, Rotation, Cache, Tensor, Finish], Tensor]
 """Rotates a fused product, puts its keys and values among the kept ones, and returns the queries."""
+
+
+class Rotations(NamedTuple):
+    """Ways to make queries and keys of a fused product: all of it, or what comes before the rotation alone."""
+
+    among: RotateAmong
+    finished: Callable[[Tensor, Finish], Tensor]
+
+
+class Seen(NamedTuple):
+    """What a window's queries see: by a mask, [R or 1, W, L], or the first keys of each row, or all."""
+
+    mask_RWL: Tensor | None
+    until_R: Tensor | None
 
 
 class WindowAttention(Protocol):
@@ -36,9 +50,9 @@ class WindowAttention(Protocol):
         """What runs in place of the kernel that the run names, and why; None where that one runs."""
 
     def __call__(
-        self, qkv_RWE: Tensor, rotation: Rotation, kept_RLGd: Cache, positions_W: Tensor, mask_RWL: Tensor | None
+        self, qkv_RWE: Tensor, finish: Finish, rotation: Rotation, kept_RLGd: Cache, positions_W: Tensor, seen: Seen
     ) -> Tensor:
-        """Attention to all kept keys, [R, W, H, d], after the window's own have taken their places among them."""
+        """Attention to the kept keys that are seen, [R, W, H, d], after the window's own have taken their places."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +64,13 @@ class RotatedFirst:
     other_kernel: str | None = None
 
     def __call__(
-        self, qkv_RWE: Tensor, rotation: Rotation, kept_RLGd: Cache, positions_W: Tensor, mask_RWL: Tensor | None
+        self, qkv_RWE: Tensor, finish: Finish, rotation: Rotation, kept_RLGd: Cache, positions_W: Tensor, seen: Seen
     ) -> Tensor:
         """See WindowAttention."""
-        q_RWHd = self.rotate_among(qkv_RWE, rotation, kept_RLGd, positions_W)
-        return self.kernel.full(q_RWHd, *kept_RLGd, mask_RWL, causal=False)
+        q_RWHd = self.rotate_among(qkv_RWE, rotation, kept_RLGd, positions_W, finish)
+        if seen.until_R is not None:
+            return self.kernel.seen(q_RWHd, *kept_RLGd, seen.until_R, seen.mask_RWL)
+        return self.kernel.full(q_RWHd, *kept_RLGd, seen.mask_RWL, causal=False)
 
 
 @dataclass(frozen=True)
@@ -62,6 +78,7 @@ class InOneKernel:
     """Rotation, the keys' places and attention in one kernel of ours."""
 
     heads: int
+    finished: Callable[[Tensor, Finish], Tensor]
 
     @property
     def other_kernel(self) -> str:
@@ -69,28 +86,35 @@ class InOneKernel:
         return "own kernel, faster for few queries"
 
     def __call__(
-        self, qkv_RWE: Tensor, rotation: Rotation, kept_RLGd: Cache, positions_W: Tensor, mask_RWL: Tensor | None
+        self, qkv_RWE: Tensor, finish: Finish, rotation: Rotation, kept_RLGd: Cache, positions_W: Tensor, seen: Seen
     ) -> Tensor:
         """See WindowAttention."""
         from benchmark.engines.kernels.window import plan_of, window_attention
 
-        assert mask_RWL is None
-        plan = plan_of(*kept_RLGd[0].shape[:3])
-        return window_attention(qkv_RWE, rotation, kept_RLGd, positions_W, heads=self.heads, plan=plan)
+        assert seen.mask_RWL is None
+        if not finish.is_nothing:
+            qkv_RWE = self.finished(qkv_RWE, finish)
+        plan, in_blocks = plan_of(*kept_RLGd[0].shape[:3]), seen.until_R is not None
+        return window_attention(
+            qkv_RWE, rotation, kept_RLGd, positions_W, heads=self.heads, plan=plan, in_blocks=in_blocks
+        )
 
 
 def window_attention_of(
-    kernel: Kernel, rotate_among: RotateAmong, sizes: Sizes, window: int, keys: Tensor
+    kernel: Kernel, rotations: Rotations, sizes: Sizes, window: int, keys: Tensor, *, in_blocks: bool
 ) -> WindowAttention:
-    """The fastest attention for windows of so many tokens to keys such as `keys`, under the run's kernel."""
-    usual = RotatedFirst(kernel, rotate_among)
+    """The fastest attention for windows of so many tokens to keys such as `keys`, under the run's kernel.
+
+    A window that is a block sees no keys behind itself, which cuDNN cannot be told on the device.
+    """
+    usual = RotatedFirst(kernel, rotations.among)
     if not isinstance(kernel, Flash2Torch | Flash2Package) or not is_hopper():
         return usual
     queries = window * sizes.heads // sizes.key_heads
     if queries <= FEW_QUERIES:
-        return InOneKernel(sizes.heads)
-    other = _cudnn(sizes, keys.dtype, keys.device) if queries >= MANY_QUERIES else None
-    return usual if other is None else RotatedFirst(other, rotate_among, f"{other.name}, faster for many queries")
+        return InOneKernel(sizes.heads, rotations.finished)
+    other = _cudnn(sizes, keys.dtype, keys.device) if queries >= MANY_QUERIES and not in_blocks else None
+    return usual if other is None else RotatedFirst(other, rotations.among, f"{other.name}, faster for many queries")
 
 
 @cache

@@ -7,12 +7,27 @@ and counts of work go by.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark.models.configuration import SILU, check_computation, check_sizes
 from benchmark.models.layouts import LAYOUTS, Layout, Modules, Pattern
 from crossover.errors import UserError
 from crossover.records.settings import Family
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryScale:
+    """Queries grow with the logarithm of their position, in steps of `until` positions; the first ones do not."""
+
+    beta: float
+    until: int
+
+    def of(self, positions: "Tensor") -> "Tensor":
+        """The factor of each position's queries, float32."""
+        return 1 + self.beta * (1 + (positions // self.until).float()).log()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +64,7 @@ class Architecture:
     block_length: int | None = None
     is_shifted: bool = False
     mask_id: int | None = None
+    query_scale: QueryScale | None = None
 
     def check_compiled(self, where: str) -> None:
         """Refuse what only transformers' own modules compute.
@@ -58,10 +74,7 @@ class Architecture:
         """
         kinds = {
             "a bias behind the attention": self.has_output_bias,
-            "biases on queries, keys and values": self.has_qkv_bias,
             "biases in the MLP": self.has_mlp_bias,
-            "norms of queries and keys": self.has_head_norms,
-            "block-causal attention": self.pattern is Pattern.block_causal,
             f"hidden_act={self.activation!r}": self.activation not in SILU,
         }
         if refused := [kind for kind, is_asked in kinds.items() if is_asked]:

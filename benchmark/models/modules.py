@@ -82,8 +82,8 @@ def attend_by_pattern(model: CausalModel, architecture: Architecture) -> None:
 
 
 def block_causal(queries_Q: Tensor, keys_S: Tensor, block_length: int) -> Tensor:
-    """Which keys a query may see, [Q, S], by the positions of both."""
-    return keys_S[None] // block_length <= queries_Q[:, None] // block_length
+    """Which keys a query may see, [..., Q, S], by the positions of both."""
+    return keys_S // block_length <= queries_Q[..., None] // block_length
 
 
 def _visible(inputs: dict[str, Any], block_length: int) -> Tensor:

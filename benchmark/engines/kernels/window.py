@@ -149,7 +149,7 @@ def _joined(part_sums, part_highest, part_total, first, queries: tl.constexpr, h
 def _window_attention(
     qkv, cos, sin, positions, keys, values, out, part_sums, part_highest, part_total, arrived,
     length, table_stride, scale,
-    window: tl.constexpr, groups: tl.constexpr, key_heads: tl.constexpr, head: tl.constexpr,
+    window: tl.constexpr, groups: tl.constexpr, key_heads: tl.constexpr, head: tl.constexpr, in_blocks: tl.constexpr,
     queries: tl.constexpr, fresh: tl.constexpr, block: tl.constexpr, parts: tl.constexpr,
     precision: tl.constexpr, dependent: tl.constexpr,
 ):  # fmt: skip
@@ -172,8 +172,9 @@ def _window_attention(
     highest = tl.full((queries,), LOWEST, tl.float32)
     total = tl.zeros((queries,), tl.float32)
     sums = tl.zeros((queries, head), tl.float32)
-    each = tl.cdiv(tl.cdiv(length, parts), block) * block
-    end_key = tl.minimum(part * each + each, length)
+    kept_keys = start if in_blocks else length  # a block sees no keys behind itself
+    each = tl.cdiv(tl.cdiv(kept_keys, parts), block) * block
+    end_key = tl.minimum(part * each + each, kept_keys)
     highest, total, sums = _kept(
         highest, total, sums, q_first, q_second, keys, values, part * each, end_key, start, row * length, key_head,
         scale, window, key_heads, head, block, precision,
@@ -203,21 +204,23 @@ def _window_attention(
 
 def window_attention(
     qkv_RWE: Tensor,
-    rotation: tuple[Tensor, Tensor],
+    rotation: tuple[Tensor, ...],
     kept_RLGd: tuple[Tensor, Tensor],
     positions_W: Tensor,
     *,
     heads: int,
     plan: Plan,
+    in_blocks: bool = False,
 ) -> Tensor:
     """Attention of the window at `positions_W`, which follow one another, to the kept keys and its own, [R, W, H, d].
 
+    With `in_blocks` the window is a block, which sees no kept keys behind itself.
     Its own keys and values take their places among the kept ones. Float32 is computed in float32, for tests.
     """
     rows, window, _ = qkv_RWE.shape
     keys_RLGd, values_RLGd = kept_RLGd
     _, length, key_heads, head = keys_RLGd.shape
-    cos, sin = rotation
+    cos, sin = rotation[:2]
     groups = heads // key_heads
     queries = max(LEAST_TILE, triton.next_power_of_2(window * groups))
     out_RWHd = qkv_RWE.new_empty(rows, window, heads, head)
@@ -233,6 +236,7 @@ def window_attention(
         groups=groups,
         key_heads=key_heads,
         head=head,
+        in_blocks=in_blocks,
         queries=queries,
         fresh=max(LEAST_TILE, triton.next_power_of_2(window)),
         block=plan.keys,

@@ -12,6 +12,7 @@ from benchmark.engines.attention_adapter import use_kernel
 from benchmark.engines.canvas import CompiledCanvas
 from benchmark.engines.factory import PassFactory
 from benchmark.engines.graphs import capture
+from benchmark.engines.view import View
 from benchmark.hardware.clock import CudaClock
 from benchmark.measurement.measure import time_once
 from crossover.records.run import Run
@@ -77,7 +78,7 @@ def _layers_ms(case: Case, factory: PassFactory) -> tuple[float, float]:
             x = layer(each, x, own_type)
 
     def ours() -> None:
-        body.top(body.canvas(tokens, rotation, None), every_position, rotation, None)
+        body.top(body.canvas(tokens, rotation, View()), every_position, rotation, View())
 
     ways = [capture(theirs, CUDA), capture(ours, CUDA)]
     milliseconds = [replay_ms(way.replay) for way in ways]

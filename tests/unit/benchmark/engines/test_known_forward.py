@@ -21,7 +21,7 @@ FILES = [
 
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("attention", [Attention.sdpa, Attention.eager])
-@pytest.mark.parametrize("engine", [Engine.eager])
+@pytest.mark.parametrize("engine", [Engine.eager, Engine.compiled])
 @pytest.mark.parametrize(("folder", "file"), FILES)
 def test_a_loaded_model_gives_the_logits_of_the_source(
     folder: str, file: str, engine: Engine, attention: Attention
@@ -55,7 +55,7 @@ def test_the_architecture_says_how_the_model_attends_and_where_its_logits_are(
 
 
 @pytest.mark.usefixtures("uncompiled")
-@pytest.mark.parametrize("engine", [Engine.eager])
+@pytest.mark.parametrize("engine", [Engine.eager, Engine.compiled])
 def test_blocks_against_kept_keys_give_what_the_whole_canvas_gives(engine: Engine) -> None:
     model = load_model(KNOWN_ANSWERS / "tiny_random_sdar", Family.diffusion, dtype=torch.float32, device=CPU)
     factory = PassFactory(model)

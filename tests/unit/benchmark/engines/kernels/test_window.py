@@ -23,6 +23,8 @@ CPU = torch.device("cpu")
         Case(2, 8, 45, 4, 2, 16, start=0, plan=Plan(3, 16, 1, 2)),
         Case(2, 5, 37, 4, 1, 32, start=32, plan=Plan(4, 16, 1, 2)),
         Case(2, 32, 70, 2, 2, 16, start=11, plan=Plan(8, 32, 2, 2)),
+        Case(2, 4, 48, 4, 1, 16, start=20, plan=Plan(3, 16, 1, 2), in_blocks=True),
+        Case(1, 4, 48, 2, 1, 16, start=0, plan=Plan(4, 16, 1, 2), in_blocks=True),
     ],
     ids=str,
 )

@@ -1,0 +1,1 @@
+"""What the map of break-even is made of, measured."""

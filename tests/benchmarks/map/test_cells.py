@@ -1,0 +1,39 @@
+"""The points of the map, and that each leaves its record before the next begins."""
+
+import math
+import time
+from itertools import islice
+from pathlib import Path
+
+from benchmark.execution.model_cache import ModelCache
+from crossover.records.load import find, from_file, read
+from tests.benchmarks.map.cells import measure_all, run_of, with_few_layers
+from tests.benchmarks.map.points import LARGE, PART_TOKENS, TINY
+
+
+def test_composed_latencies_are_compared_with_whole_generations_at_twelve_points_or_more() -> None:
+    assert len(LARGE.whole) + len(LARGE.cached) + len(LARGE.continued) >= 12
+
+
+def test_no_canvas_is_timed_twice_as_parts_of_a_larger_batch_but_for_a_check() -> None:
+    larger = [(batch, length) for batch, length in LARGE.whole if batch * length > PART_TOKENS]
+    assert larger == [(32, 512), (32, 1024)]
+
+
+def test_points_beyond_the_time_are_left_out_and_named(tmp_path: Path, capsys: object) -> None:
+    measure_all(islice(TINY.of_baseline(), 1), tmp_path, end_s=-math.inf)
+    assert not list((tmp_path / "records").glob("*.json"))
+    assert "left out: model=tiny_llama batch=1" in capsys.readouterr().out  # type: ignore[attr-defined]
+
+
+def test_a_point_becomes_a_record(tmp_path: Path) -> None:
+    measure_all(islice(TINY.of_baseline(), 1), tmp_path, time.monotonic() + 60)
+    (record,) = read([from_file(file) for file in find(tmp_path)]).records
+    assert record.measurement is not None
+    assert record.run.timed_share == 0.02
+
+
+def test_shapes_are_compiled_on_a_model_of_few_layers(tmp_path: Path) -> None:
+    (point,) = islice(TINY.of_diffusion(), 1)
+    run = run_of((*point.overrides, "model.architecture=builtin:tiny_llada"))
+    assert len(ModelCache().get(with_few_layers(run, tmp_path)).model.llama.model.layers) == 2

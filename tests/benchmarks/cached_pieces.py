@@ -22,7 +22,7 @@ from tests.benchmarks.cached_rows import Place, Row, ready, run_of
 ALIKE = 8
 """Layers that a piece goes through, so that no cache of the chip holds what it reads."""
 REPEATS = 12
-TOKENS = (32, 64, 65, 80, 96, 112, 128, 160, 192, 256, 384, 512, 1024)
+TOKENS = (32, 64, 80, 112, 128, 160, 192, 240, 256, 384, 512, 1024)
 SHOWN = 14
 
 
@@ -57,6 +57,28 @@ def say_profile(place: Place, row: Row) -> None:
             f" {each_ms / calls[name] * REPEATS * 1e3:7.1f} us  {name[:90]}"
         )
     print(end="", flush=True)
+
+
+@torch.inference_mode()
+def say_pass(place: Place, row: Row) -> None:
+    """A cached step by itself, without its policy, in a canvas that has windows of its width alone."""
+    canvas = place.factory.canvas(Engine.compiled, place.factory.kernel(place.attention))
+    prompt_tokens = row.length - row.output_tokens
+    seconds = canvas.prepare(row.batch, prompt_tokens, row.output_tokens, padded=False, widths=(row.width,))
+    first, head = row.length - row.width, place.factory.head(Engine.compiled, temperature=0.0)
+    tokens_BL = torch.arange(row.length, device=place.device).expand(row.batch, -1) % 7
+    positions_BM = torch.arange(first, first + row.block // 2, device=place.device).expand(row.batch, -1)
+
+    def step() -> None:
+        hidden_BMD = canvas.hidden(tokens_BL, None, positions_BM, range(first, row.length))
+        head.choose(hidden_BMD, torch.zeros_like(positions_BM))
+
+    canvas.hidden(tokens_BL, None, positions_BM)
+    others = ", ".join(canvas.window_kernels) or "none"
+    print(
+        f"pass, {row.label}: {times_ms(place, step):.2f} ms (other kernels: {others}; preparing {seconds:.1f} s)",
+        flush=True,
+    )
 
 
 @torch.inference_mode()

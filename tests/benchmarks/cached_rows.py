@@ -115,6 +115,7 @@ class Steps:
     preparing_s: float
     reserved_gib: float
     forwards: int
+    spare: int
 
     @property
     def waiting_share(self) -> float:
@@ -197,6 +198,7 @@ def measured(row: Row, place: Place, run: Run) -> Steps:
         preparing_s=made.preparing_s,
         reserved_gib=torch.cuda.max_memory_reserved() / GIB if on_gpu else 0.0,
         forwards=len(taken[0].generation.forwards),
+        spare=taken[0].generation.spare_passes,
     )
 
 

@@ -1,12 +1,13 @@
 """Steps that read kept keys and values, 8B against the chip: `python -m tests.benchmarks.cached_steps`.
 
 One call on a CUDA GPU with 80 GB prints, with random weights in bfloat16 and in one process: `check`, whether all
-known answers of policies and caches come out in float32; `table`, the median cached step of real generations, the
-whole-canvas steps between them, the floor by the card's measured roofline, and how long the GPU waited for its host;
-`published`, the loop that everybody else runs, under the same policy and cache; `waits`, the same forward passes under
-a policy that asks the device each time; `profile`, the kernels of a cached step; `pieces`, its attention and its
-products alone. Blocks are of 32 tokens, and each takes 8 steps, so 4 tokens of a row are written each time. Every line
-is printed as it is measured; what runs out of memory says so.
+known answers of policies and caches come out in float32; `tiles`, a trial of the kernels' tiles, whose best serve all
+that comes after; `table`, the median cached step of real generations, the whole-canvas steps between them, the floor by
+the card's measured roofline, and how long the GPU waited for its host; `pass`, a cached step by itself; `published`,
+the loop that everybody else runs, under the same policy and cache; `waits`, the same forward passes under a policy
+that asks the device each time; `profile`, the kernels of a cached step; `pieces`, its attention and its products alone.
+Blocks are of 32 tokens, and each takes 8 steps, so 4 tokens of a row are written each time. Every line is printed as it
+is measured; what runs out of memory says so.
 """
 
 import argparse
@@ -26,14 +27,14 @@ from benchmark.models.checkpoint import ASSETS, read_config
 from benchmark.models.loading import random_model
 from benchmark.roofline.ceilings import measure_ceilings
 from benchmark.roofline.work import shape_of
-from crossover.records.policies import Policy, PolicyName
+from crossover.records.policies import CacheName, Policy, PolicyName
 from crossover.records.settings import Engine, Family
-from tests.benchmarks.cached_pieces import say_attention, say_products, say_profile, spans_of
+from tests.benchmarks.cached_pieces import say_attention, say_pass, say_products, say_profile, spans_of
 from tests.benchmarks.cached_rows import ROWS, Place, Row, measured, ready, run_of
 from tests.benchmarks.speed.cases import CUDA, FOLDERS
 from tests.benchmarks.speed.machine import say_machine, sustained_flop_per_s
 
-PARTS = ("check", "table", "published", "waits", "profile", "pieces")
+PARTS = ("check", "tiles", "table", "pass", "published", "waits", "profile", "pieces")
 Task = tuple[str, Callable[[], None]]
 
 
@@ -41,12 +42,18 @@ def main() -> None:
     """Print all parts, or some."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="B=1, and B=8 with a dual cache, only")
+    parser.add_argument("--dual", action="store_true", help="rows with a dual cache only")
+    parser.add_argument("--samples", type=int, help="generations of each row; by default three of the quick, else one")
     parser.add_argument("--part", choices=PARTS, action="append", help="a part alone; may be given several times")
     parser.add_argument("--seconds", type=float, default=440, help="begin nothing more after so long")
     options = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit("this needs a CUDA GPU, and PyTorch finds none here")
     rows = [row for row in ROWS if row.is_quick or not options.quick]
+    if options.dual:
+        rows = [row for row in rows if row.cache is CacheName.dual]
+    if options.samples:
+        rows = [replace(row, samples=options.samples) for row in rows]
     sys.exit(0 if carry_out(tasks(options.part or PARTS, rows, a_place), options.seconds) else 1)
 
 
@@ -70,15 +77,19 @@ def tasks(parts: tuple[str, ...] | list[str], rows: list[Row], make_place: Calla
     if not set(parts) - {"check"}:
         return
     place, quick = make_place(), [row for row in rows if row.is_quick]
+    if "tiles" in parts:
+        yield "tiles", partial(try_tiles, place, rows)
     if "table" in parts:
         yield "header", say_header
-    by_row = {
-        "table": (say_row, rows),
-        "published": (say_published, quick),
-        "waits": (say_waits, quick),
-        "profile": (say_profile, rows[:4]),
-    }
-    for part, (say, chosen) in by_row.items():
+    by_row = (
+        ("table", say_row, rows),
+        ("waits", say_waits, quick[:1]),
+        ("pass", say_pass, [row for row in ROWS if row.cache is CacheName.prefix and row not in rows]),
+        ("profile", say_profile, rows[:4]),
+        ("published", say_published, quick),
+        ("waits", say_waits, quick[1:]),
+    )
+    for part, say, chosen in by_row:
         yield from ((f"{part} {row.label}", partial(say, place, row)) for row in chosen if part in parts)
     if "pieces" in parts:
         yield "attention", partial(say_attention, place, rows)
@@ -130,6 +141,13 @@ def say_check() -> None:
     print(f"known answers, float32, engine=compiled: {right} of {len(CASES)} ({time.perf_counter() - start:.0f} s)")
     if wrong:
         raise AssertionError(f"other tokens in {', '.join(wrong)}")
+
+
+def try_tiles(place: Place, rows: list[Row]) -> None:
+    """A trial of the kernels' tiles, for what comes after it."""
+    from tests.benchmarks.cached_tiles import say_tiles  # imports Triton
+
+    say_tiles(place, rows)
 
 
 def say_header() -> None:
@@ -184,7 +202,7 @@ def say_waits(place: Place, row: Row) -> None:
     print(
         f"waits, {row.label}, threshold, {asking.forwards} forward passes (planned {planned.forwards}): a generation"
         f" {asking.generation_ms:.1f} ms, the planned one's work {planned.busy_ms:.1f} ms: the host costs"
-        f" {1 - planned.busy_ms / asking.generation_ms:.1%}; no forward pass is spare; cached step"
+        f" {1 - planned.busy_ms / asking.generation_ms:.1%}; {asking.spare} forward passes are spare; cached step"
         f" {asking.cached_ms:.2f} and {planned.cached_ms:.2f} ms",
         flush=True,
     )

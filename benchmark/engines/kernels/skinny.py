@@ -5,6 +5,8 @@ A program computes some outputs of all tokens, so the matrix is read once and in
 Dimensions: T tokens, K inputs, J outputs of a matrix.
 """
 
+from typing import NamedTuple
+
 import torch
 import triton
 import triton.language as tl
@@ -17,11 +19,25 @@ MOST_TOKENS = 64
 LEAST_COLUMNS = 16
 """Columns of a tile; fewer tokens are filled up."""
 
-OUTPUTS = 64
-INPUTS = 128
-STAGES = 6
-GATED_STAGES = 4
-"""Sizes of a tile, and the number of tiles that are loaded at once: the best of a trial on an H100."""
+
+class Tile(NamedTuple):
+    """A tile's sizes, how many are on their way at once, and the warps that compute one."""
+
+    outputs: int = 64
+    inputs: int = 128
+    stages: int = 6
+    warps: int = 4
+
+
+TILE = Tile()
+GATED = Tile(stages=4)
+"""The best of a trial on an H100."""
+
+
+def tile_of(outputs: int, inputs: int, *, is_gated: bool) -> Tile:
+    """The tile of a product with so many outputs, gate and up counted once."""
+    del outputs, inputs
+    return GATED if is_gated else TILE
 
 
 @triton.jit(do_not_specialize=["tokens"])
@@ -60,11 +76,19 @@ def _skinny_gemm(
 def fits_skinny(x_TK: Tensor, weight_JK: Tensor, *, is_gated: bool = False) -> bool:
     """Whether `skinny` can compute this product, and was faster than the library in a trial."""
     outputs, inputs = weight_JK.shape
-    whole = outputs % (2 * OUTPUTS if is_gated else OUTPUTS) == 0 and inputs % INPUTS == 0
+    tile = tile_of(outputs // 2 if is_gated else outputs, inputs, is_gated=is_gated)
+    whole = outputs % (2 * tile.outputs if is_gated else tile.outputs) == 0 and inputs % tile.inputs == 0
     return whole and 1 < len(x_TK) <= MOST_TOKENS and x_TK.dtype == torch.bfloat16 and is_hopper()
 
 
-def skinny(x_TK: Tensor, weight_JK: Tensor, *, residual_TJ: Tensor | None = None, is_gated: bool = False) -> Tensor:
+def skinny(
+    x_TK: Tensor,
+    weight_JK: Tensor,
+    *,
+    residual_TJ: Tensor | None = None,
+    is_gated: bool = False,
+    tile: Tile | None = None,
+) -> Tensor:
     """`x @ weight.T`, summed in float32, plus the residual if there is one, [T, J].
 
     A gate takes the SiLU of the first half of the outputs times the second half, [T, J / 2].
@@ -73,16 +97,17 @@ def skinny(x_TK: Tensor, weight_JK: Tensor, *, residual_TJ: Tensor | None = None
     if is_gated:
         outputs //= 2
     out_TJ = x_TK.new_empty(len(x_TK), outputs)
-    _skinny_gemm[(outputs // OUTPUTS,)](
+    tile = tile or tile_of(outputs, inputs, is_gated=is_gated)
+    _skinny_gemm[(outputs // tile.outputs,)](
         *(x_TK.contiguous(), weight_JK, None if residual_TJ is None else residual_TJ.contiguous(), out_TJ),
         *(len(x_TK), outputs, inputs),
         is_gated=is_gated,
         has_residual=residual_TJ is not None,
         token_block=max(LEAST_COLUMNS, triton.next_power_of_2(len(x_TK))),
-        output_block=OUTPUTS,
-        input_block=INPUTS,
-        num_warps=4,
-        num_stages=GATED_STAGES if is_gated else STAGES,
+        output_block=tile.outputs,
+        input_block=tile.inputs,
+        num_warps=tile.warps,
+        num_stages=tile.stages,
         **dependent_launch(),
     )
     return out_TJ

@@ -73,11 +73,11 @@ def fits_swiglu(x_TK: Tensor, weight_2IK: Tensor) -> bool:
     return whole and TensorDescriptor is not None and x_TK.dtype == torch.bfloat16 and is_hopper()
 
 
-def swiglu(x_TK: Tensor, weight_2IK: Tensor) -> Tensor:
+def swiglu(x_TK: Tensor, weight_2IK: Tensor, tile: Tile | None = None) -> Tensor:
     """SiLU of the first half of `x @ weight.T` times its second half, each rounded as the library does, [T, I]."""
     outputs, inputs = len(weight_2IK) // 2, weight_2IK.shape[1]
     out_TI = x_TK.new_empty(len(x_TK), outputs)
-    tile = _tile(len(x_TK))
+    tile = tile or _tile(len(x_TK))
     tiles = triton.cdiv(len(x_TK), tile.tokens) * (outputs // tile.outputs)
     _swiglu_gemm[(min(tiles, _multiprocessors()) if tile.is_persistent else tiles,)](
         TensorDescriptor.from_tensor(x_TK.contiguous(), [tile.tokens, tile.inputs]),

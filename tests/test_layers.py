@@ -14,7 +14,7 @@ PACKAGES = ("crossover", "analysis", "benchmark", "hydra_plugins", "training")
 """Each imports only from those before it."""
 ANALYSIS = ("statistics", "parity", "report", "cli")
 BENCHMARK = (
-    *("util", "models", "slurm", "hardware", "config", "engines", "store", "decoders", "roofline", "quality"),
+    *("util", "models", "tasks", "slurm", "hardware", "config", "engines", "store", "decoders", "roofline", "quality"),
     *("measurement", "execution", "dispatch", "sweep", "cli"),
 )
 """Storeys of a package: each imports only from those before it. The package's root comes last."""

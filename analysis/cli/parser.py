@@ -105,7 +105,7 @@ def _quality() -> _Parser:
         "--metric",
         action="append",
         default=[],
-        help="bits_per_byte, perplexity, sampler_bits_per_byte or bertscore_f1; repeatable [all that were scored]",
+        help="bits_per_byte, perplexity, sampler_bits_per_byte, bertscore_f1 or accuracy; repeatable [all scored]",
     )
     options.add_argument(
         "--margin", type=float, default=0.0, help="by how much diffusion may fall short, in the metric's unit [0]"

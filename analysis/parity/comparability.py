@@ -64,7 +64,13 @@ def _encoder(run: Run) -> object:
 
 
 def _prompts(run: Run) -> object:
-    return f"{run.prompts.source}{_short(run.prompts.content)}"
+    prompts = run.prompts
+    how = (
+        *(["by chat template"] if prompts.chat else []),
+        *([f"after {prompts.shots}"] if prompts.shots is not None else []),
+        *([f"right by {prompts.rule}"] if prompts.rule is not None else []),
+    )
+    return " ".join([f"{prompts.source}{_short(prompts.content)}", *how])
 
 
 def _short(content: str | None) -> str:

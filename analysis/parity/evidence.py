@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.parity.quality import Metric
-from analysis.statistics.bootstrap import Floats, Resampled, Studentised, resample, studentise
+from analysis.statistics.bootstrap import Floats, Floor, Resampled, Studentised, resample, studentise
 from analysis.statistics.intervals import Interval
 from analysis.statistics.robust import trimmed_mean
+from analysis.statistics.shares import Z, least_error
 from crossover.records.record import Measurement
 from crossover.records.texts import Score
 
@@ -108,6 +109,7 @@ def _weigh(
     drawn = resample(values_AP @ member_CP.T, weights_AP @ member_CP.T, resamples=resamples, seed=seed)
     target_R1, slope_R1 = target_of(drawn.mean_RA[:, :1], metric, margin)
     sign = 1.0 if metric.higher_is_better else -1.0
+    floor = Floor(error=least_error(len(member_CP)), critical=Z) if metric.is_share else None
     error_A = np.sqrt(np.maximum(drawn.variance_RA[0], 0.0))
     least_A = ROUNDING**2 * np.abs(drawn.mean_RA[0])
     advantage_RK = sign * (drawn.mean_RA[:, 1:] - target_R1)
@@ -115,11 +117,12 @@ def _weigh(
         advantage_RK,
         _variance(drawn, slope_R1),
         least_error_K=ROUNDING * (error_A[1:] + error_A[0]) + least_A[1:],
+        floor=floor,
     )
     rate_AC = (values_AP / weights_AP) @ (member_CP / member_CP.sum(axis=1, keepdims=True)).T
     shift = float(target_R1[0, 0] - drawn.mean_RA[0, 0])
     return (
-        studentise(drawn.mean_RA, drawn.variance_RA, least_error_K=least_A),
+        studentise(drawn.mean_RA, drawn.variance_RA, least_error_K=least_A, floor=floor),
         advantage,
         tuple(trimmed_mean(sign * (rate_C - rate_AC[0] - shift)) for rate_C in rate_AC[1:]),
         tuple(float(share) for share in (advantage_RK[1:] >= 0).mean(axis=0)),

@@ -11,6 +11,7 @@ from analysis.parity.evidence import Evidence
 from analysis.parity.quality import Metric
 from analysis.statistics.intervals import Interval
 from analysis.statistics.robust import far_above
+from analysis.statistics.shares import McNemar
 from analysis.statistics.timing import why_no_latency
 from crossover.records.machine import Verdict
 from crossover.records.record import Record
@@ -19,6 +20,8 @@ LARGE = 100.0
 """Nats that no text has."""
 MOST_NAMED = 4
 """Texts that a line names."""
+LEAST_P = 0.0001
+"""Smaller probabilities are not told apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,8 @@ def score_flags(evidence: Evidence) -> list[str]:
 
 def broken_flags(steps: Sequence[int], evidence: Evidence, metric: Metric) -> list[str]:
     """Which texts are so much worse than the others of their arm that the mean is theirs; and what the others say."""
+    if metric.is_share:  # right or wrong is never far off
+        return []
     sign = -1.0 if metric.higher_is_better else 1.0
     lines = []
     for k, rate_P in zip((None, *steps), evidence.rate_AP, strict=True):
@@ -52,6 +57,20 @@ def broken_flags(steps: Sequence[int], evidence: Evidence, metric: Metric) -> li
                 f" {metric.advantage_unit}, median {np.median(rate_P):.3g}){_without(steps, k, evidence, metric)}"
             )
     return lines
+
+
+def share_flags(steps: Sequence[int], tests: Sequence[McNemar]) -> list[str]:
+    """How many answers one arm alone has right, and McNemar's test of each K."""
+    shown = [
+        f"K={k} {test.baseline_alone} and {test.other_alone}, p {_probability(test.p)}"
+        for k, test in zip(steps, tests, strict=False)
+    ]
+    heading = "answers right in the baseline alone and in diffusion alone, and McNemar's exact test"
+    return [f"{heading}: {'; '.join(shown)}"] if shown else []
+
+
+def _probability(p: float) -> str:
+    return f"= {p:.2g}" if p >= LEAST_P else f"< {LEAST_P}"
 
 
 def choice_flags(steps: Sequence[int], choice: Choice, speedup: Interval | None) -> list[str]:

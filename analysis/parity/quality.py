@@ -27,6 +27,7 @@ class Metric:
         document_part: of a metric that does not read the outputs, what a document adds; None for other metrics.
         rewards_repetition: text that repeats itself scores well, so that parity also needs like entropies.
         exponential: the metric is exp of the mean; differences are then those of the mean itself.
+        is_share: what a prompt adds is right or wrong, so that few prompts may show no spread where there is some.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Metric:
     higher_is_better: bool
     exponential: bool
     rewards_repetition: bool
+    is_share: bool = False
     part: Callable[[Score], Part | None] = _nothing
     document_part: Callable[[DocumentLikelihood], Part | None] | None = None
 
@@ -52,7 +54,9 @@ class Metric:
         return self.shown(sum(value for value, _ in parts) / weight) if weight else None
 
     def shown(self, mean: float) -> float:
-        """The metric's value at a weighted mean; infinity beyond what a number can hold."""
+        """The metric's value at a weighted mean: infinity beyond what a number can hold, a share from 0 to 1."""
+        if self.is_share:
+            return min(max(mean, 0.0), 1.0)
         return exponential(mean) if self.exponential else mean
 
 
@@ -76,6 +80,10 @@ def _sampler_bits(document: DocumentLikelihood) -> Part | None:
 
 def _bertscore(score: Score) -> Part | None:
     return None if score.bertscore_f1 is None else (score.bertscore_f1, 1.0)
+
+
+def _correct(score: Score) -> Part | None:
+    return None if score.correct is None else (score.correct, 1.0)
 
 
 BITS_PER_BYTE = Metric(
@@ -118,5 +126,16 @@ SAMPLER_BITS_PER_BYTE = Metric(
     rewards_repetition=False,
     document_part=_sampler_bits,
 )
-METRICS = {metric.name: metric for metric in (BITS_PER_BYTE, PERPLEXITY, SAMPLER_BITS_PER_BYTE, BERTSCORE_F1)}
+ACCURACY = Metric(
+    name="accuracy",
+    label="Accuracy",
+    unit="",
+    advantage_unit="of the answers",
+    higher_is_better=True,
+    exponential=False,
+    rewards_repetition=False,
+    is_share=True,
+    part=_correct,
+)
+METRICS = {metric.name: metric for metric in (BITS_PER_BYTE, PERPLEXITY, SAMPLER_BITS_PER_BYTE, BERTSCORE_F1, ACCURACY)}
 """Every metric that can define parity, by name, in the order in which they are shown."""

@@ -30,7 +30,7 @@ import numpy as np
 from analysis.parity.choice import Reading, choose, speedup, speedup_at_crossing
 from analysis.parity.comparability import Pairing
 from analysis.parity.entropy_gap import entropy_gap
-from analysis.parity.evidence import weigh
+from analysis.parity.evidence import Evidence, weigh
 from analysis.parity.flags import (
     Disturbance,
     broken_flags,
@@ -38,6 +38,7 @@ from analysis.parity.flags import (
     disturbances,
     entropy_flags,
     score_flags,
+    share_flags,
     timing_flags,
     unbounded_flags,
 )
@@ -45,6 +46,7 @@ from analysis.parity.quality import Metric
 from analysis.statistics.bootstrap import Studentised
 from analysis.statistics.crossing import Crossing
 from analysis.statistics.intervals import Interval
+from analysis.statistics.shares import McNemar, mcnemar
 from analysis.statistics.timing import Latency, latency, median_interval
 from crossover.confidence import LEVEL
 from crossover.errors import UserError
@@ -88,6 +90,7 @@ class Parity:
         at_entropy: of a parity between fronts, the entropy at which they were read: that of the true continuations.
         entropy_gap: by how many nats the entropy of diffusion's texts differs from the baseline's, at S_parity or at
             the largest K where it is not reached; of a metric that rewards repetition, at one temperature.
+        mcnemar: of a share of right answers, the test of each K; none where answers depend on each other.
     """
 
     batch: int
@@ -122,6 +125,7 @@ class Parity:
     human: float | None = None
     at_entropy: float | None = None
     entropy_gap: Interval | None = None
+    mcnemar: tuple[McNemar, ...] = ()
 
 
 class Compared(Protocol):
@@ -204,15 +208,18 @@ def find_parity(
         human=metric.human(arms[0]),
     )
     first = parity.first_steps or steps[-1]
+    tests = _tests(evidence) if metric.is_share else ()
     gap = None
     if metric.rewards_repetition:
         gap = entropy_gap(arms[0], arms[1 + steps.index(first)], metric, evidence.prompts, resamples=resamples)
     return replace(
         parity,
         entropy_gap=gap,
+        mcnemar=tests,
         flags=(
             *score_flags(evidence),
             *broken_flags(steps, evidence, metric),
+            *share_flags(steps, tests),
             *parity.flags,
             *entropy_flags(first, gap, entropy_bound),
         ),
@@ -273,6 +280,13 @@ def assemble(
             *timing_flags(processes, wanted=choice.first is not None),
         ),
     )
+
+
+def _tests(evidence: Evidence) -> tuple[McNemar, ...]:
+    if evidence.clusters < len(evidence.prompts):
+        return ()
+    baseline, *others = evidence.rate_AP.tolist()
+    return tuple(mcnemar(baseline, each) for each in others)
 
 
 def _fewest(times: Sequence[Latency | None]) -> int:

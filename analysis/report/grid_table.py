@@ -14,6 +14,7 @@ SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
     "p75": ("latency/e2e_p75_s", number),
     "tokens/s": ("throughput/tok_per_s", number),
     "peak MiB": ("max_memory_reserved", lambda value: f"{value / MIB:,.0f}"),
+    "accuracy": ("quality/accuracy", lambda value: f"{value:.3f}"),
     "bits per byte": ("quality/bits_per_byte", number),
     "of authors": ("human/bits_per_byte", number),
     "perplexity": ("quality/perplexity", number),

@@ -144,6 +144,7 @@ def _raw(parity: Parity, setting: str) -> Raw:
         "trimmed_advantage_high": " ".join(f"{each.high:.6g}" for each in parity.trimmed),
         "reaches_share": " ".join(f"{each:.4g}" for each in parity.reaches_share),
         "latency_s": " ".join("" if each is None else f"{each.estimate:.6g}" for each in parity.latency_s),
+        "mcnemar_p": " ".join(f"{each.p:.4g}" for each in parity.mcnemar),
         "processes": parity.processes,
         "machine": machine(parity.disturbed),
         "prompts": parity.prompts,

@@ -31,7 +31,8 @@ LARGE = 10_000
 """From which a perplexity has no decimals."""
 BERTSCORE = "quality/bertscore_f1"
 BITS = "quality/bits_per_byte"
-OPTIONAL = {"BERTScore": BERTSCORE, "bits/byte": BITS}
+ACCURACY = "quality/accuracy"
+OPTIONAL = {"accuracy": ACCURACY, "BERTScore": BERTSCORE, "bits/byte": BITS, "perplexity": "quality/perplexity"}
 """Columns that a table has only where a point has the metric."""
 
 
@@ -204,6 +205,8 @@ OTHERS: dict[str, Callable[[Run], str]] = {
     "weights": lambda run: run.weights,
     "timing": lambda run: "whole" if run.timed_share is None else f"composed ({run.timed_share:g} timed)",
     "prompts": lambda run: _file(run.prompts.source, run.prompts.content),
+    "chat": lambda run: str(run.prompts.chat).lower(),
+    "shots": lambda run: "" if run.prompts.shots is None else _file(run.prompts.shots, None),
     "judge": lambda run: "" if run.judge is None else _file(run.judge.checkpoint, run.judge.content),
     "encoder": lambda run: (
         "" if run.encoder is None else f"{_file(run.encoder.checkpoint, run.encoder.content)} {run.encoder.layer}"
@@ -218,6 +221,7 @@ VALUES: dict[str, Callable[[dict[str, float]], str]] = {
     "samples": lambda figures: f"{figures['work/samples']:.0f}",
     "tok/s": lambda figures: _known(figures, "throughput/tok_per_s", lambda value: f"{value:,.0f}"),
     "MiB": lambda figures: _known(figures, "max_memory_reserved", lambda value: f"{value / MIB:,.0f}"),
+    "accuracy": lambda figures: _known(figures, ACCURACY, lambda value: f"{value:.3f}"),
     "bits/byte": lambda figures: _known(figures, BITS, lambda value: f"{value:.2f}"),
     "perplexity": lambda figures: _known(figures, "quality/perplexity", _perplexity),
     "entropy": lambda figures: f"{figures['quality/entropy_nats']:.2f}" if "quality/entropy_nats" in figures else "",

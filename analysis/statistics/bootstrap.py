@@ -30,19 +30,29 @@ class Resampled:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Floor:
+    """The least standard error of an estimate, and the least half-width of an interval in standard errors."""
+
+    error: float
+    critical: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Studentised:
     """Estimates with their standard errors, and t = (resampled - estimate) / resampled standard error.
 
-    The last dimension of each counts what is estimated; `t_RK` has a row for each resample.
+    The last dimension of each counts what is estimated; `t_RK` has a row for each resample. No interval is narrower
+    than `least_critical` standard errors to either side.
     """
 
     estimate_K: Floats
     error_K: Floats
     t_RK: Floats
+    least_critical: float = 0.0
 
     def critical_K(self, level: float) -> Floats:  # noqa: N802 (the dimension)
         """Half-width of each interval in standard errors."""
-        return _quantile(np.abs(self.t_RK), level)
+        return np.maximum(_quantile(np.abs(self.t_RK), level), self.least_critical)
 
     def joint_critical_K(self, level: float, among_K: NDArray[np.bool_]) -> Floats:  # noqa: N802 (the dimension)
         """Half-width in standard errors at which the intervals of each and of all before it hold together (max |t|).
@@ -93,19 +103,25 @@ def resample(values_AP: Floats, weights_AP: Floats, *, resamples: int, seed: int
     )
 
 
-def studentise(values_RK: Floats, variance_RK: Floats, *, least_error_K: Floats | float = 0.0) -> Studentised:
+def studentise(
+    values_RK: Floats, variance_RK: Floats, *, least_error_K: Floats | float = 0.0, floor: Floor | None = None
+) -> Studentised:
     """Divide each resample's deviation by its own standard error.
 
     A resample without spread, such as one prompt drawn every time, counts as infinitely far from the estimate, unless
-    it hits it. Errors up to `least_error_K` are the rounding of equal values, and count as none.
+    it hits it. Errors up to `least_error_K` are the rounding of equal values, and count as none. A `floor` is for
+    values of which few may be seen to differ: it holds in each resample as in the sample.
     """
     error_RK = np.sqrt(np.maximum(variance_RK, 0.0))
     error_RK[error_RK <= least_error_K] = 0.0
+    if floor is not None:
+        error_RK = np.maximum(error_RK, floor.error)
     deviation_RK = values_RK[1:] - values_RK[0]
     infinite_RK = np.where(np.abs(deviation_RK) <= least_error_K, 0.0, np.inf)
     t_RK = np.divide(deviation_RK, error_RK[1:], out=infinite_RK, where=error_RK[1:] > 0.0)
     t_RK[:, error_RK[0] == 0.0] = 0.0  # no spread at all: an interval of no width
-    return Studentised(estimate_K=values_RK[0], error_K=error_RK[0], t_RK=t_RK)
+    least = 0.0 if floor is None else floor.critical
+    return Studentised(estimate_K=values_RK[0], error_K=error_RK[0], t_RK=t_RK, least_critical=least)
 
 
 @lru_cache(maxsize=8)

@@ -9,6 +9,7 @@ from typing import Any
 from benchmark.config.schema import Config, keys
 from benchmark.config.settings import Strictness
 from benchmark.models.checkpoint import is_remote
+from benchmark.tasks.rules import RuleName, parse_rule
 from crossover.errors import UserError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -77,6 +78,7 @@ def _ignored(config: Config) -> Iterator[str]:
         value = getattr(config.likelihood, name)
         if config.likelihood.documents is None and value != getattr(usual, name):
             yield f"likelihood.{name}={value} needs documents to score: give likelihood=on"
+    yield from _rule(config.prompts.rule)
     for group in ("model", "judge", "encoder"):
         checkpoint, revision = getattr(config, group).checkpoint, getattr(config, group).revision
         if revision is not None and (checkpoint is None or not is_remote(checkpoint)):
@@ -84,6 +86,13 @@ def _ignored(config: Config) -> Iterator[str]:
                 f"{group}.revision={revision} is for checkpoints on the hub, and {group}.checkpoint is"
                 f" {'null' if checkpoint is None else checkpoint}: leave the revision out, or give a hub id"
             )
+
+
+def _rule(rule: str | None) -> Iterator[str]:
+    try:
+        parse_rule(rule or RuleName.exact)
+    except ValueError as error:
+        yield f"prompts.rule: {error}"
 
 
 def _retries(config: Config) -> Iterator[str]:

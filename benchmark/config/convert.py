@@ -121,7 +121,7 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
         repeats=config.stopping.least if config.repeats is None else config.repeats,
         device=device,
         precision=precision,
-        prompts=Prompts(source=config.prompts.source, count=config.prompts.count),
+        prompts=Prompts(**vars(config.prompts)),
         judge=to_judge(chosen_judge(config.judge, config.model)) if is_scored else None,
         encoder=to_encoder(config.encoder) if is_scored else None,
         likelihood=_likelihood(config.likelihood, config.model.family) if is_scored else None,

@@ -87,8 +87,19 @@ class PrecisionConfig:
 class PromptsConfig:
     """The prompts group."""
 
-    source: str = key('a .jsonl file of {"text": ..., "id": ...}, a text file, or builtin:NAME')
+    source: str = key(
+        'a .jsonl file of {"text": ..., "id": ...} or of {"prompt": ..., "answer": ...}, a text file, or builtin:NAME'
+    )
     count: int = key("prompts that every run decodes, `batch` at a time", allowed="at least 1")
+    rule: str | None = key(
+        "prompts with answers: what is right where an entry has no rule of its own; see docs/tasks.md",
+        None,
+        "exact, number, contains, choice, or regex:PATTERN",
+    )
+    chat: bool = key("true: prompts with answers are written by the checkpoint's chat template", default=False)
+    shots: str | None = key(
+        "a file of prompts with answers, all of which stand as examples before each prompt with an answer", None
+    )
 
 
 @dataclass

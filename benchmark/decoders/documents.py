@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from benchmark.tasks.question import Question, question_of
 from crossover.errors import UserError
 
 EXPECTED = 'expected an object like {"text": "..."}'
@@ -44,12 +45,16 @@ class Layout(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """A text, its name, its location in the file, and what it shares with others there, if anything."""
+    """A text, its name, its location in the file, and what it shares with others there, if anything.
+
+    With a `question` the text is a prompt whose answers are known; else it holds a prompt and its continuation.
+    """
 
     name: str
     text: str
     location: str
     cluster: str | None = None
+    question: Question | None = None
 
 
 def documents(path: Path, characters: int) -> Iterator[Document]:
@@ -178,19 +183,24 @@ def _document(path: Path, name: str, location: str, entry: object) -> Document:
     where = f"prompts.source={path}, {location}"
     if not isinstance(entry, dict):
         raise UserError(f"{where}: {EXPECTED}, found {_kind(entry)}")
-    if "text" not in entry:
+    question = question_of(where, entry) if "prompt" in entry and "text" not in entry else None
+    key = "text" if question is None else "prompt"
+    if key not in entry:
         keys = ", ".join(map(repr, list(entry)[:5])) or "nothing"
         raise UserError(f"{where}: {EXPECTED}, found an object that holds {keys}")
-    if not isinstance(entry["text"], str):
+    if not isinstance(entry[key], str):
         raise UserError(f"{where}: {EXPECTED}, found {_kind(entry['text'])} as its text")
     given = _named(where, entry, "id")
     document = Document(
         name=name if given is None else given,
-        text=entry["text"],
+        text=entry[key],
         location=location,
         cluster=_named(where, entry, "cluster"),
+        question=question,
     )
-    for what, text in (("text", document.text), ("id", document.name), ("cluster", document.cluster or "")):
+    answers = () if question is None else question.answers
+    written = ((key, document.text), *(("answer", each) for each in answers))
+    for what, text in (*written, ("id", document.name), ("cluster", document.cluster or "")):
         _check_characters(where, what, text)
     return document
 

@@ -82,14 +82,25 @@ class Decoder(Protocol):
         """Generate exactly `output_tokens` tokens for each row."""
 
 
-def make_batch(prompts: list[list[int]], streams: list[int], device: torch.device) -> Batch:
-    """Prompts of any lengths as one batch on `device`."""
-    longest = max(map(len, prompts))
-    padded = [[0] * (longest - len(prompt)) + prompt for prompt in prompts]
+def make_batch(
+    prompts: list[list[int]], streams: list[int], device: torch.device, *, padded_to: int | None = None
+) -> Batch:
+    """Prompts of any lengths as one batch on `device`.
+
+    They are padded to the longest, or all to `padded_to` tokens: then batches of any prompts have the same shape, and
+    are marked as padded even where none is, so that what was compiled for one serves all.
+    """
+    longest = max(map(len, prompts)) if padded_to is None else padded_to
     lengths_B1 = torch.tensor([[len(prompt)] for prompt in prompts])
     padding_BP = torch.arange(longest) < longest - lengths_B1
+    is_padded = padded_to is not None or min(map(len, prompts)) < longest
     return Batch(
-        tokens_BP=torch.tensor(padded, device=device),
-        padding_BP=padding_BP.to(device) if min(map(len, prompts)) < longest else None,
+        tokens_BP=torch.tensor([padded(prompt, longest) for prompt in prompts], device=device),
+        padding_BP=padding_BP.to(device) if is_padded else None,
         streams_B=torch.tensor(streams, dtype=torch.int64, device=device),
     )
+
+
+def padded(prompt: list[int], tokens: int) -> list[int]:
+    """The prompt behind so many zeros that it has that many tokens."""
+    return [0] * (tokens - len(prompt)) + prompt

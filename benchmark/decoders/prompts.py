@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from benchmark.decoders.documents import Document, counted, documents, found_in
 from benchmark.models.checkpoint import ASSETS, BUILTIN
 from benchmark.models.tokens import CHARACTERS_PER_TOKEN, backend, first_ids, read_backend
+from benchmark.tasks.question import Gradable
 from crossover.errors import InfeasibleError, UserError
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class Prompt:
 
     `number` is the document's position in its source: what it decodes to depends on that and on nothing before it.
     `digest` is the whole document's hash, which does not depend on the tokenizer. `cluster` is what the document shares
-    with others, such as the book that they are from.
+    with others, such as the book that they are from. A prompt with a `question` has an answer in the place of the
+    continuation, as text alone.
     """
 
     number: int
@@ -62,6 +64,7 @@ class Prompt:
     reference: str
     digest: str = ""
     cluster: str | None = None
+    question: Gradable | None = None
 
 
 def locate(source: str) -> Path:
@@ -99,7 +102,7 @@ def read_prompts(
     prompts: list[Prompt] = []
     plain = backend(tokenizer)
     for number, document, tokens in _long_enough(locate(source), plain, length, count):
-        _check_known(source, document, tokens, vocabulary)
+        check_known(source, document, tokens, vocabulary)
         head, tail = tokens[:prompt_tokens], tokens[prompt_tokens:]
         texts = tokenizer.batch_decode([head, tail], skip_special_tokens=True)
         prompts.append(
@@ -127,7 +130,7 @@ def survey(source: str, checkpoint: Path, *, length: int, count: int, vocabulary
     """
     tokenizer = read_backend(checkpoint)
     for _, document, tokens in _long_enough(locate(source), tokenizer, length, count):
-        _check_known(source, document, tokens, vocabulary)
+        check_known(source, document, tokens, vocabulary)
     return _survey(source, tokenizer, length, count)
 
 
@@ -164,6 +167,11 @@ def _long_enough(
     """
     names: dict[str, Document] = {}
     for number, each in enumerate(documents(path, length * CHARACTERS_PER_TOKEN)):
+        if each.question is not None:
+            raise UserError(
+                f"prompts.source={path}, {each.location}: it holds a prompt with an answer, and the first entry a text:"
+                " give one kind alone"
+            )
         tokens = _ids(tokenizer, each, length)
         if len(tokens) < length:
             continue
@@ -197,7 +205,12 @@ def _digest(document: Document) -> str:
     return hashlib.sha256(document.text.encode()).hexdigest()[:16]
 
 
-def _check_known(source: str, document: Document, tokens: list[int], vocabulary: int | None) -> None:
+def check_known(source: str, document: Document, tokens: list[int], vocabulary: int | None) -> None:
+    """Make sure that the model has an embedding for each token.
+
+    Raises:
+        UserError: when it has not.
+    """
     if vocabulary is not None and max(tokens) >= vocabulary:
         raise UserError(
             f"prompts.source={source}, {document.location}: the tokenizer gives it token {max(tokens)} and the model"

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from benchmark.decoders.prompts import locate
 from benchmark.models.checkpoint import architecture_folder, resolve
-from benchmark.models.content import checkpoint_content, file_content
+from benchmark.models.content import checkpoint_content, file_content, text_content
 from benchmark.quality import bertscore
 from benchmark.quality.judge_folder import locate_judge
+from benchmark.tasks.chat import template_of
 from crossover.errors import UserError
 from crossover.records.run import Run
 from crossover.records.settings import Encoder, Judge, Model, Prompts, Weights
@@ -21,7 +22,7 @@ def with_contents(run: Run) -> Run:
     return replace(
         run,
         model=replace(run.model, content=_of_model(run.model, run.weights)),
-        prompts=run.prompts if run.weights is Weights.random else _read_prompts(run.prompts),
+        prompts=run.prompts if run.weights is Weights.random else _read_prompts(run.prompts, run.model),
         judge=None if run.judge is None else read_judge(run.judge),
         encoder=None if run.encoder is None else read_encoder(run.encoder),
     )
@@ -50,8 +51,12 @@ def _of_model(model: Model, weights: Weights) -> str:
     return checkpoint_content(resolve(model.checkpoint, model.revision))
 
 
-def _read_prompts(prompts: Prompts) -> Prompts:
-    return replace(prompts, content=file_content(locate(prompts.source)))
+def _read_prompts(prompts: Prompts, model: Model) -> Prompts:
+    content = file_content(locate(prompts.source))
+    if prompts.shots is not None:
+        content = text_content(f"{content} {file_content(locate(prompts.shots))}")
+    template = text_content(str(template_of(resolve(model.checkpoint, model.revision)))) if prompts.chat else None
+    return replace(prompts, content=content, template=template)
 
 
 def read_judge(judge: Judge) -> Judge:

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -55,14 +56,26 @@ def read_back(
             reference=prompts[index].reference,
             tokens=tuple(tokens),
             cluster=prompts[index].cluster,
+            **_asked(prompts[index]),
         )
         for index, tokens in sorted(outputs.items())
         if index < len(prompts)
     )
 
 
+def _asked(prompt: Prompt) -> dict[str, Any]:
+    """What a record says of a prompt with answers besides."""
+    if prompt.question is None:
+        return {}
+    return {
+        "answers": prompt.question.answers,
+        "rule": prompt.question.rule,
+        "prompt_tokens": len(prompt.tokens),
+    }
+
+
 def true_continuations(prompts: Iterable[Prompt]) -> tuple[Generated, ...]:
-    """What the documents' authors wrote, in the place of a model's outputs."""
+    """What the documents' authors wrote, in the place of a model's outputs; nothing for prompts with answers."""
     return tuple(
         Generated(
             prompt_id=prompt.name,
@@ -73,6 +86,7 @@ def true_continuations(prompts: Iterable[Prompt]) -> tuple[Generated, ...]:
             cluster=prompt.cluster,
         )
         for prompt in prompts
+        if prompt.question is None
     )
 
 

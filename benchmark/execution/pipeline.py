@@ -10,6 +10,7 @@ import torch
 from benchmark.decoders.factory import Ran, ready_decoder
 from benchmark.decoders.interface import Batch, make_batch
 from benchmark.decoders.prompts import Prompt, random_prompts, read_prompts
+from benchmark.decoders.questions import holds_questions, read_questions
 from benchmark.execution.fingerprint import fingerprint
 from benchmark.execution.identity import require_contents
 from benchmark.execution.model_cache import LoadedModel, ModelCache
@@ -35,6 +36,7 @@ from benchmark.measurement.profiling import Subject, profiled
 from benchmark.measurement.stopping import Rule, first_is_outlier, interval_share
 from benchmark.models.loaded import require_device
 from benchmark.models.loading import LanguageModel, end_ids
+from benchmark.quality.accuracy import graded
 from benchmark.quality.likelihood import likelihoods
 from benchmark.quality.sampler_likelihood import with_sampler
 from benchmark.quality.score import Texts, score_by_each
@@ -128,7 +130,7 @@ def measure_run(run: Run, models: ModelCache, report: Report, estimate: Estimate
         memory=_memory(loaded.model, measured),
         forward_passes=median_low(timed.generation.forward_passes for timed in measured.samples),
         generated=generated,
-        scores=quality.scores,
+        scores=graded(quality.scores, generated, prompts),
         judged_until_end=True,
         human=quality.human,
         quality_failure=quality.failure,
@@ -153,7 +155,7 @@ def _measure(run: Run, loaded: LoadedModel, prompts: list[Prompt], estimate: Est
     """
 
     def batch_of(sample: int) -> Batch:
-        return _batch(prompts, batch_rows(len(prompts), run.batch, sample), run.seed, loaded.model.device)
+        return _batch(run, prompts, batch_rows(len(prompts), run.batch, sample), loaded.model.device)
 
     report(Stage.preparing, 0, 1)
     ready, instruments = ready_decoder(run, loaded.factory, batch_of(0)), _instruments(run)
@@ -199,6 +201,14 @@ def _prompts(run: Run, loaded: LoadedModel, decoded: int) -> list[Prompt]:
             prompt_tokens=run.prompt_tokens,
             count=decoded,
             seed=run.seed,
+        )
+    if holds_questions(run.prompts.source):
+        return read_questions(
+            run.prompts,
+            loaded.tokenizer,
+            prompt_tokens=run.prompt_tokens,
+            count=decoded,
+            vocabulary=loaded.model.vocabulary,
         )
     held_out = 0 if run.likelihood is None else run.likelihood.documents
     return read_prompts(
@@ -261,9 +271,13 @@ def _environment(run: Run, ran: Ran | None) -> Environment | None:
         return None
 
 
-def _batch(prompts: list[Prompt], rows: tuple[int, ...], seed: int, device: torch.device) -> Batch:
+def _batch(run: Run, prompts: list[Prompt], rows: tuple[int, ...], device: torch.device) -> Batch:
+    """Some prompts as a batch; those with answers have lengths of their own and are padded to the run's."""
     return make_batch(
-        [prompts[row].tokens for row in rows], [(seed << 32) + prompts[row].number for row in rows], device
+        [prompts[row].tokens for row in rows],
+        [(run.seed << 32) + prompts[row].number for row in rows],
+        device,
+        padded_to=None if prompts[0].question is None else run.prompt_tokens,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from benchmark.decoders.interface import Generation
+from benchmark.decoders.interface import Generation, padded
 from benchmark.decoders.prompts import Prompt
 from benchmark.measurement.measure import Measured, Timed
 from benchmark.roofline.work import expected_forward_passes
@@ -72,7 +72,8 @@ def _check_masks(generation: Generation, mask_id: int | None) -> None:
 def _check_prompts(generation: Generation, expected: list[list[int]]) -> None:
     if generation.prompts_BP is None:
         return
-    changed = (generation.prompts_BP.cpu() != torch.tensor(expected)).sum()
+    width = generation.prompts_BP.shape[1]
+    changed = (generation.prompts_BP.cpu() != torch.tensor([padded(tokens, width) for tokens in expected])).sum()
     if changed:
         raise BrokenProtocolError(f"{int(changed)} prompt tokens of a batch were changed while it was decoded")
 

@@ -15,7 +15,7 @@ NOT_THE_MODELS = ("consolidated", "adapter", "optimizer", "original")
 """How files begin that lie beside a model and are not its weights in this layout."""
 
 SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.safetensors")
-FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
+FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 
 
 def resolve(checkpoint: str, revision: str | None = None) -> Path:

@@ -46,6 +46,11 @@ def file_content(file: Path) -> str:
         raise UserError(f"{file} cannot be read: {error.strerror}") from error
 
 
+def text_content(text: str) -> str:
+    """Hash of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:SHORT]
+
+
 def _files(folder: Path) -> Iterator[Path]:
     for pattern in BESIDE_WEIGHTS:
         yield from sorted(folder.glob(pattern))

@@ -40,6 +40,7 @@ def parameters(record: Record) -> dict[str, Any]:
         "output_tokens": record.run.output_tokens,
         "checkpoint": nested["model"]["checkpoint"],
         "prompts": nested["prompts"]["source"],
+        **{f"prompts_{name}": nested["prompts"][name] or None for name in ("rule", "chat", "shots")},
         "judge": nested["judge"].get("checkpoint"),
         "encoder": nested["encoder"].get("checkpoint"),
         "encoder_layer": nested["encoder"].get("layer"),
@@ -92,7 +93,7 @@ def as_markdown(generated: tuple[Generated, ...]) -> str:
     """The texts in Markdown: prompt, the model's continuation, the author's continuation."""
     return "\n\n".join(
         f"## {text.prompt_id}\n\n**Prompt:** {text.prompt}\n\n**Generated:** {text.continuation}\n\n"
-        f"**Reference:** {text.reference}"
+        + (f"**Answer:** {' or '.join(text.answers)}" if text.answers else f"**Reference:** {text.reference}")
         for text in generated
     )
 

@@ -8,6 +8,7 @@ import psutil
 from benchmark.config.settings import Settings
 from benchmark.decoders.prompts import locate
 from benchmark.decoders.prompts_check import check_prompts
+from benchmark.decoders.questions import read_shots
 from benchmark.hardware.environment import gpu_count
 from benchmark.models.architecture import architecture_of
 from benchmark.models.checkpoint import architecture_folder, read_config, require_tokenizer, resolve, weight_files
@@ -43,6 +44,8 @@ def preflight(runs: Iterable[Run], settings: Settings, tell: Callable[[str], Non
         raise UserError("this machine offers no CUDA GPU: use hardware=cpu or hardware=local, or a GPU machine")
     for source in dict.fromkeys(run.prompts.source for run in runs):
         locate(source)
+    for shots in dict.fromkeys(run.prompts.shots for run in runs if run.prompts.shots is not None):
+        read_shots(shots)
     _check_architectures(run.model for run in runs if run.weights is Weights.random)
     _check_checkpoints(runs, settings)
     for remark in check_prompts(runs):

@@ -124,6 +124,7 @@ class Run:
         for read in (identity["model"], identity["prompts"], identity["judge"], identity["encoder"]):
             if read is not None and read["content"] is None:
                 del read["content"]
+        _leave_out(identity["prompts"], _UNSET_OF_PROMPTS)
         _leave_out(identity, _UNSET)
         if identity["diffusion"] is not None:
             _leave_out(identity["diffusion"], _UNSET_OF_DIFFUSION)
@@ -138,7 +139,7 @@ class Run:
         return replace(
             self,
             model=replace(self.model, content=None),
-            prompts=replace(self.prompts, content=None),
+            prompts=replace(self.prompts, content=None, template=None),
             judge=self.judge and replace(self.judge, content=None),
             encoder=self.encoder and replace(self.encoder, content=None),
         )
@@ -207,6 +208,7 @@ class Run:
             (self.weights is Weights.random, "random weights"),
             (self.threads is not None, f"threads={self.threads}"),
             (self.timed_share is not None, f"timed={self.timed_share}"),
+            *((True, text) for text in self.prompts.unusual),
         )
         return (text for differs, text in texts if differs)
 
@@ -255,6 +257,8 @@ _UNSET = {
 """Settings that are younger than the first records, with the values that those records were measured with."""
 _UNSET_OF_DIFFUSION = {"policy": asdict(QUOTA), "cache": None, "rows": Rows.together}
 """The same of the settings of diffusion."""
+_UNSET_OF_PROMPTS = {"rule": None, "chat": False, "shots": None, "template": None}
+"""The same of the prompts."""
 
 
 def _leave_out(identity: dict[str, Any], unset: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import PurePath
 
 from crossover.errors import UserError
 from crossover.records.policies import QUOTA, Cache, Policy, Rows
@@ -145,12 +146,29 @@ class Diffusion:
 class Prompts:
     """Where prompts come from: a path or `builtin:NAME`, and how many of them every run must decode.
 
-    `content` is the hash of what the source holds; null where it was not read, as in older records.
+    `content` is the hash of what the source holds, and of the examples; null where it was not read, as in older
+    records. The others are of prompts with answers.
+
+    Attributes:
+        rule: what is right, for those that do not say it themselves.
+        chat: they are written by the checkpoint's chat template.
+        shots: a file of examples that stand before each of them.
+        template: hash of that chat template, which is the checkpoint's own; null without, or where it was not read.
     """
 
     source: str
     count: int
     content: str | None = None
+    rule: str | None = None
+    chat: bool = False
+    shots: str | None = None
+    template: str | None = None
+
+    @property
+    def unusual(self) -> tuple[str, ...]:
+        """How the prompts are written, where that is not as they stand in the file."""
+        shots = () if self.shots is None else (f"shots={PurePath(self.shots).stem}",)
+        return (*(("chat",) if self.chat else ()), *shots)
 
 
 @dataclass(frozen=True, kw_only=True)

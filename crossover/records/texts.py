@@ -12,6 +12,10 @@ class Generated:
             that was not `judged_until_end`, of all tokens.
         tokens: all of them, N_out.
         cluster: what the prompt's document shares with others; null where it shares nothing, and in older records.
+        answers: of a prompt whose answers are known, those; its `reference` is the first. Empty for other prompts.
+        rule: by which they are looked for in the continuation.
+        prompt_tokens: of a prompt whose answers are known, its own tokens, padding left out; null for other prompts,
+            which are all of one length.
     """
 
     prompt_id: str
@@ -20,6 +24,9 @@ class Generated:
     reference: str
     tokens: tuple[int, ...]
     cluster: str | None = None
+    answers: tuple[str, ...] = ()
+    rule: str | None = None
+    prompt_tokens: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,9 @@ class Score:
         cluster: what the prompt's document shares with others, such as the book that they are from; the analysis draws
             prompts of one cluster together. Null for a document that shares nothing.
         text_bytes: length of the continuation's text in UTF-8; null in older records.
+        correct: 1 where the continuation has an answer of its prompt, 0 where not; a task's own measure lies between
+            them. Null for prompts without answers.
+        answered: what of the continuation was taken for its answer; null where nothing was.
     """
 
     prompt_id: str
@@ -55,6 +65,8 @@ class Score:
     ended: bool | None = None
     cluster: str | None = None
     text_bytes: int | None = None
+    correct: float | None = None
+    answered: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

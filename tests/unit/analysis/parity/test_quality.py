@@ -9,7 +9,7 @@ from tests.factories import a_document, a_measurement, a_score
 
 def test_a_metric_is_found_by_its_name_and_bits_per_byte_come_first() -> None:
     assert {name: metric.name for name, metric in METRICS.items()} == {name: name for name in METRICS}
-    assert [*METRICS] == ["bits_per_byte", "perplexity", "sampler_bits_per_byte", "bertscore_f1"]
+    assert [*METRICS] == ["bits_per_byte", "perplexity", "sampler_bits_per_byte", "bertscore_f1", "accuracy"]
 
 
 def test_bits_per_byte_are_those_of_the_table() -> None:

@@ -23,7 +23,7 @@ ELSEWHERE = {
 """Files outside docs/, from the repository's root, and what the site calls them."""
 CONTENTS = {
     "Use": "glossary inputs policies presets engines cluster mlflow keys",
-    "Answers": "report parity metrics protocol tiny-pair model-card",
+    "Answers": "report parity tasks metrics protocol tiny-pair model-card",
     "Results": (
         "results/speed results/cached-steps results/gpu results/coverage results/identical-runs results/timing-truth "
         "results/files-and-machines results/faults results/wrong-inputs results/machinery results/report-size "

@@ -22,15 +22,47 @@ ELSEWHERE = {
 }
 """Files outside docs/, from the repository's root, and what the site calls them."""
 CONTENTS = {
-    "Use": "glossary inputs policies presets engines cluster mlflow keys",
-    "Answers": "report parity tasks metrics protocol tiny-pair model-card",
-    "Results": (
-        "results/speed results/cached-steps results/gpu results/coverage results/identical-runs results/timing-truth "
-        "results/files-and-machines results/faults results/wrong-inputs results/machinery results/report-size "
-        "results/sync"
-    ),
-    "Work on it": "inside contributing changelog",
+    "Use": """
+        glossary
+        api
+        inputs
+        policies
+        presets
+        engines
+        cluster
+        mlflow
+        keys
+    """,
+    "Answers": """
+        report
+        parity
+        tasks
+        metrics
+        protocol
+        tiny-pair
+        model-card
+    """,
+    "Results": """
+        results/speed
+        results/cached-steps
+        results/gpu
+        results/coverage
+        results/identical-runs
+        results/timing-truth
+        results/files-and-machines
+        results/faults
+        results/wrong-inputs
+        results/machinery
+        results/report-size
+        results/sync
+    """,
+    "Work on it": """
+        inside
+        contributing
+        changelog
+    """,
 }
+"""The pages of each group, a line each."""
 LINK = re.compile(r"(\]\()(?!https?:|#)([^)#\s]+)")
 
 

@@ -18,6 +18,8 @@ BENCHMARK = (
     *("measurement", "execution", "dispatch", "sweep", "cli"),
 )
 """Storeys of a package: each imports only from those before it. The package's root comes last."""
+DOOR = {"crossover"}
+"""What a user imports: it hands on functions of other packages, when one is asked for."""
 HEAVY = {"torch", "transformers", "mlflow", "bert_score"}
 
 
@@ -77,7 +79,7 @@ def test_no_modules_import_each_other() -> None:
 @pytest.mark.parametrize("index", range(len(PACKAGES)), ids=PACKAGES)
 def test_no_package_imports_one_that_comes_after_it(index: int) -> None:
     allowed = {name for earlier in PACKAGES[: index + 1] for name in below(earlier)}
-    for name in below(PACKAGES[index]):
+    for name in set(below(PACKAGES[index])) - DOOR:
         assert own(name) <= allowed, name
 
 

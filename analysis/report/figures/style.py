@@ -90,6 +90,13 @@ class Drawing:
     alt: str
     figure: Figure
 
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        image = io.BytesIO()
+        with look():
+            self.figure.savefig(image, format="png", dpi=RASTER_DPI)
+        return image.getvalue()
+
     def save(self, folder: Path) -> Picture:
         """Write `name`.svg, the same for the same data, and `name`.png."""
         text = io.StringIO()

@@ -1,0 +1,90 @@
+"""Records, tables, answers and figures from Python: `crossover.load`, `frame`, `answers`, `figure`."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.parity.quality import METRICS
+from analysis.report.figures.style import Drawing
+from analysis.report.grid_table import raw_row
+from analysis.report.points import Point
+from analysis.report.study import Study, study
+from analysis.report.words import answer
+from analysis.report.write import BY_METRIC, OF_ALL
+from crossover.errors import UserError
+from crossover.records.load import find, latest
+from crossover.records.load import load as read
+from crossover.records.record import Record
+
+
+def load(*sources: str | Path) -> list[Record]:
+    """The newest record of each run in output folders, folders of records, or record files; `outputs` without any.
+
+    Raises:
+        UserError: when a source holds none.
+    """
+    files = [file for source in sources or ("outputs",) for file in find(Path(source))]
+    return latest(read(files).records)
+
+
+def frame(records: Iterable[Record]) -> pd.DataFrame:
+    """A row for each record: its settings, and its metrics under their names in docs/metrics.md, in SI units."""
+    return pd.DataFrame([raw_row(Point(record)) for record in records])
+
+
+def answers(
+    records: Sequence[Record], *, metric: str | None = None, margin: float = 0.0, allow: Iterable[str] = ()
+) -> list[str]:
+    """A sentence for each batch, length and metric: steps to parity and the speed-up there, with intervals.
+
+    Args:
+        records: of both models.
+        metric: bits_per_byte, perplexity, sampler_bits_per_byte or bertscore_f1; all that were scored without it.
+        margin: by how much diffusion may fall short, in the metric's unit.
+        allow: controls that may differ between the runs.
+
+    Raises:
+        UserError: when there is no such metric.
+    """
+    analysed = _study(records, metric, margin, allow)
+    return [answer(panel.parity) for panels in analysed.panels.values() for panel in panels]
+
+
+def figure(
+    name: str,
+    records: Sequence[Record],
+    *,
+    metric: str | None = None,
+    margin: float = 0.0,
+    allow: Iterable[str] = (),
+) -> Drawing:
+    """A figure of the report, which a notebook shows; `.figure` is matplotlib's, `.save(folder)` writes SVG and PNG.
+
+    Args:
+        name: quality, pareto, bound, scaling, memory or timeline.
+        records: what it is of.
+        metric: the metric of quality that quality and pareto show; the first that was scored without it.
+        margin: as for `answers`.
+        allow: as for `answers`.
+
+    Raises:
+        UserError: when there is no such figure, or the records have nothing that it shows.
+    """
+    analysed = _study(records, metric, margin, allow)
+    if name in BY_METRIC:
+        drawing = next((BY_METRIC[name](panels) for panels in analysed.panels.values()), None)
+    elif name in OF_ALL:
+        drawing = OF_ALL[name](analysed.alike)
+    else:
+        raise UserError(f"there is no figure {name!r}: give one of {', '.join((*BY_METRIC, *OF_ALL))}")
+    if drawing is None:
+        raise UserError(f"{name}: nothing to draw, since no run here has what it shows")
+    return drawing
+
+
+def _study(records: Sequence[Record], metric: str | None, margin: float, allow: Iterable[str]) -> Study:
+    if metric is not None and metric not in METRICS:
+        raise UserError(f"metric {metric!r} is unknown: give one of {', '.join(METRICS)}")
+    chosen = [METRICS[metric]] if metric else list(METRICS.values())
+    return study(records, metrics=chosen, margin=margin, allow=frozenset(allow))

@@ -78,6 +78,6 @@ def _records(folder: Path, sweep: Sweep) -> list[Record]:
     except UserError:  # no point came to its record
         return []
     keys = {point.key for point in sweep.entries}
-    found = latest(load(file for file in files if file.name.startswith(tuple(keys))).records)
-    by_key = {record.replicate_key: record for record in found}
+    newest = latest(load(file for file in files if file.name.startswith(tuple(keys))).records)
+    by_key = {record.replicate_key: record for record in newest}
     return [by_key[point.replicate_key] for point in sweep.entries if point.replicate_key in by_key]

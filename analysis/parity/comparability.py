@@ -150,9 +150,13 @@ class Pairing:
 
 @dataclass(frozen=True, kw_only=True)
 class Grouping:
-    """What can be compared of the newest record of each run, of several the first, and a line for each that cannot."""
+    """What can be compared of the newest record of each run, of several the first, and a line for each that cannot.
+
+    `replicates` has all processes of each run, the first of them as in `newest`.
+    """
 
     newest: tuple[Record, ...]
+    replicates: tuple[tuple[Record, ...], ...]
     pairings: tuple[Pairing, ...]
     left_out: tuple[str, ...]
 
@@ -212,13 +216,13 @@ def group(records: Iterable[Record], allow: Collection[str] = frozenset()) -> Gr
     for record in measured:
         points[record.run.batch, record.run.length].append(record)
     pairings: list[Pairing] = []
-    left_out = [_not_measured(record) for record in kept if record.measurement is None]
+    left_out = [_not_measured(record) for replicates in every for record in replicates if record.measurement is None]
     left_out += [f"{record.name}: {NO_QUALITY}" for record in kept if record.measurement and _is_random(record)]
     for _, at_point in sorted(points.items()):
         paired, alone = _pair(at_point, _by_first(every), allow)
         pairings += paired
         left_out += alone
-    return Grouping(newest=tuple(kept), pairings=tuple(pairings), left_out=tuple(left_out))
+    return Grouping(newest=tuple(kept), replicates=tuple(every), pairings=tuple(pairings), left_out=tuple(left_out))
 
 
 def difference(record: Record, others: Iterable[Controls], allow: Collection[str] = frozenset()) -> str:
@@ -303,4 +307,4 @@ def _is_random(record: Record) -> bool:
 
 def _not_measured(record: Record) -> str:
     assert record.failure is not None
-    return f"{record.name}: {record.failure.kind.replace('_', ' ')}: {record.failure.message}"
+    return f"{record.title}: {record.failure.kind.replace('_', ' ')}: {record.failure.message}"

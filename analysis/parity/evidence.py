@@ -1,6 +1,7 @@
 """What the prompts of one pairing say of its quality: each arm's own, and each K's distance past parity.
 
-Prompts of one cluster (`Score.cluster`) are drawn together, since they are no independent sample.
+Prompts of one cluster (`Score.cluster`, `DocumentLikelihood.cluster`) are drawn together, since they are no
+independent sample.
 
 Dimensions: R resamples, the first of them the sample itself; A arms, the first the baseline; P prompts; C clusters; K
     steps.
@@ -17,7 +18,7 @@ from analysis.statistics.intervals import Interval
 from analysis.statistics.robust import trimmed_mean
 from analysis.statistics.shares import Z, least_error
 from crossover.records.record import Measurement
-from crossover.records.texts import Score
+from crossover.records.texts import DocumentLikelihood, Score
 
 LEAST_PROMPTS = 5
 """Below this too many resamples consist of one prompt, or one cluster, alone."""
@@ -61,7 +62,7 @@ def weigh(arms: Sequence[Measurement], metric: Metric, *, margin: float, resampl
     asked = [metric.parts(arm) for arm in arms]
     scored = [{prompt: part for prompt, part in parts.items() if part is not None} for parts in asked]
     prompts = tuple(prompt for prompt in scored[0] if all(prompt in others for others in scored[1:]))
-    member_CP = members(arms[0].scores, prompts)
+    member_CP = members((*arms[0].likelihood, *arms[0].scores), prompts)
     require_enough(len(prompts), len(member_CP), metric)
     values_AP, weights_AP = np.moveaxis(np.array([[by[prompt] for prompt in prompts] for by in scored]), 2, 0)
     with np.errstate(all="ignore"):
@@ -129,9 +130,9 @@ def _weigh(
     )
 
 
-def members(scores: Iterable[Score], prompts: Sequence[str]) -> Floats:
-    """1 where a prompt belongs to a cluster, else 0; a prompt without one is a cluster of its own."""
-    named = {score.prompt_id: score.cluster for score in scores}
+def members(texts: Iterable[Score | DocumentLikelihood], prompts: Sequence[str]) -> Floats:
+    """1 where a prompt belongs to a cluster, else 0; a prompt of which no text names one is a cluster of its own."""
+    named = {text.prompt_id: text.cluster for text in texts if text.cluster}
     names = [(named.get(prompt) or "", "" if named.get(prompt) else prompt) for prompt in prompts]
     row_of = {name: index for index, name in enumerate(dict.fromkeys(names))}
     member_CP = np.zeros((len(row_of), len(prompts)))

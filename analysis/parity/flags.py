@@ -26,7 +26,7 @@ LEAST_P = 0.0001
 
 @dataclass(frozen=True, kw_only=True)
 class Disturbance:
-    """An arm whose machine was not left alone, or could not be watched, and why; of several processes in how many."""
+    """An arm whose machine was not left alone, or could not be watched, and why; of several runs in how many."""
 
     arm: str
     verdict: Verdict
@@ -118,7 +118,7 @@ def disturbances(arms: Mapping[str, Sequence[Record]]) -> tuple[Disturbance, ...
         unclean = [each for each in watched if each.verdict is not Verdict.clean]
         if unclean:
             verdict = Verdict.disturbed if Verdict.disturbed in {each.verdict for each in unclean} else Verdict.unknown
-            share = f"{len(unclean)} of {len(records)} processes; " if len(records) > 1 else ""
+            share = f"{len(unclean)} of {len(records)} runs; " if len(records) > 1 else ""
             disturbed.append(Disturbance(arm=name, verdict=verdict, why=f"{share}{unclean[0].why or ''}"))
     return tuple(disturbed)
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from analysis.report.points import Point
+from analysis.report.points import Point, verdict_of
+from analysis.report.replicates import PROCESSES
 from analysis.report.tables import Raw, Table
 from analysis.report.words import number
 from crossover.records.machine import Verdict
@@ -23,35 +24,59 @@ SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
     "repetition": ("quality/repetition_4", lambda value: f"{value:.2f}"),
 }
 """Headings of measured columns, the metric of each, and how it is written."""
+SEVERAL: dict[str, tuple[str, Callable[[float], str]]] = {"processes": (PROCESSES, lambda value: f"{value:.0f}")}
+"""A column for points that several processes measured."""
+TEMPERATURE = "T"
+SETTINGS: dict[str, Callable[[Point], str]] = {
+    "model": lambda point: point.model,
+    "K": lambda point: "" if point.steps is None else str(point.steps),
+    "B": lambda point: str(point.batch),
+    "N": lambda point: str(point.length),
+    TEMPERATURE: lambda point: f"{point.record.run.temperature:g}",
+}
+"""Headings of settings; the temperature has a column where it differs."""
+OVER_PROCESSES = (
+    ": latency, quartiles and tokens/s are those of the processes' medians, the rest is of the first process;"
+    " grid.csv has a row for each process"
+)
 
 
 def grid_table(points: Sequence[Point]) -> Table:
-    """One row a point; a column that no point has is left out."""
-    shown = {name: column for name, column in SHOWN.items() if any(column[0] in point.values for point in points)}
+    """One row a point, in the CSV one a process; a column that no point has is left out."""
+    several = any(point.others for point in points)
+    columns = (SEVERAL if several else {}) | SHOWN
+    shown = {name: column for name, column in columns.items() if any(column[0] in point.values for point in points)}
+    temperatures = {point.record.run.temperature for point in points}
+    settings = {name: read for name, read in SETTINGS.items() if name != TEMPERATURE or len(temperatures) > 1}
     return Table(
         name="grid",
-        title="All grid points",
-        headings=("model", "K", "B", "N", *shown, "outcome"),
+        title="All grid points" + (OVER_PROCESSES if several else ""),
+        headings=(*settings, *shown, "outcome"),
         words=frozenset({"model", "outcome"}),
-        rows=tuple(_row(point, shown) for point in points),
-        raw=tuple(raw_row(point) for point in points),
+        rows=tuple(_row(point, settings, shown) for point in points),
+        raw=tuple(raw_row(Point(record)) for point in points for record in point.replicates),
     )
 
 
-def _row(point: Point, shown: dict[str, tuple[str, Callable[[float], str]]]) -> tuple[str, ...]:
+def _row(
+    point: Point,
+    settings: dict[str, Callable[[Point], str]],
+    shown: dict[str, tuple[str, Callable[[float], str]]],
+) -> tuple[str, ...]:
     values = (write(point.values[name]) if name in point.values else "" for name, write in shown.values())
-    settings = (point.model, "" if point.steps is None else str(point.steps), str(point.batch), str(point.length))
-    return (*settings, *values, point.failed or (f"measured, {_verdict(point)}" if _is_unclean(point) else "measured"))
+    return (*(read(point) for read in settings.values()), *values, _outcome(point))
 
 
-def _verdict(point: Point) -> str | None:
-    """What was said of the machine meanwhile; None where nobody watched it in those days."""
-    measured = point.record.measurement
-    return None if measured is None or measured.watched is None else measured.watched.verdict
-
-
-def _is_unclean(point: Point) -> bool:
-    return _verdict(point) not in {None, Verdict.clean}
+def _outcome(point: Point) -> str:
+    """Measured or not; which processes failed, and whether a machine was not clean."""
+    if point.failed:
+        return point.failed
+    failed = sum(record.failure is not None for record in point.replicates)
+    verdicts = {verdict_of(record) for record in point.replicates} - {None, Verdict.clean}
+    verdict = Verdict.disturbed if Verdict.disturbed in verdicts else next(iter(verdicts), None)
+    parts = [str(verdict)] if verdict else []
+    parts += [f"{failed} of {len(point.replicates)} processes failed"] if failed else []
+    return ", ".join(["measured", *parts])
 
 
 def raw_row(point: Point) -> Raw:
@@ -74,7 +99,7 @@ def raw_row(point: Point) -> Raw:
         "device": run.device.value if environment is None else environment.gpu or environment.cpu,
         "outcome": point.failed or "measured",
         "replicate": record.replicate,
-        "machine": _verdict(point),
+        "machine": verdict_of(record),
         "reason": "" if record.failure is None else record.failure.message,
-        **point.values,
+        **{name: value for name, value in point.values.items() if name != PROCESSES},
     }

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 
+from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
 from analysis.report.tables import Raw, Table
 from analysis.report.words import (
     crossing,
     inside,
     interval,
-    label,
     machine,
     number,
     ratio_interval,
@@ -23,6 +23,7 @@ NAMES = ("diffusion", "baseline", "metric")
 PROCESSES = "processes"
 HUMAN = "of authors"
 """The metric of the documents' true continuations."""
+AT_AUTHORS = "fronts at the authors' entropy"
 GAP = "entropy gap"
 """Nats by which diffusion's texts are more varied than the baseline's, at one temperature."""
 HEADINGS = (
@@ -37,7 +38,7 @@ def parity_table(rows: Sequence[tuple[Parity, str]]) -> Table:
     same = {name: shown[0][name] for name in NAMES if shown and len({row[name] for row in shown}) == 1}
     same |= _same_processes(rows)
     unknown = {
-        "setting": not any(setting for _, setting in rows),
+        "setting": not any(_setting(parity, setting) for parity, setting in rows),
         "machine": not any(parity.disturbed for parity, _ in rows),
         HUMAN: all(parity.human is None for parity, _ in rows),
         GAP: all(parity.entropy_gap is None for parity, _ in rows),
@@ -78,8 +79,8 @@ def _shown(parity: Parity, setting: str) -> dict[str, str]:
         str(parity.length),
         parity.diffusion,
         parity.baseline_model,
-        label(parity),
-        setting,
+        METRICS[parity.metric].label,
+        _setting(parity, setting),
         "" if parity.human is None else number(parity.human),
         interval(parity.baseline),
         _steps(parity),
@@ -93,6 +94,11 @@ def _shown(parity: Parity, setting: str) -> dict[str, str]:
         " ".join(remarks(parity)),
     )
     return dict(zip(HEADINGS, cells, strict=True))
+
+
+def _setting(parity: Parity, setting: str) -> str:
+    """The setting in words, and where a parity between fronts was read."""
+    return ", ".join(part for part in (setting, "" if parity.at_entropy is None else AT_AUTHORS) if part)
 
 
 def _steps(parity: Parity) -> str:

@@ -1,19 +1,31 @@
-"""A record as figures and tables see it: its settings, and its metrics or the reason that it has none."""
+"""A run as figures and tables see it: its settings, and its metrics or the reason that it has none."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from analysis.statistics.metrics import metrics
+from analysis.report.replicates import figures
+from crossover.records.machine import Verdict
 from crossover.records.record import FailureKind, Record
 from crossover.records.settings import Family
 
 
 @dataclass(frozen=True)
 class Point:
-    """One grid point. `values` holds the metrics of `analysis.statistics.metrics`; a failed point has none."""
+    """One grid point. `values` holds the metrics of `analysis.statistics.metrics`; a failed point has none.
+
+    Attributes:
+        record: that of the first process, measured if any is.
+        others: those of the other processes that ran it.
+    """
 
     record: Record
+    others: tuple[Record, ...] = ()
+
+    @property
+    def replicates(self) -> tuple[Record, ...]:
+        """Every process's record, the first of them first."""
+        return (self.record, *self.others)
 
     @property
     def model(self) -> str:
@@ -52,13 +64,36 @@ class Point:
 
     @cached_property
     def values(self) -> Mapping[str, float]:
-        """Metrics by name."""
-        return metrics(self.record)
+        """Metrics by name; latency and throughput over the medians of all processes, the others of the first."""
+        return figures(self.replicates)
+
+    @property
+    def is_unclean(self) -> bool:
+        """Whether a process measured it on a machine that was disturbed, or that nobody could watch."""
+        return any(verdict_of(record) not in {None, Verdict.clean} for record in self.replicates)
+
+
+def verdict_of(record: Record) -> str | None:
+    """What was said of the machine meanwhile; None where nobody watched it in those days."""
+    measured = record.measurement
+    return None if measured is None or measured.watched is None else measured.watched.verdict
+
+
+def about_machines(points: Iterable[Point]) -> str:
+    """A sentence of the caption where a figure shows runs that were not measured on a clean machine."""
+    every = list(points)
+    unclean = sum(point.is_unclean for point in every)
+    return f" Not measured on a clean machine: {unclean} of these {len(every)} runs." if unclean else ""
 
 
 def points(records: Iterable[Record]) -> list[Point]:
-    """A point for each record, ordered by length, batch, family and steps."""
-    made = [Point(record) for record in records]
+    """A point for each record, as of runs that one process measured."""
+    return points_of([record] for record in records)
+
+
+def points_of(runs: Iterable[Sequence[Record]]) -> list[Point]:
+    """A point for each run, from the records of its processes; ordered by length, batch, family and steps."""
+    made = [Point(replicates[0], tuple(replicates[1:])) for replicates in runs]
     return sorted(made, key=lambda each: (each.length, each.batch, each.diffuses, each.model, each.steps or 0))
 
 

@@ -14,7 +14,7 @@ from analysis.parity.fronts import TEMPERATURE, FrontPairing, front_pairings
 from analysis.parity.quality import METRICS, Metric
 from analysis.parity.steps_to_parity import RESAMPLES, check_margin, find_parity
 from analysis.report.figures.panel import MOST_PANELS, Entropy, Panel
-from analysis.report.points import Point, points
+from analysis.report.points import Point, points_of
 from analysis.statistics.bootstrap import resample, studentise
 from analysis.statistics.metrics import metrics as metrics_of
 from crossover.confidence import LEVEL
@@ -45,7 +45,7 @@ class Study:
     """The analysis of a set of records.
 
     Attributes:
-        points: the newest record of each run.
+        points: each run, with all processes that measured it.
         alike: the largest set of points that share all controls except those that the length decides.
         panels: for each metric that the records have, its parities by setting, batch and length.
         controls: for each control, the values that the compared runs have.
@@ -76,7 +76,7 @@ def study(
     """
     check_margin(margin)
     grouping = group(records, allow)
-    every = points(grouping.newest)
+    every = points_of(grouping.replicates)
     settings = _settings(grouping.pairings)
     panels: dict[str, list[Panel]] = defaultdict(list)
     unknown: list[str] = []

@@ -78,6 +78,7 @@ def likelihoods(
                 nats_se=whole.se_nats,
                 k_step_nats=None if steps is None else steps.nats,
                 k_step_nats_se=None if steps is None else steps.se_nats,
+                cluster=prompt.cluster,
             )
         )
     return tuple(scored)

@@ -19,6 +19,9 @@ VIEW_METRICS = (
     "latency/e2e_s",
     "throughput/tok_per_s",
     "max_memory_reserved",
+    "quality/bits_per_byte",
+    "human/bits_per_byte",
+    "likelihood/sampler_bits_per_byte",
     "quality/perplexity",
     "quality/entropy_nats",
 )

@@ -81,6 +81,7 @@ class DocumentLikelihood:
         k_step_nats_se: its standard error over the orders; null with one.
         sampler_nats: -log p of the sampler that the run uses, exactly and at temperature 1; for an autoregressive model
             that is `nats`. Null where positions are chosen at random, and in older records.
+        cluster: what the document shares with others, as of a `Score`; null also in older records.
     """
 
     prompt_id: str
@@ -90,3 +91,4 @@ class DocumentLikelihood:
     k_step_nats: float | None
     k_step_nats_se: float | None
     sampler_nats: float | None = None
+    cluster: str | None = None

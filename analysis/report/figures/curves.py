@@ -7,7 +7,17 @@ from matplotlib.axes import Axes
 from analysis.parity.choice import Reading
 from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
-from analysis.report.figures.panel import MOST_PANELS, Entropy, Panel, about_human, axis_label, drawn_ends, span, triple
+from analysis.report.figures.panel import (
+    MOST_PANELS,
+    Entropy,
+    Panel,
+    about_disturbed,
+    about_human,
+    axis_label,
+    drawn_ends,
+    span,
+    triple,
+)
 from analysis.report.figures.style import (
     BASELINE,
     DIFFUSION,
@@ -62,6 +72,7 @@ def draw_curves(every: Sequence[Panel]) -> Drawing | None:
         " the curves cross between the measured K, with its interval, an arrow where that goes on. Below each curve,"
         " the entropy of the output's tokens: text that repeats itself is easy to predict."
         + about_human(shown)
+        + about_disturbed(shown, times=False)
         + shown_of(len(shown), len(every)),
         alt=" ".join(answer(panel.parity) for panel in shown),
         figure=figure,

@@ -7,7 +7,16 @@ from matplotlib.axes import Axes
 
 from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
-from analysis.report.figures.panel import MOST_PANELS, Panel, about_human, axis_label, drawn_ends, span, triple
+from analysis.report.figures.panel import (
+    MOST_PANELS,
+    Panel,
+    about_disturbed,
+    about_human,
+    axis_label,
+    drawn_ends,
+    span,
+    triple,
+)
 from analysis.report.figures.style import (
     BASELINE,
     DIFFUSION,
@@ -22,6 +31,7 @@ from analysis.report.figures.style import (
     look,
     panels,
     plain_log,
+    ring,
     shown_of,
     with_human,
 )
@@ -49,6 +59,7 @@ def draw_front(every: Sequence[Panel]) -> Drawing | None:
         caption=f"Better is towards the {corner} left. Bars are {shown[0].parity.baseline.level:.0%} confidence"
         " intervals in both directions; the grey line joins the points that no other beats in both."
         + about_human(shown)
+        + about_disturbed(shown)
         + shown_of(len(shown), len(every)),
         alt=" ".join(_in_words(panel.parity) for panel in shown),
         figure=figure,
@@ -82,6 +93,9 @@ def _panel(axes: Axes, panel: Panel) -> None:
     for (_, _, steps), (x, y) in zip(ladder, _places(diffusion), strict=True):
         axes.annotate(f"{steps}", (x, y), (5, 5), textcoords="offset points", color=INK, fontsize=8)
     draw_human(axes, parity.human)
+    unclean = {each.arm for each in parity.disturbed}
+    ring(axes, [at for (_, _, k), at in zip(ladder, _places(diffusion), strict=True) if f"K={k}" in unclean])
+    ring(axes, _places(baseline) if "baseline" in unclean else [])
     bounds = drawn_ends([latency for latency, _ in both])
     plain_log(axes, "x", span(bounds))
     logarithmic(axes, with_human(drawn_ends([quality for _, quality in both]), parity.human))

@@ -20,7 +20,7 @@ from analysis.report.figures.style import (
     shown_of,
     whole_numbers,
 )
-from analysis.report.points import Point, spread_out
+from analysis.report.points import Point, about_machines, spread_out
 
 GIB = 2**30
 PEAK = "max_memory_reserved"
@@ -75,6 +75,7 @@ def draw_memory(points: Sequence[Point]) -> Drawing | None:
         caption="Reserved by PyTorch's allocator on a GPU, resident on a CPU, over one untimed generation."
         " A line is the mean over steps, its bars the least and the most."
         + (" A cross ran out of memory." if lost else "")
+        + about_machines(known)
         + shown_of(len(chosen), len(every)),
         alt=f"Peak memory in GiB against {axis.words}, for {axis.panel_name} = {', '.join(map(str, chosen))};"
         f" {len(lost)} points ran out of memory{': ' + ', '.join(lost[:12]) if lost else ''}.",

@@ -74,3 +74,14 @@ def about_human(shown: Sequence[Panel]) -> str:
     if all(panel.parity.human is None for panel in shown):
         return ""
     return " The dotted line is the judge's figure for the documents' true continuations."
+
+
+def about_disturbed(shown: Sequence[Panel], *, times: bool = True) -> str:
+    """A sentence of the caption where runs were not timed on a clean machine, in a figure with times or without."""
+    arms = sum(len(panel.parity.disturbed) for panel in shown)
+    if not arms:
+        return ""
+    return (
+        f" {arms} of the runs shown were not timed on a clean machine"
+        f"{', and have a grey ring' if times else '; quality does not depend on it'}."
+    )

@@ -17,10 +17,11 @@ from analysis.report.figures.style import (
     legend,
     look,
     plain_log,
+    ring,
     shown_of,
     whole_numbers,
 )
-from analysis.report.points import Point, spread_out
+from analysis.report.points import Point, about_machines, spread_out
 
 MOST_LENGTHS = 4
 
@@ -69,7 +70,8 @@ def draw_scaling(points: Sequence[Point]) -> Drawing | None:
     return Drawing(
         name="latency-throughput",
         title="Latency and throughput against batch",
-        caption="Median of the timed samples; bars span their quartiles."
+        caption="Median of the timed samples, or of the medians of several processes; bars span the quartiles."
+        + about_machines(measured)
         + (f" Out of memory and so missing: {lost} of the runs; see the peak memory." if lost else "")
         + shown_of(len(lengths), len(every)),
         alt="Latency of a batch and throughput, both on logarithmic axes, against batch size, for length"
@@ -105,6 +107,10 @@ def throughput(point: Point) -> Spread:
     return tokens / middle, tokens / high, tokens / low
 
 
+def _is_drawn(point: Point, lines: Sequence[Line]) -> bool:
+    return any((point.model, point.steps) == (line.model, line.steps) for line in lines)
+
+
 def _draw(axes: Axes, lines: Sequence[Line], points: Sequence[Point], value: Callable[[Point], Spread]) -> None:
     for line in lines:
         if own := line.through(points):
@@ -117,6 +123,7 @@ def _draw(axes: Axes, lines: Sequence[Line], points: Sequence[Point], value: Cal
                 capsize=2,
                 **line.look,
             )
+    ring(axes, [(point.batch, value(point)[0]) for point in points if point.is_unclean and _is_drawn(point, lines)])
     whole_numbers(axes, [point.batch for point in points], "batch B")
     highest, lowest = max(value(point)[2] for point in points), min(value(point)[1] for point in points)
     plain_log(axes, "y", highest / lowest)

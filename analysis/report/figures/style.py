@@ -28,6 +28,8 @@ RASTER_DPI = 160
 
 HUMAN = "true continuations"
 """The human line's name in a legend."""
+UNCLEAN = "machine not clean"
+"""The name of the rings in a legend."""
 NARROW, WIDE = 4, 300
 """Ratios of a log axis's ends: within the first, every digit has a tick; beyond the second, powers of ten alone."""
 LARGE = 10_000
@@ -191,6 +193,13 @@ def draw_human(axes: Axes, height: float | None, label: str | None = HUMAN) -> N
     """The human line; none where no judge read the true continuations."""
     if height is not None and isfinite(height):
         axes.axhline(height, color=INK, ls=":", lw=1.2, label=label)
+
+
+def ring(axes: Axes, positions: Sequence[tuple[float, float]]) -> None:
+    """Ring the latencies that were not timed on a clean machine."""
+    if positions:
+        across, up = zip(*positions, strict=True)
+        axes.plot(across, up, "o", ms=10, mfc="none", mec=GREY, mew=1.0, ls="none", label=UNCLEAN, zorder=4)
 
 
 def with_human(ends: list[float], height: float | None) -> list[float]:

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from analysis.report.figures.style import MARKERS, SHADES, Drawing, legend, look, panels, plain_log, shown_of
-from analysis.report.points import Point, spread_out
+from analysis.report.points import Point, about_machines, spread_out
 from analysis.statistics.metrics import times_by_step
 
 MOST_LENGTHS = 4
@@ -33,7 +33,8 @@ def draw_timeline(points: Sequence[Point]) -> Drawing | None:
         name="timeline",
         title="Time of each token and of each step",
         caption="Median over the timed samples, with the band between the quartiles. Tokens are those after the first,"
-        " which prefill makes; steps are those of the run with the most of them." + shown_of(len(lengths), len(every)),
+        " which prefill makes; steps are those of the run with the most of them. Of several processes the first is"
+        " shown." + about_machines(timed) + shown_of(len(lengths), len(every)),
         alt="Milliseconds of each autoregressive token and of each diffusion step in the order of generation, a line"
         f" for each batch ({', '.join(map(str, batches))}), for length {', '.join(map(str, lengths))}.",
         figure=figure,

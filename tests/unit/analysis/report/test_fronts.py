@@ -58,8 +58,8 @@ def test_the_tables_show_fronts_first_and_a_row_at_each_temperature_after_them(r
     assert "authors' entropy" in fronts.headings[-2]
     assert len(fronts.raw) == 3 * 4
     assert as_csv(fronts).splitlines()[0].startswith("batch,length,setting,metric,model,steps,temperature,entropy_nats")
-    metrics = [row[parity.headings.index("metric")] for row in parity.rows]
-    assert metrics == ["Bits per byte under the judge at the authors' entropy"] + ["Bits per byte under the judge"] * 4
+    settings = [row[parity.headings.index("setting")] for row in parity.rows]
+    assert settings == ["fronts at the authors' entropy", *(f"temperature={each}" for each in (1.0, 1.3, 1.8, 2.8))]
     assert parity.raw[0]["at_entropy_nats"] == pytest.approx(3.92, abs=0.1)
 
 

@@ -1,12 +1,14 @@
 import csv
 import io
+from dataclasses import replace
 
 from analysis.report.grid_table import grid_table
 from analysis.report.parity_table import parity_table
-from analysis.report.points import points
+from analysis.report.points import points, points_of
 from analysis.report.tables import LONG, Table, as_csv, as_latex, as_markdown
-from tests.factories import a_failed_record, a_record
-from tests.studies import a_parity, not_reached
+from crossover.records.machine import Verdict, Watched
+from tests.factories import a_failed_record, a_record, a_run
+from tests.studies import a_parity, a_sweep, not_reached
 
 
 def a_table(rows: int = 1) -> Table:
@@ -108,3 +110,35 @@ def test_grid_points_that_failed_keep_their_row_and_reason() -> None:
     assert [row[-1] for row in table.rows] == ["measured", "out of memory"]
     assert table.raw[1]["reason"] == "too much"
     assert "BERTScore F1" not in table.headings
+
+
+def test_replicates_are_one_row_of_the_page_and_one_each_of_the_csv() -> None:
+    records = [
+        replace(record, replicate=index)
+        for index in range(3)
+        for record in a_sweep(batches=(1,))
+        if record.run.diffusion is None
+    ]
+    assert records[2].measurement is not None
+    disturbed = Watched(verdict=Verdict.disturbed, why="CPU busy", labelled=())
+    records[2] = replace(records[2], measurement=replace(records[2].measurement, watched=disturbed))
+    failed = replace(a_failed_record(records[0].run, message="too much"), replicate=3)
+    table = grid_table(points_of([[*records, failed]]))
+    (row,) = table.rows
+    assert row[table.headings.index("processes")] == "3"
+    assert row[-1] == "measured, disturbed, 1 of 4 processes failed"
+    assert "grid.csv has a row for each process" in table.title
+    assert [(raw["replicate"], raw["machine"], raw["outcome"]) for raw in table.raw] == [
+        (0, None, "measured"),
+        (1, None, "measured"),
+        (2, "disturbed", "measured"),
+        (3, None, "out of memory"),
+    ]
+    assert "processes" not in table.raw[0]
+
+
+def test_temperatures_that_differ_have_a_column() -> None:
+    runs = [a_run(temperature=temperature) for temperature in (0.5, 1.0)]
+    table = grid_table(points([a_record(run) for run in runs]))
+    assert [row[table.headings.index("T")] for row in table.rows] == ["0.5", "1"]
+    assert "T" not in grid_table(points([a_record()])).headings

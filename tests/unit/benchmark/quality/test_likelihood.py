@@ -230,5 +230,11 @@ def test_bytes_are_those_of_the_text_in_utf_8() -> None:
     assert (one.prompt_id, one.text_bytes, one.nats_se, one.k_step_nats) == ("a", 3, None, None)
 
 
+def test_a_document_keeps_what_it_shares_with_others() -> None:
+    held_out, asked = HeldOut(documents=1, samples=None, orders=None), replace(prompt("a"), cluster="Emma")
+    (one,) = likelihoods(random_model(Family.autoregressive), [asked], held_out, None, 0, _ignore)
+    assert one.cluster == "Emma"
+
+
 def _ignore(*_: object) -> None:
     """Nobody watches."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
+from analysis.parity.flags import Disturbance
 from analysis.report.figures.bound import draw_bound
 from analysis.report.figures.curves import draw_curves
 from analysis.report.figures.front import draw_front, front
@@ -16,6 +17,7 @@ from analysis.report.figures.scaling import draw_scaling
 from analysis.report.figures.style import Drawing
 from analysis.report.figures.timeline import draw_timeline
 from analysis.report.points import points
+from crossover.records.machine import Verdict, Watched
 from tests.factories import a_failed_record
 from tests.studies import a_panel, a_parity, a_study, a_sweep, not_reached
 
@@ -156,3 +158,21 @@ def test_a_drawing_is_saved_twice_and_alike_for_alike_data(tmp_path: Path) -> No
     first, second = (drawn(draw_curves([a_panel()])).save(tmp_path) for _ in range(2))
     assert first.svg == second.svg
     assert {file.name for file in tmp_path.iterdir()} == {"quality-perplexity.svg", "quality-perplexity.png"}
+
+
+def test_runs_that_were_not_timed_on_a_clean_machine_are_ringed_and_told() -> None:
+    disturbed = (Disturbance(arm="K=4", verdict=Verdict.disturbed, why="CPU busy"),)
+    drawing = drawn(draw_front([a_panel(a_parity(disturbed=disturbed))]))
+    assert "machine not clean" in legend(drawing)
+    assert "1 of the runs shown were not timed on a clean machine, and have a grey ring." in drawing.caption
+    assert "machine not clean" not in legend(drawn(draw_front([a_panel()])))
+    assert "quality does not depend on it" in drawn(draw_curves([a_panel(a_parity(disturbed=disturbed))])).caption
+    watched = Watched(verdict=Verdict.disturbed, why="CPU busy", labelled=())
+    first, *others = a_sweep()
+    assert first.measurement is not None
+    busy = points([replace(first, measurement=replace(first.measurement, watched=watched)), *others])
+    scaling = drawn(draw_scaling(busy))
+    assert "machine not clean" in legend(scaling)
+    for drawing in (scaling, drawn(draw_memory(busy)), drawn(draw_timeline(busy))):
+        assert "Not measured on a clean machine: 1 of these 8 runs." in drawing.caption
+    assert "clean" not in drawn(draw_scaling(points(a_sweep()))).caption

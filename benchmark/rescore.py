@@ -2,18 +2,19 @@
 
 Each measured run of the folder becomes one more record, with the new judge or encoder in its run and so
 with a key of its own; the record that it came from stays as it is. A scorer that is not named on the command line
-keeps its scores. Each new record is logged to MLflow as a run's record is, with its origin as a tag; `tracking=` works
-as for `python -m benchmark`.
+keeps its scores. Of two that are named, one that fails costs its own figures alone. Each new record is logged to MLflow
+as a run's record is, with its origin as a tag; `tracking=` works as for `python -m benchmark`.
 """
 
 import argparse
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from analysis.statistics.metrics import metrics
 from benchmark.cli.messages import complaint
@@ -21,14 +22,14 @@ from benchmark.config.convert import config_of, of_folder, to_encoder, to_judge,
 from benchmark.config.judge_choice import chosen_judge
 from benchmark.execution.identity import read_encoder, read_judge
 from benchmark.hardware.environment import gpu_count
-from benchmark.quality.backfill import complete
-from benchmark.quality.human import human_scores, human_texts, judge_human
-from benchmark.quality.score import Scorers, load_scorers, rescore
+from benchmark.quality.rescoring import Attempt, rescored
+from benchmark.quality.score import Scorers, load_scorers
 from benchmark.store.journal import Journal
 from benchmark.store.mlflow_tracker import Tracker
 from benchmark.store.open import make_tracker
 from benchmark.util.progress import Report, Stage
 from crossover.errors import UserError
+from crossover.printable import printable
 from crossover.records.identifiers import record_name
 from crossover.records.load import latest, load
 from crossover.records.record import Record, replicate_key
@@ -50,6 +51,16 @@ class Request:
     encoder: Encoder | None
     device: Device
     tracker: Tracker | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The scorers that are wanted."""
+        return [name for name, scorer in (("judge", self.judge), ("encoder", self.encoder)) if scorer is not None]
+
+    def only(self, *names: str) -> "Request":
+        """The request for the scorers of these names."""
+        judge, encoder = (self.judge if "judge" in names else None), (self.encoder if "encoder" in names else None)
+        return replace(self, judge=judge, encoder=encoder)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -96,8 +107,20 @@ def rescore_folder(folder: Path, request: Request, console: Console) -> None:
 
     Raises:
         UserError: when there is nothing to score, or no scorer to score it with.
+        SystemExit: with 1 when one of two scorers failed.
     """
-    journal = Journal(output_dir=folder)
+    journal, attempt = Journal(output_dir=folder), Attempt(partial(say, console))
+    measured = _measured(journal, console)
+    request = attempt.each(request.names, request.only(), partial(_identified, request))
+    missing, there = _missing(measured, request, journal)
+    written = _rescore(missing, request, journal, attempt, console) if missing else 0
+    there_already = f", {there} were there already" if there else ""
+    say(console, f"{written} records written to {journal.folder}{there_already}")
+    if attempt.has_failed:
+        raise SystemExit(1)
+
+
+def _measured(journal: Journal, console: Console) -> list[Record]:
     loaded = load(sorted(journal.folder.glob("*.json")))
     say(console, *(f"left out: {line}" for line in loaded.rejected))
     measured = [record for record in latest(loaded.records) if record.measurement is not None]
@@ -106,28 +129,25 @@ def rescore_folder(folder: Path, request: Request, console: Console) -> None:
         say(console, f"left out: {record.name}: random weights write no text")
     if not measured:
         raise UserError(f"{journal.folder} holds no measured records: give the output_dir of a run")
-    request = identified(request)
-    reruns = [(source, rerun(source.run, request)) for source in measured]
-    reruns.sort(key=lambda pair: pair[0].rescored_from is None)  # the original comes last and counts
+    return measured
+
+
+def _identified(request: Request, known: Request, name: str) -> Request:
+    """`known` with one scorer more, which has the content of its checkpoint as that of a run has: so keys are equal."""
+    if name == "judge":
+        return replace(known, judge=request.judge and read_judge(request.judge))
+    return replace(known, encoder=request.encoder and read_encoder(request.encoder))
+
+
+def _missing(measured: Sequence[Record], request: Request, journal: Journal) -> tuple[list[Record], int]:
+    """The records that are to be scored, and the number of those that were."""
+    ordered = sorted(measured, key=lambda record: record.rescored_from is None)  # the original comes last and counts
     planned = {
-        journal.path(replicate_key(run.key, source.replicate), source.started_at): (source, run)
-        for source, run in reruns
+        journal.path(replicate_key(rerun(source.run, request).key, source.replicate), source.started_at): source
+        for source in ordered
     }
-    missing = [pair for path, pair in planned.items() if not path.exists()]
-    if missing:
-        _rescore(missing, request, journal, console)
-    there = f", {len(planned) - len(missing)} were there already" if len(missing) < len(planned) else ""
-    say(console, f"{len(missing)} records written to {journal.folder}{there}")
-
-
-def identified(request: Request) -> Request:
-    """The request whose scorers have the contents of their checkpoints, as those of a run have: so keys are equal.
-
-    Raises:
-        UserError: when a checkpoint is not there.
-    """
-    judge, encoder = request.judge, request.encoder
-    return replace(request, judge=judge and read_judge(judge), encoder=encoder and read_encoder(encoder))
+    missing = [source for path, source in planned.items() if not path.exists()]
+    return missing, len(planned) - len(missing)
 
 
 def rerun(run: Run, request: Request) -> Run:
@@ -139,44 +159,46 @@ def rerun(run: Run, request: Request) -> Run:
     return run
 
 
-def rescored(source: Record, run: Run, scorers: Scorers, report: Report) -> Record:
-    """The record of `run`, which is that of `source` with other scorers."""
-    assert source.measurement is not None
-    measured = source.measurement
-    scores = rescore(complete(measured, run.output_tokens), measured.generated, scorers, report)
-    human = measured.human
-    if scorers.judge is not None:
-        human = judge_human(human_scores(measured), human_texts(measured.generated), scorers.judge, run.judge)
-    return replace(
-        source,
-        key=run.key,
-        run=run,
-        measurement=replace(measured, scores=scores, human=human),
-        rescored_from=record_name(source.replicate_key, source.started_at),
-    )
-
-
-def _rescore(missing: Sequence[tuple[Record, Run]], request: Request, journal: Journal, console: Console) -> None:
+def _rescore(missing: Sequence[Record], request: Request, journal: Journal, attempt: Attempt, console: Console) -> int:
+    """Score these records again. Returns the number of new ones."""
     with console.status("loading") as status:
         if request.tracker is not None:
             request.tracker.prepare()
-        scorers = load_scorers(request.judge, request.encoder, request.device)
-        for index, (source, run) in enumerate(missing):
+        scorers = attempt.each(request.names, Scorers(), partial(_loaded, request))
+        written = 0
+        for index, source in enumerate(missing):
             heading = f"[{index + 1}/{len(missing)}] {source.name}"
 
             def report(stage: Stage, done: int, total: int, heading: str = heading) -> None:
-                status.update(escape(f"{heading}  {stage} {done + 1}/{total}"))
+                status.update(Text(printable(f"{heading}  {stage} {done + 1}/{total}")))
 
-            record = rescored(source, run, scorers, report)
-            try:
-                path = journal.write(record)
-            except ValueError as error:
-                raise UserError(f"{source.name}: {error}: give another judge or encoder") from error
-            if request.tracker and (problem := request.tracker.log(record, path)):
-                say(console, f"MLflow did not take it ({problem}); its record is safe: {path}")
+            record = attempt.each(scorers.names, source, partial(_scored, request, scorers, report))
+            record = replace(record, rescored_from=record_name(source.replicate_key, source.started_at))
+            if not journal.path(record.replicate_key, record.started_at).exists():
+                _keep(record, request, journal, console)
+                written += 1
             values = metrics(record)
             figures = [text.format(values[name]) for name, text in SHOWN.items() if name in values]
             say(console, "  ".join([heading, *figures]))
+    return written
+
+
+def _loaded(request: Request, scorers: Scorers, name: str) -> Scorers:
+    """These scorers and one more."""
+    one = request.only(name)
+    loaded = load_scorers(one.judge, one.encoder, one.device)
+    return Scorers(judge=loaded.judge or scorers.judge, encoder=loaded.encoder or scorers.encoder)
+
+
+def _scored(request: Request, scorers: Scorers, report: Report, record: Record, name: str) -> Record:
+    """The record with the figures of one scorer."""
+    return rescored(record, rerun(record.run, request.only(name)), scorers.only(name), report)
+
+
+def _keep(record: Record, request: Request, journal: Journal, console: Console) -> None:
+    path = journal.write(record)
+    if request.tracker and (problem := request.tracker.log(record, path)):
+        say(console, f"MLflow did not take it ({problem}); its record is safe: {path}")
 
 
 if __name__ == "__main__":

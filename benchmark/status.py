@@ -216,7 +216,7 @@ def _table(
 HEADINGS = ("sweep", "points", "done", "results", "failed", "running", "queued", "not tried", "expected end")
 
 
-def _row(each: Progress) -> tuple[str, ...]:
+def _row(each: Progress) -> tuple[str | Text, ...]:
     end = "" if each.ends_at is None else each.ends_at.astimezone().strftime("%d %b %H:%M")
     if each.unknown:
         end = "SLURM is silent"

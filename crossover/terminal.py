@@ -20,14 +20,14 @@ USAGE_ERROR = 2
 
 def make_console(*, stderr: bool = False, record: bool = False) -> Console:
     """The terminal; or plain, wide lines where the output is none. `record` keeps what is printed, to draw it."""
-    console = Console(stderr=stderr, record=record)
-    return console if console.is_terminal else Console(stderr=stderr, record=record, width=PLAIN_WIDTH)
+    console = Console(stderr=stderr, record=record, emoji=False)
+    return console if console.is_terminal else Console(stderr=stderr, record=record, emoji=False, width=PLAIN_WIDTH)
 
 
 def say(console: Console, *lines: str) -> None:
     """Print each line as it is: brackets are no markup, figures get no colour, and a long line is not broken."""
     for line in lines:
-        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(line), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def end_with(line: str) -> NoReturn:

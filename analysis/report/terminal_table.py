@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from analysis.parity.identity import told_apart
 from analysis.report.replicates import PROCESSES, by_point
@@ -63,7 +63,7 @@ def _table(records: Sequence[Record], without: frozenset[str], *, padding: int) 
     values = {name: write for name, write in VALUES.items() if name not in without}
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, padding))
     for heading in (*settings, *values):
-        shown.add_column(escape(heading), justify="left" if heading == "model" else "right", no_wrap=True)
+        shown.add_column(as_cell(heading), justify="left" if heading == "model" else "right", no_wrap=True)
     for replicates, measured in zip(points, figures, strict=True):
         cells = (*(read(replicates[0].run) for read in settings.values()), *_values(replicates, measured, values))
         shown.add_row(*map(as_cell, cells))
@@ -91,15 +91,17 @@ def show(rows: Rows, without: Collection[str] = ()) -> Table:
     kept = [index for index, heading in enumerate(rows.headings) if heading not in without]
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index in kept:
-        shown.add_column(escape(rows.headings[index]), justify="left" if rows.left[index] else "right", overflow="fold")
+        shown.add_column(
+            as_cell(rows.headings[index]), justify="left" if rows.left[index] else "right", overflow="fold"
+        )
     for row in rows.rows:
         shown.add_row(*(as_cell(row[index]) for index in kept))
     return shown
 
 
-def as_cell(text: str) -> str:
-    """A text as a table of rich shows it unchanged: brackets are no markup, and nothing commands the terminal."""
-    return escape(printable(text))
+def as_cell(text: str) -> Text:
+    """A text as a table of rich shows it unchanged: neither markup nor emoji codes, and nothing commands the terminal."""
+    return Text(printable(text))
 
 
 def failures(records: Sequence[Record]) -> list[str]:

@@ -16,6 +16,7 @@ from benchmark.dispatch.resume import resume_policy
 from benchmark.execution.display import finished
 from benchmark.slurm.client import Slurm
 from crossover.errors import UserError
+from crossover.printable import printable
 from crossover.records.record import Record
 
 FIRST_LOOK_S = 1.0
@@ -115,7 +116,7 @@ class JobWaiter:
         reasons = waiting(statuses)
         line = "; ".join([counts(statuses, self._seen, left), *reasons])
         if self._context.console.is_terminal:
-            live.update(Text(line), refresh=True)
+            live.update(Text(printable(line)), refresh=True)
         elif reasons != self._reasons or time.monotonic() - self._printed > QUIET_S:
             self._printed, self._reasons = time.monotonic(), reasons
             self._context.say(line)

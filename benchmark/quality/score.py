@@ -1,6 +1,7 @@
 """All quality figures of each generated text; a new metric is a field of Score and a line here."""
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,17 @@ class Scorers:
 
     judge: PerplexityJudge | None = None
     encoder: TextEncoder | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The scorers that there are."""
+        return [name for name, scorer in (("judge", self.judge), ("encoder", self.encoder)) if scorer is not None]
+
+    def only(self, name: str) -> "Scorers":
+        """One of them."""
+        return Scorers(
+            judge=self.judge if name == "judge" else None, encoder=self.encoder if name == "encoder" else None
+        )
 
 
 def load_scorers(judge: Judge | None, encoder: Encoder | None, device: Device) -> Scorers:
@@ -71,9 +83,20 @@ def score_by_each(
             scores = scored
         except Exception as error:  # whatever it is, the measurement is worth keeping
             log.exception("the %s failed", name)
-            known = isinstance(error, UserError)
-            failures.append(f"the {name} failed: {error if known else f'{type(error).__name__}: {first_line(error)}'}")
+            failures.append(failure_of(name, error))
     return Quality(scores=scores, human=human, failure="; ".join(failures) or None)
+
+
+def failure_of(name: str, error: Exception) -> str:
+    """Why the judge or the encoder has no figures, in words for a record."""
+    words = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {first_line(error)}"
+    return f"the {name} failed: {words}"
+
+
+def without_failure_of(name: str, failure: str | None) -> str | None:
+    """The words of a record about scorers that failed, without those about one that has given its figures since."""
+    words = re.split("; (?=the (?:judge|encoder) failed: )", failure or "")
+    return "; ".join(each for each in words if each and not each.startswith(f"the {name} failed: ")) or None
 
 
 def score(generated: Sequence[Generated], ends: frozenset[int], scorers: Scorers, report: Report) -> tuple[Score, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from analysis.report.terminal_table import as_cell
 from benchmark.execution.threads import set_threads
 from benchmark.hardware.environment import gpu_count
 from benchmark.roofline.estimate import shape_of_run
@@ -69,7 +70,7 @@ def show_forecast(
     for heading in ("point", "where", "latency s", "whole run", "memory GiB", ""):
         table.add_column(heading, justify="left" if heading in {"point", "where", ""} else "right")
     for each in forecasts:
-        table.add_row(*_row(each, remote=remote))
+        table.add_row(*map(as_cell, _row(each, remote=remote)))
     console.print(table)
     say(console, *summary(forecasts, remote=remote, infeasible=infeasible, replicates=replicates))
 

@@ -6,11 +6,12 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from operator import attrgetter
 
 from benchmark.config.convert import config_of
 from benchmark.config.folder import options
-from benchmark.config.schema import Key, groups, keys
+from benchmark.config.schema import Config, Key, groups, keys
 from tests.benchmarks.wrong_inputs.lines import FILES, OPTIONS, POINTS, TOGETHER
 
 COUNT = 500
@@ -64,8 +65,13 @@ def _typo(draw: random.Random, word: str) -> str:
 
 
 def _default(key: Key) -> str:
-    value = attrgetter(key.name)(config_of([]))
+    value = attrgetter(key.name)(_defaults())
     return "null" if value is None else f"'{value}'"
+
+
+@cache
+def _defaults() -> Config:
+    return config_of([])
 
 
 def deleted_and_added(draw: random.Random) -> Iterator[Wrong]:

@@ -146,6 +146,25 @@ def test_an_encoder_that_cannot_be_read_is_named_in_one_line(tmp_path: Path) -> 
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("lost", "words"), [("model.safetensors", "holds no weights"), ("tokenizer.json", "holds no tokenizer")]
+)
+def test_an_encoder_without_weights_or_tokenizer_is_found_without_loading_it(
+    tmp_path: Path, lost: str, words: str
+) -> None:
+    (write_encoder(tmp_path) / lost).unlink()
+    with pytest.raises(UserError, match=rf"encoder .*: .* {words} .*copy or save the checkpoint"):
+        locate(small(tmp_path))
+
+
+def test_an_encoder_without_one_of_its_shards_is_found_without_loading_it(tmp_path: Path) -> None:
+    (write_encoder(tmp_path) / "model.safetensors").rename(tmp_path / "model-00001-of-00002.safetensors")
+    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(UserError, match=r"the shard model-00002-of-00002.safetensors is missing"):
+        locate(small(tmp_path))
+
+
 def test_a_device_that_is_not_there_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match="no CUDA GPU"):
         load_encoder(small(folder), Device.cuda)

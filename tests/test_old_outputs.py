@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from analysis.cli.main import main as analyse
+from benchmark.cli.status import main as show_status
 from benchmark.config.settings import Rerun
 from benchmark.dispatch.batches import read_batches
 from benchmark.dispatch.claims import Claims
 from benchmark.dispatch.ledger import ExpectedEnvironment, SweepReader
 from benchmark.dispatch.resume import ResumePolicy
 from benchmark.hardware.environment import cpu_name
-from benchmark.status import main as show_status
 from crossover import __version__
 from crossover.records.load import find, load
 from crossover.records.record import Record

@@ -7,6 +7,7 @@ verdict needs no margin; with one process on either side it is given beyond a ma
 the same point takes another time.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -16,6 +17,7 @@ from scipy.special import stdtr
 from analysis.parity.comparability import Controls, check_allowed, controls_of, difference, measured_alike, newest
 from analysis.parity.evidence import UnscoredError, weigh
 from analysis.parity.flags import Disturbance, disturbances
+from analysis.parity.identity import told_apart
 from analysis.parity.quality import METRICS, Metric
 from analysis.parity.steps_to_parity import RESAMPLES, VERDICT_MARGIN
 from analysis.statistics.intervals import Interval
@@ -129,7 +131,7 @@ def compare(
     margins = [widened(each, len(shared)) for each in usual]
     comparisons = [_compare(a, b, each) for (a, b), each in zip(shared, margins, strict=True)]
     single = {each for (a, b), each in zip(shared, margins, strict=True) if min(len(a), len(b)) == 1}
-    return Compared(points=_judged(comparisons), margins=tuple(sorted(single)))
+    return Compared(points=_judged(_named(comparisons)), margins=tuple(sorted(single)))
 
 
 def unmatched(
@@ -171,6 +173,25 @@ def _compare(a: Sequence[Record], b: Sequence[Record], margin: float) -> Compari
         processes=(len(a), len(b)),
         disturbed=disturbances({"A": a, "B": b}),
     )
+
+
+def _named(points: Sequence[Comparison]) -> list[Comparison]:
+    """The points, those of one name with the controls in which they differ."""
+    records = told_apart([each.a for each in points])
+    labelled = [replace(each, name=record.name) for each, record in zip(points, records, strict=True)]
+    by_name: dict[str, list[Comparison]] = defaultdict(list)
+    for each in labelled:
+        by_name[each.name].append(each)
+    return [_told_from(each, by_name[each.name]) for each in labelled]
+
+
+def _told_from(point: Comparison, alike: Sequence[Comparison]) -> Comparison:
+    if len(alike) == 1:
+        return point
+    values = {id(each): dict(controls_of(each.a)) for each in alike}
+    own = values[id(point)]
+    words = [f"{name}={own[name]}" for name in own if any(other[name] != own[name] for other in values.values())]
+    return replace(point, name=" ".join([point.name, *words]))
 
 
 def _changed(kind: str, sides: Sequence[Latency | None], margin: float) -> list[Change]:

@@ -100,7 +100,7 @@ def show(rows: Rows, without: Collection[str] = ()) -> Table:
 
 
 def as_cell(text: str) -> Text:
-    """A text as a table of rich shows it unchanged: neither markup nor emoji codes, and nothing commands the terminal."""
+    """A text as a table of rich shows it unchanged: no markup, no emoji codes, nothing that commands the terminal."""
     return Text(printable(text))
 
 

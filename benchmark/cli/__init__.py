@@ -1,1 +1,1 @@
-"""The command line: its entrance, its help, its messages."""
+"""The command lines of every program of the benchmark: entrances, help, messages."""

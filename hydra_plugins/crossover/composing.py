@@ -1,7 +1,8 @@
 """Compose the points of a grid: each choice of groups once, then values set as Hydra itself sets them.
 
 Hydra builds a configuration from the groups that are chosen, and sets values in it afterwards. Only the groups decide
-which files it reads. So points that differ in values share one reading, which saves a tenth of a second a point.
+which files it reads. So points that differ in values share one reading, which saves a tenth of a second a point. Hydra
+is asked once whether a key is a group, since it copies all that it has read before it answers.
 """
 
 import copy
@@ -25,6 +26,7 @@ class Composer:
         self._config = config
         self._parser = OverridesParser.create(config_loader=loader)
         self._composed: dict[tuple[str, ...], DictConfig] = {}
+        self._is_group: dict[str, bool] = {}
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
         """The configuration of a point; what is wrong with it is raised as Hydra raises it."""
@@ -46,8 +48,13 @@ class Composer:
     def _chooses(self, override: Override) -> bool:
         """Whether an override may decide which files are read; all overrides of Hydra's own settings count."""
         key = override.key_or_group
-        is_value = isinstance(override.value(), dict) or not self._loader.get_group_options(key)
-        return not is_value or key.startswith("hydra")
+        if key.startswith("hydra"):
+            return True
+        if isinstance(override.value(), dict):
+            return False
+        if key not in self._is_group:
+            self._is_group[key] = bool(self._loader.get_group_options(key))
+        return self._is_group[key]
 
     def _compose(self, overrides: Sequence[str]) -> DictConfig:
         composed = self._loader.load_sweep_config(self._config, list(overrides))

@@ -32,13 +32,22 @@ def ends_in_one_line(program: Callable[[], object], capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == "interrupted\n"
 
 
-@pytest.mark.parametrize("program", ["benchmark", "analysis"])
+@pytest.mark.parametrize(
+    ("program", "module"),
+    [
+        ("benchmark.__main__", "benchmark.cli.main"),
+        ("analysis.__main__", "analysis.cli.main"),
+        ("benchmark.status", "benchmark.cli.status"),
+        ("benchmark.sync", "benchmark.cli.sync"),
+        ("benchmark.rescore", "benchmark.cli.rescore"),
+    ],
+)
 def test_ctrl_c_during_the_import_of_a_program_ends_it_with_one_line(
-    program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    program: str, module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delitem(sys.modules, f"{program}.cli.main", raising=False)
-    monkeypatch.delitem(sys.modules, f"{program}.__main__", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [Interrupting(f"{program}.cli.main"), *sys.meta_path])
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.delitem(sys.modules, program, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(module), *sys.meta_path])
     monkeypatch.setattr("os._exit", sys.exit)
     ends_in_one_line(lambda: runpy.run_module(program, run_name="__main__"), capsys)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

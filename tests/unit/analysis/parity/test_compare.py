@@ -157,7 +157,7 @@ def test_an_unknown_control_is_refused() -> None:
         compare([], [], allow={"colour"})
 
 
-@pytest.mark.parametrize("spread", [0.005, 0.02])
+@pytest.mark.parametrize("spread", [pytest.param(0.005, marks=pytest.mark.process), 0.02])
 def test_tables_of_many_identical_points_seldom_hold_a_verdict(spread: float) -> None:
     """At most 5% of the tables, and two standard errors of 100; four processes a point, which differ by `spread`."""
     assert false_tables(100, points=25, processes=4, spread=spread, seed=1) <= 0.05 + 2 * 0.022
@@ -168,3 +168,21 @@ def test_a_run_that_a_second_judge_scored_on_one_side_alone_is_not_called_missin
     again = replace(timed(), key=run.key, run=run, rescored_from=timed().origin)
     assert unmatched([timed(), again], [timed()]) == ()
     assert unmatched([again], [timed()]) != ()
+
+
+def test_a_run_that_two_judges_scored_is_two_points_of_different_names() -> None:
+    run = a_run(judge=replace(a_run().judge, checkpoint="./other"))  # type: ignore[type-var]  # it has a judge
+    both = [timed(), replace(timed(), key=run.key, run=run, rescored_from=timed().origin)]
+    assert [point.name for point in compare(both, both).points] == [
+        "small K=4 B=2 N=16 judge=./judge float32",
+        "small K=4 B=2 N=16 judge=./other float32",
+    ]
+
+
+def test_two_checkpoints_of_one_name_are_points_of_different_names() -> None:
+    runs = [a_run(model=replace(a_run().model, checkpoint=each)) for each in ("./one", "./two")]
+    both = [timed(run=run) for run in runs]
+    assert [point.name for point in compare(both, both).points] == [
+        "small (one) K=4 B=2 N=16",
+        "small (two) K=4 B=2 N=16",
+    ]

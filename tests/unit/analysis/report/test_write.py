@@ -85,6 +85,7 @@ def test_figures_and_tables_lie_beside_the_page(tmp_path: Path) -> None:
     assert {file.suffix for file in written.files} == {".svg", ".png", ".csv", ".md", ".tex"}
 
 
+@pytest.mark.process
 def test_other_processes_draw_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = write_report(a_study(), [], tmp_path / "here").page.read_bytes()
     monkeypatch.setattr(report, "MANY", 1)

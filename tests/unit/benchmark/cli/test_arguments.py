@@ -1,5 +1,6 @@
 """Wrong words end in one line before anything runs, and options may stand anywhere."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,33 @@ def test_what_hydra_takes_stays_as_it_is() -> None:
     assert arranged(["~hydra.launcher.additional_parameters.exclusive"])
 
 
+EVERY = generate(COUNT)
+SAMPLE = list(dict.fromkeys([*EVERY[::30], *{wrong.kind: wrong for wrong in EVERY}.values()]))
+"""Some of each kind, and always the same."""
+
+
 def test_there_are_five_hundred_wrong_command_lines_and_always_the_same() -> None:
-    assert len(set(generate(COUNT))) == COUNT
-    assert generate(COUNT) == generate(COUNT)
+    assert len(set(EVERY)) == COUNT
+    assert generate(COUNT) == EVERY
+
+
+def faults_of(wrong_lines: Sequence[Wrong]) -> dict[tuple[str, ...], list[str]]:
+    """The command lines that did not end as they must, and how they ended."""
+    ends = {wrong.words: run(wrong) for wrong in wrong_lines}
+    faults = {wrong.words: ends[wrong.words].faults(wrong) for wrong in wrong_lines}
+    return {words: [*each, ends[words].err] for words, each in faults.items() if each}
+
+
+def test_wrong_command_lines_of_every_kind_end_as_they_must(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["benchmark"])
+    assert faults_of(SAMPLE) == {}
+    assert not list(tmp_path.rglob("records/*"))
+
+
+@pytest.mark.process  # for its seconds
+def test_all_five_hundred_end_as_they_must(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["benchmark"])
+    assert faults_of(EVERY) == {}
+    assert not list(tmp_path.rglob("records/*"))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.cli.status import main as show_status
 from benchmark.dispatch.batches import add_tasks, new_batch, read_batches
 from benchmark.dispatch.claims import Claim, Claims, this_process
 from benchmark.dispatch.context import SweepContext
@@ -14,7 +15,6 @@ from benchmark.dispatch.ledger import Sweep, SweepReader
 from benchmark.dispatch.point_status import JobStatus, point_statuses
 from benchmark.dispatch.reconcile import reconcile
 from benchmark.slurm.client import Slurm
-from benchmark.status import main as show_status
 from benchmark.sweep.other_sweeps import OtherSweeps
 from crossover.records.load import load
 from crossover.terminal import make_console

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from benchmark.cli.status import main as show_status
 from benchmark.dispatch.batches import add_batch, find_batches, new_batch, note_job_id
 from benchmark.dispatch.claims import Claims
 from benchmark.dispatch.ledger import Sweep, SweepReader
 from benchmark.dispatch.reconcile import reconcile
-from benchmark.status import main as show_status
 from benchmark.store.journal import Journal
 from benchmark.util.logs import logging_to, tail
 from benchmark.util.no_links import read_bytes

@@ -22,8 +22,8 @@ from crossover.records.run import Run
 from crossover.terminal import make_console
 from tests.factories import STARTED, a_failed_record, a_record, a_run
 from tests.sweeps import a_sweep, records_of
+from tests.unit.benchmark.cli.test_status import progress, status
 from tests.unit.benchmark.dispatch.test_reconcile import FakeSlurm
-from tests.unit.benchmark.test_status import progress, status
 
 RUN = a_run()
 THREE: tuple[GridPoint, ...] = tuple(replace(grid_point(RUN, ()), replicate=replicate) for replicate in range(3))

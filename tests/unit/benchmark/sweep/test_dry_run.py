@@ -12,7 +12,8 @@ from benchmark.sweep.dry_run import Forecast, Target, forecast, show_forecast, s
 from crossover.records.policies import Policy, PolicyName
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Device, Engine, Precision
-from tests.factories import a_diffusion, a_run
+from crossover.terminal import make_console
+from tests.factories import EVIL_NAME, a_diffusion, a_run
 
 FAST = Ceilings(copy_bytes_per_s=1e12, matrix_flop_per_s=1e13)
 
@@ -124,3 +125,10 @@ def test_a_dry_run_runs_nothing_and_ends_well(
     assert shown.count("tiny_llada") == 2
     assert "1 more cannot be run on any machine" in shown
     assert not (tmp_path / "records").exists()
+
+
+def test_a_forecast_shows_a_name_as_it_is_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    run = a_run(model=replace(a_run().model, name=EVIL_NAME))
+    unknown = Forecast(run=run, prediction=None, seconds=0.0, note="[/b]")
+    show_forecast(make_console(), [unknown], remote=True, infeasible=0)
+    assert r"[/b] :smile: [red]small[/red]\ \x1b[2J K=4 B=2 N=16" in capsys.readouterr().out

@@ -60,9 +60,24 @@ overrides = st.lists(st.sampled_from(GROUPS + VALUES), unique_by=id).flatmap(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(given=overrides)
 def test_a_point_is_what_hydra_makes_of_it(
+    loader: ConfigLoaderImpl, master: DictConfig, composer: Composer, given: Sequence[str]
+) -> None:
+    is_what_hydra_makes_of_it(loader, master, composer, given)
+
+
+@pytest.mark.process  # for its seconds
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(given=overrides)
+def test_any_point_is_what_hydra_makes_of_it(
+    loader: ConfigLoaderImpl, master: DictConfig, composer: Composer, given: Sequence[str]
+) -> None:
+    is_what_hydra_makes_of_it(loader, master, composer, given)
+
+
+def is_what_hydra_makes_of_it(
     loader: ConfigLoaderImpl, master: DictConfig, composer: Composer, given: Sequence[str]
 ) -> None:
     given = [each for each in given if "hydra." not in each or "hardware=a100" in given]
@@ -92,7 +107,7 @@ def test_points_do_not_see_each_others_values(composer: Composer) -> None:
     assert (second.batch, second.prompts.count) == (1, 16)
 
 
-def test_groups_are_read_once_for_all_points_that_choose_them(
+def test_groups_are_read_and_asked_for_once_for_all_points_that_choose_them(
     master: DictConfig, loader: ConfigLoaderImpl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[list[str]] = []
@@ -102,12 +117,21 @@ def test_groups_are_read_once_for_all_points_that_choose_them(
         read.append(sweep_overrides)
         return load(config, sweep_overrides)
 
+    asked: list[str] = []
+    options = loader.get_group_options
+
+    def ask(group: str) -> list[str]:
+        asked.append(group)
+        return options(group)
+
     monkeypatch.setattr(loader, "load_sweep_config", count)
+    monkeypatch.setattr(loader, "get_group_options", ask)
     composer = Composer(loader, master)
     for batch in range(1, 5):
         composer(["model=tiny_llama", f"batch={batch}"])
         composer([f"batch={batch}", "model=tiny_llada"])
     assert read == [["model=tiny_llama"], ["model=tiny_llada"]]
+    assert sorted(asked) == ["batch", "model"]
 
 
 def test_a_bad_group_is_raised_as_hydra_raises_it(composer: Composer) -> None:

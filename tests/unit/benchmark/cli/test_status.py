@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import status as status_of
+from benchmark.cli import status as status_of
+from benchmark.cli.status import Progress, expected_end, main
 from benchmark.dispatch.batches import add_batch, new_batch
 from benchmark.dispatch.claims import Claims, this_process
 from benchmark.dispatch.ledger import Sweep
 from benchmark.dispatch.point_status import JobStatus, PointStatus
-from benchmark.status import Progress, expected_end, main
 from benchmark.store.journal import Journal
 from crossover.records.load import find, load
 from crossover.records.record import FailureKind
 from tests.disks import read_only
-from tests.factories import STARTED, a_failed_record, a_record
+from tests.factories import EVIL_NAME, STARTED, a_failed_record, a_record, a_run
 from tests.sweeps import RUNS, a_sweep, an_owner, records_of
 
 
@@ -151,3 +151,23 @@ def test_the_sweep_of_somebody_else_is_shown_in_a_folder_that_may_not_be_written
 def test_times_that_lie_ages_apart_give_no_end() -> None:
     ages = [a_record(finished_at="9999-12-31T00:00:00+00:00")]
     assert expected_end(ages, left=10**6, at_once=1) is None
+
+
+def test_a_name_and_a_message_are_shown_as_they_were_typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = a_run(model=replace(a_run().model, name=EVIL_NAME))
+    a_sweep(tmp_path, (run,)).close()
+    Journal(output_dir=tmp_path).write(a_failed_record(run, kind=FailureKind.killed, message=f"lost {EVIL_NAME}"))
+    main([str(tmp_path)])
+    shown = r"[/b] :smile: [red]small[/red]\ \x1b[2J"
+    said = capsys.readouterr().out
+    assert f"{shown} K=4 B=2 N=16: killed: lost {shown}" in said
+    assert "\x1b" not in said
+
+
+def test_a_damaged_file_with_an_evil_name_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = a_sweep(tmp_path)
+    (sweep.folder / "part-[b]\x1b[2J:smile:.json").write_text("{")
+    main([str(tmp_path)])
+    said = capsys.readouterr().out
+    assert r"part-[b]\x1b[2J:smile:.json" in said.replace("\n", "")
+    assert "\x1b" not in said

@@ -179,6 +179,7 @@ def architecture_of(config: Mapping[str, Any], family: Family, where: str) -> Ar
     modules, heads = layout.modules(config), settings["num_attention_heads"]
     everywhere = bool(settings.get("attention_bias")) and modules is not Modules.qwen2
     by_diffusion = family is Family.diffusion
+    block_length = _block_length(config, layout, where) if by_diffusion else None
     return Architecture(
         modules=modules,
         layers=settings["num_hidden_layers"],
@@ -194,22 +195,33 @@ def architecture_of(config: Mapping[str, Any], family: Family, where: str) -> Ar
         has_output_bias=everywhere,
         has_mlp_bias=bool(settings.get("mlp_bias")) and modules is Modules.llama,
         has_head_norms=modules is Modules.qwen3,
-        pattern=layout.pattern if by_diffusion else Pattern.causal,
-        block_length=_block_length(config, layout, where) if by_diffusion else None,
+        pattern=_pattern(layout, block_length) if by_diffusion else Pattern.causal,
+        block_length=block_length,
         is_shifted=by_diffusion and layout.is_shifted,
-        mask_id=_mask_id(settings, where) if by_diffusion else None,
+        mask_id=_mask_id(settings, layout, where) if by_diffusion else None,
+        query_scale=_query_scale(settings) if modules is Modules.ministral3 else None,
     )
 
 
-def _mask_id(settings: Mapping[str, Any], where: str) -> int:
-    mask_id = settings.get("mask_token_id")
+def _pattern(layout: Layout, block_length: int | None) -> Pattern:
+    return layout.pattern if block_length is None else Pattern.block_causal
+
+
+def _query_scale(settings: Mapping[str, Any]) -> QueryScale | None:
+    rope = settings.get("rope_parameters") or {}
+    beta, until = rope.get("llama_4_scaling_beta"), rope.get("original_max_position_embeddings")
+    return QueryScale(beta=beta, until=until) if beta and until else None
+
+
+def _mask_id(settings: Mapping[str, Any], layout: Layout, where: str) -> int:
+    mask_id = settings.get("mask_token_id", layout.mask_id)
     if not isinstance(mask_id, int):
         raise UserError(f"checkpoint {where}: config.json has no mask_token_id, which diffusion needs: add it")
     return mask_id
 
 
 def _block_length(config: Mapping[str, Any], layout: Layout, where: str) -> int | None:
-    if layout.block_key is None:
+    if layout.block_key is None or (layout.block_key not in config and not layout.is_in_blocks):
         return None
     length = config.get(layout.block_key)
     if not isinstance(length, int) or length < 1:

@@ -50,6 +50,7 @@ class Keys(StrEnum):
     llada = "LLaDA"
     llama = "Llama"
     qwen = "Qwen"
+    nemotron = "Nemotron"
 
 
 ALLOWED: dict[Keys, dict[str, tuple[object, ...]]] = {
@@ -80,6 +81,17 @@ ALLOWED: dict[Keys, dict[str, tuple[object, ...]]] = {
         "use_bidirectional_attention": (False,),
     },
     Keys.qwen: COMMON | SCALES | {"hidden_act": SILU, "mlp_bias": (False,), "use_mrope": (False,)},
+    Keys.nemotron: COMMON
+    | SCALES
+    | {
+        "attention_bias": (False,),
+        "dlm_paradigm": ("bidirectional",),
+        "hidden_act": SILU,
+        "mlp_bias": (False,),
+        "num_ar_layers": (0,),
+        "num_diffusion_layers": (0,),
+        "sliding_window": (),
+    },
 }
 """The values that each key may have, besides null and being absent."""
 

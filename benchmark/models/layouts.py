@@ -34,6 +34,7 @@ class Modules(StrEnum):
     llama = "llama"
     qwen2 = "qwen2"
     qwen3 = "qwen3"
+    ministral3 = "ministral3"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,8 @@ class Layout:
         pattern: how a position attends when the model generates by diffusion.
         is_shifted: in diffusion, whether the logits of a position are made at the position before it.
         block_key: the key of config.json that holds the length of the blocks that the model was trained with.
+        is_in_blocks: whether that key must be there; without it a model that need not have it attends by `pattern`.
+        mask_id: the mask token of the published sampler, where config.json names none.
     """
 
     families: tuple[Family, ...]
@@ -60,6 +63,8 @@ class Layout:
     pattern: Pattern = Pattern.causal
     is_shifted: bool = False
     block_key: str | None = None
+    is_in_blocks: bool = False
+    mask_id: int | None = None
 
 
 def _llada_settings(config: Config) -> dict[str, Any]:
@@ -101,6 +106,11 @@ LLADA_NAMES = {
     r"model\.transformer\.blocks\.(\d+)\.ff_norm\.weight": r"model.layers.\1.post_attention_layernorm.weight",
 }
 
+NEMOTRON_NAMES = {
+    r"encoder\.(.+)": r"model.\1",
+    r"diffusion_head\.weight": "lm_head.weight",
+}
+
 LAYOUTS = {
     "llama": Layout(families=(Family.autoregressive,), model="llama", keys=Keys.llama, modules=lambda _: Modules.llama),
     "llada": Layout(
@@ -131,8 +141,35 @@ LAYOUTS = {
         model="sdar_8b",
         keys=Keys.qwen,
         modules=lambda _: Modules.qwen3,
-        pattern=Pattern.block_causal,
         block_key="block_size",
+        is_in_blocks=True,
+    ),
+    "Fast_dLLM_Qwen": Layout(
+        families=(Family.diffusion,),
+        model="fast_dllm_v2_7b",
+        keys=Keys.qwen,
+        modules=lambda _: Modules.qwen2,
+        is_shifted=True,
+        block_key="bd_size",
+        is_in_blocks=True,
+        mask_id=151665,
+    ),
+    "a2d-qwen3": Layout(
+        families=(Family.diffusion,),
+        model="qwen3_0_6b_mdlm",
+        keys=Keys.qwen,
+        modules=lambda _: Modules.qwen3,
+        pattern=Pattern.full,
+        block_key="block_size",
+    ),
+    "nemotron_labs_diffusion": Layout(
+        families=(Family.diffusion, Family.autoregressive),
+        model="nemotron_8b",
+        keys=Keys.nemotron,
+        modules=lambda _: Modules.ministral3,
+        names=NEMOTRON_NAMES,
+        block_key="block_size",
+        is_in_blocks=True,
     ),
 }
 """Every `model_type` that can be measured."""

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
+    Ministral3Config,
+    Ministral3ForCausalLM,
     PretrainedConfig,
     Qwen2Config,
     Qwen2ForCausalLM,
@@ -23,7 +25,7 @@ from benchmark.models.layouts import Modules, Pattern
 from crossover.errors import UserError
 from crossover.records.settings import Family
 
-CausalModel = LlamaForCausalLM | Qwen2ForCausalLM | Qwen3ForCausalLM
+CausalModel = LlamaForCausalLM | Qwen2ForCausalLM | Qwen3ForCausalLM | Ministral3ForCausalLM
 """A body, `model`, and a head, `lm_head`. All have parts of the same names."""
 
 PLAIN_OUTPUTS = {"return_dict": True, "output_hidden_states": False, "output_attentions": False}
@@ -33,12 +35,14 @@ CONFIGS: dict[Modules, type[PretrainedConfig]] = {
     Modules.llama: LlamaConfig,
     Modules.qwen2: Qwen2Config,
     Modules.qwen3: Qwen3Config,
+    Modules.ministral3: Ministral3Config,
 }
 
 MODELS: dict[Modules, Callable[[Any], CausalModel]] = {
     Modules.llama: LlamaForCausalLM,
     Modules.qwen2: Qwen2ForCausalLM,
     Modules.qwen3: Qwen3ForCausalLM,
+    Modules.ministral3: Ministral3ForCausalLM,
 }
 
 

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.decoders.schedule import Forward, planned_forwards
+from benchmark.models.architecture import architecture_of
+from benchmark.models.layouts import LAYOUTS
 from crossover.records.run import Run
+from crossover.records.settings import Family
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,8 @@ class Shape:
     vocabulary: int
     parameter_bytes: int
     tied: bool = False
+    qkv_bias: bool = False
+    head_norms: bool = False
 
     @property
     def layer_products(self) -> int:
@@ -71,8 +76,13 @@ class Shape:
 
     @property
     def parameters(self) -> int:
-        """All weights: layers with two norms each, the last norm, embedding and head (one matrix where tied)."""
-        layers = self.layers * (self.layer_products + 2 * self.hidden)
+        """All weights: layers with two norms each, the last norm, embedding and head (one matrix where tied).
+
+        Where there are, biases of queries, keys and values, and norms of a query and a key over a head.
+        """
+        biases = (self.heads + 2 * self.kv_heads) * self.head_dim if self.qkv_bias else 0
+        norms = 2 * self.head_dim if self.head_norms else 0
+        layers = self.layers * (self.layer_products + 2 * self.hidden + biases + norms)
         return layers + self.hidden + self.head_products * (1 if self.tied else 2)
 
     @property
@@ -87,31 +97,25 @@ class Shape:
 
 
 def shape_of(config: dict[str, Any], parameter_bytes: int) -> Shape:
-    """The shape that a checkpoint's config.json describes, in either official layout."""
-    if "d_model" in config:
-        heads, hidden = config["n_heads"], config["d_model"]
-        return Shape(
-            layers=config["n_layers"],
-            hidden=hidden,
-            intermediate=config["mlp_hidden_size"],
-            heads=heads,
-            kv_heads=config.get("n_kv_heads") or heads,
-            head_dim=hidden // heads,
-            vocabulary=config.get("embedding_size") or config["vocab_size"],
-            parameter_bytes=parameter_bytes,
-            tied=bool(config.get("weight_tying")),
-        )
-    heads, hidden = config["num_attention_heads"], config["hidden_size"]
+    """The shape that a checkpoint's config.json describes, in any official layout.
+
+    Raises:
+        UserError: when it is none that can be measured.
+    """
+    layout = LAYOUTS.get(str(config.get("model_type")))
+    found = architecture_of(config, Family.autoregressive if layout is None else layout.families[0], "config.json")
     return Shape(
-        layers=config["num_hidden_layers"],
-        hidden=hidden,
-        intermediate=config["intermediate_size"],
-        heads=heads,
-        kv_heads=config.get("num_key_value_heads") or heads,
-        head_dim=config.get("head_dim") or hidden // heads,
-        vocabulary=config["vocab_size"],
+        layers=found.layers,
+        hidden=found.hidden,
+        intermediate=found.intermediate,
+        heads=found.heads,
+        kv_heads=found.key_heads,
+        head_dim=found.head,
+        vocabulary=found.vocabulary,
         parameter_bytes=parameter_bytes,
-        tied=bool(config.get("tie_word_embeddings")),
+        tied=found.is_tied,
+        qkv_bias=found.has_qkv_bias,
+        head_norms=found.has_head_norms,
     )
 
 

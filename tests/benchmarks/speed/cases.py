@@ -135,7 +135,7 @@ def timed(run: Run, factory: PassFactory, *, samples: int = 3) -> Timing:
     )
 
 
-def replay_ms(replay: Callable[[], None], repeats: int = 12) -> float:
+def replay_ms(replay: Callable[[], object], repeats: int = 12) -> float:
     times, clock = [], CudaClock()
     for _ in range(repeats):
         start = clock.mark()
@@ -146,9 +146,9 @@ def replay_ms(replay: Callable[[], None], repeats: int = 12) -> float:
     return median(times[2:])
 
 
-def floor_ms(run: Run, ceilings: Ceilings) -> tuple[float, float]:
+def floor_ms(run: Run, ceilings: Ceilings, folder: str | None = None) -> tuple[float, float]:
     """Least milliseconds a step or token by both ceilings, and those of reading the weights alone."""
-    shape = shape_of(read_config(ASSETS / FOLDERS[run.model.family]), 2)
+    shape = shape_of(read_config(ASSETS / (folder or FOLDERS[run.model.family])), 2)
     works = list(passes(run, shape))[0 if run.diffusion else 1 :]
     return floor_s(works, ceilings) / len(works) * 1e3, shape.weights_bytes / ceilings.copy_bytes_per_s * 1e3
 

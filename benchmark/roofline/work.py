@@ -103,19 +103,19 @@ def shape_of(config: dict[str, Any], parameter_bytes: int) -> Shape:
         UserError: when it is none that can be measured.
     """
     layout = LAYOUTS.get(str(config.get("model_type")))
-    found = architecture_of(config, Family.autoregressive if layout is None else layout.families[0], "config.json")
+    described = architecture_of(config, Family.autoregressive if layout is None else layout.families[0], "config.json")
     return Shape(
-        layers=found.layers,
-        hidden=found.hidden,
-        intermediate=found.intermediate,
-        heads=found.heads,
-        kv_heads=found.key_heads,
-        head_dim=found.head,
-        vocabulary=found.vocabulary,
+        layers=described.layers,
+        hidden=described.hidden,
+        intermediate=described.intermediate,
+        heads=described.heads,
+        kv_heads=described.key_heads,
+        head_dim=described.head,
+        vocabulary=described.vocabulary,
         parameter_bytes=parameter_bytes,
-        tied=found.is_tied,
-        qkv_bias=found.has_qkv_bias,
-        head_norms=found.has_head_norms,
+        tied=described.is_tied,
+        qkv_bias=described.has_qkv_bias,
+        head_norms=described.has_head_norms,
     )
 
 

@@ -17,10 +17,12 @@ from tests.paths import ROOT
 PAGE = (ROOT / "docs" / "inputs.md").read_text(encoding="utf-8")
 KEYS = [(whose, key) for whose, keys in ALLOWED.items() for key in keys]
 FAMILIES = {Keys.llada: Family.diffusion, Keys.llama: Family.autoregressive, Keys.qwen: Family.autoregressive}
+TYPES = {Keys.qwen: "qwen3", Keys.nemotron: "nemotron_labs_diffusion"}
+FAMILIES[Keys.nemotron] = Family.autoregressive
 
 
 def of_keys(whose: Keys, key: str, value: object) -> dict[str, Any]:
-    kind = {} if whose is not Keys.qwen else {"model_type": "qwen3"}
+    kind = {"model_type": TYPES[whose]} if whose in TYPES else {}
     return settings(FAMILIES[whose], **kind, **{key: value})
 
 

@@ -16,6 +16,7 @@ from analysis.report.figures.entropy_front import draw_fronts
 from analysis.report.figures.front import draw_front
 from analysis.report.figures.memory import draw_memory
 from analysis.report.figures.scaling import draw_scaling
+from analysis.report.figures.staleness import draw_staleness
 from analysis.report.figures.style import Drawing, Picture
 from analysis.report.figures.timeline import draw_timeline
 from analysis.report.front_table import front_table
@@ -42,6 +43,7 @@ OF_ALL: dict[str, Callable[[Any], Drawing | None]] = {
     "scaling": draw_scaling,
     "memory": draw_memory,
     "timeline": draw_timeline,
+    "staleness": draw_staleness,
 }
 """Figures by their names: one of all points that share their controls."""
 

@@ -15,6 +15,7 @@ from analysis.statistics.timing import why_no_latency
 from crossover.records.machine import Label
 from crossover.records.record import Measurement, Memory, Prediction, Record
 from crossover.records.settings import Family
+from crossover.records.staleness import Staleness
 from crossover.records.texts import DocumentLikelihood, Score
 
 LEAST_SAMPLES = {90: 64, 99: 662}
@@ -35,6 +36,7 @@ def metrics(record: Record) -> dict[str, float]:
         **_likelihood(measured.likelihood),
         **_protocol(measured),
         **_prediction(record.prediction),
+        **_staleness(measured.staleness),
         "work/forward_passes": measured.forward_passes,
         "work/waiting_share": _median(each.forwards.waiting_share for each in measured.samples if each.forwards),
         "work/spare_passes": _median(each.forwards.spare for each in measured.samples if each.forwards),
@@ -49,13 +51,23 @@ def series(record: Record) -> dict[str, list[float]]:
     if record.measurement is None:
         return {}
     name = "series/step_s" if record.run.model.family is Family.diffusion else "series/token_s"
-    return {name: [median(times) for times in times_by_step(record.measurement)]}
+    along = {name: [median(times) for times in times_by_step(record.measurement)]}
+    if (staleness := record.measurement.staleness) is not None:
+        along["series/cache_kl_nats"] = list(staleness.kl_nats)
+        along["series/cache_equal_share"] = list(staleness.equal_share)
+    return along
 
 
 def times_by_step(measured: Measurement) -> list[tuple[float, ...]]:
     """For each step or token, its times in the samples that took so many."""
     by_step = zip_longest(*(sample.step_s for sample in measured.samples))
     return [tuple(time for time in times if time is not None) for times in by_step]
+
+
+def _staleness(staleness: Staleness | None) -> dict[str, float | None]:
+    if staleness is None:
+        return {}
+    return {"cache/kl_nats": staleness.mean_kl_nats, "cache/equal_share": staleness.mean_equal_share}
 
 
 def perplexity(scores: Iterable[Score]) -> float | None:

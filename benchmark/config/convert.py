@@ -130,6 +130,7 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
         weights=config.weights,
         stopping=None if config.repeats is not None else stopping,
         profile=config.profile,
+        staleness=config.staleness and config.model.family is Family.diffusion and config.cache.name is not None,
         gpu=config.hardware.gpu if device is Device.cuda else None,
         strict=config.strict == Strictness.on,
         threads=config.hardware.threads,

@@ -234,6 +234,10 @@ class Config:
     )
     stopping: StoppingConfig = group("when there are enough samples", StoppingConfig)
     profile: bool = key("true: one more pass that says where time, memory and energy go", default=False)
+    staleness: bool = key(
+        "true: where there is a cache, one more generation that compares each step's logits with those without it",
+        default=False,
+    )
     strict: str = listed(
         "true: a run that the machine disturbed, or whose GPU cannot be watched, is a failure; retry: a disturbed run"
         " is measured again at the end of the command",

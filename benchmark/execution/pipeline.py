@@ -7,7 +7,8 @@ from statistics import median, median_low
 
 import torch
 
-from benchmark.decoders.factory import Ran, ready_decoder
+from benchmark.decoders.diffusion import MaskedDiffusionDecoder
+from benchmark.decoders.factory import Ran, Ready, ready_decoder
 from benchmark.decoders.interface import Batch, make_batch
 from benchmark.decoders.prompts import Prompt, random_prompts, read_prompts
 from benchmark.decoders.questions import holds_questions, read_questions
@@ -33,6 +34,7 @@ from benchmark.measurement.equal_work import check_equal_work
 from benchmark.measurement.measure import Instruments, Measured, measure
 from benchmark.measurement.peak_memory import cuda_peaks, host_peaks
 from benchmark.measurement.profiling import Subject, profiled
+from benchmark.measurement.staleness import measure_staleness
 from benchmark.measurement.stopping import Rule, first_is_outlier, interval_share
 from benchmark.models.loaded import require_device
 from benchmark.models.loading import LanguageModel, end_ids
@@ -49,6 +51,7 @@ from crossover.records.profile import Profile
 from crossover.records.record import Failure, FailureKind, Measurement, Memory, Record
 from crossover.records.run import Run
 from crossover.records.settings import Device
+from crossover.records.staleness import Staleness
 from crossover.records.texts import DocumentLikelihood
 
 EXPECTED = {
@@ -64,11 +67,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class _Taken:
-    """The timed generations, the engine that they ran on, and the profile if the run asks for one."""
+    """The timed generations, the engine that they ran on, and what the run asks for beside them."""
 
     measured: Measured
     ran: Ran
     profile: Profile | None
+    staleness: Staleness | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +148,7 @@ def measure_run(run: Run, models: ModelCache, report: Report, estimate: Estimate
         watched=watched,
         limits=limits(run, estimate, median(latencies_s), typical(measured.samples).generation.forwards),
         profile=taken.profile,
+        staleness=taken.staleness,
     )
     return _Outcome(result=measurement, ran=ran, estimate=estimate)
 
@@ -179,7 +184,18 @@ def _measure(run: Run, loaded: LoadedModel, prompts: list[Prompt], estimate: Est
         )
         gpu = current_gpu() if run.device is Device.cuda else None
         profile = profiled(subject, None if estimate is None else estimate.shape, gpu)
-    return _Taken(measured=measured, ran=ready.ran, profile=profile)
+    staleness = None
+    if run.staleness:
+        report(Stage.staleness, 0, 1)
+        staleness = _staleness(run, loaded, ready, batch_of(0))
+    return _Taken(measured=measured, ran=ready.ran, profile=profile, staleness=staleness)
+
+
+def _staleness(run: Run, loaded: LoadedModel, ready: Ready, batch: Batch) -> Staleness:
+    """By the engine that ran, which is another than the run's after a fallback."""
+    assert isinstance(ready.decoder, MaskedDiffusionDecoder)
+    whole = loaded.factory.canvas(ready.ran.engine, loaded.factory.kernel(run.attention))
+    return measure_staleness(ready.decoder, whole, batch, run.output_tokens)
 
 
 def _instruments(run: Run) -> Instruments:

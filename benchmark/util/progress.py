@@ -13,6 +13,7 @@ class Stage(StrEnum):
     memory = "memory"
     repeats = "repeats"
     profile = "profile"
+    staleness = "staleness"
     quality = "quality"
     likelihood = "likelihood"
 

@@ -12,6 +12,7 @@ from crossover.records.identifiers import check_key, check_moment, record_name
 from crossover.records.machine import Conditions, Environment, Label, Watched
 from crossover.records.profile import Limits, Profile
 from crossover.records.run import Run
+from crossover.records.staleness import Staleness
 from crossover.records.structure import build
 from crossover.records.texts import DocumentLikelihood, Generated, Score
 
@@ -126,6 +127,7 @@ class Measurement:
     watched: Watched | None = None
     limits: Limits | None = None
     profile: Profile | None = None
+    staleness: Staleness | None = None
     judged_until_end: bool = False
     human: tuple[Score, ...] = ()
 

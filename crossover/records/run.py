@@ -38,7 +38,8 @@ class Run:
     samples; a run takes more when its prompts, `batch` at a time, need more, and when `stopping`
     asks for a precision that so many do not have. `gpu` are the words that the GPU's name must
     have; `strict` makes a run a failure that was disturbed, or whose GPU could not be watched; `profile`
-    adds passes that measure where time, memory and energy go. `threads` are those that PyTorch computes
+    adds passes that measure where time, memory and energy go; `staleness` a generation that shows what the cache
+    changes. `threads` are those that PyTorch computes
     with; null is chosen on the machine. `timed_share` of the forward passes are made and timed, and the times of the
     others composed; null times all of them.
     """
@@ -63,6 +64,7 @@ class Run:
     weights: Weights = Weights.checkpoint
     stopping: Stopping | None = None
     profile: bool = False
+    staleness: bool = False
     gpu: str | None = None
     strict: bool = False
     threads: int | None = None
@@ -87,6 +89,7 @@ class Run:
         self._check_engine()
         self._check_weights()
         self._check_timing()
+        self._check_staleness()
 
     @property
     def prompt_tokens(self) -> int:
@@ -191,10 +194,19 @@ class Run:
         settings = self.diffusion
         guided = settings is not None and settings.guidance_scale > 0
         paced = settings is not None and settings.policy.is_self_paced
-        if self.weights is not Weights.random or self.engine is Engine.published or guided or paced or self.profile:
+        whole = guided or paced or self.profile or self.staleness
+        if self.weights is not Weights.random or self.engine is Engine.published or whole:
             raise UserError(
                 "timing=sampled leaves forward passes out: it is for weights=random, a policy that follows no text,"
-                " engine=eager or engine=compiled, without guidance and without profile"
+                " engine=eager or engine=compiled, without guidance, without profile and without staleness"
+            )
+
+    def _check_staleness(self) -> None:
+        settings = self.diffusion
+        if self.staleness and (settings is None or settings.cache is None or self.engine is Engine.published):
+            raise UserError(
+                "staleness=true compares steps with a cache to steps without one: give cache=prefix or cache=dual,"
+                " with engine=eager or engine=compiled"
             )
 
     def _unusual(self) -> Iterator[str]:
@@ -251,6 +263,7 @@ _UNSET = {
     "weights": Weights.checkpoint,
     "stopping": None,
     "profile": False,
+    "staleness": False,
     "threads": None,
     "timed_share": None,
 }

@@ -8,6 +8,7 @@ from crossover.records.forwards import Forwards
 from crossover.records.machine import Label, Verdict, Watched
 from crossover.records.profile import Energy, Limits, Profile
 from crossover.records.record import Memory, Prediction, Record
+from crossover.records.staleness import Staleness
 from tests.factories import (
     a_document,
     a_failed_record,
@@ -246,6 +247,14 @@ def test_valid_tokens_a_second_are_those_of_a_mean_sample() -> None:
     """14 and 6 valid tokens, 2 s each: 10 in 2 s."""
     samples = (a_sample(latency_s=2.0, valid_tokens=(8, 6)), a_sample(latency_s=2.0, valid_tokens=(4, 2)))
     assert metrics(diffusion(samples=samples))["throughput/valid_tok_per_s"] == 5.0
+
+
+def test_staleness_is_of_the_steps_that_read_what_was_kept() -> None:
+    staleness = Staleness(computed=(8, 4, 4), kl_nats=(0.0, 0.2, 0.4), equal_share=(1.0, 0.5, 1.0))
+    record = diffusion(staleness=staleness)
+    assert metrics(record)["cache/kl_nats"] == pytest.approx(0.3)
+    assert metrics(record)["cache/equal_share"] == 0.75
+    assert series(record)["series/cache_kl_nats"] == [0.0, 0.2, 0.4]
 
 
 def test_steps_that_not_every_sample_took_are_those_of_the_samples_that_did() -> None:

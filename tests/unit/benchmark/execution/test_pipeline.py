@@ -15,6 +15,7 @@ from benchmark.execution.model_cache import ModelCache
 from benchmark.execution.outputs import batch_rows
 from benchmark.execution.pipeline import execute
 from benchmark.util.progress import Stage
+from crossover.records.policies import Cache, CacheName
 from crossover.records.record import FailureKind
 from crossover.records.run import Run
 from crossover.records.settings import Device, Encoder, Engine, HeldOut
@@ -231,7 +232,10 @@ def test_the_stages_come_in_their_order(diffusion: Run) -> None:
     def report(stage: Stage, _done: int, _total: int) -> None:
         stages.append(stage)
 
-    execute(replace(diffusion, likelihood=BOTH_BOUNDS, profile=True), sweep="", models=ModelCache(), report=report)
+    assert diffusion.diffusion is not None
+    cached = replace(diffusion.diffusion, cache=Cache(name=CacheName.dual))
+    run = replace(diffusion, diffusion=cached, likelihood=BOTH_BOUNDS, profile=True, staleness=True)
+    execute(run, sweep="", models=ModelCache(), report=report)
     assert list(dict.fromkeys(stages)) == list(Stage)
 
 

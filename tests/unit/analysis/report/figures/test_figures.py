@@ -14,11 +14,13 @@ from analysis.report.figures.front import draw_front, front
 from analysis.report.figures.memory import draw_memory
 from analysis.report.figures.panel import MOST_PANELS
 from analysis.report.figures.scaling import draw_scaling
+from analysis.report.figures.staleness import draw_staleness
 from analysis.report.figures.style import Drawing
 from analysis.report.figures.timeline import draw_timeline
 from analysis.report.points import points
 from crossover.records.machine import Verdict, Watched
-from tests.factories import a_failed_record
+from crossover.records.staleness import Staleness
+from tests.factories import a_failed_record, a_measurement, a_record
 from tests.studies import a_panel, a_parity, a_study, a_sweep, not_reached
 
 if TYPE_CHECKING:
@@ -144,10 +146,19 @@ def test_the_timeline_has_tokens_and_steps() -> None:
     assert len(steps.lines) == 2  # one for each batch
 
 
+def test_staleness_has_a_line_for_each_run_that_was_compared() -> None:
+    staleness = Staleness(computed=(8, 4), kl_nats=(0.0, 0.2), equal_share=(1.0, 0.5))
+    compared = a_record(measurement=a_measurement(staleness=staleness))
+    divergence, equal = drawn(draw_staleness(points([compared, a_record()]))).figure.axes
+    assert [np.asarray(line.get_ydata()).tolist() for line in divergence.lines] == [[0.0, 0.2]]
+    assert [np.asarray(line.get_ydata()).tolist() for line in equal.lines] == [[1.0, 0.5]]
+
+
 def test_what_was_not_measured_is_not_drawn() -> None:
     failed: list[Record] = [a_failed_record()]
     assert draw_scaling(points(failed)) is None
     assert draw_timeline(points(failed)) is None
+    assert draw_staleness(points(failed)) is None
     assert draw_bound(points(a_sweep())) is None
     assert draw_curves([]) is None
     assert draw_front([]) is None

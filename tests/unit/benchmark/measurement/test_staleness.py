@@ -1,0 +1,74 @@
+"""What kept keys change, on the tiny random model."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from benchmark.decoders.diffusion import MaskedDiffusionDecoder
+from benchmark.decoders.factory import make_decoder
+from benchmark.decoders.interface import Unmarked, make_batch
+from benchmark.measurement.staleness import measure_staleness
+from crossover.errors import UserError
+from crossover.records.policies import Cache, CacheName, Policy, PolicyName
+from crossover.records.settings import Attention, Engine, Family
+from crossover.records.staleness import Staleness
+from tests.checkpoints import CPU
+from tests.decoding import UNEVEN, factory
+from tests.factories import a_diffusion, a_run
+
+THRESHOLD = Policy(name=PolicyName.threshold, threshold=1.0)
+
+
+def measure(cache: Cache, rows: list[list[int]]) -> Staleness:
+    run = a_run(diffusion=a_diffusion(steps=8, block_length=4, policy=THRESHOLD, cache=cache))
+    made = factory(Family.diffusion)
+    kernel = made.kernel(Attention.sdpa)
+    decoder = make_decoder(run, made, kernel)
+    assert isinstance(decoder, MaskedDiffusionDecoder)
+    batch = make_batch(rows, list(range(len(rows))), CPU)
+    before = decoder.decode(batch, 8, Unmarked())
+    staleness = measure_staleness(decoder, made.canvas(Engine.eager, kernel), batch, 8)
+    assert torch.equal(decoder.decode(batch, 8, Unmarked()).tokens_BN, before.tokens_BN)
+    assert staleness.computed == tuple(forward.computed for forward in before.forwards)
+    return staleness
+
+
+@pytest.mark.parametrize("name", CacheName)
+def test_steps_that_compute_the_whole_canvas_differ_in_nothing_and_later_ones_do(name: CacheName) -> None:
+    staleness = measure(Cache(name=name), UNEVEN)
+    whole = [computed == 12 for computed in staleness.computed]
+    assert whole == [True, False, False, False] * 2
+    for is_whole, kl_nats, equal in zip(whole, staleness.kl_nats, staleness.equal_share, strict=True):
+        assert math.isclose(kl_nats, 0, abs_tol=1e-9) == is_whole
+        assert 0 <= equal <= 1
+        assert equal == 1 or not is_whole
+    read = [kl for kl, is_whole in zip(staleness.kl_nats, whole, strict=True) if not is_whole]
+    assert staleness.mean_kl_nats == pytest.approx(sum(read) / 6)
+
+
+def test_a_cache_that_is_made_anew_at_each_pass_is_not_stale() -> None:
+    staleness = measure(Cache(name=CacheName.dual, refresh=1), UNEVEN)
+    assert max(staleness.kl_nats) < 1e-9
+    assert staleness.mean_kl_nats is None
+
+
+def test_the_divergence_is_that_of_the_definition() -> None:
+    p, q = (torch.tensor(logits).softmax(dim=0) for logits in ([1.0, 2.0, 0.5], [0.0, 2.5, 0.5]))
+    from benchmark.measurement.staleness import ComparingPasses
+
+    made = factory(Family.diffusion)
+    head = replace(made.head(Engine.eager, 0.0), linear=torch.nn.Identity())
+    canvas = made.canvas(Engine.eager, made.kernel(Attention.sdpa))
+    passes = ComparingPasses(cached=canvas, whole=canvas, head=head, mask_id=2)
+    kl_nats, equal = passes._sums(torch.tensor([[1.0, 2.0, 0.5]]), torch.tensor([[0.0, 2.5, 0.5]]))
+    assert kl_nats == pytest.approx(float((p * (p / q).log()).sum()))
+    assert equal == 1
+
+
+@pytest.mark.parametrize("changes", [{"cache": None}, {"engine": Engine.published}])
+def test_it_needs_a_cache_and_an_engine_of_ours(changes: dict[str, object]) -> None:
+    cache = None if "cache" in changes else Cache(name=CacheName.dual)
+    with pytest.raises(UserError, match="staleness=true compares"):
+        a_run(staleness=True, diffusion=a_diffusion(cache=cache), engine=changes.get("engine", Engine.eager))

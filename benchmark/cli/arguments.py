@@ -28,7 +28,16 @@ def arranged(words: Sequence[str]) -> list[str]:
         if word.startswith("-"):
             raise UserError(f"there is no option {word!r}: write KEY=VALUE, -m for a sweep, or --help for all keys")
         _check(word)
-    return [word for word in words if word not in overrides] + [_without_password(word) for word in overrides]
+    overrides_as_one = [_as_one_value(_without_password(word)) for word in overrides]
+    return [word for word in words if word not in overrides] + overrides_as_one
+
+
+def _as_one_value(override: str) -> str:
+    """The override with its list as one text, where the list names what one run uses: Hydra would sweep over it."""
+    name, equals, given = override.partition("=")
+    if name.lstrip("+") != "hardware.gpus" or given in {"", "null"} or given[0] in "'\"":
+        return override
+    return f"{name}{equals}'{given.strip('[]')}'"
 
 
 def _without_password(override: str) -> str:

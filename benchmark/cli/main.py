@@ -47,6 +47,8 @@ def _run_here(composed: DictConfig) -> None:
             f"hydra/launcher={launcher} is for sweeps, and a single run takes place in this process: add -m,"
             " or choose the launcher by hardware=, as in hardware=isolated"
         )
+    if composed.hardware.gpus is not None:
+        raise UserError("hardware.gpus is for hardware=local_gpus: give that, or set CUDA_VISIBLE_DEVICES")
     from benchmark.dispatch.backends import inline
     from benchmark.sweep.run_grid import run_grid
 

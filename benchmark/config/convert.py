@@ -253,7 +253,12 @@ def to_settings(config: Config) -> Settings:
         replicates=config.replicates,
         strict=strict,
         retries=config.retries if strict is Strictness.retry else 0,
+        gpus=_listed(config.hardware.gpus),
     )
+
+
+def _listed(names: str | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(name.strip() for name in names.split(","))
 
 
 def _device(config: HardwareConfig, gpu_count: Callable[[], int]) -> Device:

@@ -41,6 +41,7 @@ class Settings:
     replicates: int = 1
     strict: Strictness = Strictness.off
     retries: int = 0
+    gpus: tuple[str, ...] | None = None
 
 
 def require_folder(output_dir: str) -> str:

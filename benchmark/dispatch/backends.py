@@ -52,7 +52,7 @@ def _run_task(context: SweepContext, file: Path, task: int) -> list[int]:
     ended = _in_a_process(python_command("benchmark.dispatch.job", str(file), str(task)), log)
     if not ended:
         return []
-    state = _state(ended)
+    state = process_state(ended)
     leftover = reconcile_process(sweep, read_batch(file), task, state, log, context.records)
     if leftover.recorded:
         names, how = ", ".join(sweep.entries[index].title for index in leftover.recorded), state.failure[1]
@@ -61,7 +61,7 @@ def _run_task(context: SweepContext, file: Path, task: int) -> list[int]:
     return leftover.untried
 
 
-def _state(ended: int) -> JobState:
+def process_state(ended: int) -> JobState:
     """How a process of this machine ended, as the state of a SLURM job."""
     here = socket.gethostname()
     return JobState(name="FAILED", exit_status=max(0, ended), signal=max(0, -ended) or None, nodes=here)

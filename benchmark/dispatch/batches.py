@@ -31,6 +31,7 @@ class PointBatch:
         tasks: the indices of the points that each task of the array runs, or each process.
         slurm: whether SLURM runs them; `job` is the array's id, null until SLURM has said it.
         host, pid, created, identity: the driver.
+        shared: whether several processes work on each task, and claim its points one by one.
     """
 
     at: str
@@ -41,6 +42,7 @@ class PointBatch:
     created: float
     job: str | None = None
     identity: Identity | None = None
+    shared: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what is no time, and what is no array: SLURM's programs are asked about it, and logs are named by it.
@@ -79,7 +81,7 @@ def _go_together(one: GridPoint, other: GridPoint) -> bool:
     return one.run.model == other.run.model and one.replicate == other.replicate
 
 
-def new_batch(tasks: Sequence[Sequence[int]], at: str, *, slurm: bool) -> PointBatch:
+def new_batch(tasks: Sequence[Sequence[int]], at: str, *, slurm: bool, shared: bool = False) -> PointBatch:
     """A batch that this process hands out."""
     driver = own_process()
     return PointBatch(
@@ -90,6 +92,7 @@ def new_batch(tasks: Sequence[Sequence[int]], at: str, *, slurm: bool) -> PointB
         pid=driver.pid,
         created=driver.created,
         identity=driver.identity,
+        shared=shared,
     )
 
 
@@ -101,9 +104,9 @@ def add_batch(sweep: Sweep, batch: PointBatch) -> Path:
     return file
 
 
-def add_tasks(sweep: Sweep, tasks: Sequence[Sequence[int]], *, slurm: bool) -> Path:
+def add_tasks(sweep: Sweep, tasks: Sequence[Sequence[int]], *, slurm: bool, shared: bool = False) -> Path:
     """Write the batch of these tasks, each a list of its points' indices, and return its file."""
-    return add_batch(sweep, new_batch(tasks, datetime.now(UTC).isoformat(), slurm=slurm))
+    return add_batch(sweep, new_batch(tasks, datetime.now(UTC).isoformat(), slurm=slurm, shared=shared))
 
 
 def note_job_id(file: Path, job: str) -> PointBatch:

@@ -125,6 +125,11 @@ class Claims:
         number = self._last_number(key)
         return _read(self._path(key, number)) if number else None
 
+    def owners(self, key: str) -> list[Owner]:
+        """All owners that a key has had and whose claims can be read, first to last."""
+        owners = (_read(self._path(key, number)) for number in range(1, self._last_number(key) + 1))
+        return [owner for owner in owners if owner is not None]
+
     def _last_number(self, key: str) -> int:
         number = 0
         while os.path.lexists(self._path(key, number + 1)):

@@ -8,12 +8,14 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from benchmark.dispatch.batches import PointBatch, read_batch
 from benchmark.dispatch.claims import Owner, this_process
-from benchmark.dispatch.context import sweep_context
+from benchmark.dispatch.context import SweepContext, sweep_context
 from benchmark.dispatch.ledger import Sweep, read_sweep
+from benchmark.dispatch.processes import lives
 from benchmark.dispatch.worker import run_points
 from benchmark.slurm.signals import Stopped, told_to_stop
 from crossover.errors import UserError
@@ -65,7 +67,23 @@ def run_task(sweep: Sweep, batch: PointBatch, task: int) -> list[Record | None]:
         KeyboardInterrupt: when the process was told to stop.
     """
     owner = _owner(sweep.id) if batch.slurm else this_process(sweep.id)
-    return run_points(sweep_context(sweep, make_console()), batch.tasks[task], owner)
+    context = sweep_context(sweep, make_console())
+    is_wanted = partial(is_left, context, batch) if batch.shared else lambda _: True
+    return run_points(context, batch.tasks[task], owner, is_wanted)
+
+
+def is_left(context: SweepContext, batch: PointBatch, index: int) -> bool:
+    """Whether a point that several processes share is left to be measured.
+
+    A point in which one of them died has its failure, and no other process tries it. Without the driver nobody sees
+    what they do, so they begin no further point.
+    """
+    point = context.sweep.entries[index]
+    context.records.refresh({point.key})
+    tried = (each for each in context.records.of({point.key}) if each.sweep == context.sweep.id)
+    if any(each.replicate_key == point.replicate_key and each.started_at >= batch.at for each in tried):
+        return False
+    return lives(batch.driver) is not False
 
 
 KILL_S = 60.0

@@ -1,6 +1,7 @@
 """The status of each point of a sweep that was handed out: its job waits, runs or is over, and how the job ended."""
 
 import re
+import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,7 @@ from benchmark.slurm.client import SchedulerDownError, Slurm
 from benchmark.slurm.job_state import UNKNOWN, JobState
 from benchmark.util.logs import tail
 from crossover.records.record import Failure, FailureKind
+from crossover.records.settings import Device
 
 OUT_OF_MEMORY = re.compile(r"oom[-_]kill event|task \d+: Out Of Memory|exceeded( job)? memory limit", re.IGNORECASE)
 """What SLURM's daemon writes into a job's log when the kernel ended one of its processes for memory."""
@@ -35,6 +37,7 @@ class PointStatus:
     Attributes:
         failure: why a job that is over ended, unless it ended well. If the point has a record, the record counts.
         reason: why a job waits that has waited long, or will not start by itself; `{jobs}` stands for its name.
+        is_free: whether nobody has begun it, and another process may without disturbing those that it was handed to.
     """
 
     index: int
@@ -45,6 +48,7 @@ class PointStatus:
     failure: Failure | None = None
     job: str | None = None
     reason: str | None = None
+    is_free: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -104,7 +108,7 @@ def _claimed(sweep: Sweep, claims: Claims) -> dict[int, PointStatus]:
 def _point_status(
     sweep: Sweep, index: int, batch: PointBatch, job: str | None, states: Mapping[str, JobState] | None, claims: Claims
 ) -> PointStatus:
-    point, reason = sweep.entries[index], None
+    point, reason, is_free = sweep.entries[index], None, False
     if batch.slurm and job is not None:
         state = None if states is None else states[job]
         job_status, failure = _in_slurm(state, job_log(sweep, job))
@@ -112,6 +116,7 @@ def _point_status(
         who = f"SLURM job {job}"
     else:
         job_status, failure = _here(sweep, point, batch, claims)
+        is_free = job_status is JobStatus.queued and _may_be_shared(point, batch)
         who = f"process {batch.pid} on {batch.host}"
     return PointStatus(
         index=index,
@@ -122,7 +127,16 @@ def _point_status(
         failure=failure,
         job=job,
         reason=reason,
+        is_free=is_free,
     )
+
+
+def _may_be_shared(point: GridPoint, batch: PointBatch) -> bool:
+    """Whether processes of two sweeps may measure points of a batch side by side.
+
+    A process has a GPU to itself, but not the cores of its machine.
+    """
+    return batch.shared or point.run.device is Device.cuda or batch.host != socket.gethostname()
 
 
 def _in_slurm(state: JobState | None, log: Path) -> tuple[JobStatus, Failure | None]:

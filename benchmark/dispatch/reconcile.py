@@ -90,6 +90,39 @@ def reconcile_process(
     return Leftover(recorded=recorded, untried=[index for index in missing if index not in recorded])
 
 
+def begun_by(sweep: Sweep, indices: Sequence[int], pid: int) -> list[int]:
+    """Those points that a process of this machine has claimed for this sweep, whoever has them now."""
+    claims = Claims(Path(sweep.output_dir))
+    owners = {index: claims.owners(sweep.entries[index].replicate_key) for index in indices}
+    return [index for index in indices if any(each.sweep == sweep.id and each.pid == pid for each in owners[index])]
+
+
+def reconcile_worker(
+    sweep: Sweep, indices: Sequence[int], pid: int, state: JobState, log: Path, records: RecordIndex
+) -> list[int]:
+    """Write the missing record of the point at which a process of this machine ended in this state.
+
+    Other processes may be at points of the same task, and one may have taken this point over. Returns the index of the
+    point, if there is one.
+    """
+    kind, words = state.failure
+    claims = Claims(Path(sweep.output_dir))
+    missing = _missing(sweep, indices, claims, records)
+    last = {index: last_owner(sweep, sweep.entries[index], claims) for index in missing}
+    recorded = [index for index, owner in last.items() if owner is not None and owner.pid == pid]
+    for index in recorded:
+        status = PointStatus(
+            index=index,
+            point=sweep.entries[index],
+            at="",
+            who=f"process {pid}",
+            job_status=JobStatus.over,
+            failure=Failure(kind=kind, message=words),
+        )
+        _write(_record(sweep, status, log), records.journal)
+    return recorded
+
+
 def _missing(sweep: Sweep, indices: Sequence[int], claims: Claims, records: RecordIndex) -> list[int]:
     """Those indices whose point has no record that counts, and that no process is measuring."""
     keys = {sweep.entries[index].key for index in indices}

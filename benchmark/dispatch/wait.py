@@ -36,7 +36,14 @@ SubmitMore = Callable[[Collection[PointStatus]], int]
 class JobWaiter:
     """Waits for points of one sweep; `after_look` is called after every look."""
 
-    def __init__(self, context: SweepContext, slurm: Slurm, after_look: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        context: SweepContext,
+        slurm: Slurm,
+        after_look: Callable[[], None] = lambda: None,
+        *,
+        longest_s: float | None = None,
+    ) -> None:
         self._context = context
         self._sweep = context.sweep
         self._slurm = slurm
@@ -46,13 +53,19 @@ class JobWaiter:
         self._before = {_start_of(each) for each in self._records() if each.sweep == self._sweep.id}
         self._reasons: list[str] = []
         self._damaged: set[str] = set()
-        self._longest_s = longest_s()
+        self._longest_s = longest_look_s() if longest_s is None else longest_s
         self._printed = time.monotonic()
 
-    def wait(self, indices: Collection[int], submit_more: SubmitMore = lambda _: 0) -> None:
+    def wait(
+        self,
+        indices: Collection[int],
+        submit_more: SubmitMore = lambda _: 0,
+        is_over: Callable[[], bool] | None = None,
+    ) -> None:
         """Return when no job of these points is left, and each that was submitted has its record.
 
-        `submit_more` is called at every look with the points' statuses.
+        `submit_more` is called at every look with the points' statuses. `is_over` tells in the jobs' stead whether
+        any process is left, where the points' own statuses do not.
         """
         delay = FIRST_LOOK_S
         left = submit_more([])
@@ -62,7 +75,7 @@ class JobWaiter:
                 self._show_damage()
                 self._show_finished(indices)
                 self._show_counts(statuses, left, live)
-                if not left and all(self._is_over(each) for each in statuses):
+                if self._all_over(statuses) and not left if is_over is None else is_over():
                     break
                 left = submit_more(statuses)
                 time.sleep(min(delay, self._longest_s))
@@ -76,6 +89,9 @@ class JobWaiter:
             time.sleep(min(SETTLE_S, self._longest_s))
         reconcile(self._sweep, self._slurm, self._context.records)
         self._show_finished(indices)
+
+    def _all_over(self, statuses: Collection[PointStatus]) -> bool:
+        return all(self._is_over(each) for each in statuses)
 
     def _is_over(self, status: PointStatus) -> bool:
         """Whether a point's job is over; while the scheduler does not answer, whether the point has its record."""
@@ -136,7 +152,7 @@ def counts(statuses: Collection[PointStatus], records: Mapping[str, Record], lef
     return ", ".join(f"{number[word]} {word}" for word in words if number[word])
 
 
-def longest_s() -> float:
+def longest_look_s() -> float:
     """The longest time between two looks.
 
     Raises:

@@ -1,7 +1,7 @@
 """Run grid points in this process: claim each, run it unless it is done, record it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,17 +25,19 @@ RENEW_S = 30.0
 """Least time between two signs of life of a claim."""
 
 
-def run_points(context: SweepContext, indices: Sequence[int], owner: Owner) -> list[Record | None]:
-    """Run points of a sweep in this process. Every launcher ends here.
+def run_points(
+    context: SweepContext, indices: Sequence[int], owner: Owner, is_wanted: Callable[[int], bool] = lambda _: True
+) -> list[Record | None]:
+    """Run points of a sweep in this process, those that are wanted when their turn comes. Every launcher ends here.
 
     Returns:
-        For each point its record; None where another process is at it.
+        For each point its record; None where another process is at it, or it is not wanted.
 
     Raises:
         KeyboardInterrupt: when the process was told to stop.
     """
     worker = Worker(context, owner)
-    return [worker.run_point(index) for index in indices]
+    return [worker.run_point(index) if is_wanted(index) else None for index in indices]
 
 
 class Worker:
@@ -57,10 +59,14 @@ class Worker:
             KeyboardInterrupt: when the process was told to stop, after the record is on disk.
         """
         point = self._sweep.entries[index]
+        if point.run.device is Device.cuda:  # before the claim: no process waits for a claim whose holder waits for it
+            with signals_held_back(), importing("torch"):
+                occupy(self._context.say)
         owner = replace(self._owner, since=datetime.now(UTC).isoformat())
         claim = self._claims.take(point.replicate_key, owner)
         if isinstance(claim, Owner):
-            self._context.say(f"{point.title} is being measured by another sweep: {claim}")
+            whom = "another process" if claim.sweep == self._sweep.id else "another sweep"
+            self._context.say(f"{point.title} is being measured by {whom}: {claim}")
             return None
         try:
             return self._run_claimed(index, claim)
@@ -112,8 +118,6 @@ class Worker:
             from benchmark.execution.model_cache import MODEL_CACHE  # torch and transformers, which --help does without
             from benchmark.execution.pipeline import execute
 
-        if point.run.device is Device.cuda:
-            occupy(self._context.say)
         report = _renewing(report, claim)
         return execute(point.run, sweep=self._sweep.id, models=MODEL_CACHE, report=report, config=point.config)
 

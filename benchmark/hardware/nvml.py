@@ -146,6 +146,17 @@ def gpu_names() -> tuple[str, ...]:
     return _ask_loaded(names) or ()
 
 
+def gpu_uuids() -> tuple[str, ...]:
+    """The UUIDs of this machine's GPUs, in the order of nvidia-smi; none where NVML is not there or does not tell."""
+    import pynvml as nvml
+
+    def uuids() -> tuple[str, ...]:
+        handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+        return tuple(str(nvml.nvmlDeviceGetUUID(handle)) for handle in handles)
+
+    return _ask_loaded(uuids) or ()
+
+
 def driver_version() -> str | None:
     """The version of NVIDIA's driver; None where there is none."""
     import pynvml as nvml

@@ -95,7 +95,7 @@ class SweepDriver:
             KeyboardInterrupt: when the person at the keyboard stopped it.
         """
         missing = self._missing(points)
-        elsewhere = replicates_of(each.point for each in self._other_sweeps.under_way(missing))
+        elsewhere = replicates_of(each.point for each in self._other_sweeps.under_way(missing) if not each.is_free)
         if not missing:
             return True
         started = self._start([point for point in missing if point.replicate_key not in elsewhere])

@@ -72,6 +72,24 @@ class IsolatedLauncher(LedgerLauncher):
         isolated(context, indices, pack=settings.pack)
 
 
+class LocalGpusLauncher(LedgerLauncher):
+    """Runs points on the GPUs of this machine, one process on each."""
+
+    def hand_out(self, context: "SweepContext", indices: Sequence[int], settings: "Settings") -> None:
+        """Run points, each to its record.
+
+        Raises:
+            UserError: when a GPU is not here.
+        """
+        from benchmark.dispatch.local_gpus import LocalGpus
+        from benchmark.hardware.slots import cpu_slots, gpu_slots
+        from crossover.records.settings import Device
+
+        on_gpu = any(context.sweep.entries[index].run.device is Device.cuda for index in indices)
+        slots = gpu_slots(settings.gpus) if on_gpu else cpu_slots(settings.gpus)
+        LocalGpus(context, indices, slots).run()
+
+
 class SlurmLauncher(LedgerLauncher):
     """Runs points as an array of SLURM jobs."""
 
@@ -118,11 +136,24 @@ class IsolatedConf:
 
 
 @dataclass
+class LocalGpusConf:
+    """`hydra.launcher` of the GPUs of this machine."""
+
+    _target_: str = "hydra_plugins.crossover.launchers.LocalGpusLauncher"
+
+
+@dataclass
 class SlurmConf(SlurmQueueConf):  # type: ignore[misc]  # the stock launcher is not typed
     """`hydra.launcher` of a SLURM cluster: the stock launcher's settings."""
 
     _target_: str = "hydra_plugins.crossover.launchers.SlurmLauncher"
 
 
-for name, node in {"inline": InlineConf, "isolated": IsolatedConf, "crossover_slurm": SlurmConf}.items():
+NODES = {
+    "inline": InlineConf,
+    "isolated": IsolatedConf,
+    "local_gpus": LocalGpusConf,
+    "crossover_slurm": SlurmConf,
+}
+for name, node in NODES.items():
     ConfigStore.instance().store(group="hydra/launcher", name=name, node=node, provider="crossover")

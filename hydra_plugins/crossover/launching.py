@@ -16,7 +16,7 @@ from hydra.types import HydraContext
 from hydra.utils import get_class
 from omegaconf import DictConfig
 
-from hydra_plugins.crossover.launchers import LedgerLauncher
+from hydra_plugins.crossover.launchers import LedgerLauncher, LocalGpusLauncher
 
 if TYPE_CHECKING:
     from benchmark.config.settings import Settings
@@ -36,16 +36,26 @@ def launch(
     """Run points to their records, by the launcher in `config`.
 
     Raises:
-        UserError: when points that are to have processes of their own would share one.
+        UserError: when points that are to have processes of their own would share one, or GPUs are named in vain.
         Exception: what the launcher raises; of a launcher that is not ours, also what a job raises.
     """
-    if not issubclass(get_class(config.hydra.launcher._target_), LedgerLauncher):
+    kind = get_class(config.hydra.launcher._target_)
+    _require_no_gpus(kind, settings)
+    if not issubclass(kind, LedgerLauncher):
         _require_processes(config.hydra.launcher._target_, settings)
         _launch_stock(hydra_context, config, context, indices)
         return
     launcher = Plugins.instance().instantiate_launcher(hydra_context, _no_task, config)
     assert isinstance(launcher, LedgerLauncher)
     launcher.hand_out(context, indices, settings)
+
+
+def _require_no_gpus(kind: type, settings: "Settings") -> None:
+    """One launcher alone chooses among GPUs."""
+    from crossover.errors import UserError
+
+    if settings.gpus is not None and not issubclass(kind, LocalGpusLauncher):
+        raise UserError("hardware.gpus is for hardware=local_gpus: give that, or set CUDA_VISIBLE_DEVICES")
 
 
 def _require_processes(launcher: str, settings: "Settings") -> None:

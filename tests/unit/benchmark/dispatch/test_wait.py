@@ -9,7 +9,7 @@ import pytest
 from benchmark.dispatch.batches import add_tasks, note_job_id
 from benchmark.dispatch.context import sweep_context
 from benchmark.dispatch.point_status import JobStatus, PointStatus, waiting
-from benchmark.dispatch.wait import LONGEST_S, LONGEST_VARIABLE, JobWaiter, counts, longest_s
+from benchmark.dispatch.wait import LONGEST_S, LONGEST_VARIABLE, JobWaiter, counts, longest_look_s
 from benchmark.slurm.client import SchedulerDownError, Slurm
 from benchmark.slurm.job_state import JobState
 from benchmark.store.journal import Journal
@@ -52,16 +52,16 @@ def test_jobs_that_are_not_submitted_are_counted(tmp_path: Path) -> None:
 
 def test_the_longest_time_between_two_looks_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(LONGEST_VARIABLE, raising=False)
-    assert longest_s() == LONGEST_S
+    assert longest_look_s() == LONGEST_S
     monkeypatch.setenv(LONGEST_VARIABLE, "0.5")
-    assert longest_s() == 0.5
+    assert longest_look_s() == 0.5
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "often", "inf", "nan"])
 def test_a_time_that_is_none_is_refused(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(LONGEST_VARIABLE, given)
     with pytest.raises(UserError, match=f"{LONGEST_VARIABLE}={given}: give a number of seconds above 0"):
-        longest_s()
+        longest_look_s()
 
 
 class SilentSlurm(Slurm):

@@ -1,0 +1,175 @@
+"""Hand points of a sweep to the GPUs of this machine: a process pinned to each, which measures one point at a time.
+
+A process runs points of one model, which it claims one by one as jobs do. So processes of this sweep and of others may
+work on the same points, and each point is measured once. A GPU whose process has ended gets the next: for a model that
+no other process works on, if there is one, and else for the one with the most points left.
+"""
+
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.dispatch.backends import END_S, process_state
+from benchmark.dispatch.batches import add_tasks, packed, read_batch
+from benchmark.dispatch.claims import Claims
+from benchmark.dispatch.context import SweepContext
+from benchmark.dispatch.ledger import GridPoint, Sweep
+from benchmark.dispatch.point_status import PointStatus
+from benchmark.dispatch.reconcile import begun_by, reconcile_process, reconcile_worker
+from benchmark.dispatch.resume import resume_policy
+from benchmark.dispatch.wait import JobWaiter
+from benchmark.hardware.slots import Slot
+from benchmark.slurm.client import Slurm
+from benchmark.util.child_python import python_command, safe_variables
+from benchmark.util.logs import tail
+from benchmark.util.no_links import open_to_append
+from crossover.records.record import Record
+
+LOOK_S = 1.0
+"""The longest time between two looks at the processes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """A process on a slot, the task whose points it claims, and its log."""
+
+    process: subprocess.Popen[bytes]
+    task: int
+    log: Path
+
+
+class LocalGpus:
+    """The slots of this machine, their processes, and the points of one sweep that they measure."""
+
+    def __init__(
+        self,
+        context: SweepContext,
+        indices: Sequence[int],
+        slots: Sequence[Slot],
+    ) -> None:
+        self._context = context
+        self._sweep = context.sweep
+        self._indices = indices
+        self._tasks = by_model(self._sweep, indices)
+        self._slots = {slot.name: slot for slot in slots}
+        self._workers: dict[str, Worker] = {}
+        self._started = 0
+        self._claims = Claims(Path(self._sweep.output_dir))
+        self._waiter = JobWaiter(context, Slurm(), longest_s=LOOK_S)
+        self._before = {_start_of(each) for each in self._records()}
+        self._file = add_tasks(self._sweep, self._tasks, slurm=False, shared=True)
+
+    def run(self) -> None:
+        """Measure the points, and return when no process is left that could.
+
+        Raises:
+            KeyboardInterrupt: when the person at the keyboard stopped it, after the processes have ended.
+        """
+        names = ", ".join(self._slots)
+        self._context.say(f"measuring one grid point at a time on each of: {names}")
+        try:
+            self._waiter.wait(self._indices, self._look, is_over=lambda: not self._workers)
+        finally:
+            self._stop()
+
+    def _look(self, _: Collection[PointStatus]) -> int:
+        """See which processes have ended, and start others. No point waits to be submitted."""
+        for name, worker in list(self._workers.items()):
+            if (ended := worker.process.poll()) is not None:
+                del self._workers[name]
+                self._conclude(name, worker, ended)
+        for name in list(self._slots):
+            if name not in self._workers:
+                self._start(name)
+        return 0
+
+    def _start(self, name: str) -> None:
+        """Start a process on a free slot, if any task has a point that nobody measures or has measured."""
+        task = next_task(self._open(), [worker.task for worker in self._workers.values()])
+        if task is None:
+            return
+        log = self._sweep.logs / f"{self._file.stem}.{task}.{self._started}.log"
+        self._started += 1
+        command = python_command("benchmark.dispatch.job", str(self._file), str(task))
+        environment = os.environ | safe_variables() | self._slots[name].variables
+        with open_to_append(log) as output:
+            process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, start_new_session=True)
+        self._workers[name] = Worker(process=process, task=task, log=log)
+
+    def _open(self) -> dict[int, int]:
+        """The number of points of each task that nobody measures or has measured, where there are any."""
+        entries, policy = self._sweep.entries, resume_policy(self._sweep)
+        records = self._records()
+        done = policy.done(records) | policy.outcomes(each for each in records if _start_of(each) not in self._before)
+
+        def is_open(point: GridPoint) -> bool:
+            return point.replicate_key not in done and self._claims.holder(point.replicate_key) is None
+
+        left = {task: sum(is_open(entries[index]) for index in indices) for task, indices in enumerate(self._tasks)}
+        return {task: number for task, number in left.items() if number}
+
+    def _records(self) -> list[Record]:
+        """The records of the points."""
+        keys = {self._sweep.entries[index].key for index in self._indices}
+        self._context.records.refresh(keys)
+        return self._context.records.of(keys)
+
+    def _conclude(self, name: str, worker: Worker, ended: int) -> None:
+        """Write the record of the point that a process died in; give up a slot whose process began no point."""
+        if not ended:
+            return
+        indices, pid, state = self._tasks[worker.task], worker.process.pid, process_state(ended)
+        recorded = reconcile_worker(self._sweep, indices, pid, state, worker.log, self._context.records)
+        why = f": {said.splitlines()[-1]} (its log: {worker.log})" if (said := tail(worker.log)) else ""
+        for index in recorded:
+            self._context.say(f"{self._sweep.entries[index].title}: {state.failure[1]} on {name}{why}")
+        if begun_by(self._sweep, indices, pid) or worker.task not in self._open():
+            return
+        self._context.say(f"{name} is left out, since its process ended before it began a grid point{why}")
+        del self._slots[name]
+        if not self._slots:  # the next process would end in the same way
+            batch = read_batch(self._file)
+            for task in range(len(self._tasks)):
+                reconcile_process(self._sweep, batch, task, state, worker.log, self._context.records)
+
+    def _stop(self) -> None:
+        """Tell the processes that are left to stop, and wait until they have written their records."""
+        if not self._workers:
+            return
+        for worker in self._workers.values():
+            worker.process.send_signal(signal.SIGINT)
+        for worker in self._workers.values():
+            try:
+                worker.process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                worker.process.kill()  # the next program that looks at the sweep writes its record
+                worker.process.wait()
+        self._waiter.finish(self._indices)
+
+
+def _start_of(record: Record) -> tuple[str, str]:
+    return record.replicate_key, record.started_at
+
+
+def by_model(sweep: Sweep, indices: Sequence[int]) -> list[list[int]]:
+    """Points in tasks of one model and one trial each, whatever their order in the grid."""
+    entries = sweep.entries
+    first: dict[object, int] = {}
+    for index in indices:
+        first.setdefault((entries[index].replicate, entries[index].run.model), index)
+    together = sorted(indices, key=lambda index: first[entries[index].replicate, entries[index].run.model])
+    return packed(sweep, together, len(indices))
+
+
+def next_task(left: dict[int, int], under_way: Sequence[int]) -> int | None:
+    """The task for a free slot: one that the fewest processes work on, and of those one with the most points left.
+
+    None where the processes that work on a task will soon have begun the points that it has left.
+    """
+    workers = Counter(under_way)
+    worth = [task for task, points in left.items() if points > workers[task]]
+    return min(worth, key=lambda task: (workers[task], -left[task], task), default=None)

@@ -64,8 +64,8 @@ class JobWaiter:
     ) -> None:
         """Return when no job of these points is left, and each that was submitted has its record.
 
-        `submit_more` is called at every look with the points' statuses. `is_over` tells in the jobs' stead whether
-        any process is left, where the points' own statuses do not.
+        `submit_more` is called at every look with the points' statuses. `is_over`, where it is given, tells
+        whether all processes have ended; the points' statuses do not tell it then.
         """
         delay = FIRST_LOOK_S
         left = submit_more([])

@@ -25,7 +25,9 @@ LINES = {
         "steps takes its value from ${nope}, which is not known: give a value, or the name of a key of docs/keys.md"
     ),
     "judge=[1]": "judge=[1] is not known; choose one of auto, none, smollm2, tiny",
-    "hardware=_slurm": "hardware=_slurm is not known; choose one of a100, cpu, gpu, isolated, local, slurm_cpu",
+    "hardware=_slurm": (
+        "hardware=_slurm is not known; choose one of a100, cpu, gpu, isolated, local, local_gpus, slurm_cpu"
+    ),
     "=3": "'=3' cannot be read: write KEY=VALUE",
     "hydra=nope": (
         "there is no group 'hydra': choose from cache, encoder, hardware, judge, likelihood, model, policy, precision,"

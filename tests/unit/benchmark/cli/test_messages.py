@@ -29,7 +29,7 @@ def complain(*overrides: str) -> str | None:
             "hydra/launcher=x",
             (
                 "hydra/launcher=x is not known; choose one of basic, crossover_slurm, inline, isolated,"
-                " submitit_local, submitit_slurm"
+                " local_gpus, submitit_local, submitit_slurm"
             ),
         ),
         (

@@ -29,6 +29,7 @@ CONTENTS = {
         policies
         presets
         engines
+        workstation
         cluster
         mlflow
         keys

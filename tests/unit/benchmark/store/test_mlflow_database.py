@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from benchmark.store import mlflow_database
 from benchmark.store.journal import Journal
-from benchmark.store.mlflow_database import ready_database
+from benchmark.store.mlflow_database import follow_artifacts, ready_database
 from benchmark.store.mlflow_sync import sync
 from benchmark.store.mlflow_tracker import Tracker
 from crossover.mlflow_settings import database_file, database_uri
@@ -67,11 +67,53 @@ def test_a_file_without_a_byte_is_made_anew(tmp_path: Path, whole: Path, monkeyp
     file, left_behind = tmp_path / "mlflow.db", tmp_path / ".mlflow.db.abc.partial"
     file.touch()
     left_behind.mkdir()
-    (tmp_path / "mlflow.db-journal").write_bytes(b"of a file that is gone")
+    beside = [tmp_path / f"mlflow.db{ending}" for ending in ("-journal", "-wal", "-shm")]
+    for each in beside:
+        each.write_bytes(b"of a file that is gone")
     ready_database(file)
     assert experiments(file) == {"Default"}
+    assert not any(each.exists() for each in (left_behind, *beside))
+
+
+def test_what_a_process_left_behind_is_removed_whatever_the_file_is_called(
+    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlflow_database, "_migrate", lambda made: shutil.copy(whole, made))
+    left_behind = tmp_path / "new" / ".a[1].db.abc.partial"
+    left_behind.mkdir(parents=True)
+    ready_database(tmp_path / "new" / "a[1].db")
     assert not left_behind.exists()
-    assert not (tmp_path / "mlflow.db-journal").exists()
+
+
+def test_a_database_without_the_experiment_that_comes_last_is_made_anew(
+    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlflow_database, "_migrate", lambda made: shutil.copy(whole, made))
+    file = tmp_path / "mlflow.db"
+    shutil.copy(whole, file)
+    change(file, "DELETE FROM experiments")
+    ready_database(file)
+    assert experiments(file) == {"Default"}
+
+
+def test_a_database_that_another_process_made_meanwhile_is_used(
+    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "deep" / "mlflow.db"
+
+    class Waited:
+        """A lock that another process held until it had made the database."""
+
+        def __init__(self, _: Path) -> None:
+            shutil.copy(whole, file)
+
+        def __enter__(self) -> None: ...
+
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(mlflow_database, "FileLock", Waited)
+    monkeypatch.setattr(mlflow_database, "_make", lambda _: pytest.fail("it was made again"))
+    ready_database(file)
 
 
 def test_a_process_that_is_stopped_leaves_the_file_as_it_was(
@@ -112,6 +154,7 @@ def test_the_database_lies_where_its_folder_is_named(name: str, tmp_path: Path, 
     file.parent.mkdir()
     shutil.copy(whole, file)
     change(file, "UPDATE experiments SET name = 'here'")
+    ready_database(file)
     assert experiments(file) == {"here"}
     assert database_uri(uri) == uri
 
@@ -138,6 +181,39 @@ def test_output_folders_that_share_a_database_leave_each_others_artifacts_alone(
     (tmp_path / "two" / "artifacts").mkdir(parents=True)
     other.prepare()
     assert {run.info.artifact_uri.startswith((tmp_path / "one").as_uri()) for run in runs_of(other)} == {True}
+
+
+def a_store(file: Path, location: str, *runs: tuple[str, str]) -> Path:
+    """The two tables that hold locations: the experiment `tests` with a location, and runs with theirs."""
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE experiments (experiment_id INTEGER, name TEXT, artifact_location TEXT)")
+        database.execute("CREATE TABLE runs (experiment_id INTEGER, artifact_uri TEXT)")
+        database.execute("INSERT INTO experiments VALUES (1, 'tests', ?)", (location,))
+        database.executemany("INSERT INTO runs VALUES (?, ?)", runs)
+        database.commit()
+    return file
+
+
+def locations(file: Path) -> list[str]:
+    with closing(sqlite3.connect(file)) as database:
+        (location,) = database.execute("SELECT artifact_location FROM experiments").fetchone()
+        return [location, *(uri for (uri,) in database.execute("SELECT artifact_uri FROM runs ORDER BY rowid"))]
+
+
+def test_only_the_experiments_own_artifacts_follow(tmp_path: Path) -> None:
+    old, new = "file:///gone/artifacts", (tmp_path / "artifacts").as_uri()
+    runs = [("1", f"{old}/a/artifacts"), ("2", f"{old}/b/artifacts"), ("1", f"{old}-other/c"), ("1", "s3://bucket/d")]
+    file = a_store(tmp_path / "mlflow.db", old, *runs)
+    follow_artifacts(file, "tests", tmp_path / "artifacts")
+    assert locations(file) == [new, f"{new}/a/artifacts", *(uri for _, uri in runs[1:])]
+
+
+@pytest.mark.parametrize("location", ["s3://bucket/artifacts", "mlflow-artifacts:/1", ""])
+def test_artifacts_that_lie_on_no_disk_follow_nobody(tmp_path: Path, location: str) -> None:
+    file = a_store(tmp_path / "mlflow.db", location, ("1", f"{location}/a"))
+    follow_artifacts(file, "tests", tmp_path / "artifacts")
+    follow_artifacts(file, "another", tmp_path / "artifacts")
+    assert locations(file) == [location, f"{location}/a"]
 
 
 def test_an_experiment_that_was_deleted_is_restored(tmp_path: Path, whole: Path) -> None:

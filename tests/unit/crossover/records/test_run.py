@@ -163,6 +163,8 @@ def test_a_seed_that_changes_nothing_makes_no_other_run() -> None:
 def test_the_name_says_what_is_unusual() -> None:
     assert a_run().name == "small K=4 B=2 N=16"
     assert a_run(temperature=0.8, seed=2).name == "small K=4 B=2 N=16 T=0.8 seed=2"
+    assert a_run(temperature=0.8, seed=0).name == "small K=4 B=2 N=16 T=0.8"
+    assert a_run(seed=2).name == a_run().name
     unusual = a_diffusion(block_length=4, remasking=Remasking.random, guidance_scale=0.5)
     assert a_run(diffusion=unusual).name == "small K=4 B=2 N=16 block=4 random guidance=0.5"
     assert an_autoregressive_run(prompt_fraction=0.25).name == "causal B=2 N=16 prompt=4"

@@ -42,29 +42,20 @@ def _command(name: str) -> Callable[[Namespace], None]:
     """What does it. Only the one that was asked for is imported: figures and statistics take a second to load."""
     match name:
         case "parity":
-            from analysis.cli.parity import parity
-
-            return parity
+            from analysis.cli.parity import parity as command
+        case "map":
+            from analysis.cli.map import draw_map as command
         case "compare":
-            from analysis.cli.compare import compare
-
-            return compare
+            from analysis.cli.compare import compare as command
         case "report":
-            from analysis.cli.report import report
-
-            return report
+            from analysis.cli.report import report as command
         case "texts":
-            from analysis.cli.texts import texts
-
-            return texts
+            from analysis.cli.texts import texts as command
         case "plot":
-            from analysis.cli.plot import plot
-
-            return plot
+            from analysis.cli.plot import plot as command
         case _:
-            from analysis.cli.table import table
-
-            return table
+            from analysis.cli.table import table as command
+    return command
 
 
 def _complaint(error: Exception) -> str | None:

@@ -8,9 +8,9 @@ from analysis.cli.source import STORE
 from crossover import __version__
 from crossover.errors import UserError
 
-COMMANDS = ("table", "texts", "parity", "compare", "plot", "report")
+COMMANDS = ("table", "texts", "parity", "map", "compare", "plot", "report")
 FORMATS = ("text", "csv", "json", "md")
-FIGURES = ("entropy", "quality", "pareto", "bound", "scaling", "memory", "timeline")
+FIGURES = ("entropy", "quality", "pareto", "map", "joules", "limit", "bound", "scaling", "memory", "timeline")
 """Figures of the report; with several metrics, the first three are one file each."""
 
 
@@ -42,6 +42,10 @@ def make_parser() -> argparse.ArgumentParser:
     read.add_argument("--prompts", type=int, default=1, metavar="COUNT", help="how many prompts to show [1]")
     read.add_argument("--diff", action="store_true", help="mark the words in which two runs differ")
     add("parity", "steps to parity and the speed-up there, at each B and N", source, quality, allow)
+    charted = add("map", "break-even: the tokens per forward that diffusion needs to be faster", source, allow)
+    charted.add_argument(
+        "--output", type=Path, default=Path("map"), metavar="DIR", help="where to write figures and tables [map]"
+    )
     compared = add("compare", "what changed from sweep A to B: time, memory and quality of each run", allow)
     compared.add_argument(
         "--fail-on",

@@ -10,6 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from analysis.report.answers import answers, disagreements_of, parities
 from analysis.report.figures.panel import Panel
 from analysis.report.figures.style import Picture
+from analysis.report.map.words import answers as break_even_answers
 from analysis.report.study import Study
 from analysis.report.tables import Table
 from analysis.report.words import basis, listed
@@ -51,6 +52,7 @@ def render(study: Study, pictures: Sequence[Picture], tables: Sequence[Table], r
         disagreements=disagreements_of(study)[:MOST_ANSWERS],
         more_answers=len(said) - len(said[:MOST_ANSWERS]),
         partial=_partial(study),
+        break_evens=[sentence for each in study.maps for sentence in break_even_answers(each.cells)][:MOST_ANSWERS],
         pictures=pictures,
         tables=tables,
         most_rows=MOST_ROWS,

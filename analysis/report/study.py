@@ -14,6 +14,7 @@ from analysis.parity.fronts import TEMPERATURE, FrontPairing, front_pairings
 from analysis.parity.quality import METRICS, Metric
 from analysis.parity.steps_to_parity import RESAMPLES, check_margin, find_parity
 from analysis.report.figures.panel import MOST_PANELS, Entropy, Panel
+from analysis.report.map.study import PairMap, pair_maps
 from analysis.report.points import Point, points_of
 from analysis.statistics.bootstrap import resample, studentise
 from analysis.statistics.metrics import metrics as metrics_of
@@ -27,6 +28,8 @@ MOST_NATS = 1e6
 MANY = 200
 """From this many pairings on, the bootstrap takes fewer resamples, so that it ends in seconds."""
 FEWER_RESAMPLES = 1000
+MOST_MARKED = 200
+"""Comparisons of quality that are marked in the map."""
 
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 """Returns the items that it is given, and shows how many of them are done."""
@@ -49,8 +52,9 @@ class Study:
         alike: the largest set of points that share all controls except those that the length decides.
         panels: for each metric that the records have, its parities by setting, batch and length.
         controls: for each control, the values that the compared runs have.
-        left_out: a line for each run that entered no comparison.
+        left_out: a line for each run that entered no comparison of quality.
         fronts: quality against entropy where arms were run at several temperatures, by each metric that needs it.
+        maps: break-even of each pair, whatever its quality.
     """
 
     points: tuple[Point, ...]
@@ -59,6 +63,7 @@ class Study:
     controls: dict[str, tuple[str, ...]]
     left_out: tuple[str, ...]
     fronts: tuple[FrontPanel, ...] = ()
+    maps: tuple[PairMap, ...] = ()
 
 
 def study(
@@ -108,6 +113,7 @@ def study(
         controls=_held(grouping.pairings),
         left_out=(*grouping.left_out, *unknown, *without),
         fronts=tuple(each for _, each in fronts),
+        maps=tuple(pair_maps(records, [panel for each in panels.values() for panel in each][:MOST_MARKED], allow)),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from analysis.report.answers import parity_rows
 from analysis.report.figures.bound import draw_bound
+from analysis.report.figures.break_even_map import draw_distance, draw_joules, draw_map
 from analysis.report.figures.curves import draw_curves
 from analysis.report.figures.entropy_front import draw_fronts
 from analysis.report.figures.front import draw_front
@@ -21,16 +22,20 @@ from analysis.report.figures.style import Drawing, Picture
 from analysis.report.figures.timeline import draw_timeline
 from analysis.report.front_table import front_table
 from analysis.report.grid_table import grid_table
+from analysis.report.map.study import PairMap
+from analysis.report.map.table import break_even_table
 from analysis.report.page import render
 from analysis.report.parity_table import parity_table
 from analysis.report.study import FrontPanel, Study, Track
 from analysis.report.tables import Table
 
 PAGE = "report.html"
+LEAST_CELLS = 2
+"""A map has so many cells at least."""
 MANY = 1000
 """From this many points on, two processes draw the figures, while this one makes the tables."""
 
-Task = tuple[Callable[[Any], Drawing | None], Sequence[Any]]
+Task = tuple[Callable[[Any], Drawing | None], Any]
 """A function that draws a figure, and its data."""
 
 
@@ -38,6 +43,12 @@ OVER_TEMPERATURES: dict[str, Callable[[Any], Drawing | None]] = {"entropy": draw
 """Figures by their names: one a metric, of arms that were run at several temperatures."""
 BY_METRIC: dict[str, Callable[[Any], Drawing | None]] = {"quality": draw_curves, "pareto": draw_front}
 """Figures by their names: one a metric."""
+BREAK_EVEN: dict[str, Callable[[Any], Drawing | None]] = {
+    "map": draw_map,
+    "joules": draw_joules,
+    "limit": draw_distance,
+}
+"""Figures by their names: of one pair of models over batch and length."""
 OF_ALL: dict[str, Callable[[Any], Drawing | None]] = {
     "bound": draw_bound,
     "scaling": draw_scaling,
@@ -80,12 +91,29 @@ def write_report(
 
 
 def all_tables(study: Study) -> tuple[Table, ...]:
-    """Fronts where there are any, parity by every metric, and all grid points."""
+    """Fronts where there are any, parity by every metric, break-even, and all grid points."""
     fronts = [front_table([(each.fronts, each.setting) for each in study.fronts])] if study.fronts else []
-    return (*fronts, parity_table(parity_rows(study)), grid_table(study.points))
+    break_evens = break_even_table([row for each in study.maps for row in each.rows])
+    return (*fronts, parity_table(parity_rows(study)), break_evens, grid_table(study.points))
 
 
-def tasks_of(study: Study, names: Collection[str] = (*OVER_TEMPERATURES, *BY_METRIC, *OF_ALL)) -> list[Task]:
+def write_maps(maps: Sequence[PairMap], folder: Path) -> list[Path]:
+    """Write the figures and the table of break-even alone to `folder`.
+
+    Raises:
+        OSError: when they cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = [picture for task in _maps(maps, BREAK_EVEN) if (picture := _draw(task, folder)) is not None]
+    table = break_even_table([row for each in maps for row in each.rows])
+    table.save(folder)
+    names = [f"{each.name}.{kind}" for each in pictures for kind in ("svg", "png")]
+    return [folder / name for name in (*names, *(f"{table.name}.{kind}" for kind in ("csv", "md", "tex")))]
+
+
+def tasks_of(
+    study: Study, names: Collection[str] = (*OVER_TEMPERATURES, *BY_METRIC, *BREAK_EVEN, *OF_ALL)
+) -> list[Task]:
     """Each figure of the report, or those of some names: quality first, since it is the answer."""
     fronts: dict[str, list[FrontPanel]] = defaultdict(list)
     for each in study.fronts:
@@ -93,8 +121,17 @@ def tasks_of(study: Study, names: Collection[str] = (*OVER_TEMPERATURES, *BY_MET
     return [
         *((draw, of) for name, draw in OVER_TEMPERATURES.items() if name in names for of in fronts.values()),
         *((draw, panels) for name, draw in BY_METRIC.items() if name in names for panels in study.panels.values()),
+        *_maps(study.maps, names),
         *((draw, study.alike) for name, draw in OF_ALL.items() if name in names),
     ]
+
+
+def _maps(maps: Sequence[PairMap], names: Collection[str]) -> list[Task]:
+    """The figures of the pair that has most cells: one cell is no map."""
+    largest = max(maps, key=lambda each: len(each.cells), default=None)
+    if largest is None or len(largest.cells) < LEAST_CELLS:
+        return []
+    return [(draw, largest) for name, draw in BREAK_EVEN.items() if name in names]
 
 
 @contextmanager

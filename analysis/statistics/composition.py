@@ -3,9 +3,9 @@
 What a forward pass takes depends on its rows, on how many positions of each it computes, on how many it attends to, and
 a little on how many are read by the output head. It does not depend on what the tokens are. So passes that compute
 equally many positions are taken together, and in between their time runs straight: along the positions read where those
-alone differ, along the positions attended to where those alone do, and on a plane where both do. Nothing is
-extrapolated along one of them: beyond the passes that were timed, the nearest one counts. What is made in this way is
-called composed wherever it is shown. docs/protocol.md has how well it agrees with whole generations.
+alone differ, along the positions attended to where those alone do, and on a plane where both do. Where fewer positions
+are attended to than were timed, the line goes on; where more are, nothing is said. Beyond the numbers of positions
+read, the nearest counts. What is made in this way is called composed wherever it is shown: docs/protocol.md.
 """
 
 from collections import defaultdict
@@ -23,8 +23,8 @@ class Forward(NamedTuple):
     """One forward pass of a batch: positions of a row computed, attended to, and read by the head."""
 
     computed: int
-    kept: int
-    read: int
+    kept: float
+    read: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,23 +42,30 @@ class Costs:
         """All of these together, each as long as those that were timed say.
 
         Raises:
-            KeyError: when none was timed that computes as many positions.
+            KeyError: when none was timed that computes as many positions, or attends to as many.
         """
         planned: dict[int, list[Forward]] = defaultdict(list)
         for forward in forwards:
             planned[forward.computed].append(forward)
         return float(sum(self._seconds(*self.by_computed[each], alike).sum() for each, alike in planned.items()))
 
+    def one(self, forward: Forward) -> float:
+        """A single pass; see above."""
+        return self.seconds([forward])
+
     @staticmethod
     def _seconds(kept_T: Floats, read_T: Floats, seconds_T: Floats, wanted: Sequence[Forward]) -> Floats:
         kept_W, read_W = (np.array([getattr(each, name) for each in wanted], float) for name in ("kept", "read"))
-        if np.ptp(kept_T) == 0 or np.ptp(read_T) == 0:
-            along_T, along_W = (kept_T, kept_W) if np.ptp(read_T) == 0 else (read_T, read_W)
-            return _between(along_T, seconds_T, along_W)
+        if kept_W.max() > kept_T.max():
+            raise KeyError(kept_W.max())
+        if np.ptp(kept_T) == 0:
+            return _between(read_T, seconds_T, read_W)
+        if np.ptp(read_T) == 0:
+            return _from_below(kept_T, seconds_T, kept_W)
         columns_TC = np.stack([np.ones_like(kept_T), kept_T, read_T], axis=1)
         plane_C = np.linalg.lstsq(columns_TC, seconds_T, rcond=None)[0]
         plane: Floats = plane_C[0] + plane_C[1] * kept_W + plane_C[2] * read_W
-        return np.clip(plane, seconds_T.min(), seconds_T.max())
+        return np.maximum(plane, 0.0)
 
 
 def costs(timed: Iterable[tuple[Forward, float]]) -> Costs:
@@ -66,7 +73,7 @@ def costs(timed: Iterable[tuple[Forward, float]]) -> Costs:
     alike: dict[Forward, list[float]] = defaultdict(list)
     for forward, seconds in timed:
         alike[forward].append(seconds)
-    by_computed: dict[int, list[tuple[int, int, float]]] = defaultdict(list)
+    by_computed: dict[int, list[tuple[float, float, float]]] = defaultdict(list)
     for forward, seen in alike.items():
         by_computed[forward.computed].append((forward.kept, forward.read, float(np.median(seen))))
     return Costs(by_computed={computed: tuple(np.array(rows, float).T) for computed, rows in by_computed.items()})
@@ -77,3 +84,12 @@ def _between(along_T: Floats, seconds_T: Floats, wanted_W: Floats) -> Floats:
     distinct, inverse = np.unique(along_T, return_inverse=True)
     means = np.bincount(inverse, weights=seconds_T) / np.bincount(inverse)
     return np.interp(wanted_W, distinct, means)
+
+
+def _from_below(along_T: Floats, seconds_T: Floats, wanted_W: Floats) -> Floats:
+    """The same, but that the first line goes on below its beginning, down to nothing."""
+    distinct = np.unique(along_T)
+    first, second = distinct[0], distinct[1]
+    start, end = _between(along_T, seconds_T, np.array([first, second]))
+    below_W = start + (wanted_W - first) * (end - start) / (second - first)
+    return np.where(wanted_W < first, np.maximum(below_W, 0.0), _between(along_T, seconds_T, wanted_W))

@@ -46,7 +46,7 @@ def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
 
 def test_every_picture_says_what_it_shows_and_every_link_leads_somewhere(tmp_path: Path) -> None:
     page = page_of(a_study(), tmp_path)
-    assert len(page.all("img")) == 5
+    assert len(page.all("img")) == 6
     assert all(len(picture["alt"] or "") > 40 for picture in page.all("img"))
     anchors = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
     assert {(link["href"] or "")[1:] for link in page.all("a")} <= anchors

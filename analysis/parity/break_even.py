@@ -1,0 +1,336 @@
+"""Break-even: the forward passes below which diffusion is faster than the baseline, whatever its quality.
+
+It is the latency of the baseline over that of one forward pass; the tokens per forward that diffusion needs are N_out
+over it. It needs no trained weights. Where all passes of a run are alike, both latencies are those of whole runs, and
+the interval is that of their ratio: with several processes by the medians of each, with one it covers that process
+alone. Where passes differ (a cache), or a run is missing, times are composed from single passes (`statistics.pace`).
+Then the interval carries the ratio's own through that composition: both arms are taken to vary as a whole. What is
+composed of runs at other shapes has no interval.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+
+import numpy as np
+
+from analysis.parity.arm_costs import ArmCosts, arm_costs, prefill
+from analysis.parity.comparability import CONTROLS, controls_of, measured_alike, newest
+from analysis.parity.flags import disturbances
+from analysis.parity.identity import told_apart
+from analysis.statistics.composition import Forward
+from analysis.statistics.intervals import Interval
+from analysis.statistics.pace import Layout, Way, forwards_within, generation_cost
+from analysis.statistics.timing import Latency, latency, median_interval, ratio_interval
+from crossover.records.policies import QUOTA, CacheName
+from crossover.records.record import Record
+from crossover.records.run import Run, split_length
+
+OF_TEXTS = frozenset({"documents", "judged_text", "judge", "encoder", "prompts", "prompt_count", "seed"})
+"""Controls on which time does not depend."""
+OF_SHAPE = frozenset({"output_tokens", "prompt_tokens"})
+BLOCK = 32
+"""Positions of a block where none was measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What stands beside a break-even; None where it is not known.
+
+    Attributes:
+        least_tokens: tokens per forward needed if both arms were at the limit of the device, by counted work.
+        joule_tokens: the same for equal energy: mean power of each arm times composed time.
+        baseline_share, diffusion_share: the arms' floors over their times, at break-even.
+    """
+
+    least_tokens: float | None = None
+    joule_tokens: float | None = None
+    baseline_share: float | None = None
+    diffusion_share: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakEven:
+    """Of one diffusion model computing in one way against one baseline, at one batch and length.
+
+    Attributes:
+        policy: what the runs wrote by; of a composed one, any.
+        forwards: those that take as long as the baseline; their ends are equal where there is no interval.
+        tokens: tokens per forward that diffusion needs to be as fast.
+        is_composed: whether either arm's time was composed from passes of other runs, or of sampled ones.
+        processes: fewest processes behind a run; 0 without an interval.
+    """
+
+    batch: int
+    layout: Layout
+    diffusion: str
+    baseline: str
+    policy: str
+    forwards: Interval
+    baseline_s: float
+    is_composed: bool
+    processes: int
+    beside: Beside
+    disturbed: bool = False
+
+    @property
+    def tokens(self) -> Interval:
+        """Tokens per forward needed."""
+        output = self.layout.output_tokens
+        return Interval(output / self.forwards.estimate, output / self.forwards.high, output / self.forwards.low)
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether a block can be written in so few passes: each takes one at least."""
+        return self.forwards.estimate >= self.layout.blocks
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether noise is known."""
+        return self.processes > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A diffusion model and a baseline under equal controls, with all that was measured of them."""
+
+    diffusion: str
+    baseline: str
+    of_diffusion: Sequence[tuple[Record, ...]]
+    of_baseline: Sequence[tuple[Record, ...]]
+    diffusion_costs: ArmCosts
+    baseline_costs: ArmCosts
+
+    def baseline_run(self, batch: int, length: int, prompt_tokens: int) -> tuple[Record, ...] | None:
+        """The processes that measured a continuation of this shape; whole ones before sampled ones."""
+        fitting = [each for each in self.of_baseline if _shape(each[0].run) == (batch, length, prompt_tokens)]
+        return min(fitting, key=lambda each: each[0].run.timed_share is not None, default=None)
+
+
+def pairs_of(records: Iterable[Record], allow: Collection[str] = frozenset()) -> list[Pair]:
+    """Every diffusion model with every baseline whose runs share all controls on which the time of a pass depends."""
+    allowed = {*allow, *OF_TEXTS}
+    measured = [each for each in newest(told_apart(tuple(records)), allowed) if each[0].measurement is not None]
+    alike: dict[object, list[tuple[Record, ...]]] = defaultdict(list)
+    for each in measured:
+        alike[controls_of(each[0], {*allowed, *OF_SHAPE} & CONTROLS.keys())].append(measured_alike(each, allowed))
+    return [pair for group in alike.values() for pair in _pairs(group)]
+
+
+def break_evens(pair: Pair) -> list[BreakEven]:
+    """One for each batch, length, policy, cache and block that were measured beside a baseline of the same shape."""
+    series: dict[tuple[object, ...], list[tuple[Record, ...]]] = defaultdict(list)
+    for replicates in pair.of_diffusion:
+        run = replicates[0].run
+        assert run.diffusion is not None
+        series[*_shape(run), run.diffusion.block_length, *_sampling(run)].append(replicates)
+    made = (_of_series(pair, rungs) for _, rungs in sorted(series.items(), key=lambda item: tuple(map(str, item[0]))))
+    known = [each for each in made if each is not None]
+    return sorted(
+        known, key=lambda each: (each.diffusion, each.layout.way, each.policy, each.batch, each.layout.length)
+    )
+
+
+def composed_break_evens(
+    pair: Pair, ways: Iterable[Way], batches: Iterable[int], lengths: Iterable[int]
+) -> list[BreakEven]:
+    """One for each cell of a grid, half prompt, that was measured or can be composed from passes."""
+    exact = {
+        (each.layout.way, each.batch, each.layout.length): each
+        for each in break_evens(pair)
+        if each.policy == QUOTA.label and each.layout == _layout(each.layout.way, each.layout.length)
+    }
+    cells = product(ways, batches, lengths)
+    made = (exact.get(cell) or _composed(pair, *cell) for cell in cells)
+    return [each for each in made if each is not None]
+
+
+def _pairs(group: Sequence[tuple[Record, ...]]) -> Iterator[Pair]:
+    by_model: dict[tuple[bool, str], list[tuple[Record, ...]]] = defaultdict(list)
+    for each in group:
+        by_model[each[0].run.diffusion is None, each[0].run.model.label].append(each)
+    made = {name: arm_costs([record for each in alike for record in each]) for name, alike in by_model.items()}
+    for diffusion, baseline in product(sorted(by_model), sorted(by_model)):
+        if not diffusion[0] and baseline[0]:
+            yield Pair(
+                diffusion=diffusion[1],
+                baseline=baseline[1],
+                of_diffusion=by_model[diffusion],
+                of_baseline=by_model[baseline],
+                diffusion_costs=made[diffusion],
+                baseline_costs=made[baseline],
+            )
+
+
+def _of_series(pair: Pair, rungs: Sequence[tuple[Record, ...]]) -> BreakEven | None:
+    """By the run whose steps are nearest to the break-even that it gives, of runs that differ in steps alone."""
+    run = rungs[0][0].run
+    baseline = pair.baseline_run(*_shape(run))
+    if baseline is None or run.diffusion is None:
+        return None
+    baseline_s = latency([each.measurement for each in baseline if each.measurement])
+    made = []
+    for replicates in rungs:
+        own_s = latency([each.measurement for each in replicates if each.measurement])
+        if baseline_s is not None and own_s is not None:
+            made.append(_measured(pair, replicates, baseline, own_s, baseline_s))
+    known = [each for each in made if each is not None]
+    return min(known, key=lambda each: each[0], default=(0.0, None))[1]
+
+
+def _measured(
+    pair: Pair, replicates: tuple[Record, ...], baseline: tuple[Record, ...], own_s: Latency, baseline_s: Latency
+) -> tuple[float, BreakEven] | None:
+    """How far the run's own steps are from the break-even, and the break-even."""
+    run, measured = replicates[0].run, replicates[0].measurement
+    assert run.diffusion is not None
+    assert measured is not None
+    way = _way(run)
+    layout = Layout(
+        way=way, prompt_tokens=run.prompt_tokens, output_tokens=run.output_tokens, block=run.diffusion.block_length
+    )
+    budget, ratio = median_interval(baseline_s).estimate, ratio_interval(baseline_s, own_s)
+    if way is Way.whole:
+        each_s = median_interval(own_s).estimate / measured.forward_passes
+        at = partial(_divided, each_s)
+    else:
+        cost_of = partial(_cost, pair, layout, run.batch)
+        try:
+            cost_of(1.0)
+        except KeyError:
+            return None
+        at = partial(_within, cost_of, layout)
+    estimate = at(budget)
+    scales = (1.0, 1.0) if ratio is None else (ratio.low / ratio.estimate, ratio.high / ratio.estimate)
+    forwards = Interval(estimate, at(budget * scales[0]), at(budget * scales[1]))
+    sampled = any(each[0].run.timed_share is not None for each in (replicates, baseline))
+    processes = 0 if ratio is None else min(own_s.processes, baseline_s.processes)
+    made = BreakEven(
+        batch=run.batch,
+        layout=layout,
+        diffusion=pair.diffusion,
+        baseline=pair.baseline,
+        policy=_sampling(run)[0],
+        forwards=forwards,
+        baseline_s=budget,
+        is_composed=sampled or way is not Way.whole,
+        processes=processes,
+        disturbed=bool(disturbances({"baseline": baseline, "diffusion": replicates})),
+        beside=_beside(pair, layout, run.batch, budget, estimate),
+    )
+    return abs(np.log(estimate / measured.forward_passes)), made
+
+
+def _composed(pair: Pair, way: Way, batch: int, length: int) -> BreakEven | None:
+    layout = _layout(way, length)
+    try:
+        budget = _baseline_seconds(pair, batch, layout)
+        forwards = _within(partial(_cost, pair, layout, batch), layout, budget)
+    except KeyError:
+        return None
+    return BreakEven(
+        batch=batch,
+        layout=layout,
+        diffusion=pair.diffusion,
+        baseline=pair.baseline,
+        policy=QUOTA.label,
+        forwards=Interval(forwards, forwards, forwards),
+        baseline_s=budget,
+        is_composed=True,
+        processes=0,
+        beside=_beside(pair, layout, batch, budget, forwards),
+    )
+
+
+def _beside(pair: Pair, layout: Layout, batch: int, budget: float, forwards: float) -> Beside:
+    cost_of, least_cost = partial(_cost, pair, layout, batch), partial(_least_cost, pair, layout, batch)
+    a_block = max(1.0, forwards / layout.blocks)
+
+    def least_tokens() -> float:
+        return layout.output_tokens / _within(least_cost, layout, _least_baseline(pair, batch, layout.length))
+
+    def joule_tokens() -> float:
+        power = pair.baseline_costs.power(batch) / pair.diffusion_costs.power(batch)
+        return layout.output_tokens / _within(cost_of, layout, budget * power)
+
+    return Beside(
+        least_tokens=_known(least_tokens),
+        joule_tokens=_known(joule_tokens),
+        baseline_share=_known(lambda: _least_baseline(pair, batch, layout.length) / budget),
+        diffusion_share=_known(lambda: least_cost(a_block) / cost_of(a_block)),
+    )
+
+
+def _known(figure: Callable[[], float]) -> float | None:
+    """The figure; None where a pass that it needs was not timed."""
+    try:
+        return figure()
+    except KeyError:
+        return None
+
+
+def _within(cost_of: Callable[[float], float], layout: Layout, budget: float) -> float:
+    return layout.blocks * forwards_within(cost_of, budget)
+
+
+def _divided(each_s: float, budget: float) -> float:
+    return budget / each_s
+
+
+def _cost(pair: Pair, layout: Layout, batch: int, forwards: float) -> float:
+    prompt = 0.0
+    if layout.way is Way.block_causal:
+        prompt = pair.baseline_costs.one(batch, prefill(layout.prompt_tokens))
+    return generation_cost(layout, partial(pair.diffusion_costs.one, batch), forwards, prompt)
+
+
+def _least_cost(pair: Pair, layout: Layout, batch: int, forwards: float) -> float:
+    prompt = 0.0
+    if layout.way is Way.block_causal:  # half of the canvas: its share of a pass over all of it
+        whole = Forward(layout.length, layout.length, 1)
+        prompt = layout.prompt_tokens / layout.length * pair.diffusion_costs.least_one(batch, whole)
+    return generation_cost(layout, partial(pair.diffusion_costs.least_one, batch), forwards, prompt)
+
+
+def _baseline_seconds(pair: Pair, batch: int, layout: Layout) -> float:
+    replicates = pair.baseline_run(batch, layout.length, layout.prompt_tokens)
+    measured = None if replicates is None else latency([each.measurement for each in replicates if each.measurement])
+    if measured is not None:
+        return median_interval(measured).estimate
+    tokens = (Forward(1, layout.prompt_tokens + step, 1) for step in range(1, layout.output_tokens))
+    one = partial(pair.baseline_costs.one, batch)
+    return one(prefill(layout.prompt_tokens)) + sum(map(one, tokens))
+
+
+def _least_baseline(pair: Pair, batch: int, length: int) -> float:
+    """The floor of a continuation: that of a run of this shape, else straight between lengths of the same batch."""
+    known = {at: least for (rows, at), least in pair.baseline_costs.least_s.items() if rows == batch}
+    if not known or length > max(known):
+        raise KeyError(batch, length)
+    lengths = sorted(known)
+    return float(np.interp(length, lengths, [known[at] / at for at in lengths])) * length
+
+
+def _layout(way: Way, length: int) -> Layout:
+    prompt_tokens, output_tokens = split_length(length, 0.5)
+    block = output_tokens if way is Way.whole else BLOCK
+    return Layout(way=way, prompt_tokens=prompt_tokens, output_tokens=output_tokens, block=block)
+
+
+def _way(run: Run) -> Way:
+    assert run.diffusion is not None
+    cache = run.diffusion.cache
+    return Way.dual if cache is not None and cache.name is CacheName.dual and cache.refresh is None else Way.whole
+
+
+def _shape(run: Run) -> tuple[int, int, int]:
+    return run.batch, run.length, run.prompt_tokens
+
+
+def _sampling(run: Run) -> tuple[str, ...]:
+    """Policy and cache."""
+    assert run.diffusion is not None
+    cache = run.diffusion.cache
+    return run.diffusion.policy.label, "none" if cache is None else cache.label

@@ -1,0 +1,1 @@
+"""Break-even in the report: its table, its sentences, the cells of the map."""

@@ -1,0 +1,78 @@
+"""The cells of the map: what was measured or can be composed, on the grid of the records' batches and lengths."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from analysis.parity.break_even import BreakEven, Pair, break_evens, composed_break_evens, pairs_of
+from analysis.report.figures.panel import Panel
+from analysis.statistics.pace import Way
+from crossover.records.record import Record
+
+DUAL = "cache=dual"
+"""In the name of a diffusion model whose runs keep keys and values of both sides."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reached:
+    """Where trained models were compared: the steps by which diffusion is shown to be as good, None where it is not."""
+
+    way: Way
+    batch: int
+    length: int
+    steps: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairMap:
+    """Break-even of one diffusion model and one baseline.
+
+    Attributes:
+        rows: of every shape and setting that was measured, and the cells besides.
+        cells: of the grid of batches and lengths, half prompt, measured or composed.
+        reached: where the quality of both was compared.
+    """
+
+    diffusion: str
+    baseline: str
+    rows: tuple[BreakEven, ...]
+    cells: tuple[BreakEven, ...]
+    reached: tuple[Reached, ...]
+
+
+def pair_maps(
+    records: Iterable[Record], panels: Iterable[Panel] = (), allow: Collection[str] = frozenset()
+) -> list[PairMap]:
+    """One for each pair that has a break-even, in the order of their names."""
+    known = tuple(panels)
+    made = (_pair_map(pair, known) for pair in pairs_of(records, allow))
+    return sorted((each for each in made if each.rows), key=lambda each: (each.diffusion, each.baseline))
+
+
+def _pair_map(pair: Pair, panels: tuple[Panel, ...]) -> PairMap:
+    shapes = [each[0].run for each in (*pair.of_baseline, *pair.of_diffusion)]
+    batches, lengths = sorted({run.batch for run in shapes}), sorted({run.length for run in shapes})
+    rows, cells = break_evens(pair), composed_break_evens(pair, Way, batches, lengths)
+    return PairMap(
+        diffusion=pair.diffusion,
+        baseline=pair.baseline,
+        rows=(*rows, *(cell for cell in cells if cell not in rows)),
+        cells=tuple(cells),
+        reached=tuple(_reached(pair, panels)),
+    )
+
+
+def _reached(pair: Pair, panels: Iterable[Panel]) -> Iterable[Reached]:
+    for panel in panels:
+        name, *sampling = panel.parity.diffusion.removeprefix(pair.diffusion).split(" ")
+        if (
+            name
+            or not panel.parity.diffusion.startswith(pair.diffusion)
+            or panel.parity.baseline_model != pair.baseline
+        ):
+            continue
+        yield Reached(
+            way=Way.dual if DUAL in sampling else Way.whole,
+            batch=panel.parity.batch,
+            length=panel.parity.length,
+            steps=panel.parity.first_steps_interval[1],
+        )

@@ -1,0 +1,65 @@
+"""What each forward pass of a record computed, attended to and read, and how long it took."""
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, chain
+
+from analysis.statistics.composition import Forward
+from crossover.records.forwards import Forwards, TimedForwards
+from crossover.records.record import Record, Sample
+from crossover.records.run import Run
+from crossover.records.settings import Diffusion, Remasking
+
+
+def forward_times(record: Record) -> Iterator[tuple[Forward, float]]:
+    """Each timed forward pass of each sample, prefill apart, with its seconds; none of guided runs: a step is two.
+
+    Under a policy that follows the text, rows may have different numbers of open positions: read is what is open on
+    average.
+    """
+    for sample in _samples(record):
+        yield from zip(forwards_of(record.run, sample), sample.step_s, strict=False)
+
+
+def prefill_times(record: Record) -> list[float]:
+    """Seconds up to the first token of each sample; none of a diffusion run."""
+    return [sample.prefill_s for sample in _samples(record) if sample.prefill_s is not None]
+
+
+def forwards_of(run: Run, sample: Sample) -> Sequence[Forward]:
+    """The forward passes of one sample that were timed, in order."""
+    if sample.timed is not None:
+        return _sampled(sample.timed)
+    if run.diffusion is None:
+        return [Forward(1, run.prompt_tokens + step, 1) for step in range(1, run.output_tokens)]
+    if run.diffusion.guidance_scale > 0:
+        return []
+    if sample.forwards is not None:
+        return _counted(run, run.diffusion, sample.forwards)
+    return [Forward(run.length, run.length, read) for read in _planned_reads(run.output_tokens, run.diffusion)]
+
+
+def _samples(record: Record) -> Sequence[Sample]:
+    return () if record.measurement is None else record.measurement.samples
+
+
+def _sampled(timed: TimedForwards) -> list[Forward]:
+    return [Forward(*each) for each in zip(timed.computed, timed.kept, timed.read, strict=True)]
+
+
+def _counted(run: Run, diffusion: Diffusion, forwards: Forwards) -> list[Forward]:
+    rows, block = run.batch, diffusion.block_length
+    before = [0, *accumulate(forwards.written)]
+    reads = (block - (written // rows) % block for written in before)
+    return [Forward(computed, run.length, read) for computed, read in zip(forwards.computed, reads, strict=False)]
+
+
+def _planned_reads(output_tokens: int, diffusion: Diffusion) -> Iterator[int]:
+    """Positions read at each step of the published schedule: floor(b / S) written a step, one more in the first."""
+    blocks, block = output_tokens // diffusion.block_length, diffusion.block_length
+    each, extra = divmod(block, diffusion.steps // blocks)
+    writes = [each + (step < extra) for step in range(diffusion.steps // blocks)]
+    masked = [block - written for written in [0, *accumulate(writes)][:-1]]
+    reads = writes if diffusion.remasking is Remasking.random else masked
+    return chain.from_iterable(
+        [read for read, write in zip(reads, writes, strict=True) if write] for _ in range(blocks)
+    )

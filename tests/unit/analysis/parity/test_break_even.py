@@ -1,0 +1,184 @@
+"""Break-even of records whose times are set by hand: 8 prompt and 8 output tokens, 2 rows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from analysis.parity.break_even import BreakEven, break_evens, composed_break_evens, pairs_of
+from analysis.statistics.pace import Way
+from crossover.records.forwards import Forwards
+from crossover.records.machine import Verdict, Watched
+from crossover.records.policies import Cache, CacheName
+from crossover.records.profile import Energy, Limits, Profile
+from crossover.records.record import Record, Sample
+from crossover.records.run import Run
+from crossover.records.settings import Weights
+from tests.factories import a_diffusion, a_measurement, a_record, a_run, a_sample, an_autoregressive_run
+
+DUAL = a_diffusion(steps=4, block_length=4, cache=Cache(name=CacheName.dual))
+
+
+def record(run: Run, samples: Sequence[Sample], **changes: object) -> Record:
+    measured = a_measurement(samples=tuple(samples), forward_passes=len(samples[0].step_s))
+    return a_record(run, measurement=replace(measured, **changes))  # type: ignore[arg-type]
+
+
+def baseline(*latencies_s: float, run: Run | None = None, **changes: object) -> Record:
+    """A prefill that takes a fifth, and tokens that take the rest, each as long."""
+    run = run or an_autoregressive_run()
+    tokens = run.output_tokens - 1
+    samples = [
+        a_sample(latency_s=each, prefill_s=each / 5, step_s=(4 * each / 5 / tokens,) * tokens) for each in latencies_s
+    ]
+    return record(run, samples, **changes)
+
+
+def whole(*latencies_s: float, steps: int = 4, **changes: object) -> Record:
+    samples = [a_sample(latency_s=each, step_s=(each / steps,) * steps) for each in latencies_s]
+    return record(a_run(diffusion=a_diffusion(steps=steps)), samples, **changes)
+
+
+def dual(refresh_s: float, window_s: float) -> Record:
+    """Two blocks of a whole canvas and a window each."""
+    steps = (refresh_s, window_s) * 2
+    forwards = Forwards(computed=(16, 4, 16, 4), written=(4, 4, 4, 4), of_rows=(4, 4))
+    samples = [a_sample(latency_s=sum(steps), step_s=steps, forwards=forwards)] * 2
+    return record(a_run(diffusion=DUAL), samples)
+
+
+def only(*records: Record) -> BreakEven:
+    (pair,) = pairs_of(records)
+    (made,) = break_evens(pair)
+    return made
+
+
+def test_it_is_the_baselines_latency_over_that_of_one_pass() -> None:
+    made = only(baseline(6.0, 6.0), whole(8.0, 8.0))
+    assert made.forwards.estimate == pytest.approx(6 / (8 / 4))
+    assert made.tokens.estimate == pytest.approx(8 / 3)
+    assert (made.is_composed, made.processes, made.is_reachable) == (False, 1, True)
+
+
+def test_its_interval_is_that_of_the_ratio_of_medians() -> None:
+    noisy = only(baseline(5.8, 6.0, 6.2, 6.0, 5.9, 6.1), whole(8.0, 8.1, 7.9, 8.0, 8.2, 7.8))
+    assert noisy.forwards.low < 3.0 < noisy.forwards.high
+    assert noisy.tokens.low == pytest.approx(8 / noisy.forwards.high)
+    assert only(baseline(6.0), whole(8.0)).has_interval is False
+
+
+def test_replicates_give_the_interval_of_processes() -> None:
+    records = [
+        replace(each, replicate=index)
+        for index, (own, other) in enumerate(((6.0, 8.0), (6.3, 8.2), (5.7, 7.9)))
+        for each in (baseline(own, own), whole(other, other))
+    ]
+    made = only(*records)
+    assert made.processes == 3
+    assert made.forwards.low < made.forwards.estimate < made.forwards.high
+
+
+def test_of_several_steps_the_run_nearest_to_the_break_even_counts() -> None:
+    made = only(baseline(6.0, 6.0), whole(8.0, 8.0, steps=2), whole(16.0, 16.0, steps=8))
+    assert made.forwards.estimate == pytest.approx(6 / (8 / 2))  # 1.5: nearer to 2 steps than 3 is to 8
+
+
+def test_random_weights_have_one_and_other_texts_are_no_obstacle() -> None:
+    random = [
+        replace(each, run=replace(each.run, weights=Weights.random, judge=None))
+        for each in (baseline(6.0, 6.0, prompts_digest="a"), whole(8.0, 8.0, prompts_digest="b"))
+    ]
+    assert only(*random).forwards.estimate == pytest.approx(3.0)
+
+
+def test_a_control_that_differs_forbids_it() -> None:
+    slow = baseline(6.0, 6.0)
+    assert slow.environment is not None
+    other = replace(slow, environment=replace(slow.environment, torch="1.0"))
+    assert not pairs_of([other, whole(8.0, 8.0)])
+    assert len(pairs_of([other, whole(8.0, 8.0)], allow={"torch"})) == 1
+
+
+def test_a_dual_cache_is_composed_of_its_two_kinds_of_passes() -> None:
+    made = only(baseline(10.0, 10.0), dual(refresh_s=2.0, window_s=0.5))
+    # two blocks: 2 (2 + 0.5 (f - 1)) = 10 at f = 7
+    assert made.forwards.estimate == pytest.approx(2 * 7)
+    assert made.is_composed
+    assert made.layout.way is Way.dual
+
+
+def test_where_a_refresh_alone_takes_too_long_no_policy_reaches_it() -> None:
+    made = only(baseline(3.0, 3.0), dual(refresh_s=2.0, window_s=0.5))
+    assert made.forwards.estimate == pytest.approx(2 * (1.5 / 2.0))
+    assert made.tokens.estimate > made.layout.block
+    assert not made.is_reachable
+
+
+def test_cells_of_the_grid_come_from_passes_of_other_runs() -> None:
+    long = {"length": 64}
+    windows = Forwards(computed=(64, 32), written=(32, 32), of_rows=(2, 2))
+    sample = a_sample(latency_s=3.0, step_s=(2.0, 0.5), forwards=windows)
+    cached = a_diffusion(steps=2, block_length=32, cache=Cache(name=CacheName.dual))
+    timed = record(a_run(**long, prompt_fraction=0.5, diffusion=cached), [sample])
+    (pair,) = pairs_of([baseline(4.0, 4.0, run=an_autoregressive_run(**long)), timed])
+    cells = {
+        (each.layout.way, each.batch): each for each in composed_break_evens(pair, [Way.whole, Way.dual], [2, 4], [64])
+    }
+    assert cells[Way.whole, 2].forwards.estimate == pytest.approx(4.0 / 2.0)
+    assert cells[Way.dual, 2].forwards.estimate == pytest.approx(1 + (4.0 - 2.0) / 0.5)
+    assert cells[Way.whole, 2].is_composed
+    assert (Way.whole, 4) not in cells, "nothing says how long four rows take"
+
+
+def test_large_batches_repeat_what_full_passes_take() -> None:
+    shape = {"length": 8192, "model": replace(a_run().model, context=8192)}
+    causal = replace(an_autoregressive_run().model, context=8192)
+    steps = (3.0,) * 2
+    sample = a_sample(latency_s=6.0, step_s=steps)
+    timed = record(a_run(**shape, batch=1, diffusion=a_diffusion(steps=2, block_length=4096)), [sample])
+    runs = [an_autoregressive_run(length=8192, model=causal, batch=batch) for batch in (1, 4)]
+    (pair,) = pairs_of([timed, *(baseline(24.0, 24.0, run=run) for run in runs)])
+    cells = composed_break_evens(pair, [Way.whole], [1, 4], [8192])
+    assert [each.forwards.estimate for each in cells] == pytest.approx([24 / 3, 24 / 12])
+
+
+def limits(floor_s: float, latency_s: float) -> Limits:
+    return Limits(
+        copy_bytes_per_s=1.0,
+        matrix_flop_per_s=1.0,
+        flop=1.0,
+        bytes=1.0,
+        floor_s=floor_s,
+        floor_share=floor_s / latency_s,
+        matrix_share=0.5,
+        copy_share=0.5,
+    )
+
+
+def test_the_limit_and_the_distance_from_it_stand_beside() -> None:
+    made = only(baseline(6.0, 6.0, limits=limits(5.4, 6.0)), whole(8.0, 8.0, limits=limits(6.0, 8.0)))
+    assert made.beside.least_tokens == pytest.approx(8 / (5.4 / (6 / 4)))
+    assert made.beside.baseline_share == pytest.approx(0.9)
+    assert made.beside.diffusion_share == pytest.approx(0.75)
+    assert made.beside.joule_tokens is None
+
+
+def test_energy_is_power_times_time() -> None:
+    def watts(power: float, latency_s: float) -> Profile:
+        energy = Energy(joules=power * 10, seconds=10.0, generations=2, joules_per_token=1.0)
+        return Profile(latency_s=latency_s, kinds=(), energy=energy)
+
+    made = only(baseline(6.0, 6.0, profile=watts(300.0, 6.0)), whole(8.0, 8.0, profile=watts(600.0, 8.0)))
+    assert made.beside.joule_tokens == pytest.approx(8 / (6 / 2 / 2))  # twice the power: half the forwards
+
+
+def test_a_disturbed_run_marks_it() -> None:
+    watched = Watched(verdict=Verdict.disturbed, why="busy", labelled=())
+    assert only(baseline(6.0, 6.0, watched=watched), whole(8.0, 8.0)).disturbed
+    assert not only(baseline(6.0, 6.0), whole(8.0, 8.0)).disturbed
+
+
+def test_every_pair_of_models_is_told_apart() -> None:
+    other = replace(an_autoregressive_run().model, name="second", checkpoint="./second")
+    pairs = pairs_of([baseline(6.0), baseline(6.0, run=an_autoregressive_run(model=other)), whole(8.0)])
+    assert [each.baseline for each in pairs] == ["causal", "second"]

@@ -1,0 +1,146 @@
+"""Break-even as cells, table, sentences, figures and files."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from matplotlib.axes import Axes
+
+from analysis.cli.main import main
+from analysis.parity.break_even import Beside, BreakEven
+from analysis.report.figures.break_even_map import draw_distance, draw_joules, draw_map
+from analysis.report.map.study import PairMap, Reached, pair_maps
+from analysis.report.map.table import break_even_table
+from analysis.report.map.words import answers
+from analysis.report.tables import as_csv
+from analysis.statistics.intervals import Interval
+from analysis.statistics.pace import Layout, Way
+from crossover.records.record import Record
+from tests.studies import a_panel, a_parity, a_sweep
+
+
+def a_break_even(way: Way = Way.whole, batch: int = 1, length: int = 128, tokens: float = 4.0) -> BreakEven:
+    output = length // 2
+    return BreakEven(
+        batch=batch,
+        layout=Layout(way=way, prompt_tokens=output, output_tokens=output, block=output if way is Way.whole else 32),
+        diffusion="small",
+        baseline="causal",
+        policy="quota",
+        forwards=Interval(output / tokens, 0.9 * output / tokens, 1.1 * output / tokens),
+        baseline_s=1.0,
+        is_composed=way is not Way.whole,
+        processes=1 if way is Way.whole else 0,
+        beside=Beside(least_tokens=2 * tokens, baseline_share=0.9, diffusion_share=0.8),
+    )
+
+
+def a_map(*cells: BreakEven, reached: tuple[Reached, ...] = ()) -> PairMap:
+    return PairMap(diffusion="small", baseline="causal", rows=cells, cells=cells, reached=reached)
+
+
+def words(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def test_a_row_has_forwards_and_tokens_with_intervals_where_they_are_known() -> None:
+    table = break_even_table([a_break_even(), a_break_even(Way.dual, tokens=40.0)])
+    assert table.title.endswith("small against causal, quota, one process each")
+    first, second = (dict(zip(table.headings, row, strict=True)) for row in table.rows)
+    assert (first["forwards"], first["tokens"]) == ("16.0 [14.4, 17.6]", "4.00 [3.64, 4.44]")
+    assert (second["way"], second["tokens"], second["times"]) == ("dual (lossy)", "40.0 > 32", "composed")
+    assert "joules" not in table.headings
+
+
+def test_the_csv_has_raw_numbers_and_nothing_where_nothing_is_known() -> None:
+    first, second = csv.DictReader(as_csv(break_even_table([a_break_even(), a_break_even(Way.dual)])).splitlines())
+    assert float(first["tokens_per_forward_needed"]) == 4.0
+    assert float(first["break_even_forwards_low"]) == pytest.approx(14.4)
+    assert second["break_even_forwards_low"] == second["processes"] == ""
+    assert (first["times"], second["times"]) == ("measured", "composed")
+
+
+def test_a_sentence_a_way_names_the_best_and_the_worst_cell() -> None:
+    cells = [a_break_even(), a_break_even(batch=8, tokens=30.0), a_break_even(Way.dual, tokens=40.0)]
+    assert answers(cells) == [
+        (
+            "small (whole canvas) is faster than causal from 4.00 [3.64, 4.44] tokens per forward at B=1, N=128 on, up"
+            " to 30.0 [27.3, 33.3] tokens per forward at B=8, N=128."
+        ),
+        (
+            "small (dual cache) is faster than causal from 40.0 tokens per forward at B=1, N=128, composed, more than"
+            " its block of 32 on."
+        ),
+    ]
+
+
+def test_the_map_has_a_panel_a_way_and_the_limit_beside_it() -> None:
+    drawing = draw_map(a_map(a_break_even(), a_break_even(Way.dual, tokens=40.0), a_break_even(Way.dual, batch=8)))
+    assert drawing is not None
+    measured, limit, dual, _ = drawing.figure.axes
+    assert (words(measured), words(limit)) == (["4.0"], ["8.0"])
+    assert words(dual) == ["(~40)", "~4.0"]
+    assert measured.get_title("left") == "Whole canvas\nmeasured"
+    assert "Whole canvas: from 4.00 at B=1, N=128" in drawing.alt
+
+
+def test_trained_models_have_a_ring_where_their_steps_are_few_enough_and_a_cross_where_not() -> None:
+    marks = tuple(Reached(way=Way.whole, batch=1, length=128, steps=steps) for steps in (16, 17, None))
+    drawing = draw_map(a_map(a_break_even(), a_break_even(batch=8), reached=marks))
+    assert drawing is not None
+    assert [line.get_marker() for line in drawing.figure.axes[0].lines] == ["o", "x", "x"]
+    assert "A ring: trained models" in drawing.caption
+
+
+def test_joules_and_distance_are_drawn_where_they_are_known() -> None:
+    pair = a_map(a_break_even(), a_break_even(batch=8))
+    assert draw_joules(pair) is None
+    distance = draw_distance(pair)
+    assert distance is not None
+    assert [words(axes) for axes in distance.figure.axes] == [["90", "90"], ["80", "80"]]
+
+
+def test_a_sweep_has_a_map_with_marks_of_its_parities() -> None:
+    (pair,) = pair_maps(a_sweep(), [a_panel(), a_panel(a_parity(diffusion="smaller"))])
+    assert {(each.layout.way, each.batch) for each in pair.cells} == {(Way.whole, 1), (Way.whole, 8)}
+    assert pair.reached == (Reached(way=Way.whole, batch=1, length=16, steps=8),)
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> str:
+    return written(tmp_path, a_sweep())
+
+
+def written(folder: Path, records: list[Record]) -> str:
+    (folder / "records").mkdir()
+    for index, record in enumerate(records):
+        (folder / "records" / f"{index}.json").write_text(record.to_json(), encoding="utf-8")
+    return str(folder)
+
+
+def test_the_command_prints_the_table_and_writes_the_map(
+    outputs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["map", outputs, "--output", str(tmp_path / "map")])
+    printed = capsys.readouterr().out
+    assert "Break-even" in printed
+    assert "small (whole canvas) is faster than causal from" in printed
+    files = {file.name for file in (tmp_path / "map").iterdir()}
+    assert files == {
+        *(f"break-even.{kind}" for kind in ("csv", "md", "tex")),
+        "break-even-map.svg",
+        "break-even-map.png",
+    }
+
+
+def test_without_a_baseline_the_command_says_what_it_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["map", written(tmp_path, [each for each in a_sweep() if each.run.diffusion])])
+    assert "nothing here gives a break-even: it needs an autoregressive and a diffusion run" in capsys.readouterr().err
+
+
+def test_cells_that_were_measured_are_not_listed_twice() -> None:
+    (pair,) = pair_maps(a_sweep())
+    assert len(pair.rows) == len({(each.layout.way, each.batch, each.layout.length) for each in pair.rows})
+    assert replace(pair, rows=()).cells == pair.cells

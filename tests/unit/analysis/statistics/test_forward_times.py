@@ -1,0 +1,57 @@
+from dataclasses import replace
+
+import pytest
+
+from analysis.statistics.composition import Forward
+from analysis.statistics.forward_times import forward_times, prefill_times
+from crossover.records.forwards import Forwards, TimedForwards
+from crossover.records.policies import Cache, CacheName
+from crossover.records.record import Record
+from crossover.records.run import Run
+from crossover.records.settings import Remasking
+from tests.factories import a_diffusion, a_measurement, a_record, a_run, a_sample, an_autoregressive_run
+
+
+def record_of(run: Run, **sample: object) -> Record:
+    return a_record(run, measurement=a_measurement(samples=(a_sample(**sample),)))
+
+
+def test_each_step_of_the_published_schedule_reads_what_is_still_masked() -> None:
+    run = a_run(diffusion=a_diffusion(steps=6, block_length=4))  # 4 positions over 3 steps: 2, 1, 1
+    seconds = (6.0, 5.0, 4.0, 3.0, 2.0, 1.0)
+    assert list(forward_times(record_of(run, step_s=seconds))) == [
+        (Forward(16, 16, read), each) for read, each in zip((4, 2, 1, 4, 2, 1), seconds, strict=True)
+    ]
+
+
+def test_in_random_order_it_reads_what_it_writes() -> None:
+    run = a_run(diffusion=a_diffusion(steps=2, remasking=Remasking.random))
+    assert [forward.read for forward, _ in forward_times(record_of(run, step_s=(1.0, 1.0)))] == [4, 4]
+
+
+def test_counted_passes_read_what_their_block_has_left() -> None:
+    run = a_run(diffusion=a_diffusion(steps=4, block_length=4, cache=Cache(name=CacheName.dual)))
+    counted = Forwards(computed=(16, 4, 16, 4), written=(6, 2, 4, 4), of_rows=(4, 4))
+    timed = list(forward_times(record_of(run, step_s=(9.0, 1.0, 9.0, 1.0), forwards=counted)))
+    assert [forward for forward, _ in timed] == [
+        *(Forward(16, 16, 4), Forward(4, 16, 1)),
+        *(Forward(16, 16, 4), Forward(4, 16, 2)),
+    ]
+
+
+def test_a_token_attends_to_all_before_it_and_to_itself() -> None:
+    record = record_of(an_autoregressive_run(), prefill_s=0.5, step_s=(1.0, 2.0))
+    assert list(forward_times(record)) == [(Forward(1, 9, 1), 1.0), (Forward(1, 10, 1), 2.0)]
+    assert prefill_times(record) == [0.5]
+
+
+def test_a_sampled_run_says_which_passes_it_timed() -> None:
+    timed = TimedForwards(planned=7, index=(0, 6), computed=(1, 1), kept=(9, 15), read=(1, 1))
+    record = record_of(an_autoregressive_run(), step_s=(1.0, 2.0), timed=timed)
+    assert [forward.kept for forward, _ in forward_times(record)] == [9, 15]
+
+
+@pytest.mark.parametrize("run", [a_run(diffusion=a_diffusion(guidance_scale=1.0))])
+def test_steps_of_two_passes_are_none(run: Run) -> None:
+    assert not list(forward_times(record_of(run)))
+    assert not list(forward_times(replace(record_of(run), measurement=None)))

@@ -36,6 +36,7 @@ CONTENTS = {
     """,
     "Answers": """
         report
+        claims
         parity
         tasks
         metrics

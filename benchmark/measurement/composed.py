@@ -39,7 +39,7 @@ def completed(plan: Plan, timed: Timed) -> Timed:
             planned=len(plan.forwards),
             index=plan.timed,
             computed=tuple(forward.computed for forward in made),
-            kept=tuple(forward.kept for forward in made),
-            read=tuple(forward.read for forward in made),
+            kept=tuple(int(forward.kept) for forward in made),
+            read=tuple(int(forward.read) for forward in made),
         ),
     )

@@ -5,10 +5,15 @@ import time
 from itertools import islice
 from pathlib import Path
 
+import pytest
+
 from benchmark.execution.model_cache import ModelCache
 from crossover.records.load import find, from_file, read
+from crossover.records.record import Record
 from tests.benchmarks.map.cells import measure_all, run_of, with_few_layers
+from tests.benchmarks.map.composition import agreements
 from tests.benchmarks.map.points import LARGE, PART_TOKENS, TINY
+from tests.factories import a_diffusion, a_measurement, a_record, a_run, a_sample
 
 
 def test_composed_latencies_are_compared_with_whole_generations_at_twelve_points_or_more() -> None:
@@ -37,3 +42,15 @@ def test_shapes_are_compiled_on_a_model_of_few_layers(tmp_path: Path) -> None:
     (point,) = islice(TINY.of_diffusion(), 1)
     run = run_of((*point.overrides, "model.architecture=builtin:tiny_llada"))
     assert len(ModelCache().get(with_few_layers(run, tmp_path)).model.llama.model.layers) == 2
+
+
+def test_a_whole_generation_is_composed_of_the_passes_of_others() -> None:
+    def record(steps: int, seconds: float) -> Record:
+        sample = a_sample(latency_s=steps * seconds, step_s=(seconds,) * steps)
+        run = a_run(diffusion=a_diffusion(steps=steps))
+        return a_record(run, measurement=a_measurement(samples=(sample,), forward_passes=steps))
+
+    (row,) = agreements([record(4, 0.5), record(8, 0.4)])
+    assert row.whole_s == pytest.approx(8 * 0.4)
+    assert row.composed_s == pytest.approx(8 * 0.5)
+    assert row.difference == pytest.approx(0.25)

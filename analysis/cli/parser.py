@@ -10,7 +10,10 @@ from crossover.errors import UserError
 
 COMMANDS = ("table", "texts", "parity", "map", "compare", "plot", "report")
 FORMATS = ("text", "csv", "json", "md")
-FIGURES = ("entropy", "quality", "pareto", "map", "joules", "limit", "bound", "scaling", "memory", "timeline")
+FIGURES = (
+    *("entropy", "quality", "pareto", "map", "joules", "limit"),
+    *("bound", "scaling", "memory", "timeline", "staleness"),
+)
 """Figures of the report; with several metrics, the first three are one file each."""
 
 

@@ -24,13 +24,14 @@ from analysis.statistics.composition import Forward
 from analysis.statistics.intervals import Interval
 from analysis.statistics.pace import Layout, Way, forwards_within, generation_cost
 from analysis.statistics.timing import Latency, latency, median_interval, ratio_interval
-from crossover.records.policies import QUOTA, CacheName
+from crossover.records.policies import QUOTA, Cache, CacheName
 from crossover.records.record import Record
 from crossover.records.run import Run, split_length
 
 OF_TEXTS = frozenset({"documents", "judged_text", "judge", "encoder", "prompts", "prompt_count", "seed"})
 """Controls on which time does not depend."""
 OF_SHAPE = frozenset({"output_tokens", "prompt_tokens"})
+NONE, DUAL = "none", Cache(name=CacheName.dual).label
 BLOCK = 32
 """Positions of a block where none was measured."""
 
@@ -57,6 +58,7 @@ class BreakEven:
 
     Attributes:
         policy: what the runs wrote by; of a composed one, any.
+        cache: what they kept, in words; `none` of a whole canvas and of block-causal passes.
         forwards: those that take as long as the baseline; their ends are equal where there is no interval.
         tokens: tokens per forward that diffusion needs to be as fast.
         is_composed: whether either arm's time was composed from passes of other runs, or of sampled ones.
@@ -68,6 +70,7 @@ class BreakEven:
     diffusion: str
     baseline: str
     policy: str
+    cache: str
     forwards: Interval
     baseline_s: float
     is_composed: bool
@@ -140,7 +143,9 @@ def composed_break_evens(
     exact = {
         (each.layout.way, each.batch, each.layout.length): each
         for each in break_evens(pair)
-        if each.policy == QUOTA.label and each.layout == _layout(each.layout.way, each.layout.length)
+        if each.policy == QUOTA.label
+        and each.cache == (DUAL if each.layout.way is Way.dual else NONE)
+        and each.layout == _layout(each.layout.way, each.layout.length)
     }
     cells = product(ways, batches, lengths)
     made = (exact.get(cell) or _composed(pair, *cell) for cell in cells)
@@ -212,7 +217,8 @@ def _measured(
         layout=layout,
         diffusion=pair.diffusion,
         baseline=pair.baseline,
-        policy=_sampling(run)[0],
+        policy=run.diffusion.policy.label,
+        cache=_cache(run),
         forwards=forwards,
         baseline_s=budget,
         is_composed=sampled or way is not Way.whole,
@@ -236,6 +242,7 @@ def _composed(pair: Pair, way: Way, batch: int, length: int) -> BreakEven | None
         diffusion=pair.diffusion,
         baseline=pair.baseline,
         policy=QUOTA.label,
+        cache=DUAL if way is Way.dual else NONE,
         forwards=Interval(forwards, forwards, forwards),
         baseline_s=budget,
         is_composed=True,
@@ -330,7 +337,11 @@ def _shape(run: Run) -> tuple[int, int, int]:
 
 
 def _sampling(run: Run) -> tuple[str, ...]:
-    """Policy and cache."""
+    """Policy, cache, and what else makes another series of steps."""
     assert run.diffusion is not None
-    cache = run.diffusion.cache
-    return run.diffusion.policy.label, "none" if cache is None else cache.label
+    return run.diffusion.policy.label, _cache(run), str(run.diffusion.remasking), str(run.diffusion.rows)
+
+
+def _cache(run: Run) -> str:
+    assert run.diffusion is not None
+    return NONE if run.diffusion.cache is None else run.diffusion.cache.label

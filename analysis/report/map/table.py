@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from analysis.parity.break_even import BreakEven
+from analysis.parity.break_even import NONE, BreakEven
 from analysis.report.tables import Raw, Table
 from analysis.report.words import interval, listed, number
 from analysis.statistics.intervals import Interval
@@ -14,7 +14,7 @@ HEADINGS = (
     *("B", "N", *NAMES, "way", "block", "forwards", "tokens"),
     *("at limit", "joules", "AR %", "diffusion %", "times", "machine"),
 )
-WAYS = {Way.whole: "whole", Way.dual: "dual (lossy)", Way.block_causal: "block-causal"}
+WAYS = {Way.whole: "whole", Way.dual: "dual", Way.block_causal: "block-causal"}
 OPTIONAL = ("at limit", "joules", "AR %", "diffusion %", "machine")
 """Columns that are left out where no row has a value."""
 
@@ -52,7 +52,7 @@ def _shown(each: BreakEven) -> dict[str, str]:
         each.diffusion,
         each.baseline,
         each.policy,
-        WAYS[each.layout.way],
+        WAYS[each.layout.way] if each.cache == NONE else each.cache,
         str(each.layout.block),
         _figure(each, each.forwards),
         _figure(each, each.tokens) + ("" if each.is_reachable else f" > {each.layout.block}"),
@@ -81,6 +81,7 @@ def _raw(each: BreakEven) -> Raw:
         "baseline": each.baseline,
         "policy": each.policy,
         "way": each.layout.way.value,
+        "cache": each.cache,
         "block": each.layout.block,
         "baseline_latency_s": each.baseline_s,
         **_ends("break_even_forwards", each, each.forwards),

@@ -182,3 +182,13 @@ def test_every_pair_of_models_is_told_apart() -> None:
     other = replace(an_autoregressive_run().model, name="second", checkpoint="./second")
     pairs = pairs_of([baseline(6.0), baseline(6.0, run=an_autoregressive_run(model=other)), whole(8.0)])
     assert [each.baseline for each in pairs] == ["causal", "second"]
+
+
+def test_a_prefix_cache_goes_by_the_mean_of_its_passes_and_is_named() -> None:
+    steps = (2.0, 1.0)
+    forwards = Forwards(computed=(16, 8), written=(8, 8), of_rows=(2, 2))
+    kept = a_diffusion(steps=2, cache=Cache(name=CacheName.prefix))
+    samples = [a_sample(latency_s=3.0, step_s=steps, forwards=forwards)] * 2
+    made = only(baseline(6.0, 6.0), record(a_run(diffusion=kept), samples))
+    assert made.cache == "prefix (lossy)"
+    assert made.forwards.estimate == pytest.approx(6 / (3 / 2))

@@ -28,6 +28,7 @@ def a_break_even(way: Way = Way.whole, batch: int = 1, length: int = 128, tokens
         diffusion="small",
         baseline="causal",
         policy="quota",
+        cache="dual (lossy)" if way is Way.dual else "none",
         forwards=Interval(output / tokens, 0.9 * output / tokens, 1.1 * output / tokens),
         baseline_s=1.0,
         is_composed=way is not Way.whole,

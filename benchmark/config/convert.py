@@ -149,7 +149,7 @@ def to_diffusion(config: Config) -> Diffusion:
     if config.policy.name == Remasking.random:
         remasking = Remasking.random
     return Diffusion(
-        steps=output_tokens if policy.is_self_paced else config.steps,
+        steps=config.steps if policy.has_steps else output_tokens,
         block_length=output_tokens if config.block_length is None else config.block_length,
         remasking=remasking,
         guidance_scale=config.model.guidance_scale,

@@ -24,6 +24,7 @@ from torch import Tensor
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
 from benchmark.decoders.left import Courier, Left, courier_from
 from benchmark.decoders.open_positions import OpenPositions, whole_block
+from benchmark.decoders.policies.dream.schedule import drawn
 from benchmark.decoders.policies.interface import Policy
 from benchmark.decoders.row_progress import at_the_first_block
 from benchmark.decoders.schedule import Forward, blocks_of, computed_positions, window_widths
@@ -68,7 +69,9 @@ class MaskedDiffusionDecoder:
 
     With `rows` independent it goes on to its next block, where the policy follows the text and nothing is kept.
     With `guidance_scale` above 0 each step makes a second pass with the prompt masked. `timed` are the forward passes
-    that are made, counted from 0; None makes all of them.
+    that are made, counted from 0; None makes all of them. With `is_shifted` the logits of a position are those that the
+    model gives at the position before it; the first that a pass computes keeps its own. With a `position_temperature`
+    positions are drawn by their scores, see policies/dream/schedule.py.
     """
 
     passes: CanvasPasses
@@ -81,6 +84,8 @@ class MaskedDiffusionDecoder:
     rows: Rows = Rows.together
     timed: frozenset[int] | None = None
     courier: Courier | None = None
+    is_shifted: bool = False
+    position_temperature: float | None = None
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
         """See Decoder."""
@@ -207,18 +212,18 @@ class MaskedDiffusionDecoder:
         if self.policy.score is Score.chance:
             return self._write_anywhere(canvas, masked, step)
         choice = self._predict(canvas, masked, step)
-        written_BM = masked.only(self.policy.choose(masked.closed(choice.scores_BM), step.forward))
+        scores_BM = self._drawn(choice.scores_BM, canvas, masked, step)
+        written_BM = masked.only(self.policy.choose(masked.closed(scores_BM), step.forward))
         self._put(canvas, masked, choice.tokens_BM, written_BM)
         return written_BM
 
     def _write_anywhere(self, canvas: _Canvas, masked: OpenPositions, step: _Step) -> Tensor:
         """The same where positions are chosen without logits: those of others are never computed."""
-        planned = self.policy.planned(step.forward)
-        assert planned is not None
-        written_BM = self.policy.choose(uniform(_cells(canvas, masked, step)), step.forward)
-        chosen = OpenPositions(positions_BM=masked.first(written_BM, planned))
+        chances_BM = uniform(_cells(canvas, masked, step))
+        written_BM = masked.only(self.policy.choose(masked.closed(chances_BM), step.forward))
+        chosen = masked.chosen(written_BM, self.policy.planned(step.forward))
         tokens_BM = self._predict(canvas, chosen, step).tokens_BM
-        self._put(canvas, chosen, tokens_BM, torch.ones_like(tokens_BM, dtype=torch.bool))
+        self._put(canvas, chosen, tokens_BM, chosen.only(torch.ones_like(tokens_BM, dtype=torch.bool)))
         return written_BM
 
     def _leave_out(self, canvas: _Canvas, masked: OpenPositions, planned: int) -> Tensor:
@@ -228,6 +233,12 @@ class MaskedDiffusionDecoder:
         any_BM = torch.full_like(masked.positions_BM, 1 if self.mask_id == 0 else 0)
         self._put(canvas, masked, any_BM, written_BM)
         return written_BM
+
+    def _drawn(self, scores_BM: Tensor, canvas: _Canvas, masked: OpenPositions, step: _Step) -> Tensor:
+        """Scores of which the highest are a draw without replacement, at a temperature; else as they are."""
+        if not self.position_temperature:
+            return scores_BM
+        return drawn(scores_BM, self.position_temperature, _cells(canvas, masked, step))
 
     def _put(self, canvas: _Canvas, masked: OpenPositions, tokens_BM: Tensor, written_BM: Tensor) -> None:
         """Write tokens where they are to be written, and the number of the step that did."""
@@ -251,7 +262,10 @@ class MaskedDiffusionDecoder:
 
     def _hidden(self, canvas: _Canvas, tokens_BL: Tensor, masked: OpenPositions, step: _Step) -> Tensor:
         canvas.forwards.append(Forward(rows=len(tokens_BL), computed=len(step.computed), read=masked.most))
-        return self.passes.hidden(tokens_BL, canvas.padding_BL, masked.positions_BM, step.computed)
+        read_BM = masked.positions_BM
+        if self.is_shifted:
+            read_BM = (read_BM - 1).clamp(min=step.computed.start)
+        return self.passes.hidden(tokens_BL, canvas.padding_BL, read_BM, step.computed)
 
 
 def _cells(canvas: _Canvas, masked: OpenPositions, step: _Step) -> Tensor:

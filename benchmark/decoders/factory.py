@@ -3,19 +3,24 @@
 from dataclasses import dataclass, replace
 
 from benchmark.decoders.autoregressive import AutoregressiveDecoder
+from benchmark.decoders.blocks.decoder import BlockDiffusionDecoder
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Decoder
 from benchmark.decoders.plan import plan_of
+from benchmark.decoders.policies.dream.first_alone import FirstAlone
 from benchmark.decoders.policies.factory import make_policy
+from benchmark.decoders.policies.interface import Policy
 from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
 from benchmark.decoders.published_policies import PublishedPolicyDecoder
 from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import use_kernel
 from benchmark.engines.factory import PassFactory
 from benchmark.engines.graphs import CompileError
-from crossover.records.policies import QUOTA
+from benchmark.engines.sampling.scores import DreamPick
+from crossover.errors import UserError
+from crossover.records.policies import DREAM, QUOTA, Blocks
 from crossover.records.run import Run
-from crossover.records.settings import Engine
+from crossover.records.settings import Diffusion, Engine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,19 +84,68 @@ def make_decoder(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:
     if run.diffusion is None:
         head = factory.head(run.engine, run.temperature)
         return AutoregressiveDecoder(passes=factory.causal(run.engine, kernel, head), timed=timed)
-    assert factory.model.mask_id is not None
-    policy = make_policy(run.diffusion, run.output_tokens)
+    if run.diffusion.blocks is Blocks.sequence:
+        return _block_diffusion(run, run.diffusion, factory, kernel)
+    return _masked_diffusion(run, run.diffusion, factory, kernel, timed)
+
+
+def _masked_diffusion(
+    run: Run, diffusion: Diffusion, factory: PassFactory, kernel: Kernel, timed: frozenset[int] | None
+) -> Decoder:
+    architecture = factory.model.architecture
+    policy = make_policy(diffusion, run.output_tokens)
+    if architecture.is_shifted and diffusion.cache is not None:
+        policy = _first_alone(policy, diffusion)
     return MaskedDiffusionDecoder(
         passes=factory.canvas(run.engine, kernel),
-        head=factory.head(run.engine, run.temperature, policy.score),
-        mask_id=factory.model.mask_id,
+        head=factory.head(run.engine, run.temperature, policy.score, dream_pick(diffusion, policy, run.temperature)),
+        mask_id=_mask_id(factory),
         policy=policy,
-        block_length=run.diffusion.block_length,
-        cache=run.diffusion.cache,
-        guidance_scale=run.diffusion.guidance_scale,
-        rows=run.diffusion.rows,
+        block_length=diffusion.block_length,
+        cache=diffusion.cache,
+        guidance_scale=diffusion.guidance_scale,
+        rows=diffusion.rows,
         timed=timed,
+        is_shifted=architecture.is_shifted,
+        position_temperature=diffusion.policy.alg_temp,
     )
+
+
+def _block_diffusion(run: Run, diffusion: Diffusion, factory: PassFactory, kernel: Kernel) -> Decoder:
+    policy = make_policy(diffusion, run.output_tokens)
+    return BlockDiffusionDecoder(
+        passes=factory.canvas(run.engine, kernel),
+        head=factory.head(run.engine, run.temperature, policy.score),
+        mask_id=_mask_id(factory),
+        policy=policy,
+        block_length=diffusion.block_length,
+        keeps=diffusion.cache is not None,
+        is_shifted=factory.model.architecture.is_shifted,
+    )
+
+
+def _mask_id(factory: PassFactory) -> int:
+    assert factory.model.mask_id is not None
+    return factory.model.mask_id
+
+
+def dream_pick(diffusion: Diffusion, policy: Policy, temperature: float) -> DreamPick | None:
+    """Dream's pick where its distribution is another than the model's own."""
+    knobs = diffusion.policy
+    if knobs.name not in DREAM or not (temperature or knobs.top_p or knobs.top_k):
+        return None
+    return DreamPick(policy.score, top_p=knobs.top_p, top_k=knobs.top_k)
+
+
+def _first_alone(policy: Policy, diffusion: Diffusion) -> Policy:
+    """The policy as Fast-dLLM has it where logits are shifted and keys are kept."""
+    if diffusion.policy.has_steps:
+        raise UserError(
+            f"policy={diffusion.policy.name} with cache={diffusion.cache and diffusion.cache.name} is not for models of"
+            " shifted logits, whose blocks then begin with one position alone:"
+            " use policy=threshold, factor or entropy_bounded"
+        )
+    return FirstAlone(then=policy)
 
 
 def _published(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:

@@ -5,7 +5,7 @@ Dimensions: B rows of a batch, P prompt tokens, N output tokens.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -53,6 +53,15 @@ class Batch:
     streams_B: Tensor
 
 
+class Edit(NamedTuple):
+    """A token of the output that was replaced: after which step, in which row, where, and by what."""
+
+    step: int
+    row: int
+    position: int
+    token: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Generation:
     """Exactly N new tokens a row, and the number of evaluations of the model's body that they took.
@@ -60,7 +69,8 @@ class Generation:
     Attributes:
         prompts_BP: the part of the canvas before the tokens after the last step, padding included; a check reads it.
         forwards: each of the evaluations, where they are of a canvas.
-        written_at_BN: the step after which each token was written, from 1; None where a decoder does not tell.
+        written_at_BN: the step after which each token was first written, from 1; None where a decoder does not tell.
+        edits: tokens that were replaced after that.
         spare_passes: evaluations beside these that wrote nothing, see Phase.spare.
     """
 
@@ -70,6 +80,7 @@ class Generation:
     forwards: tuple[Forward, ...] = ()
     written_at_BN: Tensor | None = None
     spare_passes: int = 0
+    edits: tuple[Edit, ...] = ()
 
 
 class Decoder(Protocol):

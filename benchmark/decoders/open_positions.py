@@ -49,6 +49,14 @@ class OpenPositions:
         still_BM = torch.arange(most, device=left_BM.device) < left_BM.sum(dim=1, keepdim=True)
         return OpenPositions(positions_BM=positions_BM, open_BM=still_BM)
 
+    def chosen(self, written_BM: Tensor, planned: int | None) -> "OpenPositions":
+        """Those that are written, of which each row may have another number where that is not planned."""
+        if planned is not None:
+            return OpenPositions(positions_BM=self.first(written_BM, planned))
+        most = max(1, int(written_BM.sum(dim=1).max()))
+        is_chosen_BM = torch.arange(most, device=written_BM.device) < written_BM.sum(dim=1, keepdim=True)
+        return OpenPositions(positions_BM=self.first(written_BM, most), open_BM=is_chosen_BM)
+
     def first(self, marked_BM: Tensor, count: int) -> Tensor:
         """The first `count` positions of each row, those that are marked before all others, in ascending order."""
         order_BM = (~marked_BM).to(torch.uint8).sort(dim=1, stable=True).indices

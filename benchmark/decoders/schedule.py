@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
-from crossover.records.policies import Cache, CacheName
+import numpy as np
+from numpy.typing import NDArray
+
+from crossover.records.policies import DREAM, Blocks, Cache, CacheName, Policy, PolicyName
 from crossover.records.settings import Diffusion, Remasking
 
 
@@ -26,11 +30,37 @@ class Step:
 
 
 class Forward(NamedTuple):
-    """One forward pass over a canvas: rows, positions of each computed, and those of them whose logits were read."""
+    """One forward pass: rows, positions of each computed, those of them whose logits were read, and positions seen.
+
+    Positions seen are those whose keys and values there are; 0 stands for the whole canvas.
+    """
 
     rows: int
     computed: int
     read: int
+    seen: int = 0
+
+
+def dream_times(steps: int, eps: float) -> NDArray[np.float32]:
+    """t_0 to t_K of Dream's schedule: evenly spaced from 1 to eps, in float32.
+
+    As `torch.linspace` on a CPU: from both ends, each product added without rounding it first, which float64 does.
+    """
+    last, index = np.float32(eps), np.arange(steps + 1)
+    step = np.float64((last - np.float32(1)) / np.float32(steps))
+    first_half = index < (steps + 1) // 2
+    return np.where(first_half, 1 + step * index, last - step * (steps - index)).astype(np.float32)
+
+
+@cache
+def dream_transfers(output_tokens: int, steps: int, eps: float) -> tuple[int, ...]:
+    """Tokens that each step of Dream's schedule writes: trunc(m (1 - t_(i+1) / t_i)) of m masks; the last all."""
+    times, left, written = dream_times(steps, eps), output_tokens, list[int]()
+    for step in range(steps):
+        share = np.float32(1) - times[step + 1] / times[step]
+        written.append(left if step == steps - 1 else int(np.float32(left) * share))
+        left -= written[-1]
+    return tuple(written)
 
 
 def transfers(masked: int, steps: int) -> list[int]:
@@ -76,11 +106,14 @@ def planned_forwards(
     diffusion: Diffusion, prompt_tokens: int, output_tokens: int, rows: int, *, fewest: bool = False
 ) -> Iterator[Forward]:
     """The forward passes of a run's schedule; where the text decides, the most that it can take, or the fewest."""
+    if diffusion.blocks is Blocks.sequence:
+        yield from _of_sequence(diffusion, prompt_tokens, output_tokens, rows, fewest=fewest)
+        return
     length = prompt_tokens + output_tokens
     passes = 2 if diffusion.guidance_scale else 1
     for block in blocks_of(prompt_tokens, output_tokens, diffusion.block_length):
         masked = diffusion.block_length
-        for forward, writes in enumerate(_writes(diffusion, output_tokens, fewest=fewest)):
+        for forward, writes in enumerate(_writes(diffusion, output_tokens, masked, fewest=fewest)):
             computed = len(computed_positions(diffusion.cache, length, block, forward))
             read = writes if diffusion.remasking is Remasking.random else masked
             for _ in range(passes):
@@ -88,10 +121,53 @@ def planned_forwards(
             masked -= writes
 
 
-def _writes(diffusion: Diffusion, output_tokens: int, *, fewest: bool) -> list[int]:
-    """Tokens of a row that each forward pass of a block writes."""
-    block = diffusion.block_length
-    if diffusion.policy.is_self_paced:
-        return [block] if fewest else [1] * block
-    steps = diffusion.steps // (output_tokens // block)
-    return [writes for writes in transfers(block, steps) if writes]
+def _of_sequence(
+    diffusion: Diffusion, prompt_tokens: int, output_tokens: int, rows: int, *, fewest: bool
+) -> Iterator[Forward]:
+    """The same of a block-causal model: see blocks/decoder.py."""
+    block, keeps = diffusion.block_length, diffusion.cache is not None
+    whole = prompt_tokens // block * block
+    if keeps and whole:
+        yield Forward(rows=rows, computed=whole, read=0, seen=whole)
+    masked = block - (prompt_tokens - whole)
+    for first in range(whole, prompt_tokens + output_tokens, block):
+        end = first + block
+        for writes in _writes(diffusion, output_tokens, masked, fewest=fewest):
+            yield Forward(rows=rows, computed=block if keeps else end, read=masked, seen=end)
+            masked -= writes
+        if keeps:
+            yield Forward(rows=rows, computed=block, read=0, seen=end)
+        masked = block
+
+
+def _writes(diffusion: Diffusion, output_tokens: int, masked: int, *, fewest: bool) -> list[int]:
+    """Tokens of a row that each forward pass of a block with so many masks writes."""
+    policy = diffusion.policy
+    if policy.name is PolicyName.editing:
+        return _edits(policy, masked, fewest=fewest)
+    steps = diffusion.steps // (output_tokens // diffusion.block_length)
+    if policy.name is PolicyName.delayed_threshold:
+        return transfers(masked, steps) if fewest else [1] * masked
+    if policy.is_self_paced and fewest:
+        return [masked]
+    if policy.is_self_paced and not policy.has_steps:
+        return [1] * masked
+    if policy.name in DREAM:
+        assert policy.eps is not None
+        return list(dream_transfers(output_tokens, steps, policy.eps))
+    return _up_to(masked, transfers(diffusion.block_length, steps))
+
+
+def _up_to(masked: int, shares: list[int]) -> list[int]:
+    """The shares that masks are left for."""
+    before = [sum(shares[:index]) for index in range(len(shares))]
+    return [min(share, masked - done) for share, done in zip(shares, before, strict=True) if share and done < masked]
+
+
+def _edits(policy: Policy, masked: int, *, fewest: bool) -> list[int]:
+    """The same with editing: at least one forward pass that finds nothing to do, where it is allowed any."""
+    assert policy.transfers is not None
+    assert policy.max_post_steps is not None
+    if fewest:
+        return [masked, *([0] if policy.max_post_steps else [])]
+    return [*transfers(masked, -(-masked // policy.transfers)), *[0] * policy.max_post_steps]

@@ -19,6 +19,7 @@ from benchmark.engines.positions import rotary_positions
 from benchmark.engines.sampling.head import Head
 from benchmark.engines.sampling.noise import cells
 from benchmark.models.loading import LanguageModel
+from benchmark.models.modules import block_causal
 
 
 @dataclass
@@ -28,12 +29,20 @@ class EagerCanvas:
     model: LanguageModel
     kernel: Kernel
     _kept: KeptKeys | None = field(default=None, init=False)
+    _block_length: int | None = field(default=None, init=False)
 
     def prepare(
-        self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool, widths: Sequence[int] = ()
+        self,
+        rows: int,
+        prompt_tokens: int,
+        output_tokens: int,
+        *,
+        padded: bool,
+        widths: Sequence[int] = (),
+        block_length: int | None = None,
     ) -> float:
         """See CanvasPasses."""
-        self._kept = None
+        self._kept, self._block_length = None, block_length
         if widths:
             self._kept = KeptKeys(self.model.architecture.layers, prompt_tokens + output_tokens)
         return 0.0
@@ -55,6 +64,8 @@ class EagerCanvas:
         if padding_BL is not None:
             positions_BL = rotary_positions(padding_BL)[:, window.start : window.stop]
             inputs |= {"attention_mask": (~padding_BL).long(), "position_ids": positions_BL}
+        if self._block_length is not None:
+            inputs["attention_mask"] = visible_in_blocks(window, tokens_BL, padding_BL, self._block_length)
         with pinned(self.kernel, padded=padding_BL is not None or self.model.attends_in_blocks):
             hidden_BWD: Tensor = self.model.body(**inputs).last_hidden_state
         places_BM = positions_BM - window.start
@@ -115,6 +126,18 @@ class EagerCausal:
             output = self.model.body(input_ids=self._inputs, past_key_values=self._cache, use_cache=True, **unpadded)
         hidden_B1D: Tensor = output.last_hidden_state[:, -1:]
         return hidden_B1D
+
+
+def visible_in_blocks(window: range, tokens_BL: Tensor, padding_BL: Tensor | None, block_length: int) -> Tensor:
+    """Which positions of the canvas those of a window may see, [B or 1, 1, W, L]; padding sees itself."""
+    keys_L = torch.arange(tokens_BL.shape[1], device=tokens_BL.device)
+    queries_W = keys_L[window.start : window.stop]
+    visible_WL = block_causal(queries_W, keys_L, block_length)
+    if padding_BL is None:
+        return visible_WL[None, None]
+    own_WL = queries_W[:, None] == keys_L
+    visible_B1WL: Tensor = visible_WL & ~padding_BL[:, None, None] | own_WL
+    return visible_B1WL
 
 
 def _positions(window: range, device: torch.device) -> Tensor:

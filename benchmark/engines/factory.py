@@ -16,7 +16,7 @@ from benchmark.engines.interface import CanvasPasses, CausalPasses
 from benchmark.engines.packing import LayerWeights, pack
 from benchmark.engines.products import Products, Projection
 from benchmark.engines.sampling.head import Head, Pick, TensorPick
-from benchmark.engines.sampling.scores import Score, pick_of
+from benchmark.engines.sampling.scores import DreamPick, Score, pick_of
 from benchmark.models.loading import LanguageModel
 from crossover.records.settings import Attention, Engine
 
@@ -64,7 +64,13 @@ class PassFactory:
         use_kernel(self.model.llama.model, kernel)
         return EagerCausal(self.model, kernel, head)
 
-    def head(self, engine: Engine, temperature: float, score: Score = Score.confidence) -> Head:
+    def head(
+        self,
+        engine: Engine,
+        temperature: float,
+        score: Score = Score.confidence,
+        dream: DreamPick | None = None,
+    ) -> Head:
         """The model's output head, which never writes a diffusion model's mask, with a score for each position."""
         linear: nn.Module = self.model.head
         if engine is Engine.compiled:
@@ -73,7 +79,7 @@ class PassFactory:
             linear=linear,
             temperature=temperature,
             forbidden_id=self.model.mask_id,
-            pick=pick_of(score, _pick(engine, self.model.device)),
+            pick=pick_of(score, _pick(engine, self.model.device), dream),
         )
 
     @cached_property

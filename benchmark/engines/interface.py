@@ -17,11 +17,19 @@ class CanvasPasses(Protocol):
     """
 
     def prepare(
-        self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool, widths: Sequence[int] = ()
+        self,
+        rows: int,
+        prompt_tokens: int,
+        output_tokens: int,
+        *,
+        padded: bool,
+        widths: Sequence[int] = (),
+        block_length: int | None = None,
     ) -> float:
         """Do what a shape needs once: compile, capture. Returns the seconds that it took.
 
         Where windows are to be computed, `widths` are the numbers of their positions; keys and values are then kept.
+        `block_length` is that of block-causal attention, where it is not the one that the model was trained with.
         """
 
     @property

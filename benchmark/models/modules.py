@@ -64,10 +64,15 @@ def module_config(config: Mapping[str, Any], family: Family, where: str, *, atte
         raise UserError(f"checkpoint {where}: config.json makes no model ({reason[0].strip()}): correct it") from error
 
 
+MASK_DIMENSIONS = 4
+
+
 def attend_by_pattern(model: CausalModel, architecture: Architecture) -> None:
     """Make the modules attend as the architecture does, whoever calls them.
 
-    Causal and full attention are a matter of their configuration. Block-causal attention is a mask of every pass.
+    Causal and full attention are a matter of their configuration. Block-causal attention is a mask of every pass, with
+    blocks as long as the model was trained with; or it is what the pass brings, a mask [B, 1, Q, S], True where it may
+    see.
     """
     if architecture.pattern is not Pattern.block_causal:
         return
@@ -75,7 +80,8 @@ def attend_by_pattern(model: CausalModel, architecture: Architecture) -> None:
     block_length = architecture.block_length
 
     def masked(module: nn.Module, args: Any, inputs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:  # noqa: ANN401
-        visible_B1QS = _visible(inputs, block_length)
+        given = inputs.get("attention_mask")
+        visible_B1QS = given if given is not None and given.dim() == MASK_DIMENSIONS else _visible(inputs, block_length)
         if module.config._attn_implementation == "eager":  # type: ignore[union-attr] # noqa: SLF001 (nothing public tells)
             lowest = torch.finfo(model.lm_head.weight.dtype).min
             hidden_B1QS = torch.zeros_like(visible_B1QS, dtype=model.lm_head.weight.dtype)

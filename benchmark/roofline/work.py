@@ -195,7 +195,7 @@ def expected_forward_passes(run: Run, *, fewest: bool = False) -> int:
 
 
 def _canvas_pass(run: Run, shape: Shape, forward: Forward) -> Work:
-    rows, computed, read = forward
+    rows, computed, read, _ = forward
     if run.diffusion is None or run.diffusion.cache is None:
         return diffusion_pass(shape, batch=rows, length=run.length, read=read)
     return kept_pass(shape, batch=rows, length=run.length, computed=computed, read=read)

@@ -16,6 +16,14 @@ class PolicyName(StrEnum):
     entropy_bounded = "entropy_bounded"
     margin = "margin"
     entropy = "entropy"
+    sequential = "sequential"
+    low_confidence_dynamic = "low_confidence_dynamic"
+    editing = "editing"
+    maskgit_plus = "maskgit_plus"
+    topk_margin = "topk_margin"
+    dream_entropy = "dream_entropy"
+    origin = "origin"
+    delayed_threshold = "delayed_threshold"
 
 
 class FactorRule(StrEnum):
@@ -26,10 +34,30 @@ class FactorRule(StrEnum):
 
 
 class CacheName(StrEnum):
-    """Keys and values that later forward passes of a block read as they were: before it, or on both of its sides."""
+    """Keys and values that later forward passes read.
+
+    prefix: those before a block, as they were at its first forward pass.
+    dual: those on both of its sides, likewise.
+    exact: those of the finished blocks of a block-causal model, which nothing written later changes.
+    """
 
     prefix = "prefix"
     dual = "dual"
+    exact = "exact"
+
+
+LOSSY = (CacheName.prefix, CacheName.dual)
+"""Caches that are approximations: the text may be another than without them."""
+
+
+class Blocks(StrEnum):
+    """What is cut into blocks: the output, or the whole sequence from its first position on.
+
+    In the second a position attends to its own block and to those before it: the model is block-causal.
+    """
+
+    output = "output"
+    sequence = "sequence"
 
 
 class Rows(StrEnum):
@@ -39,14 +67,51 @@ class Rows(StrEnum):
     independent = "independent"
 
 
+IGNORING_STEPS = frozenset({PolicyName.threshold, PolicyName.factor, PolicyName.entropy_bounded, PolicyName.editing})
+"""Policies without a schedule."""
+SELF_PACED = IGNORING_STEPS | {PolicyName.low_confidence_dynamic, PolicyName.origin, PolicyName.delayed_threshold}
+"""Policies whose number of forward passes depends on the text."""
+DREAM = frozenset({PolicyName.maskgit_plus, PolicyName.topk_margin, PolicyName.dream_entropy, PolicyName.origin})
+"""Policies of Dream's schedule, which writes the whole output without blocks."""
+
+OWNERS = {
+    "threshold": frozenset(
+        {PolicyName.threshold, PolicyName.low_confidence_dynamic, PolicyName.editing, PolicyName.delayed_threshold}
+    ),
+    "factor": frozenset({PolicyName.factor}),
+    "factor_rule": frozenset({PolicyName.factor}),
+    "gamma": frozenset({PolicyName.entropy_bounded}),
+    "editing_threshold": frozenset({PolicyName.editing}),
+    "max_post_steps": frozenset({PolicyName.editing}),
+    "transfers": frozenset({PolicyName.editing}),
+    "eps": DREAM,
+    "alg_temp": DREAM - {PolicyName.origin},
+    "top_p": DREAM,
+    "top_k": DREAM,
+}
+"""Knobs, and the policies that read them."""
+OPTIONAL = frozenset({"alg_temp", "top_p", "top_k"})
+"""Knobs that a policy may go without."""
+PROBABILITIES = {"threshold": 0.9, "editing_threshold": 0.9, "top_p": 0.9}
+LEAST = {"factor": 0, "gamma": 0, "max_post_steps": 0, "transfers": 1, "top_k": 1, "alg_temp": 0}
+"""What values are allowed: probabilities, with an example each, and the least of the others."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """A rule with its knob; knobs of other rules are None.
+    """A rule with its knobs; knobs of other rules are None.
 
     Attributes:
-        threshold: the least confidence that `threshold` writes.
+        threshold: the least confidence that is written; `low_confidence_dynamic` and `editing` ask for more than that.
         factor: f of the rule `factor`, see `benchmark/decoders/policies/factor.py`.
         gamma: the most entropy in nats that `entropy_bounded` writes beside its first position.
+        editing_threshold: the confidence above which `editing` replaces a token that is written.
+        max_post_steps: the most forward passes that `editing` makes over a block without masks.
+        transfers: the least number of masks that a forward pass of `editing` writes.
+        eps: the time at which Dream's schedule ends.
+        alg_temp: the temperature at which Dream draws positions by their scores; None takes the highest.
+        top_p: Dream's scores are of the likeliest tokens with this share of the probability; None is all tokens.
+        top_k: the same of so many tokens.
     """
 
     name: PolicyName = PolicyName.quota
@@ -54,6 +119,13 @@ class Policy:
     factor: float | None = None
     factor_rule: FactorRule | None = None
     gamma: float | None = None
+    editing_threshold: float | None = None
+    max_post_steps: int | None = None
+    transfers: int | None = None
+    eps: float | None = None
+    alg_temp: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
 
     def __post_init__(self) -> None:
         """Reject a rule without its knob, and a knob without its rule.
@@ -61,36 +133,49 @@ class Policy:
         Raises:
             UserError: naming the key, its value and what is allowed.
         """
-        owners = {
-            "threshold": PolicyName.threshold,
-            "factor": PolicyName.factor,
-            "factor_rule": PolicyName.factor,
-            "gamma": PolicyName.entropy_bounded,
-        }
-        for knob, owner in owners.items():
-            value = getattr(self, knob)
-            if (value is None) == (owner is self.name):
-                advice = "give it one" if value is None else f"it is a knob of policy={owner}"
+        for knob, owners in OWNERS.items():
+            value, is_owned = getattr(self, knob), self.name in owners
+            if (value is not None) != is_owned and not (is_owned and knob in OPTIONAL):
+                named = ", ".join(name for name in PolicyName if name in owners)
+                advice = "give it one" if value is None else f"it is a knob of policy={named}"
                 raise UserError(f"policy.{knob} has {value or 'no value'} under policy={self.name}: {advice}")
-        if self.threshold is not None and not 0 < self.threshold <= 1:
-            raise UserError(f"policy.threshold={self.threshold} is not allowed: give a probability such as 0.9")
-        for knob in ("factor", "gamma"):
-            value = getattr(self, knob)
-            if value is not None and not 0 <= value < math.inf:
-                raise UserError(f"policy.{knob}={value} is not allowed: give a number of at least 0")
+            if value is not None:
+                _check(knob, value)
 
     @property
     def is_self_paced(self) -> bool:
-        """Whether the number of forward passes depends on the text, and not on `steps`."""
-        return self.name in {PolicyName.threshold, PolicyName.factor, PolicyName.entropy_bounded}
+        """Whether the number of forward passes depends on the text."""
+        return self.name in SELF_PACED
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether `steps` changes what is written."""
+        return self.name not in IGNORING_STEPS
+
+    @property
+    def is_of_whole_output(self) -> bool:
+        """Whether its schedule is one for the whole output, which then is a single block."""
+        return self.name in DREAM or self.name is PolicyName.delayed_threshold
+
+    @property
+    def draws_positions(self) -> bool:
+        """Whether chance decides which positions are written."""
+        return self.name is PolicyName.origin or bool(self.alg_temp)
 
     @property
     def label(self) -> str:
-        """The rule with its knob, e.g. `threshold=0.9`; a word alone where it has none."""
-        knobs = [knob for knob in (self.threshold, self.factor, self.gamma) if knob is not None]
-        rule = f" ({self.factor_rule})" if self.factor_rule is FactorRule.fast_dllm else ""
-        return f"{self.name}={knobs[0]:g}{rule}" if knobs else self.name
+        """The rule with its knobs, e.g. `threshold=0.9`; a word alone where it has none."""
+        knobs = {knob: value for knob in OWNERS if (value := getattr(self, knob)) is not None}
+        rule = knobs.pop("factor_rule", None)
+        if knobs.get("eps") == USUAL_EPS:
+            del knobs["eps"]
+        first = next((knobs.pop(knob) for knob in ("threshold", "factor", "gamma") if knob in knobs), None)
+        head = self.name if first is None else f"{self.name}={first:g}"
+        shown = [head, *(f"{knob}={value:g}" for knob, value in knobs.items())]
+        return " ".join([*shown, *([f"({rule})"] if rule is FactorRule.fast_dllm else [])])
 
+
+USUAL_EPS = 1e-3
 
 QUOTA = Policy()
 """The published schedule: the same number of positions at each step, the most confident first."""
@@ -98,9 +183,10 @@ QUOTA = Policy()
 
 @dataclass(frozen=True, kw_only=True)
 class Cache:
-    """Keys and values that are kept; an approximation, since they belong to a canvas that has changed since.
+    """Keys and values that are kept.
 
-    `refresh` computes the whole canvas anew every so many forward passes of a block, besides at its first.
+    `prefix` and `dual` are approximations, since they belong to a canvas that has changed since. `refresh` computes the
+    whole canvas anew every so many forward passes of a block, besides at its first.
     """
 
     name: CacheName
@@ -114,9 +200,25 @@ class Cache:
         """
         if self.refresh is not None and self.refresh < 1:
             raise UserError(f"cache.refresh={self.refresh} is not allowed: give a number of at least 1, or null")
+        if self.refresh is not None and not self.is_lossy:
+            raise UserError(f"cache.refresh={self.refresh} has nothing to refresh under cache=exact: leave it out")
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether it is an approximation."""
+        return self.name in LOSSY
 
     @property
     def label(self) -> str:
-        """Its name, and that it is lossy, e.g. `dual (lossy)`."""
+        """Its name, and whether it is lossy, e.g. `dual (lossy)`."""
         refresh = "" if self.refresh is None else f" refresh={self.refresh}"
-        return f"{self.name}{refresh} (lossy)"
+        return f"{self.name}{refresh} (lossy)" if self.is_lossy else f"{self.name} (not lossy)"
+
+
+def _check(knob: str, value: float) -> None:
+    if knob in PROBABILITIES and not 0 < value <= 1:
+        raise UserError(f"policy.{knob}={value} is not allowed: give a probability such as {PROBABILITIES[knob]}")
+    if knob in LEAST and not LEAST[knob] <= value < math.inf:
+        raise UserError(f"policy.{knob}={value} is not allowed: give a number of at least {LEAST[knob]}")
+    if knob == "eps" and not 0 <= value < 1:
+        raise UserError(f"policy.eps={value} is not allowed: give a number from 0 to below 1, such as 0.001")

@@ -3,11 +3,11 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from crossover.errors import UserError
-from crossover.records.policies import QUOTA, PolicyName, Rows
+from crossover.records.policies import DREAM, QUOTA, Blocks, Policy, PolicyName, Rows
 from crossover.records.settings import (
     Attention,
     Device,
@@ -131,6 +131,7 @@ class Run:
         _leave_out(identity, _UNSET)
         if identity["diffusion"] is not None:
             _leave_out(identity["diffusion"], _UNSET_OF_DIFFUSION)
+            _leave_out(identity["diffusion"].get("policy", {}), _UNSET_OF_POLICY)
         if not self.is_random and self.likelihood is None:
             del identity["seed"]
         canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
@@ -153,7 +154,7 @@ class Run:
 
         Settings that are at their usual values are left out. A cache that is an approximation is called lossy.
         """
-        is_scheduled = self.diffusion is not None and not self.diffusion.policy.is_self_paced
+        is_scheduled = self.diffusion is not None and self.diffusion.policy.has_steps
         steps = f" K={self.diffusion.steps}" if self.diffusion is not None and is_scheduled else ""
         return " ".join([f"{self.model.label}{steps} B={self.batch} N={self.length}", *self._unusual()])
 
@@ -243,7 +244,9 @@ class Run:
     @property
     def is_random(self) -> bool:
         """Whether the seed changes what is generated."""
-        return self.temperature > 0 or (self.diffusion is not None and self.diffusion.remasking is Remasking.random)
+        if self.temperature > 0 or self.diffusion is None:
+            return self.temperature > 0
+        return self.diffusion.remasking is Remasking.random or self.diffusion.policy.draws_positions
 
     @property
     def infeasible(self) -> str | None:
@@ -268,16 +271,19 @@ _UNSET = {
     "timed_share": None,
 }
 """Settings that are younger than the first records, with the values that those records were measured with."""
-_UNSET_OF_DIFFUSION = {"policy": asdict(QUOTA), "cache": None, "rows": Rows.together}
+_UNSET_OF_DIFFUSION = {"policy": asdict(QUOTA), "cache": None, "rows": Rows.together, "blocks": Blocks.output}
 """The same of the settings of diffusion."""
 _UNSET_OF_PROMPTS = {"rule": None, "chat": False, "shots": None, "template": None}
 """The same of the prompts."""
+_FIRST_KNOBS = {"name", "threshold", "factor", "factor_rule", "gamma"}
+_UNSET_OF_POLICY = {each.name: None for each in fields(Policy) if each.name not in _FIRST_KNOBS}
+"""The same of a policy."""
 
 
 def _leave_out(identity: dict[str, Any], unset: dict[str, Any]) -> None:
     """Drop the settings that have their default value."""
     for name, value in unset.items():
-        if identity[name] == value:
+        if identity.get(name, ...) == value:
             del identity[name]
 
 
@@ -300,9 +306,21 @@ def split_length(length: int, prompt_fraction: float) -> tuple[int, int]:
 
 
 def _schedule_problem(diffusion: Diffusion, output_tokens: int) -> str | None:
-    steps, block_length = diffusion.steps, diffusion.block_length
+    block_length = diffusion.block_length
     if output_tokens % block_length:
         return f"block_length={block_length} does not divide the output of {output_tokens} tokens"
+    if diffusion.policy.is_of_whole_output and block_length != output_tokens:
+        return (
+            f"policy={diffusion.policy.name} has one schedule for the whole output:"
+            f" block_length={block_length} must be {output_tokens} or null"
+        )
+    if diffusion.policy.name in DREAM:  # whose steps may write nothing
+        return None
+    return _steps_problem(diffusion, output_tokens)
+
+
+def _steps_problem(diffusion: Diffusion, output_tokens: int) -> str | None:
+    steps, block_length = diffusion.steps, diffusion.block_length
     blocks = output_tokens // block_length
     if steps > output_tokens:
         return (
@@ -314,4 +332,6 @@ def _schedule_problem(diffusion: Diffusion, output_tokens: int) -> str | None:
             f"steps={steps} does not divide over {blocks} blocks"
             f" (output {output_tokens}, block_length {block_length}): use a multiple of {blocks}"
         )
+    if diffusion.policy.name is PolicyName.delayed_threshold and output_tokens % steps:
+        return f"steps={steps} does not divide the output of {output_tokens} tokens, as policy=delayed_threshold needs"
     return None

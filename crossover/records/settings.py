@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from crossover.errors import UserError
-from crossover.records.policies import QUOTA, Cache, Policy, Rows
+from crossover.records.policies import QUOTA, Blocks, Cache, Policy, PolicyName, Rows
 
 LABEL_DIGITS = 6
 """Digits of a content's hash that a label shows."""
@@ -101,8 +101,8 @@ class Model:
 class Diffusion:
     """The settings of masked-diffusion sampling, which an autoregressive run does not have.
 
-    Under a policy that decides by itself how many positions to write, `steps` is the most that it may take: one for
-    each output token.
+    Under a policy without a schedule, `steps` is the most that it may take: one for each output token. `blocks` is a
+    property of the model: with `sequence` it is block-causal.
     """
 
     steps: int
@@ -112,6 +112,7 @@ class Diffusion:
     policy: Policy = QUOTA
     cache: Cache | None = None
     rows: Rows = Rows.together
+    blocks: Blocks = Blocks.output
 
     def __post_init__(self) -> None:
         """Reject values that no schedule could have.
@@ -125,6 +126,7 @@ class Diffusion:
         if self.policy != QUOTA and self.remasking is Remasking.random:
             raise UserError(f"model.remasking=random is a policy of its own: leave policy={self.policy.name} out")
         self._check_rows()
+        self._check_blocks()
         if self.cache is not None and self.guidance_scale:
             raise UserError(
                 f"model.guidance_scale={self.guidance_scale:g} makes a second pass, which has no kept keys and values:"
@@ -138,8 +140,37 @@ class Diffusion:
             raise UserError(
                 f"rows=independent is for policies that follow the text: policy={self.policy.name} waits never"
             )
+        if self.policy.has_steps or self.policy.name is PolicyName.editing or self.blocks is Blocks.sequence:
+            raise UserError(
+                "rows=independent is for policy=threshold, factor or entropy_bounded of a model that is not"
+                " block-causal: use rows=together"
+            )
         if self.cache is not None:
             raise UserError("rows=independent computes the whole canvas each time: use cache=none")
+
+    def _check_blocks(self) -> None:
+        """Refuse caches, policies and guidance that the model's attention has not."""
+        exact = self.cache is not None and not self.cache.is_lossy
+        if self.blocks is Blocks.output:
+            if exact:
+                raise UserError(
+                    "cache=exact is for block-causal models, whose finished blocks nothing changes:"
+                    " use cache=none, prefix or dual"
+                )
+            if self.policy.name is PolicyName.editing:
+                raise UserError("policy=editing is for block-causal models: use another policy")
+            if self.policy.is_of_whole_output and self.cache is not None:
+                raise UserError(f"policy={self.policy.name} has the whole output as its block: use cache=none")
+            return
+        if self.policy.is_of_whole_output:
+            raise UserError(
+                f"policy={self.policy.name} writes anywhere in the output, and a block-causal model block by block:"
+                " use another policy"
+            )
+        if self.cache is not None and not exact:
+            raise UserError(f"cache={self.cache.name} is lossy, and this model is block-causal: use cache=exact")
+        if self.guidance_scale:
+            raise UserError("model.guidance_scale is not for block-causal models: leave it out")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,10 +27,14 @@ class Quota:
         """See Policy."""
         return self.steps
 
-    def planned(self, forward: int) -> int:
+    def planned(self, forward: int) -> int | None:
         """See Policy."""
+        return self.share(forward)
+
+    def share(self, forward: int) -> int:
+        """Positions that the schedule writes, where so many are open."""
         return transfers(self.block_length, self.steps)[forward]
 
     def choose(self, scores_BM: Tensor, forward: int) -> Tensor:
         """See Policy."""
-        return ranks(descending(scores_BM)) < self.planned(forward)
+        return ranks(descending(scores_BM)) < self.share(forward)

@@ -1,0 +1,135 @@
+"""Block diffusion: the known answers, from every engine."""
+
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+
+from benchmark.decoders.factory import make_decoder
+from benchmark.decoders.interface import Generation, Unmarked, make_batch
+from benchmark.decoders.schedule import planned_forwards
+from benchmark.engines.factory import PassFactory
+from benchmark.models.loading import load_model
+from crossover.records.policies import QUOTA, Blocks, Cache, CacheName, Policy, PolicyName
+from crossover.records.run import Run
+from crossover.records.settings import Attention, Diffusion, Engine, Family
+from tests.checkpoints import CPU
+from tests.factories import a_diffusion, a_run
+from tests.paths import KNOWN_ANSWERS
+from tests.unit.benchmark.decoders.test_plain_references import BLOCK_CASES as CASES
+
+KNOWN = KNOWN_ANSWERS / "tiny_random_sdar"
+ENGINES = [Engine.eager, Engine.compiled]
+EXACT = Cache(name=CacheName.exact)
+KEPT = {"sdar", "entropy_bounded"}
+"""Loops whose source keeps keys and values of finished blocks."""
+
+pytestmark = pytest.mark.usefixtures("uncompiled")
+
+
+@cache
+def factory() -> PassFactory:
+    return PassFactory(load_model(KNOWN, Family.diffusion, dtype=torch.float32, device=CPU))
+
+
+def policy_of(case: dict[str, Any]) -> Policy:
+    match case["loop"], case.get("strategy", "low_confidence_dynamic"):
+        case "entropy_bounded", _:
+            return Policy(name=PolicyName.entropy_bounded, gamma=case["gamma"])
+        case "llada21", _:
+            return Policy(
+                name=PolicyName.editing,
+                threshold=case["threshold"],
+                editing_threshold=case["editing_threshold"],
+                max_post_steps=case["max_post_steps"],
+                transfers=case["num_to_transfer"],
+            )
+        case _, "low_confidence_dynamic":
+            return Policy(name=PolicyName.low_confidence_dynamic, threshold=case["threshold"])
+        case _, "sequential":
+            return Policy(name=PolicyName.sequential)
+    return QUOTA
+
+
+def settings_of(case: dict[str, Any], **changes: Any) -> Diffusion:
+    blocks = case["gen_length"] // case["block_length"]
+    settings = {
+        "steps": blocks * case.get("steps_per_block", case["block_length"]),
+        "block_length": case["block_length"],
+        "policy": policy_of(case),
+        "cache": EXACT if case["loop"] in KEPT else None,
+        "blocks": Blocks.sequence,
+    }
+    return a_diffusion(**settings | changes)
+
+
+def run_of(case: dict[str, Any], engine: Engine, **changes: Any) -> Run:
+    length = len(case["prompt_ids"]) + case["gen_length"]
+    fraction = len(case["prompt_ids"]) / length
+    return a_run(
+        engine=engine, length=length, prompt_fraction=fraction, batch=1, diffusion=settings_of(case, **changes)
+    )
+
+
+def generate(case: dict[str, Any], engine: Engine, rows: list[list[int]] | None = None, **changes: Any) -> Generation:
+    prompts = rows or [case["prompt_ids"]]
+    made = make_decoder(run_of(case, engine, **changes), factory(), factory().kernel(Attention.sdpa))
+    return made.decode(make_batch(prompts, list(range(len(prompts))), CPU), case["gen_length"], Unmarked())
+
+
+def identity(case: dict[str, Any]) -> str:
+    knob = case.get("gamma", case.get("threshold", case.get("steps_per_block")))
+    rule = case.get("strategy", case["loop"])
+    return f"{rule}={knob}-{len(case['prompt_ids'])}+{case['gen_length']}/{case['block_length']}"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("case", CASES, ids=identity)
+def test_the_published_samplers_write_the_same_tokens_at_the_same_forward_passes(
+    case: dict[str, Any], engine: Engine
+) -> None:
+    found = generate(case, engine)
+    assert found.written_at_BN is not None
+    assert found.tokens_BN.tolist() == [case["output_ids"]]
+    assert found.written_at_BN.tolist() == [case["written_at_forward"]]
+    assert found.forward_passes == len(found.forwards) == case["nfe"]
+    if "positions_in_forwards" in case:
+        assert sum(forward.computed for forward in found.forwards) == case["positions_in_forwards"]
+    assert [[each.step, each.position, each.token] for each in found.edits] == case.get("edits", [])
+    assert found.prompts_BP is not None
+    assert found.prompts_BP.tolist() == [case["prompt_ids"]]
+    check_schedule(case, found)
+
+
+def check_schedule(case: dict[str, Any], found: Generation) -> None:
+    """The schedule says how many forward passes there can be, and where the text has no say what each of them does."""
+    settings, prompt = settings_of(case), len(case["prompt_ids"])
+    most = list(planned_forwards(settings, prompt, case["gen_length"], 1))
+    fewest = list(planned_forwards(settings, prompt, case["gen_length"], 1, fewest=True))
+    assert len(fewest) <= found.forward_passes <= len(most)
+    if not settings.policy.is_self_paced:
+        assert list(found.forwards) == most == fewest
+
+
+ONE_OF_EACH = [CASES[index] for index in (1, 4, 6, 10, 16, 21)]
+"""Static, sequential, dynamic, LLaDA2's, editing, entropy-bounded; half of them with a prompt that fills no block."""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("case", ONE_OF_EACH, ids=identity)
+def test_the_exact_cache_changes_no_token(case: dict[str, Any], engine: Engine) -> None:
+    other = generate(case, engine, cache=None if case["loop"] in KEPT else EXACT)
+    assert other.tokens_BN.tolist() == [case["output_ids"]]
+    assert [each[2:] for each in other.edits] == [tuple(each[1:]) for each in case.get("edits", [])]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("case", ONE_OF_EACH, ids=identity)
+def test_each_row_of_a_padded_batch_gives_what_it_gives_alone(case: dict[str, Any], engine: Engine) -> None:
+    prompt = case["prompt_ids"]
+    rows = [prompt[:1], prompt, [7, 3, *prompt]]
+    together = generate(case, engine, rows)
+    for index in (0, 2):
+        assert together.tokens_BN[index].tolist() == generate(case, engine, [rows[index]]).tokens_BN[0].tolist()
+    assert together.tokens_BN[1].tolist() == case["output_ids"]

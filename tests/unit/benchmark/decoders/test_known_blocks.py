@@ -17,8 +17,9 @@ from crossover.records.settings import Attention, Diffusion, Engine, Family
 from tests.checkpoints import CPU
 from tests.factories import a_diffusion, a_run
 from tests.paths import KNOWN_ANSWERS
-from tests.unit.benchmark.decoders.test_plain_references import BLOCK_CASES as CASES
+from tests.unit.benchmark.decoders.test_plain_references import BLOCK_CASES
 
+CASES = BLOCK_CASES
 KNOWN = KNOWN_ANSWERS / "tiny_random_sdar"
 ENGINES = [Engine.eager, Engine.compiled]
 EXACT = Cache(name=CacheName.exact)

@@ -48,9 +48,17 @@ class ComparingPasses:
         return self.cached.window_kernels
 
     def prepare(
-        self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool, widths: Sequence[int] = ()
+        self,
+        rows: int,
+        prompt_tokens: int,
+        output_tokens: int,
+        *,
+        padded: bool,
+        widths: Sequence[int] = (),
+        block_length: int | None = None,
     ) -> float:
         """See CanvasPasses."""
+        assert block_length is None, "a block-causal model's cache is exact"
         without_s = self.whole.prepare(rows, prompt_tokens, output_tokens, padded=padded)
         return without_s + self.cached.prepare(rows, prompt_tokens, output_tokens, padded=padded, widths=widths)
 

@@ -163,10 +163,10 @@ class BlockDiffusionDecoder:
         outputs_BM = positions_BM - canvas.firsts_B1
         noted_BM = edited_BM & (outputs_BM < canvas.layout.output_tokens)
         rows = noted_BM.nonzero()[:, 0].tolist()
-        places, tokens = outputs_BM[noted_BM].tolist(), tokens_BM[noted_BM].tolist()
+        outputs, tokens = outputs_BM[noted_BM].tolist(), tokens_BM[noted_BM].tolist()
         step = len(canvas.forwards)
         canvas.edits.extend(
-            Edit(step, row, place, token) for row, place, token in zip(rows, places, tokens, strict=True)
+            Edit(step, row, output, token) for row, output, token in zip(rows, outputs, tokens, strict=True)
         )
 
     def _step(self, block: range, forward: int, number: int, before_B1D: Tensor | None) -> _Step:

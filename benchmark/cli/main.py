@@ -14,6 +14,7 @@ from benchmark.cli.help import usage
 from benchmark.cli.messages import complaint
 from benchmark.config.folder import CONF
 from benchmark.config.schema import register
+from benchmark.hardware.slots import IN_VAIN
 from benchmark.util.child_python import safe_variables
 from crossover import __version__
 from crossover.errors import UserError
@@ -48,7 +49,7 @@ def _run_here(composed: DictConfig) -> None:
             " or choose the launcher by hardware=, as in hardware=isolated"
         )
     if composed.hardware.gpus is not None:
-        raise UserError("hardware.gpus is for hardware=local_gpus: give that, or set CUDA_VISIBLE_DEVICES")
+        raise UserError(IN_VAIN)
     from benchmark.dispatch.backends import inline
     from benchmark.sweep.run_grid import run_grid
 

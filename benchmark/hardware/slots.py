@@ -8,6 +8,8 @@ from benchmark.hardware.nvml import gpu_uuids
 from crossover.errors import UserError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+IN_VAIN = f"hardware.gpus is for hardware=local_gpus: give that with -m, or set {VISIBLE}"
+"""What to say where nothing chooses among GPUs."""
 
 
 @dataclass(frozen=True, kw_only=True)

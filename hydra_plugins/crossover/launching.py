@@ -52,10 +52,11 @@ def launch(
 
 def _require_no_gpus(kind: type, settings: "Settings") -> None:
     """One launcher alone chooses among GPUs."""
+    from benchmark.hardware.slots import IN_VAIN
     from crossover.errors import UserError
 
     if settings.gpus is not None and not issubclass(kind, LocalGpusLauncher):
-        raise UserError("hardware.gpus is for hardware=local_gpus: give that, or set CUDA_VISIBLE_DEVICES")
+        raise UserError(IN_VAIN)
 
 
 def _require_processes(launcher: str, settings: "Settings") -> None:

@@ -60,6 +60,7 @@ LINES = {
     "hardware.device=cpu hardware.gpu=H100": (
         "hardware.gpu=H100 is not allowed with hardware.device=cpu: give hardware.gpu=null, or another hardware.device"
     ),
+    "hardware.gpus=0,1": "hardware.gpus is for hardware=local_gpus: give that with -m, or set CUDA_VISIBLE_DEVICES",
     "detach=true": (
         "detach=true is for jobs on a cluster, and these points run on this machine:"
         " leave it out, or give hardware=a100"
@@ -105,6 +106,12 @@ def test_what_hydra_takes_stays_as_it_is() -> None:
     words = ["--cfg", "job", "-p", "model", "model=glob(tiny*)", "judge.checkpoint='a b'", "profile=true", "profile=no"]
     assert arranged(words) == words
     assert arranged(["~hydra.launcher.additional_parameters.exclusive"])
+
+
+@pytest.mark.parametrize("given", ["0,1", "[0,1]", "'0,1'"])
+def test_a_list_of_gpus_is_one_value_and_no_sweep(given: str) -> None:
+    assert arranged(["-m", f"hardware.gpus={given}", "batch=1,8"]) == ["-m", "hardware.gpus='0,1'", "batch=1,8"]
+    assert arranged(["hardware.gpus=null"]) == ["hardware.gpus=null"]
 
 
 EVERY = generate(COUNT)

@@ -109,6 +109,21 @@ def test_a_run_on_a_gpu_has_it_to_itself(
     assert len(occupied) == (device is Device.cuda)
 
 
+def test_a_process_that_waits_for_a_gpu_has_claimed_nothing(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that has the GPU may wait for that very point."""
+    claimed: list[object] = []
+    monkeypatch.setattr(
+        worker, "occupy", lambda _: claimed.append(Claims(tmp_path).last(replace(run, device=Device.cuda).key))
+    )
+    monkeypatch.setattr(pipeline, "execute", lambda run, **_: a_record(run))
+    on_gpu = replace(run, device=Device.cuda)
+    run_point(a_sweep(tmp_path, (on_gpu,)))
+    assert claimed == [None]
+    assert Claims(tmp_path).last(on_gpu.key) is not None
+
+
 def test_a_claim_is_renewed_once_in_a_while_and_not_at_every_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

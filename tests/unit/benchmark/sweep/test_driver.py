@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,17 @@ import pytest
 
 from benchmark.config.convert import config_of
 from benchmark.config.settings import Rerun, Settings, Strictness
+from benchmark.dispatch.batches import add_batch, new_batch
 from benchmark.dispatch.claims import this_process
 from benchmark.dispatch.context import SweepContext, sweep_context
-from benchmark.dispatch.ledger import SweepReader, grid_point
+from benchmark.dispatch.ledger import GridPoint, SweepReader, grid_point
 from benchmark.dispatch.worker import run_points
 from benchmark.execution import pipeline
 from benchmark.store.journal import Journal
 from benchmark.store.record_index import RecordIndex
 from benchmark.sweep.common_settings import common_settings
 from benchmark.sweep.driver import HandOut, SweepDriver
+from benchmark.sweep.other_sweeps import OtherSweeps
 from benchmark.sweep.plan import Plan
 from benchmark.sweep.prepare import CheckedSweep, driver_of, make_sweep
 from crossover.errors import UserError
@@ -23,16 +26,17 @@ from crossover.records.identifiers import record_name
 from crossover.records.machine import Verdict, Watched
 from crossover.records.record import Record
 from crossover.records.run import Run
+from crossover.records.settings import Device
 from crossover.terminal import make_console
-from tests.factories import a_measurement, a_record, a_run
+from tests.factories import STARTED, a_measurement, a_record, a_run
 
 POINTS = tuple(grid_point(a_run(batch=batch), [f"batch={batch}"]) for batch in (1, 2))
 
 
-def driver(folder: Path, hand_out: HandOut, **changes: Any) -> SweepDriver:
+def driver(folder: Path, hand_out: HandOut, points: tuple[GridPoint, ...] = POINTS, **changes: Any) -> SweepDriver:
     Journal(output_dir=folder).prepare()
     settings = Settings(output_dir=folder, tracking_uri=None, experiment="", sweep="grid", remote=False, **changes)
-    planned = Plan(points=POINTS, total=len(POINTS))
+    planned = Plan(points=points, total=len(points))
     sweep = make_sweep(planned, settings)
     sweep.write()
     context = sweep_context(sweep, make_console())
@@ -73,6 +77,47 @@ def test_what_the_launcher_left_without_a_record_is_launched_once_more(tmp_path:
 
     assert driver(tmp_path, hand_out).launch(POINTS)
     assert launched == [[0, 1], [1]]
+
+
+@pytest.mark.parametrize(
+    ("device", "elsewhere", "shared", "launched"),
+    [
+        (Device.cpu, False, False, [[1]]),
+        (Device.cpu, False, True, [[0, 1]]),
+        (Device.cpu, True, False, [[0, 1]]),
+        (Device.cuda, False, False, [[0, 1]]),
+    ],
+)
+def test_points_that_another_sweep_has_not_begun_are_shared_where_it_disturbs_nobody(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    device: Device,
+    elsewhere: bool,
+    shared: bool,
+    launched: list[list[int]],
+) -> None:
+    """On the cores of one machine they are not: one process would disturb the other."""
+    points = tuple(grid_point(replace(point.run, device=device), point.overrides) for point in POINTS)
+    handed: list[list[int]] = []
+
+    def hand_out(context: SweepContext, indices: Sequence[int], _: Settings) -> None:
+        handed.append(list(indices))
+        for index in indices:
+            now = datetime.now(UTC).isoformat()
+            run = context.sweep.entries[index].run
+            record = a_record(run, sweep=context.sweep.id, environment=None, started_at=now, finished_at=now)
+            context.records.journal.write(record)
+
+    ours = driver(tmp_path, hand_out, points=points)
+    theirs = replace(ours.sweep, id="theirs", entries=points[:1])
+    theirs.write()
+    batch = new_batch([[0]], STARTED, slurm=False, shared=shared)
+    add_batch(theirs, replace(batch, host="far", identity=None) if elsewhere else batch)
+    monkeypatch.setattr("benchmark.dispatch.point_status.lives", lambda _: True)
+    monkeypatch.setattr(OtherSweeps, "wait", lambda *_: None)
+    ours.launch(points)
+    assert handed[:1] == launched
 
 
 @pytest.mark.parametrize(

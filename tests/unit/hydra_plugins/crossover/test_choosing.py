@@ -19,6 +19,7 @@ def seen(*points: tuple[str, ...]) -> OneLauncher:
     [
         ([("hardware=cpu", "model=tiny_llama"), ("hardware=gpu",)], "InlineLauncher"),
         ([("hardware=isolated",)], "IsolatedLauncher"),
+        ([("hardware=local_gpus", "hardware.gpus='0,1'")], "LocalGpusLauncher"),
         ([("hardware=local", "hydra/launcher=isolated"), ("hardware=isolated", "hydra/launcher=isolated")], "Isolated"),
         ([("hardware=a100",), ("hardware=a100", "model=llama")], "SlurmLauncher"),
     ],

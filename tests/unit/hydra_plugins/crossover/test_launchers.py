@@ -41,6 +41,16 @@ def test_each_replicate_is_a_process_and_the_next_command_adds_those_that_are_mi
     assert len(list(Journal(output_dir=tmp_path).folder.iterdir())) == 4
 
 
+@pytest.mark.parametrize("launcher", ["isolated", "basic"])
+def test_gpus_that_no_launcher_would_choose_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], launcher: str
+) -> None:
+    with pytest.raises((UserError, SystemExit)):
+        run(tmp_path, monkeypatch, "hardware.gpus=0", f"hydra/launcher={launcher}")
+    assert "hardware.gpus is for hardware=local_gpus" in capsys.readouterr().err
+    assert not list(Journal(output_dir=tmp_path).folder.iterdir())
+
+
 def test_a_launcher_that_may_run_two_replicates_in_one_process_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,6 +27,7 @@ from analysis.statistics.timing import Latency, latency, median_interval, ratio_
 from crossover.records.policies import QUOTA, Cache, CacheName
 from crossover.records.record import Record
 from crossover.records.run import Run, split_length
+from crossover.records.settings import Weights
 
 OF_TEXTS = frozenset({"documents", "judged_text", "judge", "encoder", "prompts", "prompt_count", "seed"})
 """Controls on which time does not depend."""
@@ -59,6 +60,7 @@ class BreakEven:
     Attributes:
         policy: what the runs wrote by; of a composed one, any.
         cache: what they kept, in words; `none` of a whole canvas and of block-causal passes.
+        weights: of both models, the checkpoints' or random ones.
         forwards: those that take as long as the baseline; their ends are equal where there is no interval.
         tokens: tokens per forward that diffusion needs to be as fast.
         is_composed: whether either arm's time was composed from passes of other runs, or of sampled ones.
@@ -71,6 +73,7 @@ class BreakEven:
     baseline: str
     policy: str
     cache: str
+    weights: Weights
     forwards: Interval
     baseline_s: float
     is_composed: bool
@@ -219,6 +222,7 @@ def _measured(
         baseline=pair.baseline,
         policy=run.diffusion.policy.label,
         cache=_cache(run),
+        weights=run.weights,
         forwards=forwards,
         baseline_s=budget,
         is_composed=sampled or way is not Way.whole,
@@ -243,6 +247,7 @@ def _composed(pair: Pair, way: Way, batch: int, length: int) -> BreakEven | None
         baseline=pair.baseline,
         policy=QUOTA.label,
         cache=DUAL if way is Way.dual else NONE,
+        weights=pair.of_diffusion[0][0].run.weights,
         forwards=Interval(forwards, forwards, forwards),
         baseline_s=budget,
         is_composed=True,

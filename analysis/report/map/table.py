@@ -9,7 +9,7 @@ from analysis.statistics.intervals import Interval
 from analysis.statistics.pace import Way
 
 TITLE = "Break-even: the forwards below which diffusion is faster, and the tokens of each that it needs"
-NAMES = ("diffusion", "baseline", "policy")
+NAMES = ("diffusion", "baseline", "policy", "weights")
 HEADINGS = (
     *("B", "N", *NAMES, "way", "block", "forwards", "tokens"),
     *("at limit", "joules", "AR %", "diffusion %", "times", "machine"),
@@ -26,7 +26,8 @@ def break_even_table(rows: Sequence[BreakEven]) -> Table:
     empty = {name for name in OPTIONAL if not any(row[name] for row in shown)}
     headings = tuple(name for name in HEADINGS if name not in {*same, *empty})
     models = " against ".join(same[name] for name in ("diffusion", "baseline") if name in same)
-    about = [part for part in (models, same.get("policy", ""), _processes(rows)) if part]
+    weights = f"{same['weights']} weights" if "weights" in same else ""
+    about = [part for part in (models, same.get("policy", ""), weights, _processes(rows)) if part]
     return Table(
         name="break-even",
         title=": ".join([TITLE, *([", ".join(about)] if about else [])]),
@@ -52,6 +53,7 @@ def _shown(each: BreakEven) -> dict[str, str]:
         each.diffusion,
         each.baseline,
         each.policy,
+        each.weights.value,
         WAYS[each.layout.way] if each.cache == NONE else each.cache,
         str(each.layout.block),
         _figure(each, each.forwards),
@@ -82,6 +84,7 @@ def _raw(each: BreakEven) -> Raw:
         "policy": each.policy,
         "way": each.layout.way.value,
         "cache": each.cache,
+        "weights": each.weights.value,
         "block": each.layout.block,
         "baseline_latency_s": each.baseline_s,
         **_ends("break_even_forwards", each, each.forwards),

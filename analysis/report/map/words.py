@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from analysis.parity.break_even import BreakEven
 from analysis.report.words import interval, number
+from crossover.records.settings import Weights
 
 MOST = 6
 
@@ -20,7 +21,8 @@ def answers(cells: Sequence[BreakEven]) -> list[str]:
 def _answer(way: str, cells: Sequence[BreakEven]) -> str:
     ordered = sorted(cells, key=lambda each: each.tokens.estimate)
     least, most = ordered[0], ordered[-1]
-    who = f"{least.diffusion} ({way})"
+    random = ", random weights" if least.weights is Weights.random else ""
+    who = f"{least.diffusion} ({way}{random})"
     if least is most:
         return f"{who} is faster than {least.baseline} from {_needed(least)} on."
     return f"{who} is faster than {least.baseline} from {_needed(least)} on, up to {_needed(most)}."

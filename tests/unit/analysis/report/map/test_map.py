@@ -17,6 +17,7 @@ from analysis.report.tables import as_csv
 from analysis.statistics.intervals import Interval
 from analysis.statistics.pace import Layout, Way
 from crossover.records.record import Record
+from crossover.records.settings import Weights
 from tests.studies import a_panel, a_parity, a_sweep
 
 
@@ -29,6 +30,7 @@ def a_break_even(way: Way = Way.whole, batch: int = 1, length: int = 128, tokens
         baseline="causal",
         policy="quota",
         cache="dual (lossy)" if way is Way.dual else "none",
+        weights=Weights.checkpoint,
         forwards=Interval(output / tokens, 0.9 * output / tokens, 1.1 * output / tokens),
         baseline_s=1.0,
         is_composed=way is not Way.whole,
@@ -47,7 +49,7 @@ def words(axes: Axes) -> list[str]:
 
 def test_a_row_has_forwards_and_tokens_with_intervals_where_they_are_known() -> None:
     table = break_even_table([a_break_even(), a_break_even(Way.dual, tokens=40.0)])
-    assert table.title.endswith("small against causal, quota, one process each")
+    assert table.title.endswith("small against causal, quota, checkpoint weights, one process each")
     first, second = (dict(zip(table.headings, row, strict=True)) for row in table.rows)
     assert (first["forwards"], first["tokens"]) == ("16.0 [14.4, 17.6]", "4.00 [3.64, 4.44]")
     assert (second["way"], second["tokens"], second["times"]) == ("dual (lossy)", "40.0 > 32", "composed")

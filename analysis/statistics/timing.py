@@ -47,6 +47,7 @@ class Latency:
         processes: how many there were; with one the interval covers that process alone.
         error: standard error of the mean of several processes' logarithms; 0 for one.
         degrees: degrees of freedom behind `error`, or behind the interval of one process.
+        alone: by how much its own interval is longer, since nobody knows how far its samples depend on each other.
     """
 
     samples: int
@@ -56,6 +57,7 @@ class Latency:
     processes: int = 1
     error: float = 0.0
     degrees: float = 1.0
+    alone: float = 1.0
 
     @property
     def half(self) -> float:
@@ -68,7 +70,7 @@ class Latency:
         if self.processes > 1:
             return self.below, self.above
         factor = stretch_of_few(self.samples) if self.samples >= LEAST_SAMPLES else 0.0
-        return factor * self.below, factor * self.above
+        return factor * self.alone * self.below, factor * self.alone * self.above
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +123,7 @@ def summarise(latencies_s: Sequence[float]) -> Latency:
         below=depends.stretch * max(0.0, float(below_1[0]) + shift),
         above=depends.stretch * max(0.0, float(above_1[0]) - shift),
         degrees=max(1.0, depends.effective_samples - 1),
+        alone=depends.alone,
     )
 
 

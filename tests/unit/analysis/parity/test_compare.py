@@ -12,7 +12,7 @@ from crossover.records.machine import Watched
 from crossover.records.record import Record
 from crossover.records.run import Run
 from crossover.records.settings import Device, Weights
-from tests.benchmarks.coverage import false_tables
+from tests.benchmarks.timing_coverage import false_tables
 from tests.factories import (
     a_diffusion,
     a_failed_record,

@@ -17,8 +17,9 @@ from analysis.statistics.timing import (
     summarise,
 )
 from crossover.records.record import Measurement, StoppedBy
+from tests.benchmarks.timing_coverage import Regime, measure_timing
 from tests.factories import a_measurement, a_sample
-from tests.simulation import Noise, delayed, heavy, normal, two_modes
+from tests.simulation import Machine, Noise, delayed, heavy, normal, two_modes
 
 FIVE = (1.0, 1.1, 1.2, 1.3, 5.0)
 
@@ -189,5 +190,25 @@ def test_samples_that_resemble_their_neighbours_widen_the_interval() -> None:
 
 def test_equal_samples_and_few_samples_show_no_dependence() -> None:
     assert dependence(np.zeros(32)).stretch == 1.0
-    assert dependence(np.arange(15.0)).stretch == 1.0
+    assert dependence(np.arange(7.0)).stretch == 1.0
+    assert dependence(np.arange(8.0)).stretch > 3.0
     assert dependence(np.arange(32.0)).stretch > 3.0
+
+
+def test_a_median_alone_is_stretched_further_than_in_a_ratio() -> None:
+    depends = dependence(np.array([1.0, 1.1, 1.2, 1.1, 1.0, 0.9, 0.8, 0.9, 1.0, 1.1, 1.2, 1.1]))
+    assert depends.alone > 1.05
+    process_s = summarise([1.0, 1.1, 1.2, 1.1, 1.0, 0.9, 0.8, 0.9, 1.0, 1.1, 1.2, 1.1])
+    assert process_s.reaches[1] == pytest.approx(process_s.alone * process_s.above)
+    assert dependence(np.zeros(32)).alone == 1.0
+
+
+@pytest.mark.parametrize(("correlation", "samples"), [(0.0, 16), (0.5, 16), (0.8, 16), (0.8, 32)])
+def test_one_process_holds_as_often_as_it_says_also_where_samples_follow_each_other(
+    correlation: float, samples: int
+) -> None:
+    """A short version of `tests.benchmarks.timing_coverage`: three standard errors of 300 are 4%."""
+    regime = Regime(machine=Machine(correlation=correlation), samples=(samples, samples))
+    alone, ratio = measure_timing(regime, sweeps=300, seed=1)
+    assert alone == pytest.approx(0.95, abs=0.045)
+    assert ratio == pytest.approx(0.95, abs=0.045)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analysis.parity.identity import told_apart
+from analysis.parity.ladder import by_steps, ladder_name, setting
 from crossover.errors import UserError
 from crossover.records.load import latest
 from crossover.records.machine import Environment
@@ -129,7 +130,8 @@ class Pairing:
 
     Attributes:
         diffusion: the model's name, with its sampling settings where they are not the usual ones.
-        by_steps: the measured run of each K, smallest K first; of several replicates the first.
+        by_steps: the measured run of each K, smallest K first; of several replicates the first. Under a policy that
+            follows the text, K counts forward passes, see `analysis.parity.ladder`.
         replicates: the other processes that measured a run, by the key of the run.
         controls: what was held equal; a control that the user allowed to vary is not in it.
     """
@@ -248,30 +250,29 @@ def _pair(
     records: Sequence[Record], replicates: Mapping[int, tuple[Record, ...]], allow: Collection[str]
 ) -> tuple[list[Pairing], list[str]]:
     """The pairings among the measured records of one (B, N), and a line for each that found no partner."""
-    ladders: dict[Controls, dict[str, dict[int, Record]]] = defaultdict(lambda: defaultdict(dict))
+    ladders: dict[Controls, dict[str, dict[int | str, Record]]] = defaultdict(lambda: defaultdict(dict))
     baselines: dict[Controls, dict[str, Record]] = defaultdict(dict)
     held = [(record, controls_of(record, allow)) for record in records]
     for record, controls in held:  # the newer ones later, in place of older ones
         if record.run.diffusion is None:
             baselines[controls][record.run.model.label] = record
         else:
-            ladders[controls][diffusion_name(record.run)][record.run.diffusion.steps] = record
+            ladders[controls][ladder_name(record.run)][setting(record.run.diffusion)] = record
     pairings = [
         Pairing(
             batch=baseline.run.batch,
             length=baseline.run.length,
-            diffusion=diffusion,
+            diffusion=diffusion if len(rungs) > 1 else diffusion_name(next(iter(rungs.values())).run),
             baseline_model=model,
-            by_steps=dict(sorted(by_steps.items())),
+            by_steps=by_steps(rungs.values()),
             baseline=baseline,
             controls=controls,
             replicates={
-                record.key: measured_alike(replicates[id(record)], allow)[1:]
-                for record in (baseline, *by_steps.values())
+                record.key: measured_alike(replicates[id(record)], allow)[1:] for record in (baseline, *rungs.values())
             },
         )
         for controls in ladders.keys() & baselines.keys()
-        for diffusion, by_steps in ladders[controls].items()
+        for diffusion, rungs in ladders[controls].items()
         for model, baseline in baselines[controls].items()
     ]
     pairings.sort(key=lambda pairing: (pairing.diffusion, pairing.baseline_model))

@@ -22,7 +22,7 @@ docs/parity.md says what is covered how often.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -42,6 +42,7 @@ from analysis.parity.flags import (
     timing_flags,
     unbounded_flags,
 )
+from analysis.parity.ladder import settings_of
 from analysis.parity.quality import Metric
 from analysis.statistics.bootstrap import Studentised
 from analysis.statistics.crossing import Crossing
@@ -90,6 +91,7 @@ class Parity:
         at_entropy: of a parity between fronts, the entropy at which they were read: that of the true continuations.
         entropy_gap: by how many nats the entropy of diffusion's texts differs from the baseline's, at S_parity or at
             the largest K where it is not reached; of a metric that rewards repetition, at one temperature.
+        settings: of a policy that follows the text, the setting of each K, which counts forward passes then; else none.
         mcnemar: of a share of right answers, the test of each K; none where answers depend on each other.
     """
 
@@ -126,6 +128,7 @@ class Parity:
     at_entropy: float | None = None
     entropy_gap: Interval | None = None
     mcnemar: tuple[McNemar, ...] = ()
+    settings: Mapping[int, str] = field(default_factory=dict)
 
 
 class Compared(Protocol):
@@ -214,6 +217,7 @@ def find_parity(
         gap = entropy_gap(arms[0], arms[1 + steps.index(first)], metric, evidence.prompts, resamples=resamples)
     return replace(
         parity,
+        settings=settings_of(pairing.by_steps),
         entropy_gap=gap,
         mcnemar=tests,
         flags=(

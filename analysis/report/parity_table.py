@@ -105,6 +105,8 @@ def _steps(parity: Parity) -> str:
     """S_parity with its interval."""
     low, high = (f"> {parity.steps[-1]}" if end is None else str(end) for end in parity.first_steps_interval)
     first = steps_to_parity(parity)
+    if parity.first_steps is not None and parity.first_steps in parity.settings:
+        first = f"{first} ({parity.settings[parity.first_steps]})"
     return first if low == high and parity.first_steps is None else f"{first} [{low}, {high}]"
 
 
@@ -141,6 +143,7 @@ def _raw(parity: Parity, setting: str) -> Raw:
         **_bounds("crossing_speedup", parity.crossing_speedup),
         **_bounds("baseline_latency_s", parity.baseline_latency_s),
         "steps": " ".join(map(str, parity.steps)),
+        "settings": "; ".join(parity.settings.values()),
         "quality": " ".join(f"{each.estimate:.6g}" for each in parity.quality),
         "advantage": " ".join(f"{each.estimate:.6g}" for each in parity.advantage),
         "advantage_low": " ".join(f"{each.low:.6g}" for each in parity.advantage),

@@ -33,7 +33,7 @@ def answer(parity: Parity) -> str:
             )
         case Reading.smallest | Reading.reached:
             claim = f"{where} {_reached(parity)}."
-    return f"{claim}{_there(parity)}{_meeting(parity)}{_entropies(parity)}{_disturbed(parity)}"
+    return f"{claim}{_settings(parity)}{_there(parity)}{_meeting(parity)}{_entropies(parity)}{_disturbed(parity)}"
 
 
 def disagreements(parities: Sequence[tuple[Parity, str]]) -> list[str]:
@@ -168,6 +168,14 @@ def _on_ladder(parity: Parity, steps: float) -> str:
 def _goal(parity: Parity) -> str:
     nats = "" if parity.at_entropy is None else f" of {parity.at_entropy:.2f} nats"
     return f"{parity.baseline_model}'s {inside(label(parity))}{nats} within a margin of {parity.margin:g}"
+
+
+def _settings(parity: Parity) -> str:
+    """Under a policy that follows the text, which settings the K are."""
+    if not parity.settings:
+        return ""
+    rungs = listed([f"K={steps} {name}" for steps, name in parity.settings.items()])
+    return f" K counts forward passes, by the policy's setting: {rungs}."
 
 
 def _there(parity: Parity) -> str:

@@ -11,6 +11,7 @@ Biometrika 34, 1947).
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median, stdev
@@ -190,10 +191,26 @@ def ratio_interval(above: Latency, below: Latency, *, least_factor: float = 0.0)
 
 
 def _of_process(measurement: Measurement) -> Latency:
-    process = summarise([sample.latency_s for sample in measurement.samples])
+    process = summarise(_latencies_s(measurement))
     if measurement.stopped_by is not StoppedBy.precision:
         return process
     return replace(process, below=STOPPED_STRETCH * process.below, above=STOPPED_STRETCH * process.above)
+
+
+def _latencies_s(measurement: Measurement) -> list[float]:
+    """Of each sample. Where the text decides how much work it is, of each batch of prompts, the median of its samples.
+
+    Samples of other prompts are other work then, and those of the same prompts tell nothing of others: what varies are
+    the prompts. Where all samples are of one batch, the noise between them is all that is known.
+    """
+    by_prompts: dict[tuple[int, ...], list[float]] = defaultdict(list)
+    passes = set()
+    for sample in measurement.samples:
+        by_prompts[sample.prompts].append(sample.latency_s)
+        passes.add(None if sample.forwards is None else len(sample.forwards.computed))
+    if len(passes) == 1 or len(by_prompts) < LEAST_SAMPLES:
+        return [sample.latency_s for sample in measurement.samples]
+    return [median(latencies_s) for latencies_s in by_prompts.values()]
 
 
 def _welch(above: Latency, below: Latency) -> Ratio:

@@ -4,9 +4,10 @@ A rung reaches the baseline where the analysis shows that it does, and never by 
 the lowest rung that is shown to reach; it takes a rung of which nothing is shown for one that does not.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from operator import itemgetter
 
 from analysis.parity.comparability import group
 from analysis.parity.evidence import UnscoredError
@@ -20,6 +21,8 @@ from benchmark.sweep.driver import HandOut, SweepDriver
 from benchmark.sweep.prepare import Compose, Grid, prepare
 from crossover.errors import UserError
 from crossover.records.record import Record
+from crossover.records.run import Run
+from crossover.records.settings import Diffusion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +47,11 @@ Verdicts = Mapping[str, RungVerdict]
 
 @dataclass(frozen=True, kw_only=True)
 class Ladder:
-    """The points of one diffusion model that differ in steps alone, by their steps, ascending."""
+    """The points of one diffusion model that differ in steps alone, by their steps, ascending.
+
+    Under a policy that follows the text they differ in its knob alone, and are numbered in the order of the forward
+    passes that they take: as the threshold rises, as the factor or gamma falls.
+    """
 
     rungs: Mapping[int, GridPoint]
 
@@ -53,6 +60,11 @@ class Ladder:
         """The model with its batch and length."""
         run = next(iter(self.rungs.values())).run
         return f"{run.model.label} B={run.batch} N={run.length}"
+
+    def name(self, rung: int) -> str:
+        """A rung in words: `K=32`, or `threshold=0.9`."""
+        policy = _diffusion(self.rungs[rung]).policy
+        return f"K={rung}" if policy.knob is None else policy.label
 
     def verdicts(self, by_key: Verdicts) -> dict[int, RungVerdict]:
         """What is shown of each compared rung, by its steps."""
@@ -92,12 +104,29 @@ def find_ladders(points: Sequence[GridPoint]) -> list[Ladder]:
     """
     if not any(point.run.diffusion for point in points) or all(point.run.diffusion for point in points):
         raise UserError("a search for parity needs both arms: give model=BASELINE,DIFFUSION and steps=K,K,...")
-    ladders: dict[str, dict[int, GridPoint]] = {}
+    ladders: dict[str, list[GridPoint]] = {}
     for point in points:
         if point.run.diffusion is not None and not point.replicate:
-            alike = replace(point.run, diffusion=replace(point.run.diffusion, steps=1)).key
-            ladders.setdefault(alike, {})[point.run.diffusion.steps] = point
-    return [Ladder(rungs=dict(sorted(rungs.items()))) for rungs in ladders.values()]
+            ladders.setdefault(_what_rungs_share(point.run, point.run.diffusion), []).append(point)
+    return [Ladder(rungs=_rungs(points)) for points in ladders.values()]
+
+
+def _what_rungs_share(run: Run, diffusion: Diffusion) -> str:
+    """The key of a run that has one number of steps, and one setting of its policy's knob, whatever its own are."""
+    return replace(run, diffusion=replace(diffusion, steps=1, policy=diffusion.policy.turned(0.5))).key
+
+
+def _rungs(points: Sequence[GridPoint]) -> dict[int, GridPoint]:
+    """By steps; by their order where a policy follows the text, those first that take the fewest forward passes."""
+    if _diffusion(points[0]).policy.knob is None:
+        return dict(sorted(((_diffusion(point).steps, point) for point in points), key=itemgetter(0)))
+    ordered = sorted(points, key=lambda point: _diffusion(point).policy.care)
+    return dict(enumerate(ordered, start=1))
+
+
+def _diffusion(point: GridPoint) -> Diffusion:
+    assert point.run.diffusion is not None, "ladders hold diffusion points"
+    return point.run.diffusion
 
 
 class Search:
@@ -135,7 +164,9 @@ class Search:
         for ladder in self._ladders:
             shown = ladder.verdicts(verdicts)
             finding = conclude_search(tuple(ladder.rungs), reaching(shown))
-            self._driver.context.say(f"{ladder.title}: {in_words(finding, shown, inside(self._goal.metric.label))}")
+            self._driver.context.say(
+                f"{ladder.title}: {in_words(finding, shown, inside(self._goal.metric.label), ladder.name)}"
+            )
         whole = len(self._driver.plan.dispatched)
         self._driver.context.say(f"{len(self.launched)} runs instead of the {whole} of the whole grid")
 
@@ -191,18 +222,24 @@ def reaching(verdicts: Mapping[int, RungVerdict]) -> dict[int, bool]:
     return {steps: verdict is RungVerdict.reaches for steps, verdict in verdicts.items()}
 
 
-def in_words(finding: Finding, verdicts: Mapping[int, RungVerdict], metric: str) -> str:
+def in_words(
+    finding: Finding, verdicts: Mapping[int, RungVerdict], metric: str, name: Callable[[int], str] = "K={}".format
+) -> str:
     """The answer of a search in words, with what is shown of each measured rung."""
     if not finding.tried:
         return f"nothing could be compared by {metric}"
-    tried = ", ".join(f"K={steps} {verdicts[steps]}" for steps, _ in finding.tried)
+    tried = ", ".join(f"{name(steps)} {verdicts[steps]}" for steps, _ in finding.tried)
     highest = finding.tried[-1][0]
     if finding.steps is not None:
-        answer = f"parity is shown from K={finding.steps}"
+        answer = f"parity is shown from {name(finding.steps)}"
     elif RungVerdict.undecided in verdicts.values():
-        answer = f"parity is not decided up to K={highest}"
+        answer = f"parity is not decided up to {name(highest)}"
     else:
-        answer = f"parity is not reached up to K={highest}"
-    skipped = f"; not measured: {', '.join(map(str, finding.skipped))}" if finding.skipped else ""
+        answer = f"parity is not reached up to {name(highest)}"
+    skipped = (
+        f"; not measured: {', '.join(name(steps).removeprefix('K=') for steps in finding.skipped)}"
+        if finding.skipped
+        else ""
+    )
     doubt = "; the measured rungs contradict each other, run the whole grid" if finding.contradiction else ""
     return f"{answer} by {metric} ({tried}{skipped}{doubt})"

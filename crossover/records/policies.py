@@ -1,7 +1,7 @@
 """Which masked positions a diffusion run writes, which keys and values it keeps, and how the rows of a batch wait."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from crossover.errors import UserError
@@ -163,14 +163,42 @@ class Policy:
         return self.name is PolicyName.origin or bool(self.alg_temp)
 
     @property
+    def knob(self) -> float | None:
+        """What a ladder of this rule turns where `steps` changes nothing; None where the ladder is of steps."""
+        values = (self.threshold, self.factor, self.gamma)
+        return None if self.has_steps else next(value for value in values if value is not None)
+
+    def turned(self, value: float) -> "Policy":
+        """The same rule with its knob at another value; itself where it has none."""
+        if self.knob is None:
+            return self
+        if self.threshold is not None:
+            return replace(self, threshold=value)
+        return replace(self, factor=value) if self.factor is not None else replace(self, gamma=value)
+
+    @property
+    def care(self) -> float:
+        """Rises with the forward passes that a setting of the knob takes: with the threshold, and as others fall."""
+        assert self.knob is not None
+        return self.knob if self.threshold is not None else -self.knob
+
+    @property
     def label(self) -> str:
         """The rule with its knobs, e.g. `threshold=0.9`; a word alone where it has none."""
+        return self._label(with_knob=True)
+
+    @property
+    def rule(self) -> str:
+        """The same without the value of the knob that a ladder turns, e.g. `threshold`."""
+        return self._label(with_knob=self.knob is None)
+
+    def _label(self, *, with_knob: bool) -> str:
         knobs = {knob: value for knob in OWNERS if (value := getattr(self, knob)) is not None}
         rule = knobs.pop("factor_rule", None)
         if knobs.get("eps") == USUAL_EPS:
             del knobs["eps"]
         first = next((knobs.pop(knob) for knob in ("threshold", "factor", "gamma") if knob in knobs), None)
-        head = self.name if first is None else f"{self.name}={first:g}"
+        head = self.name if first is None or not with_knob else f"{self.name}={first:g}"
         shown = [head, *(f"{knob}={value:g}" for knob, value in knobs.items())]
         return " ".join([*shown, *([f"({rule})"] if rule is FactorRule.fast_dllm else [])])
 

@@ -228,14 +228,21 @@ class Run:
     @property
     def unusual_sampling(self) -> tuple[str, ...]:
         """In what a diffusion run's sampling differs from writing the most confident positions of one block."""
+        return () if self.diffusion is None else self._sampling(self.diffusion.policy.label)
+
+    @property
+    def ladder_sampling(self) -> tuple[str, ...]:
+        """The same without the knob of its policy, which a ladder turns."""
+        return () if self.diffusion is None else self._sampling(self.diffusion.policy.rule)
+
+    def _sampling(self, policy: str) -> tuple[str, ...]:
         settings = self.diffusion
-        if settings is None:
-            return ()
+        assert settings is not None
         texts = (
             (settings.block_length != self.output_tokens, f"block={settings.block_length}"),
             (settings.remasking is not Remasking.low_confidence, str(settings.remasking)),
             (settings.guidance_scale != 0, f"guidance={settings.guidance_scale:g}"),
-            (settings.policy != QUOTA, settings.policy.label),
+            (settings.policy != QUOTA, policy),
             (settings.cache is not None, f"cache={settings.cache and settings.cache.label}"),
             (settings.rows is not Rows.together, f"rows={settings.rows}"),
         )

@@ -4,8 +4,11 @@ from typing import Any
 import pytest
 
 from analysis.parity.comparability import CONTROLS, group
+from analysis.parity.ladder import settings_of
 from crossover.errors import UserError
+from crossover.records.forwards import Forwards
 from crossover.records.machine import Card
+from crossover.records.policies import Policy, PolicyName
 from crossover.records.record import FailureKind, Record
 from crossover.records.run import Run
 from crossover.records.settings import Device, Precision, Remasking, Weights
@@ -15,6 +18,7 @@ from tests.factories import (
     a_measurement,
     a_record,
     a_run,
+    a_sample,
     an_autoregressive_run,
     an_environment,
 )
@@ -40,6 +44,34 @@ def test_a_ladder_of_steps_meets_its_baseline() -> None:
     assert pairing.baseline is baseline
     assert dict(pairing.controls)["precision"] is Precision.float32
     assert grouping.left_out == ()
+
+
+def at_threshold(threshold: float, passes: int, latency_s: float) -> Record:
+    """A run of three samples whose forward passes follow the text."""
+    policy = Policy(name=PolicyName.threshold, threshold=threshold)
+    samples = tuple(
+        a_sample(latency_s=latency_s, forwards=Forwards(computed=(8,) * more, written=(1,) * more, of_rows=(more,)))
+        for more in (passes - 1, passes, passes + 1)
+    )
+    return a_record(a_run(diffusion=a_diffusion(policy=policy)), measurement=a_measurement(samples=samples))
+
+
+def test_the_settings_of_a_knob_are_one_ladder_whose_rungs_are_forward_passes() -> None:
+    ladder = [at_threshold(0.9, 7, 2.0), at_threshold(0.5, 3, 1.0), at_threshold(0.6, 3, 1.5)]
+    (pairing,) = group([*ladder, a_record(an_autoregressive_run())]).pairings
+    assert pairing.diffusion == "small threshold"
+    assert list(pairing.by_steps) == [3, 4, 7]  # of two that took equally many, the slower one comes next
+    assert [record.run.diffusion and record.run.diffusion.policy.threshold for record in pairing.by_steps.values()] == [
+        0.5,
+        0.6,
+        0.9,
+    ]
+    assert settings_of(pairing.by_steps) == {3: "threshold=0.5", 4: "threshold=0.6", 7: "threshold=0.9"}
+
+
+def test_a_single_setting_keeps_its_name() -> None:
+    (pairing,) = group([at_threshold(0.9, 7, 2.0), a_record(an_autoregressive_run())]).pairings
+    assert (pairing.diffusion, list(pairing.by_steps)) == ("small threshold=0.9", [7])
 
 
 def test_each_batch_and_length_is_a_pairing_of_its_own() -> None:

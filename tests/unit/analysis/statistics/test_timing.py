@@ -16,6 +16,7 @@ from analysis.statistics.timing import (
     ratio_of,
     summarise,
 )
+from crossover.records.forwards import Forwards
 from crossover.records.record import Measurement, StoppedBy
 from tests.benchmarks.timing_coverage import Regime, measure_timing
 from tests.factories import a_measurement, a_sample
@@ -212,3 +213,20 @@ def test_one_process_holds_as_often_as_it_says_also_where_samples_follow_each_ot
     alone, ratio = measure_timing(regime, sweeps=300, seed=1)
     assert alone == pytest.approx(0.95, abs=0.045)
     assert ratio == pytest.approx(0.95, abs=0.045)
+
+
+def test_where_the_text_decides_on_the_work_each_batch_of_prompts_counts_once() -> None:
+    def sample(prompt: int, latency_s: float, passes: int) -> Any:
+        forwards = Forwards(computed=(4,) * passes, written=(1,) * passes, of_rows=(passes,))
+        return a_sample(prompts=(prompt, prompt + 1), latency_s=latency_s, forwards=forwards)
+
+    batches = [(0, 1.0, 3), (2, 2.0, 6), (4, 3.0, 9)]
+    once = latency([a_measurement(samples=tuple(sample(*batch) for batch in batches))])
+    often = latency([a_measurement(samples=tuple(sample(*batch) for batch in batches * 20))])
+    assert once is not None
+    assert often is not None
+    assert often.samples == 3
+    assert median_interval(often) == pytest.approx(median_interval(once))
+    equal_work = latency([a_measurement(samples=tuple(sample(b, s, 5) for b, s, _ in batches * 20))])
+    assert equal_work is not None
+    assert equal_work.samples == 60

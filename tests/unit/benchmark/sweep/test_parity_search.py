@@ -17,6 +17,7 @@ from benchmark.sweep.plan import Plan
 from benchmark.sweep.prepare import make_sweep
 from benchmark.sweep.trials import in_trials
 from crossover.errors import UserError
+from crossover.records.policies import FactorRule, Policy, PolicyName
 from crossover.records.record import Record
 from crossover.records.run import Run
 from crossover.terminal import make_console
@@ -161,3 +162,21 @@ def test_a_search_again_launches_nothing_that_is_done(tmp_path: Path) -> None:
     again = search(tmp_path, lambda run: pytest.fail(f"{run.name} was run again"))
     again.run()
     assert again.known() == first.known() == [BASELINE, RUNGS[1], RUNGS[2]]
+
+
+def test_the_settings_of_a_knob_are_rungs_in_the_order_of_their_forward_passes() -> None:
+    def threshold(knob: float) -> Policy:
+        return Policy(name=PolicyName.threshold, threshold=knob)
+
+    def factor(knob: float) -> Policy:
+        return Policy(name=PolicyName.factor, factor=knob, factor_rule=FactorRule.plain)
+
+    policies = (threshold(0.9), factor(1.0), threshold(0.5), factor(3.0))
+    points = [grid_point(a_run(diffusion=a_diffusion(policy=policy)), [policy.label]) for policy in policies]
+    thresholds, factors = find_ladders([*points, BASELINE])
+    assert [thresholds.name(rung) for rung in thresholds.rungs] == ["threshold=0.5", "threshold=0.9"]
+    assert [factors.name(rung) for rung in factors.rungs] == ["factor=3", "factor=1"]
+    finding = conclude_search((1, 2), {1: False, 2: True})
+    verdicts = {1: RungVerdict.short, 2: RungVerdict.reaches}
+    said = in_words(finding, verdicts, "perplexity", thresholds.name)
+    assert said == "parity is shown from threshold=0.9 by perplexity (threshold=0.5 falls short, threshold=0.9 reaches)"

@@ -7,6 +7,7 @@ import pytest
 from analysis.report import write as report
 from analysis.report.study import Study
 from analysis.report.write import write_report
+from crossover.records.machine import Verdict, Watched
 from tests.factories import a_failed_record, an_environment
 from tests.studies import a_study, a_sweep
 
@@ -51,6 +52,19 @@ def test_every_picture_says_what_it_shows_and_every_link_leads_somewhere(tmp_pat
     anchors = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
     assert {(link["href"] or "")[1:] for link in page.all("a")} <= anchors
     assert len(page.all("h1")) == 1
+    assert len(page.all("caption")) == len(page.all("table")) > 1
+    assert {heading.get("scope") for heading in page.all("th")} == {"col", "row"}
+
+
+def test_a_remark_has_a_row_of_its_own_so_that_no_screen_cuts_it(tmp_path: Path) -> None:
+    disturbed = Watched(verdict=Verdict.disturbed, labelled=1, why="CPU busy")
+    records = a_sweep()
+    assert records[1].measurement is not None
+    records[1] = replace(records[1], measurement=replace(records[1].measurement, watched=disturbed))
+    page = page_of(a_study(records), tmp_path)
+    assert "remark" in {row.get("class") for row in page.all("tr")}
+    assert {cell.get("colspan") for cell in page.all("td")} - {None}
+    assert "remarks" not in page.text
 
 
 def test_the_answer_comes_first(tmp_path: Path) -> None:

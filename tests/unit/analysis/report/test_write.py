@@ -57,7 +57,7 @@ def test_every_picture_says_what_it_shows_and_every_link_leads_somewhere(tmp_pat
 
 
 def test_a_remark_has_a_row_of_its_own_so_that_no_screen_cuts_it(tmp_path: Path) -> None:
-    disturbed = Watched(verdict=Verdict.disturbed, labelled=1, why="CPU busy")
+    disturbed = Watched(verdict=Verdict.disturbed, labelled=(), why="CPU busy")
     records = a_sweep()
     assert records[1].measurement is not None
     records[1] = replace(records[1], measurement=replace(records[1].measurement, watched=disturbed))

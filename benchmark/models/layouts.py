@@ -137,7 +137,7 @@ LAYOUTS = {
         is_shifted=True,
     ),
     "sdar": Layout(
-        families=(Family.diffusion,),
+        families=(Family.diffusion, Family.autoregressive),
         model="sdar_8b",
         keys=Keys.qwen,
         modules=lambda _: Modules.qwen3,

@@ -4,6 +4,8 @@ Exact for an autoregressive model. For a diffusion model two upper bounds of -lo
 
 - LLaDA's [arXiv 2502.09992, appendix A.2]: mask l of the N tokens, l uniform on 1..N and the positions
   uniform without replacement, and take N / l times the loss of the masked ones. Drawn in strata of l.
+  A model that attends in blocks gets it block by block, each after the true text before it
+  [arXiv 2503.09573]: it was trained so, and sees nothing of later blocks.
 - that of the sampler in K steps: the positions in a random order, cut into K blocks as the sampler's
   schedule cuts them; a block's tokens are predicted together, from the prompt and the earlier blocks.
   With K = N it is the any-order autoregressive likelihood.
@@ -94,16 +96,38 @@ def autoregressive_nats(model: LanguageModel, document: Document) -> float:
 
 
 def monte_carlo_bound(model: LanguageModel, document: Document, samples: int, generator: torch.Generator) -> Estimate:
-    """LLaDA's bound from `samples` maskings, two in each of samples / 2 equal strata of l.
+    """LLaDA's bound from `samples` maskings of each part of the answer, two in each of samples / 2 equal strata of l.
 
     The two maskings of a stratum differ only by chance, so their difference gives the error of the mean without bias.
     """
-    size = len(document.answer)
+    bounds = [_bound_of(model, document, span, samples, generator) for span in _spans(model, document)]
+    squares = [bound.se_nats**2 for bound in bounds if bound.se_nats is not None]
+    return Estimate(nats=sum(bound.nats for bound in bounds), se_nats=math.sqrt(sum(squares)))
+
+
+def _spans(model: LanguageModel, document: Document) -> list[range]:
+    """The parts of the answer that are predicted one after the other: the model's blocks, or all of it."""
+    size, start = len(document.answer), len(document.prompt)
+    if not model.attends_in_blocks:
+        return [range(size)]
+    length = model.architecture.block_length
+    assert length is not None
+    ends = [*range(length - start % length, size, length), size]
+    return [range(first, end) for first, end in itertools.pairwise([0, *ends])]
+
+
+def _bound_of(
+    model: LanguageModel, document: Document, span: range, samples: int, generator: torch.Generator
+) -> Estimate:
+    """The bound of a part of the answer, given what is before it."""
+    size = len(span)
     draws_H2 = torch.rand((samples // 2, 2), generator=generator, dtype=torch.float64)
     strata_H1 = torch.arange(samples // 2)[:, None]
     masks_R = ((strata_H1 + draws_H2) / (samples // 2) * size).ceil().clamp(min=1).flatten()
-    masked_RN = _ranks(samples, size, generator) < masks_R[:, None]
-    nats_H2 = (masked_nats(model, document, masked_RN, masked_RN) * size / masks_R).view(-1, 2)
+    scored_RN = torch.zeros(samples, len(document.answer), dtype=torch.bool)
+    scored_RN[:, span.start : span.stop] = _ranks(samples, size, generator) < masks_R[:, None]
+    behind_N = torch.arange(len(document.answer)) >= span.stop
+    nats_H2 = (masked_nats(model, document, scored_RN | behind_N, scored_RN) * size / masks_R).view(-1, 2)
     squares = (nats_H2[:, 0] - nats_H2[:, 1]).square().sum()
     return Estimate(nats=float(nats_H2.mean()), se_nats=float(squares.sqrt() / samples))
 

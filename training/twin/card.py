@@ -26,8 +26,8 @@ class Report:
     likelihoods: dict[str, Likelihood]
     judged: list[Judged]
     prompts: list[str]
-    hardware: str
-    elapsed_s: float
+    trained_on: str
+    evaluated_on: str
 
 
 def write_curve(folder: Path, curve: Sequence[Point]) -> None:
@@ -36,6 +36,13 @@ def write_curve(folder: Path, curve: Sequence[Point]) -> None:
         writer = csv.DictWriter(file, [field.name for field in fields(Point)])
         writer.writeheader()
         writer.writerows(asdict(point) for point in curve)
+
+
+def read_curve(folder: Path) -> list[Point]:
+    """What `write_curve` wrote."""
+    with (folder / "loss_curves.csv").open(newline="") as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    return [Point(**row | {"step": int(row["step"])}) for row in rows]  # type: ignore[arg-type]  # by their names
 
 
 def draw_curve(folder: Path, curve: Sequence[Point]) -> None:
@@ -78,7 +85,7 @@ def judged_table(twin: Twin, judged: list[Judged]) -> str:
 
 
 def samples(report: Report) -> str:
-    """The first prompts with their continuations at the hottest temperature."""
+    """The first prompts with their continuations at the highest temperature."""
     shown = [r for r in report.judged if r.temperature in (None, max(report.twin.temperatures))]
     own = f"blocks of {report.twin.block_length},"
     shown = [r for r in shown if r.label in ("human", CAUSAL) or r.label.startswith(own)]
@@ -118,8 +125,8 @@ def write_card(folder: Path, report: Report) -> None:
         steps=f"{report.curve[-1].step:,}",
         kept=f"{best.step:,}",
         seconds=f"{report.curve[-1].elapsed_s:.0f}",
-        minutes=f"{report.elapsed_s / 60:.1f}",
-        hardware=report.hardware,
+        trained_on=report.trained_on,
+        evaluated_on=report.evaluated_on,
         losses=table(
             ["objective", "epochs", "training loss", "validation loss"],
             [

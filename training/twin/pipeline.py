@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from training.model import load_model as load_llama
 from training.settings import JUDGE, Objective
 from training.text import Corpus
 from training.tokenizer import encode_stream
-from training.twin.card import Report, draw_curve, write_card, write_curve
+from training.twin.card import Report, draw_curve, read_curve, write_card, write_curve
 from training.twin.evaluation import Arena
 from training.twin.loop import Training
 from training.twin.model import load_model, save_model
@@ -26,7 +25,6 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 def make(twin: Twin, corpus: Corpus, assets: Path, folder: Path, device: str, *, compiled: bool) -> None:
     """Fill `folder`/tiny_twin; tokenizer, judge and prompts are those of `assets`. The weights are written first."""
-    started = time.monotonic()
     target = folder / NAME
     target.mkdir(parents=True, exist_ok=True)
     for file in TOKENIZER_FILES:
@@ -42,10 +40,18 @@ def make(twin: Twin, corpus: Corpus, assets: Path, folder: Path, device: str, *,
     curve = training.run()
     save_model(training.model, twin, target)
     write_curve(target, curve)
+    evaluate(twin, corpus, assets, folder, device, trained_on=describe_hardware(device))
+
+
+def evaluate(twin: Twin, corpus: Corpus, assets: Path, folder: Path, device: str, *, trained_on: str) -> None:
+    """Write the card and the picture of the loss curves of the weights in `folder`/tiny_twin."""
+    target = folder / NAME
+    curve = read_curve(target)
+    draw_curve(target, curve)
     arena = Arena(
         twin=twin,
         model=load_model(twin.architecture, target, device),
-        tokenizer=tokenizer,
+        tokenizer=read_tokenizer(target),
         judge=Judge(
             model=load_llama(JUDGE, Objective.CAUSAL, assets / JUDGE_NAME, device),
             tokenizer=read_tokenizer(assets / JUDGE_NAME),
@@ -59,11 +65,10 @@ def make(twin: Twin, corpus: Corpus, assets: Path, folder: Path, device: str, *,
         likelihoods=arena.likelihoods(corpus.held_out),
         judged=arena.compare(),
         prompts=arena.prompts(),
-        hardware=describe_hardware(device),
-        elapsed_s=time.monotonic() - started,
+        trained_on=trained_on,
+        evaluated_on=describe_hardware(device),
     )
     write_card(target, report)
-    draw_curve(target, curve)
 
 
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:

@@ -48,7 +48,7 @@ FULL = Twin(
     limit_s=None,
     bound_draws=32,
     prompts=64,
-    temperatures=(0.0, 0.5, 1.0),
+    temperatures=(0.0, 1.0),
     steps=(4, 8, 16, 32, 64),
 )
 

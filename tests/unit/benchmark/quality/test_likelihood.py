@@ -85,6 +85,22 @@ def test_the_monte_carlo_bound_converges_to_the_published_one(known: dict[str, l
     assert -bound.nats == pytest.approx(known["log_likelihood_bound_nats"], abs=3 * bound.se_nats + 5e-5)
 
 
+def test_a_model_that_attends_in_blocks_has_the_bound_of_each_block_after_the_true_text_before_it() -> None:
+    """Blocks of 4, counted from the prompt's first token: the answer's 7 tokens are parts of three."""
+    folder = KNOWN_ANSWERS / "tiny_random_sdar"
+    model = load_model(folder, Family.diffusion, dtype=torch.float32, device=CPU)
+    answer = [6, 7, 8, 9, 10, 11, 12]
+    parts = [(0, 1), (1, 5), (5, 7)]
+    exact = sum(
+        enumerated_bound(model, Document(prompt=[3, 4, 5, *answer[:first]], answer=answer[first:end]))
+        for first, end in parts
+    )
+    bound = monte_carlo_bound(model, Document(prompt=[3, 4, 5], answer=answer), 1000, generator())
+    assert bound.se_nats is not None
+    assert bound.se_nats < 0.5
+    assert bound.nats == pytest.approx(exact, abs=3 * bound.se_nats)
+
+
 def test_the_bound_is_unbiased_and_its_error_is_the_spread_of_repetitions() -> None:
     document = case(CASES[1])
     bounds = [monte_carlo_bound(published(), document, 8, generator(seed)) for seed in range(100)]

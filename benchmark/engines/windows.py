@@ -24,6 +24,12 @@ FEW_QUERIES = 64
 MANY_QUERIES = 128
 """Queries that share a key head: up to the first our kernel is the fastest, from the second on cuDNN's."""
 
+LEAST_HEADS = 128
+"""Key heads of all rows from which our kernel is; with fewer the library's takes as long, with the rotation before it.
+
+All three are from a trial on an H100: docs/results/cached-steps.md.
+"""
+
 RotateAmong = Callable[[Tensor, Rotation, Cache, Tensor, Finish], Tensor]
 """Rotates a fused product, puts its keys and values among the kept ones, and returns the queries."""
 
@@ -105,13 +111,15 @@ def window_attention_of(
 ) -> WindowAttention:
     """The fastest attention for windows of so many tokens to keys such as `keys`, under the run's kernel.
 
-    A window that is a block sees no keys behind itself, which cuDNN cannot be told on the device.
+    A window that is a block sees no keys behind itself, which cuDNN cannot be told on the device, and which lets our
+    kernel read fewer keys.
     """
     usual = RotatedFirst(kernel, rotations.among)
     if not isinstance(kernel, Flash2Torch | Flash2Package) or not is_hopper():
         return usual
     queries = window * sizes.heads // sizes.key_heads
-    if queries <= FEW_QUERIES:
+    _, rows, _, key_heads, _ = keys.shape
+    if queries <= FEW_QUERIES and (in_blocks or rows * key_heads >= LEAST_HEADS):
         return InOneKernel(sizes.heads, rotations.finished)
     other = _cudnn(sizes, keys.dtype, keys.device) if queries >= MANY_QUERIES and not in_blocks else None
     return usual if other is None else RotatedFirst(other, rotations.among, f"{other.name}, faster for many queries")

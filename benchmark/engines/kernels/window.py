@@ -41,10 +41,14 @@ PROGRAMS = 256
 """The number of programs that keeps a Hopper GPU's multiprocessors busy, two on each."""
 
 
+LEAST_KEYS = 128
+"""Keys of a part; smaller parts take longer to join than to read."""
+
+
 def plan_of(rows: int, length: int, key_heads: int) -> Plan:
-    """The best of a trial on an H100: few heads are split, into parts of at least 64 keys."""
+    """The best of a trial on an H100: few heads are split."""
     parts = 1
-    while rows * key_heads * parts < PROGRAMS and length // parts > 64:  # noqa: PLR2004 (a tile of keys)
+    while rows * key_heads * parts < PROGRAMS and length // parts > LEAST_KEYS:
         parts *= 2
     return Plan(parts, 64, 3, 4)
 

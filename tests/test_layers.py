@@ -15,7 +15,7 @@ PACKAGES = ("crossover", "analysis", "benchmark", "hydra_plugins", "training")
 ANALYSIS = ("statistics", "parity", "report", "cli")
 BENCHMARK = (
     *("util", "models", "tasks", "slurm", "hardware", "config", "engines", "store", "decoders", "roofline", "quality"),
-    *("measurement", "execution", "dispatch", "sweep", "cli"),
+    *("measurement", "execution", "harness", "dispatch", "sweep", "cli"),
 )
 """Storeys of a package: each imports only from those before it. The package's root comes last."""
 DOOR = {"crossover"}

@@ -129,7 +129,7 @@ def sampler_nats(
         return [None] * len(documents)
     known = known_values(factory.model.body)
     unknown = [each for each in dict.fromkeys(documents) if (each, settings) not in known]
-    sampler = _sampler(run, settings, factory, engine) if unknown else None
+    sampler = sampler_of(run, settings, factory, engine) if unknown else None
     for first in range(0, len(unknown), run.batch):
         assert sampler is not None
         report(Stage.likelihood, first, len(unknown))
@@ -164,7 +164,8 @@ def _read(sampler: SamplerLikelihood, documents: Sequence[Document], device: tor
     return nats
 
 
-def _sampler(run: Run, settings: Diffusion, factory: PassFactory, engine: Engine) -> SamplerLikelihood:
+def sampler_of(run: Run, settings: Diffusion, factory: PassFactory, engine: Engine) -> SamplerLikelihood:
+    """The sampler of a run with these settings, as `engine` computes it."""
     assert factory.model.mask_id is not None
     plain = Engine.eager if engine is Engine.published else engine  # whose loop writes the same, more slowly
     policy = make_policy(settings, run.output_tokens)

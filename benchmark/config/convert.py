@@ -1,6 +1,7 @@
 """The configuration's one way out: to a Run and to Settings. Hydra stops here."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +28,7 @@ from benchmark.config.schema import (
 from benchmark.config.settings import Settings, Strictness, require_folder
 from benchmark.config.variant import variant_of
 from benchmark.models.checkpoint import is_remote
+from benchmark.tasks.harness_tasks import HARNESS
 from crossover.addresses import without_credentials
 from crossover.errors import UserError
 from crossover.records.policies import QUOTA, Cache, Policy, PolicyName, Rows
@@ -121,7 +123,7 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
         repeats=config.stopping.least if config.repeats is None else config.repeats,
         device=device,
         precision=precision,
-        prompts=Prompts(**vars(config.prompts)),
+        prompts=_prompts(config),
         judge=to_judge(chosen_judge(config.judge, config.model)) if is_scored else None,
         encoder=to_encoder(config.encoder) if is_scored else None,
         likelihood=_likelihood(config.likelihood, config.model.family) if is_scored else None,
@@ -157,6 +159,11 @@ def to_diffusion(config: Config) -> Diffusion:
         cache=_cache(config.cache),
         rows=config.rows if policy.is_self_paced else Rows.together,  # the others never wait
     )
+
+
+def _prompts(config: Config) -> Prompts:
+    given = Prompts(**vars(config.prompts))
+    return given if config.tasks is None else replace(given, source=f"{HARNESS}{config.tasks}", rule=None)
 
 
 def _policy(config: PolicyConfig) -> Policy:

@@ -215,6 +215,10 @@ class Config:
     timing: TimingConfig = group("whether all forward passes are timed; sampled is for weights=random", TimingConfig)
     tracking: TrackingConfig = group("the MLflow store", TrackingConfig)
     sweep: SweepConfig = group("a grid by its name", SweepConfig)
+    tasks: str | None = key(
+        "a task of lm-evaluation-harness, or a .yaml file of one, in the place of prompts.source: docs/tasks.md",
+        None,
+    )
     steps: int = key("K: forward passes of a diffusion model; an autoregressive model ignores it", 32, "at least 1")
     batch: int = key("B: sequences generated together", 1, "at least 1")
     length: int = key("N: prompt and output tokens together", 128, "at least 2")

@@ -7,14 +7,14 @@ hidden from attention and moves no position. A prompt that is longer is refused 
 import hashlib
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.decoders.documents import Document, counted, documents
 from benchmark.decoders.prompts import Prompt, check_known, locate
 from benchmark.models.tokens import backend, leading_ids, text_ids
 from benchmark.tasks.chat import Shot, chat_prompt, plain_prompt
-from benchmark.tasks.question import Question, with_rule
+from benchmark.tasks.harness_tasks import harness_prompts, is_harness_task
+from benchmark.tasks.question import Gradable, Question, with_rule
 from crossover.errors import InfeasibleError, UserError
 from crossover.records.settings import Prompts
 
@@ -28,6 +28,8 @@ def holds_questions(source: str) -> bool:
     Raises:
         UserError: when it is no file, or its first entry is nothing that is read.
     """
+    if is_harness_task(source):
+        return True
     first = next(documents(locate(source), 1), None)
     return first is not None and first.question is not None
 
@@ -80,7 +82,7 @@ def asked(
     shots = read_shots(prompts.shots)
     names: set[str] = set()
     questions = []
-    for number, (document, question) in enumerate(islice(_questions(prompts, locate(prompts.source)), count)):
+    for number, (document, question) in enumerate(islice(_questions(prompts, count), count)):
         where = f"prompts.source={prompts.source}, {document.location}"
         if document.name in names:
             raise UserError(f"{where}: its id {document.name!r} is there twice: give each its own, or none")
@@ -120,8 +122,13 @@ def read_shots(source: str | None) -> tuple[Shot, ...]:
         raise UserError(str(error).replace("prompts.source=", "prompts.shots=", 1)) from error
 
 
-def _questions(prompts: Prompts, path: Path) -> Iterator[tuple[Document, Question]]:
-    for document in documents(path, 1):
+def _questions(prompts: Prompts, count: int) -> Iterator[tuple[Document, Gradable]]:
+    if is_harness_task(prompts.source):
+        for each in harness_prompts(prompts.source, count):
+            location = f"document {each.number}"
+            yield Document(name=str(each.number), text=each.text, location=location), each.question
+        return
+    for document in documents(locate(prompts.source), 1):
         where = f"prompts.source={prompts.source}, {document.location}"
         yield document, with_rule(where, _asks(prompts.source, document), prompts.rule)
 
@@ -147,6 +154,6 @@ def _written(
     return text, [*leading_ids(plain), *text_ids(plain, text)]
 
 
-def _digest(prompt: str, question: Question) -> str:
+def _digest(prompt: str, question: Gradable) -> str:
     """Hash of what is asked: the same for models whose chat templates differ."""
-    return hashlib.sha256(repr((prompt, question)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((prompt, question.answers, question.rule)).encode()).hexdigest()[:16]

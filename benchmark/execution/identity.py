@@ -8,6 +8,7 @@ from benchmark.models.content import checkpoint_content, file_content, text_cont
 from benchmark.quality import bertscore
 from benchmark.quality.judge_folder import locate_judge
 from benchmark.tasks.chat import template_of
+from benchmark.tasks.harness_tasks import harness_prompts, is_harness_task
 from crossover.errors import UserError
 from crossover.records.run import Run
 from crossover.records.settings import Encoder, Judge, Model, Prompts, Weights
@@ -52,11 +53,17 @@ def _of_model(model: Model, weights: Weights) -> str:
 
 
 def _read_prompts(prompts: Prompts, model: Model) -> Prompts:
-    content = file_content(locate(prompts.source))
+    content = _harness_content(prompts) if is_harness_task(prompts.source) else file_content(locate(prompts.source))
     if prompts.shots is not None:
         content = text_content(f"{content} {file_content(locate(prompts.shots))}")
     template = text_content(str(template_of(resolve(model.checkpoint, model.revision)))) if prompts.chat else None
     return replace(prompts, content=content, template=template)
+
+
+def _harness_content(prompts: Prompts) -> str:
+    """Of a harness's task: what it asks and what is right, and not the files that say so."""
+    asked = harness_prompts(prompts.source, prompts.count)
+    return text_content(repr([(each.text, each.question.answers, each.question.rule) for each in asked]))
 
 
 def read_judge(judge: Judge) -> Judge:

@@ -18,6 +18,7 @@ from benchmark.quality.judge_folder import locate_judge
 from benchmark.store.journal import Journal
 from benchmark.store.mlflow_tracker import Tracker
 from benchmark.store.open import make_tracker
+from benchmark.tasks.harness_tasks import is_harness_task
 from benchmark.util.importing import importing
 from crossover.errors import UserError
 from crossover.records.run import Run
@@ -43,7 +44,8 @@ def preflight(runs: Iterable[Run], settings: Settings, tell: Callable[[str], Non
     if not settings.remote and any(Device.cuda in _devices(run) for run in runs) and not gpu_count():
         raise UserError("this machine offers no CUDA GPU: use hardware=cpu or hardware=local, or a GPU machine")
     for source in dict.fromkeys(run.prompts.source for run in runs):
-        locate(source)
+        if not is_harness_task(source):
+            locate(source)
     for shots in dict.fromkeys(run.prompts.shots for run in runs if run.prompts.shots is not None):
         read_shots(shots)
     _check_architectures(run.model for run in runs if run.weights is Weights.random)

@@ -1,14 +1,27 @@
 """Score stored texts again: `python -m benchmark.rescore OUTPUT_DIR judge=... encoder=...`."""
 
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
 from crossover.interrupt import leaving_when_interrupted
 
 
-def main() -> None:
-    """Run the program, which takes a moment to import."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program, which takes seconds to import; its help does not wait for that."""
+    parser = argparse.ArgumentParser(prog="python -m benchmark.rescore", description="Score stored texts again.")
+    parser.add_argument("folder", type=Path, metavar="OUTPUT_DIR", help="output_dir of the benchmark")
+    parser.add_argument(
+        "scorers",
+        nargs="+",
+        metavar="GROUP=NAME",
+        help="judge=..., encoder=... and tracking=..., as for python -m benchmark",
+    )
+    options = parser.parse_args(arguments)
     with leaving_when_interrupted():
-        from benchmark.cli.rescore import main as run
+        from benchmark.cli.rescore import run
 
-    run()
+    run(options.folder, options.scorers)
 
 
 if __name__ == "__main__":

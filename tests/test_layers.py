@@ -169,7 +169,15 @@ def test_the_program_loads_nothing_of_its_tests() -> None:
 
 @pytest.mark.process
 @pytest.mark.parametrize(
-    "name", ["crossover.records.run", "benchmark.cli.main", "analysis.cli.main", "analysis.report.write"]
+    "name",
+    [
+        "crossover.records.run",
+        "benchmark.cli.main",
+        "benchmark.cli.status",
+        "benchmark.rescore",
+        "analysis.cli.main",
+        "analysis.report.write",
+    ],
 )
 def test_help_and_tables_need_not_wait_for_torch(name: str) -> None:
     script = f"import sys, {name}; print(*({HEAVY!r} & sys.modules.keys()))"

@@ -6,7 +6,6 @@ keeps its scores. Of two that are named, one that fails costs its own figures al
 as a run's record is, with its origin as a tag; `tracking=` works as for `python -m benchmark`.
 """
 
-import argparse
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -63,20 +62,10 @@ class Request:
         return replace(self, judge=judge, encoder=encoder)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the program; what goes wrong becomes one line and an exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmark.rescore", description="Score stored texts again.")
-    parser.add_argument("folder", type=Path, metavar="OUTPUT_DIR", help="output_dir of the benchmark")
-    parser.add_argument(
-        "scorers",
-        nargs="+",
-        metavar="GROUP=NAME",
-        help="judge=..., encoder=... and tracking=..., as for python -m benchmark",
-    )
-    options = parser.parse_args(arguments)
+def run(folder: Path, scorers: Sequence[str]) -> None:
+    """Do what the command line asks; what goes wrong becomes one line and an exit code."""
     with ending_in_one_line(complaint):
-        request = to_request(options.scorers, options.folder)
-        rescore_folder(options.folder, request, make_console())
+        rescore_folder(folder, to_request(scorers, folder), make_console())
 
 
 def to_request(overrides: Sequence[str], folder: Path) -> Request:

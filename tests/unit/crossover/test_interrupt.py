@@ -49,6 +49,7 @@ def test_ctrl_c_during_the_import_of_a_program_ends_it_with_one_line(
     monkeypatch.delitem(sys.modules, program, raising=False)
     monkeypatch.setattr(sys, "meta_path", [Interrupting(module), *sys.meta_path])
     monkeypatch.setattr("os._exit", sys.exit)
+    monkeypatch.setattr(sys, "argv", [program, "outputs", "judge=tiny"])
     ends_in_one_line(lambda: runpy.run_module(program, run_name="__main__"), capsys)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

@@ -8,10 +8,11 @@ import pytest
 from rich.console import Console
 
 from analysis.cli.mlflow_source import experiment_sources
-from benchmark.cli.rescore import Request, main, rerun, rescore_folder, to_request
+from benchmark.cli.rescore import Request, rerun, rescore_folder, to_request
 from benchmark.execution.identity import read_encoder, read_judge
 from benchmark.quality.backfill import complete
 from benchmark.quality.perplexity import PerplexityJudge
+from benchmark.rescore import main
 from benchmark.store.journal import Journal
 from benchmark.store.mlflow_tracker import Tracker
 from crossover.errors import UserError

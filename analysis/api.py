@@ -11,7 +11,7 @@ from analysis.report.grid_table import raw_row
 from analysis.report.points import Point
 from analysis.report.study import Study, study
 from analysis.report.words import answer
-from analysis.report.write import BY_METRIC, OF_ALL
+from analysis.report.write import FIGURES, tasks_of
 from crossover.errors import UserError
 from crossover.records.load import find, latest
 from crossover.records.load import load as read
@@ -62,22 +62,19 @@ def figure(
     """A figure of the report, which a notebook shows; `.figure` is matplotlib's, `.save(folder)` writes SVG and PNG.
 
     Args:
-        name: quality, pareto, bound, scaling, memory or timeline.
+        name: as for `python -m analysis plot`, such as quality, pareto, map or memory.
         records: what it is of.
-        metric: the metric of quality that quality and pareto show; the first that was scored without it.
+        metric: the metric of quality that the figure shows; the first that was scored without it.
         margin: as for `answers`.
         allow: as for `answers`.
 
     Raises:
         UserError: when there is no such figure, or the records have nothing that it shows.
     """
-    analysed = _study(records, metric, margin, allow)
-    if name in BY_METRIC:
-        drawing = next((BY_METRIC[name](panels) for panels in analysed.panels.values()), None)
-    elif name in OF_ALL:
-        drawing = OF_ALL[name](analysed.alike)
-    else:
-        raise UserError(f"there is no figure {name!r}: give one of {', '.join((*BY_METRIC, *OF_ALL))}")
+    if name not in FIGURES:
+        raise UserError(f"there is no figure {name!r}: give one of {', '.join(FIGURES)}")
+    tasks = tasks_of(_study(records, metric, margin, allow), {name})
+    drawing = next((drawn for draw, of in tasks if (drawn := draw(of)) is not None), None)
     if drawing is None:
         raise UserError(f"{name}: nothing to draw, since no run here has what it shows")
     return drawing

@@ -12,7 +12,7 @@ COMMANDS = ("table", "texts", "parity", "map", "compare", "plot", "report")
 FORMATS = ("text", "csv", "json", "md")
 FIGURES = (
     *("entropy", "quality", "pareto", "map", "joules", "limit"),
-    *("bound", "scaling", "memory", "timeline", "staleness"),
+    *("bound", "scaling", "memory", "timeline", "staleness", "profile"),
 )
 """Figures of the report; with several metrics, the first three are one file each."""
 

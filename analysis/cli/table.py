@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from analysis.cli.loading import load_records
 from analysis.cli.selection import columns, ordered, selected
+from analysis.report.notes import notes
 from analysis.report.tables import Table, as_csv, as_markdown
-from analysis.report.terminal_table import failures, human_line, unclean
 from analysis.report.terminal_table import table as as_table
 from crossover.records.load import latest
 from crossover.records.record import Record
@@ -24,7 +24,7 @@ def table(options: Namespace) -> None:
         return
     console = make_console(record=options.svg is not None)
     console.print(as_table(records))
-    say(console, *human_line(records), *unclean(records), *failures(records))
+    say(console, *notes(records))
     if options.svg is not None:
         console.save_svg(str(options.svg), title="python -m analysis")
 

@@ -31,8 +31,20 @@ LARGE = 10_000
 """From which a perplexity has no decimals."""
 BERTSCORE = "quality/bertscore_f1"
 BITS = "quality/bits_per_byte"
+OWN = "likelihood/bits_per_byte"
+"""How well the model itself predicts the true continuations."""
+SAMPLERS = "likelihood/sampler_bits_per_byte"
+ENERGY = "energy/joules_per_token"
 ACCURACY = "quality/accuracy"
-OPTIONAL = {"accuracy": ACCURACY, "BERTScore": BERTSCORE, "bits/byte": BITS, "perplexity": "quality/perplexity"}
+OPTIONAL = {
+    "accuracy": ACCURACY,
+    "BERTScore": BERTSCORE,
+    "bits/byte": BITS,
+    "perplexity": "quality/perplexity",
+    "own bits/byte": OWN,
+    "sampler's": SAMPLERS,
+    "J/token": ENERGY,
+}
 """Columns that a table has only where a point has the metric."""
 
 
@@ -136,7 +148,7 @@ def unclean(records: Sequence[Record]) -> list[str]:
         if _is_unclean(record) and record.measurement is not None and record.measurement.watched is not None:
             watched = record.measurement.watched
             by_reason[f"{watched.verdict}{f': {watched.why}' if watched.why else ''}"][record.name] = None
-    return [f"{UNCLEAN} {reason}, in {_few(list(names))}" for reason, names in by_reason.items()]
+    return [f"{UNCLEAN} {reason}, in {few(list(names))}" for reason, names in by_reason.items()]
 
 
 def human_line(records: Sequence[Record]) -> list[str]:
@@ -150,7 +162,8 @@ def human_line(records: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(lines))[:MOST_NAMED]
 
 
-def _few(names: Sequence[str]) -> str:
+def few(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     more = len(names) - MOST_NAMED
     return ", ".join(names) if more <= 0 else f"{', '.join(names[:MOST_NAMED])} and {more} more"
 
@@ -228,6 +241,9 @@ VALUES: dict[str, Callable[[dict[str, float]], str]] = {
     "perplexity": lambda figures: _known(figures, "quality/perplexity", _perplexity),
     "entropy": lambda figures: f"{figures['quality/entropy_nats']:.2f}" if "quality/entropy_nats" in figures else "",
     "BERTScore": lambda figures: f"{figures[BERTSCORE]:.3f}" if BERTSCORE in figures else "",
+    "own bits/byte": lambda figures: _known(figures, OWN, lambda value: f"{value:.2f}"),
+    "sampler's": lambda figures: _known(figures, SAMPLERS, lambda value: f"{value:.2f}"),
+    "J/token": lambda figures: _known(figures, ENERGY, number),
 }
 ROOMY = frozenset({"[p25, p75]", "samples"})
 """Columns that are left out on a narrow terminal."""

@@ -16,6 +16,7 @@ from analysis.report.figures.curves import draw_curves
 from analysis.report.figures.entropy_front import draw_fronts
 from analysis.report.figures.front import draw_front
 from analysis.report.figures.memory import draw_memory
+from analysis.report.figures.profile import draw_profile
 from analysis.report.figures.scaling import draw_scaling
 from analysis.report.figures.staleness import draw_staleness
 from analysis.report.figures.style import Drawing, Picture
@@ -55,8 +56,11 @@ OF_ALL: dict[str, Callable[[Any], Drawing | None]] = {
     "memory": draw_memory,
     "timeline": draw_timeline,
     "staleness": draw_staleness,
+    "profile": draw_profile,
 }
 """Figures by their names: one of all points that share their controls."""
+FIGURES = (*OVER_TEMPERATURES, *BY_METRIC, *BREAK_EVEN, *OF_ALL)
+"""The names of all figures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +115,7 @@ def write_maps(maps: Sequence[PairMap], folder: Path) -> list[Path]:
     return [folder / name for name in (*names, *(f"{table.name}.{kind}" for kind in ("csv", "md", "tex")))]
 
 
-def tasks_of(
-    study: Study, names: Collection[str] = (*OVER_TEMPERATURES, *BY_METRIC, *BREAK_EVEN, *OF_ALL)
-) -> list[Task]:
+def tasks_of(study: Study, names: Collection[str] = FIGURES) -> list[Task]:
     """Each figure of the report, or those of some names: quality first, since it is the answer."""
     fronts: dict[str, list[FrontPanel]] = defaultdict(list)
     for each in study.fronts:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from analysis.report.terminal_table import failures, human_line, table, unclean
+from analysis.report.notes import notes
+from analysis.report.terminal_table import table
 from benchmark.store.mlflow_tracker import Tracker
 from benchmark.sweep.plan import Plan
 from crossover.addresses import masked
@@ -36,7 +37,7 @@ def conclude(console: Console, records: Sequence[Record], output_dir: Path, trac
     """The table of all points, why some are missing, where the records are, how to open MLflow."""
     console.print()
     console.print(table(records, width=console.width))
-    say(console, *human_line(records), *unclean(records), *failures(records))
+    say(console, *notes(records))
     say(console, f"Records  {_short(output_dir / 'records')}", *([] if tracker is None else _look(tracker)))
 
 

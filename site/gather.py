@@ -49,6 +49,7 @@ CONTENTS = {
         results/cached-steps
         results/gpu
         results/coverage
+        results/fronts
         results/identical-runs
         results/timing-truth
         results/files-and-machines

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from analysis.parity.compare import Change, Compared, Comparison, Verdict
 from analysis.report.tables import Table
-from analysis.report.words import interval, listed, machine, ratio_interval
+from analysis.report.words import FEW_SAMPLES, interval, listed, machine, ratio_interval
 
 KINDS = {
     Verdict.faster: "latency",
@@ -82,7 +82,7 @@ def _margins(compared: Compared) -> str:
         return ""
     return (
         " Where a side has one process, its interval covers that process alone, and latency and memory must differ by"
-        f" more than {listed([f'{margin:.1%}' for margin in compared.margins])} beyond it."
+        f" more than {listed([f'{margin:.1%}' for margin in compared.margins])} beyond it. {FEW_SAMPLES}"
     )
 
 

@@ -15,6 +15,11 @@ THOUSAND = 1000
 ALIKE = 1.2
 """Ratio of an interval's ends up to which speeds that it does not tell apart are called alike."""
 TRILLION = 1e12
+FEW_SAMPLES = (
+    "Where fewer than 16 samples of a process follow each other closely, its interval holds in fewer than 93% of all"
+    " sweeps."
+)
+"""What an interval of one process does not promise."""
 UNBOUNDED = "∞"
 """The end of an interval that the data do not bound."""
 
@@ -202,7 +207,7 @@ def _entropies(parity: Parity) -> str:
     if size is gap:
         told = f"at K={k} the entropy of {parity.diffusion}'s texts differs by {interval(gap)} nats from the baseline's"
     if abs(gap.estimate) <= ENTROPY_BOUND:
-        return f" {told[:1].upper()}{told[1:]}."
+        return f" {told[:1].upper()}{told[1:]}; sweep=front reads parity at the authors' entropy."
     does = "rewards" if gap.estimate < 0 else "punishes"
     return (
         f" The texts are not equally varied: {told}, which the judge {does}. So this is no parity at like entropy;"
@@ -284,12 +289,12 @@ def _timing_basis(parities: Sequence[Parity]) -> str:
         margins = listed(sorted({f"{each.verdict_margin:.0%}" for each in parities}))
         return (
             "Each run was timed in one process: intervals of latency and speed cover the noise within it and not what"
-            f" another process would take, so that no verdict is given on less than {margins}."
+            f" another process would take, so that no verdict is given on less than {margins}. {FEW_SAMPLES}"
         )
     several = (
         f"Latency and speed rest on {_span(processes)} processes a run, by the medians of each (t on the logarithm)."
     )
-    return several + (" Where it is one, they cover that process alone." if 1 in processes else "")
+    return several + (f" Where it is one, they cover that process alone. {FEW_SAMPLES}" if 1 in processes else "")
 
 
 def _span(numbers: Collection[int]) -> str:

@@ -53,7 +53,7 @@ def test_fronts_that_do_not_meet_are_an_answer() -> None:
 
 
 def test_the_tables_show_fronts_first_and_a_row_at_each_temperature_after_them(reached: Study) -> None:
-    fronts, parity, _ = all_tables(reached)
+    fronts, parity, *_ = all_tables(reached)
     assert [row[2] for row in fronts.rows] == ["causal", "small", "small", "authors"]
     assert "authors' entropy" in fronts.headings[-2]
     assert len(fronts.raw) == 3 * 4

@@ -50,16 +50,17 @@ TWO_SIDED = (1 + LEVEL) / 2
 
 @dataclass(frozen=True, kw_only=True)
 class Dependence:
-    """By how much intervals of a median are stretched, and how many independent samples would say as much.
+    """By how much intervals of a median are stretched.
 
     Attributes:
         stretch: where it is set against another.
         alone: times so much where it stands alone.
+        degrees: of freedom behind the first.
     """
 
     stretch: float
     alone: float
-    effective_samples: float
+    degrees: float
 
 
 def dependence(values_S: Floats) -> Dependence:
@@ -67,19 +68,19 @@ def dependence(values_S: Floats) -> Dependence:
     samples = len(values_S)
     seen = _autocorrelation(values_S) if samples >= LEAST_SAMPLES else None
     if seen is None:
-        return Dependence(stretch=1.0, alone=1.0, effective_samples=samples)
-    stretch, effective = _stretch(seen, samples, OF_RATIO)
+        return Dependence(stretch=1.0, alone=1.0, degrees=samples - 1.0)
+    stretch, degrees = _stretch(seen, samples, OF_RATIO)
     of_one, _ = _stretch(seen, samples, OF_ONE)
-    return Dependence(stretch=stretch, alone=of_one / stretch, effective_samples=effective)
+    return Dependence(stretch=stretch, alone=of_one / stretch, degrees=degrees)
 
 
 def _stretch(seen: float, samples: int, caution: Caution) -> tuple[float, float]:
-    """By how much an interval is stretched, and the number of samples that are left."""
+    """By how much an interval is stretched, and the degrees of freedom that are left."""
     correlation = min(LARGEST, max(0.0, seen + caution.margin / math.sqrt(samples)))
     inflation = float(1 + 4 / math.pi * np.arcsin(correlation**LAGS).sum())
-    effective = max(1.0, samples / inflation)
-    few = stdtrit(max(caution.least_degrees, effective - 1), TWO_SIDED) / stdtrit(samples - 1, TWO_SIDED)
-    return float(math.sqrt(inflation) * max(1.0, few)), effective
+    degrees = max(caution.least_degrees, samples / inflation - 1)
+    few = float(stdtrit(degrees, TWO_SIDED) / stdtrit(samples - 1, TWO_SIDED))
+    return math.sqrt(inflation) * max(1.0, few), degrees
 
 
 def _autocorrelation(values_S: Floats) -> float | None:

@@ -123,7 +123,7 @@ def summarise(latencies_s: Sequence[float]) -> Latency:
         log_median=log_median,
         below=depends.stretch * max(0.0, float(below_1[0]) + shift),
         above=depends.stretch * max(0.0, float(above_1[0]) - shift),
-        degrees=max(1.0, depends.effective_samples - 1),
+        degrees=max(1.0, depends.degrees),
         alone=depends.alone,
     )
 

@@ -79,6 +79,7 @@ def _ignored(config: Config) -> Iterator[str]:
         if config.likelihood.documents is None and value != getattr(usual, name):
             yield f"likelihood.{name}={value} needs documents to score: give likelihood=on"
     yield from _rule(config.prompts.rule)
+    yield from _pair(config)
     for group in ("model", "judge", "encoder"):
         checkpoint, revision = getattr(config, group).checkpoint, getattr(config, group).revision
         if revision is not None and (checkpoint is None or not is_remote(checkpoint)):
@@ -86,6 +87,15 @@ def _ignored(config: Config) -> Iterator[str]:
                 f"{group}.revision={revision} is for checkpoints on the hub, and {group}.checkpoint is"
                 f" {'null' if checkpoint is None else checkpoint}: leave the revision out, or give a hub id"
             )
+
+
+def _pair(config: Config) -> Iterator[str]:
+    models = (config.pair.models or "").split(",")
+    if config.pair.name is not None and config.model.name not in models:
+        yield (
+            f"pair={config.pair.name} is of model={config.pair.models}, and model={config.model.name} is none of them:"
+            " give each pair a command of its own, or leave the pair out"
+        )
 
 
 def _rule(rule: str | None) -> Iterator[str]:

@@ -25,13 +25,13 @@ from benchmark.config.schema import (
     StoppingConfig,
     register,
 )
-from benchmark.config.settings import Settings, Strictness, require_folder
+from benchmark.config.settings import Settings, Strictness, Tokenizers, require_folder
 from benchmark.config.variant import variant_of
 from benchmark.models.checkpoint import is_remote
 from benchmark.tasks.harness_tasks import HARNESS
 from crossover.addresses import without_credentials
 from crossover.errors import UserError
-from crossover.records.policies import QUOTA, Cache, Policy, PolicyName, Rows
+from crossover.records.policies import QUOTA, Blocks, Cache, Policy, PolicyName, Rows
 from crossover.records.run import Run, split_length
 from crossover.records.settings import (
     Attention,
@@ -152,7 +152,8 @@ def to_diffusion(config: Config) -> Diffusion:
         remasking = Remasking.random
     return Diffusion(
         steps=config.steps if policy.has_steps else output_tokens,
-        block_length=output_tokens if config.block_length is None else config.block_length,
+        block_length=_block_length(config, output_tokens),
+        blocks=Blocks.output if config.model.block_length is None else Blocks.sequence,
         remasking=remasking,
         guidance_scale=config.model.guidance_scale,
         policy=policy,
@@ -164,6 +165,15 @@ def to_diffusion(config: Config) -> Diffusion:
 def _prompts(config: Config) -> Prompts:
     given = Prompts(**vars(config.prompts))
     return given if config.tasks is None else replace(given, source=f"{HARNESS}{config.tasks}", rule=None)
+
+
+def _block_length(config: Config, output_tokens: int) -> int:
+    """What was asked for, or the model's own blocks, or the whole output."""
+    own = config.model.block_length
+    if own is not None:
+        at_least("model.block_length", own, 1)
+    usual = output_tokens if own is None else own
+    return usual if config.block_length is None else config.block_length
 
 
 def _policy(config: PolicyConfig) -> Policy:
@@ -259,6 +269,7 @@ def to_settings(config: Config) -> Settings:
         detach=config.detach,
         replicates=config.replicates,
         strict=strict,
+        shares_tokenizer=config.pair.tokenizer is Tokenizers.shared,
         retries=config.retries if strict is Strictness.retry else 0,
         gpus=_listed(config.hardware.gpus),
     )

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
-from benchmark.config.settings import Rerun, Strictness, require_folder
+from benchmark.config.settings import Rerun, Strictness, Tokenizers, require_folder
 from crossover.records.policies import CacheName, FactorRule, PolicyName, Rows
 from crossover.records.settings import Attention, Device, Engine, Family, Precision, Remasking, Weights
 
@@ -53,6 +53,11 @@ class ModelConfig:
     revision: str | None = key("a branch, tag or commit of a checkpoint on the hub", None)
     context: int = key("the largest number of prompt and output tokens together")
     architecture: str | None = key("a folder or builtin:NAME whose config.json describes random weights", None)
+    block_length: int | None = key(
+        "length of the blocks that a block-causal model was trained with, for block_length=null; null: it is none",
+        None,
+        "at least 1",
+    )
     requires_gpu: bool = key("true: a checkpoint from the hub is refused on a CPU", default=False)
     remasking: Remasking = key(
         "the positions that a diffusion step writes: the most confident ones, or random ones", Remasking.low_confidence
@@ -137,6 +142,18 @@ class LikelihoodConfig:
 
 
 @dataclass
+class PairConfig:
+    """The pair group."""
+
+    name: str | None = key("the name of the pair", None)
+    models: str | None = key("the two models, as `model=` takes them, the baseline first", None)
+    tokenizer: Tokenizers | None = key(
+        "shared: both models must have the same vocabulary, so that the same prompts are the same tokens",
+        None,
+    )
+
+
+@dataclass
 class PolicyConfig:
     """The policy group. A policy reads its own knobs and no others, so that a sweep may mix policies."""
 
@@ -215,6 +232,7 @@ class Config:
     timing: TimingConfig = group("whether all forward passes are timed; sampled is for weights=random", TimingConfig)
     tracking: TrackingConfig = group("the MLflow store", TrackingConfig)
     sweep: SweepConfig = group("a grid by its name", SweepConfig)
+    pair: PairConfig = group("both models of a comparison, with what makes them comparable", PairConfig)
     tasks: str | None = key(
         "a task of lm-evaluation-harness, or a .yaml file of one, in the place of prompts.source: docs/tasks.md",
         None,
@@ -224,7 +242,9 @@ class Config:
     length: int = key("N: prompt and output tokens together", 128, "at least 2")
     prompt_fraction: float = key("share of `length` that is prompt", 0.5, "between 0 and 1")
     block_length: int | None = key(
-        "tokens that diffusion decides block by block; null is the whole output, pure diffusion", None, "at least 1"
+        "tokens that diffusion decides block by block; null is the model's own blocks, or else the whole output",
+        None,
+        "at least 1",
     )
     rows: Rows = key(
         "independent: where a policy follows the text, a row goes on to its next block without waiting for others",

@@ -23,6 +23,13 @@ class Strictness(StrEnum):
     retry = "retry"
 
 
+class Tokenizers(StrEnum):
+    """Whether both models of a pair have the same vocabulary, or each its own."""
+
+    shared = "shared"
+    own = "own"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a run does not depend on: where its record goes, and how its sweep is run."""
@@ -42,6 +49,7 @@ class Settings:
     strict: Strictness = Strictness.off
     retries: int = 0
     gpus: tuple[str, ...] | None = None
+    shares_tokenizer: bool = False
 
 
 def require_folder(output_dir: str) -> str:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import AttentionInterface, PreTrainedModel
 
-from benchmark.engines.attention import Kernel, Plain, Sdpa
+from benchmark.engines.attention import Kernel, Plain, Sdpa, for_masks
 
 NAME = "crossover"
 """transformers takes any name with "flash" in it for a package of its own to load."""
@@ -40,6 +40,8 @@ def _through(kernel: Kernel):  # type: ignore[no-untyped-def] # noqa: ANN202 (tr
     ) -> tuple[Tensor, None]:
         causal = query.shape[2] > 1 and getattr(module.config, "is_causal", True)
         q, k, v = (x.transpose(1, 2) for x in (query, key, value))
+        if attention_mask is not None and getattr(module.config, "attends_in_blocks", False):
+            return for_masks(kernel).full(q, k, v, attention_mask[:, 0], causal=False), None
         return kernel.full(q, k, v, attention_mask, causal=bool(causal)), None
 
     return attend

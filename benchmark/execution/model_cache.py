@@ -10,6 +10,7 @@ from benchmark.engines.factory import PassFactory
 from benchmark.models.checkpoint import architecture_folder
 from benchmark.models.loaded import DTYPES, load, require_device
 from benchmark.models.loading import LanguageModel, random_model
+from crossover.records.policies import Blocks
 from crossover.records.run import Run
 from crossover.records.settings import Weights
 
@@ -34,7 +35,7 @@ class ModelCache:
         """The run's model; it is loaded only if the last call asked for another."""
         model = run.model
         wanted = (model.checkpoint, model.revision, model.architecture, model.family)
-        wanted += (run.weights, run.precision, run.device)  # type: ignore[assignment]
+        wanted += (run.weights, run.precision, run.device, _block_length(run))  # type: ignore[assignment]
         if self._loaded is None or wanted != self._wanted:
             if self._loaded is not None:
                 self._loaded.factory.close()
@@ -52,10 +53,17 @@ def _load(run: Run) -> LoadedModel:
         require_device(run.device)
         folder = architecture_folder(run.model.architecture, run.model.checkpoint, run.model.revision)
         dtype, device = DTYPES[run.precision], torch.device(run.device.value)
-        model = random_model(folder, run.model.family, dtype=dtype, device=device)
+        model = random_model(folder, run.model.family, dtype=dtype, device=device, block_length=_block_length(run))
         return LoadedModel(model=model, factory=PassFactory(model), tokenizer=None)
-    loaded = load(run.model.checkpoint, run.model.revision, run.model.family, run.precision, run.device)
+    wanted, blocks = run.model, _block_length(run)
+    loaded = load(wanted.checkpoint, wanted.revision, wanted.family, run.precision, run.device, block_length=blocks)
     return LoadedModel(model=loaded.model, factory=PassFactory(loaded.model), tokenizer=loaded.tokenizer)
+
+
+def _block_length(run: Run) -> int | None:
+    """The blocks of a block-causal model, for one whose checkpoint names none."""
+    is_in_blocks = run.diffusion is not None and run.diffusion.blocks is Blocks.sequence
+    return run.diffusion.block_length if run.diffusion is not None and is_in_blocks else None
 
 
 MODEL_CACHE = ModelCache()

@@ -44,6 +44,7 @@ class Architecture:
         block_length: length of the blocks that a block-causal model was trained with; None for others.
         is_shifted: the logits of a position are made at the position before it; position 0 keeps its own.
         mask_id: the token that diffusion replaces; None for an autoregressive model.
+        block_key: what config.json calls the length of the blocks.
     """
 
     modules: Modules
@@ -65,6 +66,7 @@ class Architecture:
     is_shifted: bool = False
     mask_id: int | None = None
     query_scale: QueryScale | None = None
+    block_key: str | None = None
 
     def check_compiled(self, where: str) -> None:
         """Refuse what only transformers' own modules compute.
@@ -79,6 +81,18 @@ class Architecture:
         }
         if refused := [kind for kind, is_asked in kinds.items() if is_asked]:
             raise UserError(f"{where} has {refused[0]}, which engine=compiled does not know: use engine=eager")
+
+    def require_blocks(self, where: str) -> None:
+        """Refuse a block-causal model whose blocks are of no known length.
+
+        Raises:
+            UserError: naming the key that says it.
+        """
+        if self.pattern is Pattern.block_causal and self.block_length is None:
+            raise UserError(
+                f"checkpoint {where}: config.json has no {self.block_key}, the length of the blocks that the model was"
+                " trained with: give model.block_length"
+            )
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The name and shape of every weight, in the names of transformers' modules."""
@@ -168,18 +182,21 @@ def module_settings(config: Mapping[str, Any], family: Family, where: str) -> di
     return settings
 
 
-def architecture_of(config: Mapping[str, Any], family: Family, where: str) -> Architecture:
+def architecture_of(
+    config: Mapping[str, Any], family: Family, where: str, *, block_length: int | None = None
+) -> Architecture:
     """What a checkpoint computes, when it generates as its family does.
 
+    `block_length` is that of a block-causal model whose config.json names none.
+
     Raises:
-        UserError: as `module_settings` does, or when config.json names no mask token or block length where one is
-            needed.
+        UserError: as `module_settings` does, or when there is no mask token where one is needed.
     """
     layout, settings = layout_of(config, family, where), module_settings(config, family, where)
     modules, heads = layout.modules(config), settings["num_attention_heads"]
     everywhere = bool(settings.get("attention_bias")) and modules is not Modules.qwen2
     by_diffusion = family is Family.diffusion
-    block_length = _block_length(config, layout, where) if by_diffusion else None
+    length = _block_length(config, layout, where, block_length) if by_diffusion else None
     return Architecture(
         modules=modules,
         layers=settings["num_hidden_layers"],
@@ -195,8 +212,9 @@ def architecture_of(config: Mapping[str, Any], family: Family, where: str) -> Ar
         has_output_bias=everywhere,
         has_mlp_bias=bool(settings.get("mlp_bias")) and modules is Modules.llama,
         has_head_norms=modules is Modules.qwen3,
-        pattern=_pattern(layout, block_length) if by_diffusion else Pattern.causal,
-        block_length=block_length,
+        pattern=_pattern(layout, length) if by_diffusion else Pattern.causal,
+        block_length=length,
+        block_key=layout.block_key,
         is_shifted=by_diffusion and layout.is_shifted,
         mask_id=_mask_id(settings, layout, where) if by_diffusion else None,
         query_scale=_query_scale(settings) if modules is Modules.ministral3 else None,
@@ -204,7 +222,7 @@ def architecture_of(config: Mapping[str, Any], family: Family, where: str) -> Ar
 
 
 def _pattern(layout: Layout, block_length: int | None) -> Pattern:
-    return layout.pattern if block_length is None else Pattern.block_causal
+    return Pattern.block_causal if layout.is_in_blocks or block_length is not None else layout.pattern
 
 
 def _query_scale(settings: Mapping[str, Any]) -> QueryScale | None:
@@ -220,13 +238,12 @@ def _mask_id(settings: Mapping[str, Any], layout: Layout, where: str) -> int:
     return mask_id
 
 
-def _block_length(config: Mapping[str, Any], layout: Layout, where: str) -> int | None:
-    if layout.block_key is None or (layout.block_key not in config and not layout.is_in_blocks):
+def _block_length(config: Mapping[str, Any], layout: Layout, where: str, given: int | None) -> int | None:
+    if layout.block_key is None:
         return None
     length = config.get(layout.block_key)
-    if not isinstance(length, int) or length < 1:
+    if length is not None and (not isinstance(length, int) or length < 1):
         raise UserError(
-            f"checkpoint {where}: config.json has no {layout.block_key}, the length of the blocks that the model was"
-            " trained with: add it"
+            f"checkpoint {where}: config.json has {layout.block_key}={length}: it must be a whole number from 1"
         )
-    return length
+    return length or given

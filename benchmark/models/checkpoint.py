@@ -145,8 +145,19 @@ def require_tokenizer(folder: Path) -> None:
     Raises:
         UserError: when it does not.
     """
-    if not (folder / "tokenizer.json").is_file():
-        raise UserError(f"checkpoint {folder}: it holds no tokenizer.json; copy the checkpoint's tokenizer files there")
+    if not tokenizer_files(folder):
+        raise UserError(
+            f"checkpoint {folder}: it holds no tokenizer.json, and no vocab.json with merges.txt; copy the checkpoint's"
+            " tokenizer files there"
+        )
+
+
+def tokenizer_files(folder: Path) -> list[Path]:
+    """What a checkpoint's tokenizer is read from: its tokenizer.json, or the words and merges of one like Qwen2's."""
+    if (whole := folder / "tokenizer.json").is_file():
+        return [whole]
+    parts = [folder / "vocab.json", folder / "merges.txt"]
+    return parts if all(part.is_file() for part in parts) else []
 
 
 def _is_path(checkpoint: str) -> bool:

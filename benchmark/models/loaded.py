@@ -21,15 +21,24 @@ class Loaded:
     tokenizer: PreTrainedTokenizerBase
 
 
-def load(checkpoint: str, revision: str | None, family: Family, precision: Precision, device: Device) -> Loaded:
-    """A checkpoint's model and tokenizer, on the device.
+def load(
+    checkpoint: str,
+    revision: str | None,
+    family: Family,
+    precision: Precision,
+    device: Device,
+    *,
+    block_length: int | None = None,
+) -> Loaded:
+    """A checkpoint's model and tokenizer, on the device; `block_length` as in `load_model`.
 
     Raises:
         UserError: when there is no such checkpoint, or no such device.
     """
     require_device(device)
     folder = resolve(checkpoint, revision)
-    model = load_model(folder, family, dtype=DTYPES[precision], device=torch.device(device.value))
+    dtype, where = DTYPES[precision], torch.device(device.value)
+    model = load_model(folder, family, dtype=dtype, device=where, block_length=block_length)
     return Loaded(model=model, tokenizer=load_tokenizer(folder))
 
 

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from benchmark.models.architecture import Architecture, architecture_of, layout_of, module_name
-from benchmark.models.checkpoint import advice, read_config, require_tokenizer
+from benchmark.models.checkpoint import advice, read_config, require_tokenizer, tokenizer_files
 from benchmark.models.layouts import Layout, Pattern
 from benchmark.models.modules import MODELS, CausalModel, attend_by_pattern, module_config
 from benchmark.models.weights import check_checkpoint
@@ -68,15 +68,17 @@ class LanguageModel:
         return self.whole
 
 
-def load_model(folder: Path, family: Family, *, dtype: torch.dtype, device: torch.device) -> LanguageModel:
-    """Build the model that `folder` holds.
+def load_model(
+    folder: Path, family: Family, *, dtype: torch.dtype, device: torch.device, block_length: int | None = None
+) -> LanguageModel:
+    """Build the model that `folder` holds. `block_length` is for block-causal ones whose config.json names none.
 
     Raises:
         UserError: when the folder holds another architecture, or a weight is missing, extra or misshapen.
         BrokenProtocolError: when weights or logits are not finite.
     """
     check_checkpoint(folder, family, str(folder))
-    model, architecture = _empty(folder, family)
+    model, architecture = _empty(folder, family, block_length)
     layout = layout_of(read_config(folder), family, str(folder))
     model.load_state_dict(dict(_read(folder, layout, dtype, device)), strict=False, assign=True)
     model.tie_weights()
@@ -85,13 +87,15 @@ def load_model(folder: Path, family: Family, *, dtype: torch.dtype, device: torc
     return loaded
 
 
-def random_model(folder: Path, family: Family, *, dtype: torch.dtype, device: torch.device) -> LanguageModel:
+def random_model(
+    folder: Path, family: Family, *, dtype: torch.dtype, device: torch.device, block_length: int | None = None
+) -> LanguageModel:
     """The architecture of the config.json in `folder` with random weights, made on the device.
 
     Raises:
         UserError: when the config is of another architecture.
     """
-    model, architecture = _empty(folder, family)
+    model, architecture = _empty(folder, family, block_length)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(INITIAL_SEED)
         model.to(dtype=dtype).to_empty(device=device)  # type: ignore[call-arg] # transformers wraps torch's
@@ -100,10 +104,11 @@ def random_model(folder: Path, family: Family, *, dtype: torch.dtype, device: to
     return _finish(model, architecture, device)
 
 
-def _empty(folder: Path, family: Family) -> tuple[CausalModel, Architecture]:
+def _empty(folder: Path, family: Family, block_length: int | None) -> tuple[CausalModel, Architecture]:
     """The model without memory for its weights, and what it computes."""
     settings = read_config(folder)
-    architecture = architecture_of(settings, family, str(folder))
+    architecture = architecture_of(settings, family, str(folder), block_length=block_length)
+    architecture.require_blocks(str(folder))
     config = module_config(settings, family, str(folder), attention=ATTENTION)
     try:
         with torch.device("meta"):
@@ -137,11 +142,12 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     Raises:
         UserError: when the folder has none.
     """
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast, Qwen2Tokenizer
 
     require_tokenizer(folder)
+    made = PreTrainedTokenizerFast if len(tokenizer_files(folder)) == 1 else Qwen2Tokenizer
     try:
-        return PreTrainedTokenizerFast.from_pretrained(  # type: ignore[no-any-return]
+        return made.from_pretrained(  # type: ignore[no-any-return]
             str(folder), trust_remote_code=False, local_files_only=True
         )
     except Exception as error:  # the tokenizers library raises Exception itself

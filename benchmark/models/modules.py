@@ -77,6 +77,7 @@ def attend_by_pattern(model: CausalModel, architecture: Architecture) -> None:
     if architecture.pattern is not Pattern.block_causal:
         return
     assert architecture.block_length is not None
+    model.config.attends_in_blocks = True  # for kernels that take no mask, see attention_adapter.py
     block_length = architecture.block_length
 
     def masked(module: nn.Module, args: Any, inputs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:  # noqa: ANN401

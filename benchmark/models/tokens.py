@@ -9,7 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.models.checkpoint import advice
+from benchmark.models.checkpoint import advice, tokenizer_files
 from crossover.errors import UserError, first_line
 
 if TYPE_CHECKING:
@@ -39,8 +39,13 @@ def read_backend(folder: Path) -> "Tokenizer":
     """
     from tokenizers import Tokenizer
 
+    whole = folder / "tokenizer.json"
+    if not whole.is_file() and tokenizer_files(folder):
+        from benchmark.models.loading import load_tokenizer
+
+        return backend(load_tokenizer(folder))
     try:
-        plain = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        plain = Tokenizer.from_file(str(whole))
     except Exception as error:  # the library raises Exception itself
         raise unreadable(folder, error) from error
     plain.no_truncation()

@@ -12,6 +12,7 @@ from benchmark.decoders.questions import read_shots
 from benchmark.hardware.environment import gpu_count
 from benchmark.models.architecture import architecture_of
 from benchmark.models.checkpoint import architecture_folder, read_config, require_tokenizer, resolve, weight_files
+from benchmark.models.vocabulary import check_vocabularies
 from benchmark.models.weights import check_checkpoint
 from benchmark.quality import bertscore
 from benchmark.quality.judge_folder import locate_judge
@@ -82,6 +83,8 @@ def _check_checkpoints(runs: list[Run], settings: Settings) -> None:
         _check_memory(folder, runs, settings)
         check_checkpoint(folder, family, checkpoint, compiled=compiled)
         require_tokenizer(folder)
+    if settings.shares_tokenizer:
+        check_vocabularies(run.model for run in runs if run.weights is Weights.checkpoint)
 
 
 def _check_architectures(models: Iterable[Model]) -> None:

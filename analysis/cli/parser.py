@@ -11,10 +11,10 @@ from crossover.errors import UserError
 COMMANDS = ("table", "texts", "parity", "map", "compare", "plot", "report")
 FORMATS = ("text", "csv", "json", "md")
 FIGURES = (
-    *("entropy", "quality", "pareto", "map", "joules", "limit"),
+    *("entropy", "quality", "pareto", "parallelism", "map", "joules", "limit"),
     *("bound", "scaling", "memory", "timeline", "staleness", "profile"),
 )
-"""Figures of the report; with several metrics, the first three are one file each."""
+"""Figures of the report; with several metrics, the first four are one file each."""
 
 
 class _Parser(argparse.ArgumentParser):

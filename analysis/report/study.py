@@ -12,8 +12,8 @@ from analysis.parity.evidence import UnscoredError
 from analysis.parity.front_parity import Fronts, read_fronts
 from analysis.parity.fronts import TEMPERATURE, FrontPairing, front_pairings
 from analysis.parity.quality import METRICS, Metric
-from analysis.parity.steps_to_parity import RESAMPLES, check_margin, find_parity
-from analysis.report.figures.panel import MOST_PANELS, Entropy, Panel
+from analysis.parity.steps_to_parity import RESAMPLES, check_margin, find_parity, measured_of
+from analysis.report.figures.panel import MOST_PANELS, Entropy, Panel, Passes
 from analysis.report.map.study import PairMap, pair_maps
 from analysis.report.points import Point, points_of
 from analysis.statistics.bootstrap import resample, studentise
@@ -104,6 +104,7 @@ def study(
                         setting=setting,
                         entropy=entropy,
                         is_in_fronts=(metric.name, _compared(pairing)) in read,
+                        passes=_passes(pairing) if metric.is_share else None,
                     )
                 )
     return Study(
@@ -131,6 +132,15 @@ def _fronts(
             else:
                 panels.append((pairing, FrontPanel(fronts=fronts, setting=setting)))
     return panels, without
+
+
+def _passes(pairing: Pairing) -> Passes:
+    ladder = tuple(measured_of(run).forward_passes for run in pairing.by_steps.values())
+    return Passes(
+        ladder=ladder,
+        baseline=measured_of(pairing.baseline).forward_passes,
+        output_tokens=pairing.baseline.run.output_tokens,
+    )
 
 
 def _compared(pairing: Pairing | FrontPairing) -> tuple[object, ...]:

@@ -16,6 +16,7 @@ from analysis.report.figures.curves import draw_curves
 from analysis.report.figures.entropy_front import draw_fronts
 from analysis.report.figures.front import draw_front
 from analysis.report.figures.memory import draw_memory
+from analysis.report.figures.parallelism import draw_parallelism
 from analysis.report.figures.profile import draw_profile
 from analysis.report.figures.scaling import draw_scaling
 from analysis.report.figures.staleness import draw_staleness
@@ -42,7 +43,11 @@ Task = tuple[Callable[[Any], Drawing | None], Any]
 
 OVER_TEMPERATURES: dict[str, Callable[[Any], Drawing | None]] = {"entropy": draw_fronts}
 """Figures by their names: one a metric, of arms that were run at several temperatures."""
-BY_METRIC: dict[str, Callable[[Any], Drawing | None]] = {"quality": draw_curves, "pareto": draw_front}
+BY_METRIC: dict[str, Callable[[Any], Drawing | None]] = {
+    "quality": draw_curves,
+    "pareto": draw_front,
+    "parallelism": draw_parallelism,
+}
 """Figures by their names: one a metric."""
 BREAK_EVEN: dict[str, Callable[[Any], Drawing | None]] = {
     "map": draw_map,

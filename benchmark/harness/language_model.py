@@ -126,18 +126,21 @@ class CrossoverLM(TemplateLM):
 
     def _loglikelihood_tokens(self, requests: list[Pair], **more: Any) -> list[tuple[float, bool]]:  # noqa: ANN401, ARG002 (the same)
         """The log likelihood of each continuation, and whether greedy decoding writes it."""
-        pairs = [
-            PairRequest(
-                index=index,
-                context=tuple(context[-(self.max_length - len(continuation)) :]),
-                continuation=tuple(continuation),
-            )
-            for index, (_, context, continuation) in enumerate(requests)
-        ]
+        pairs = [self._pair(index, *request) for index, request in enumerate(requests)]
         answers = self._scores(pairs, greedy=True)
         for (texts, _, _), answer in zip(requests, answers, strict=True):
             self.cache_hook.add_partial("loglikelihood", texts, answer)
         return answers
+
+    def _pair(self, index: int, texts: tuple[str, str], context: list[int], continuation: list[int]) -> PairRequest:
+        """A request as tokens, of which the context keeps the last.
+
+        Where the harness leaves no context, since it was white space alone, a text without context is meant; where it
+        leaves no continuation, since a token covers that and the end of the context, the continuation stands alone.
+        """
+        scored = continuation or self.tok_encode(texts[1], add_special_tokens=False)
+        known = (context or [self.prefix_token_id])[-(self.max_length - len(scored)) :]
+        return PairRequest(index=index, context=tuple(known), continuation=tuple(scored))
 
     def _scores(self, pairs: Sequence[PairRequest], *, greedy: bool) -> list[tuple[float, bool]]:
         answers = [(0.0, False)] * len(pairs)

@@ -23,18 +23,29 @@ class Entropy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Passes:
+    """Forward passes of one generation at each number of steps and of the baseline, and the tokens of a sequence."""
+
+    ladder: tuple[int, ...]
+    baseline: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Panel:
     """One metric's parity at one (B, N).
 
     Attributes:
         setting: other settings that tell panels apart, or empty.
         is_in_fronts: fronts over several temperatures answer the question better.
+        passes: None where a figure does not need them.
     """
 
     parity: Parity
     setting: str
     entropy: Entropy | None
     is_in_fronts: bool = False
+    passes: Passes | None = None
 
     @property
     def title(self) -> str:

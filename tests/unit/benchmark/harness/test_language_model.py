@@ -112,3 +112,62 @@ def test_whole_texts_are_as_likely_as_the_harnesses_own_model_finds_them(tmp_pat
         pretrained=str(ASSETS / "tiny_llama"), dtype="float32", device="cpu", max_length=511
     ).loglikelihood_rolling(requests)
     assert ours == pytest.approx(theirs, abs=0.5)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from benchmark.harness.language_model import CrossoverLM
+
+    arguments = f"model=tiny_llama,output_dir={tmp_path_factory.mktemp('model')}"
+    given = {"batch_size": None, "max_batch_size": None, "device": None}
+    return CrossoverLM.create_from_arg_string(arguments, given)
+
+
+def scores(model: Any, *pairs: tuple[str, str]) -> list[tuple[float, bool]]:
+    from lm_eval.api.instance import Instance
+
+    found: list[tuple[float, bool]] = model.loglikelihood(
+        [Instance("loglikelihood", {}, pair, index) for index, pair in enumerate(pairs)]
+    )
+    return found
+
+
+def test_a_context_that_is_empty_or_white_space_is_no_context(model: Any) -> None:
+    """The harness promises that models handle them, and moves white space to the continuation."""
+    (empty, _), (space, _), (newline, _) = scores(model, ("", " the sea"), (" ", "the sea"), ("\n", "the sea"))
+    assert empty == pytest.approx(space, abs=1e-4)
+    assert newline < 0
+
+
+def test_a_token_across_the_end_of_a_context_leaves_something_to_score(model: Any) -> None:
+    whole = model.tok_encode("Mr. Darcy")
+    ((log, _),) = model._loglikelihood_tokens([(("Mr. Darcy", "cy"), whole, [])])
+    assert log < 0
+
+
+def test_what_is_asked_again_is_answered_alike_in_any_company(model: Any) -> None:
+    pairs = [("She was not", " able"), ("He", " was"), ("It is a truth universally", " acknowledged")]
+    together = scores(model, *pairs)
+    for pair, (log, greedy) in zip(pairs, together, strict=True):
+        ((alone, alone_greedy),) = scores(model, pair)
+        assert alone == pytest.approx(log, abs=1e-4)
+        assert alone_greedy == greedy
+
+
+def test_what_leads_a_text_is_not_put_there_twice(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "_leading", [0])
+    start = model.tokenizer.decode([0])
+    assert model.tok_encode("the sea")[:1] == [0]
+    assert model.tok_encode(f"{start}the sea") == model.tok_encode("the sea")
+    assert model.tok_encode("the sea", add_special_tokens=False)[:1] != [0]
+
+
+def test_the_harnesses_cache_is_filled_and_read(model: Any, tmp_path: Path) -> None:
+    from lm_eval.api.instance import Instance
+    from lm_eval.api.model import CachingLM
+
+    requests = [Instance("generate_until", {}, ("She was", {"until": ["."], "max_gen_toks": 4}), 0, ("t", 0, 1))]
+    first = CachingLM(model, str(tmp_path / "cache.db")).generate_until(requests)
+    calls = model.log.file.read_text().count("\n")
+    assert CachingLM(model, str(tmp_path / "cache.db")).generate_until(requests) == first
+    assert model.log.file.read_text().count("\n") == calls, "nothing was decoded again"

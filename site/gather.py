@@ -45,6 +45,7 @@ CONTENTS = {
         model-card
     """,
     "Results": """
+        results/map
         results/speed
         results/cached-steps
         results/gpu

@@ -6,15 +6,17 @@ depend on the run that it is part of.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import median
 
 import numpy as np
 
 from analysis.statistics.composition import Costs, Forward, costs
+from analysis.statistics.counted_work import CountedWork, Pass, counted_work
 from analysis.statistics.forward_times import forward_times, forwards_of, prefill_times
-from crossover.records.record import Measurement, Record
+from crossover.records.profile import Limits
+from crossover.records.record import Record
 
 FULL_TOKENS = 8192
 """From so many tokens a pass on, twice the rows take twice the time: the compiled engine computes them in parts."""
@@ -25,14 +27,14 @@ class ArmCosts:
     """Costs of passes by the rows of a batch; those of the prefill stand as passes that compute nothing but it.
 
     Attributes:
-        least_s: of a whole continuation, by rows and length; empty for diffusion.
-        watts: mean power while the model generated, by rows, where energy was measured.
+        work: what gives the least time of any pass; None where no record counts its work.
+        watts: mean power while the model generated, by rows, where energy was measured; `cached_watts`: with a cache.
     """
 
     seconds: Mapping[int, Costs]
-    least: Mapping[int, Costs]
-    least_s: Mapping[tuple[int, int], float]
+    work: CountedWork | None
     watts: Mapping[int, float]
+    cached_watts: Mapping[int, float]
 
     def one(self, rows: int, forward: Forward) -> float:
         """Seconds of a pass.
@@ -42,22 +44,23 @@ class ArmCosts:
         """
         return _one(self.seconds, rows, forward)
 
-    def least_one(self, rows: int, forward: Forward) -> float:
-        """The least seconds that the device's ceilings allow for it; otherwise as above."""
-        return _one(self.least, rows, forward)
+    def least_s(self, one: Pass) -> float:
+        """The least seconds that the device's ceilings allow for a pass; otherwise as above."""
+        if self.work is None:
+            raise KeyError(one)
+        return self.work.least_s(one)
 
-    def power(self, rows: int) -> float:
+    def power(self, rows: int, *, cached: bool = False) -> float:
         """Watts at a batch, straight between those that were measured on a logarithmic scale, the nearest beyond them.
 
         Raises:
             KeyError: when none was.
         """
-        if not self.watts:
+        watts = self.cached_watts if cached else self.watts
+        if not watts:
             raise KeyError(rows)
-        known = sorted(self.watts)
-        return float(
-            np.interp(math.log(rows), [math.log(each) for each in known], [self.watts[each] for each in known])
-        )
+        known = sorted(watts)
+        return float(np.interp(math.log(rows), [math.log(each) for each in known], [watts[each] for each in known]))
 
 
 def prefill(prompt_tokens: int) -> Forward:
@@ -73,13 +76,9 @@ def arm_costs(records: Sequence[Record]) -> ArmCosts:
         timed[record.run.batch] += [(prefill(record.run.prompt_tokens), each) for each in prefill_times(record)]
     return ArmCosts(
         seconds={rows: costs(each) for rows, each in timed.items()},
-        least=_least(records),
-        least_s={
-            (record.run.batch, record.run.length): record.measurement.limits.floor_s
-            for record in records
-            if record.measurement is not None and record.measurement.limits is not None and not record.run.diffusion
-        },
-        watts=_watts(records),
+        work=counted_work(_generations(records)),
+        watts=_watts(each for each in records if not _is_cached(each)),
+        cached_watts=_watts(each for each in records if _is_cached(each)),
     )
 
 
@@ -97,42 +96,28 @@ def _one(by_rows: Mapping[int, Costs], rows: int, forward: Forward) -> float:
     return rows // part * by_rows[part].one(forward)
 
 
-def _least(records: Iterable[Record]) -> dict[int, Costs]:
-    """Floors of single passes: of whole canvases their share of a run's, of windows what whole canvases leave of it."""
-    known = [(record, record.measurement) for record in records if record.run.diffusion and record.measurement]
-    made: dict[int, list[tuple[Forward, float]]] = defaultdict(list)
-    mixed = []
-    for record, measured in known:
-        forwards = forwards_of(record.run, measured.samples[0])
-        if measured.limits is None or not forwards or measured.samples[0].timed is not None:
+def _generations(records: Iterable[Record]) -> Iterator[tuple[list[Pass], Limits]]:
+    """Each record's passes, all of them, and its counts."""
+    for record in records:
+        measured, run = record.measurement, record.run
+        if measured is None or measured.limits is None:
             continue
-        if {forward.computed for forward in forwards} == {record.run.length}:
-            made[record.run.batch].append((_mean(forwards), measured.limits.floor_s / len(forwards)))
-        else:
-            mixed.append((record, measured, forwards))
-    whole = {rows: costs(each) for rows, each in made.items()}
-    for record, measured, forwards in mixed:
-        made[record.run.batch] += _windows(record.run.batch, measured, forwards, whole)
-    return {rows: costs(each) for rows, each in made.items()}
+        if run.diffusion is None:
+            yield continuation(run.batch, run.prompt_tokens, run.output_tokens), measured.limits
+        elif run.timed_share is None and (forwards := forwards_of(run, measured.samples[0])):
+            keeps = run.diffusion.cache is not None
+            yield [Pass(rows=run.batch, forward=each, keeps=keeps) for each in forwards], measured.limits
 
 
-def _windows(
-    rows: int, measured: Measurement, forwards: Sequence[Forward], whole: Mapping[int, Costs]
-) -> list[tuple[Forward, float]]:
-    assert measured.limits is not None
-    windows = [forward for forward in forwards if forward.computed < forward.kept]
-    if len({forward.computed for forward in windows}) != 1:
-        return []
-    try:
-        others = sum(_one(whole, rows, forward) for forward in forwards if forward.computed == forward.kept)
-    except KeyError:
-        return []
-    return [(_mean(windows), (measured.limits.floor_s - others) / len(windows))]
+def continuation(rows: int, prompt_tokens: int, output_tokens: int) -> list[Pass]:
+    """The passes of a continuation: the prompt, and each token after the first."""
+    first = Pass(rows=rows, forward=Forward(prompt_tokens, prompt_tokens, 1), keeps=True, causal=True)
+    steps = (Forward(1, prompt_tokens + step, 1) for step in range(1, output_tokens))
+    return [first, *(Pass(rows=rows, forward=each, keeps=True, causal=True) for each in steps)]
 
 
-def _mean(forwards: Sequence[Forward]) -> Forward:
-    first = forwards[0]
-    return Forward(first.computed, first.kept, fmean(forward.read for forward in forwards))
+def _is_cached(record: Record) -> bool:
+    return record.run.diffusion is not None and record.run.diffusion.cache is not None
 
 
 def _watts(records: Iterable[Record]) -> dict[int, float]:

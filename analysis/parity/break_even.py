@@ -10,17 +10,18 @@ composed of runs at other shapes has no interval.
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 
 import numpy as np
 
-from analysis.parity.arm_costs import ArmCosts, arm_costs, prefill
+from analysis.parity.arm_costs import ArmCosts, arm_costs, continuation, prefill
 from analysis.parity.comparability import CONTROLS, controls_of, measured_alike, newest
 from analysis.parity.flags import disturbances
 from analysis.parity.identity import told_apart
 from analysis.statistics.composition import Forward
+from analysis.statistics.counted_work import Pass
 from analysis.statistics.intervals import Interval
 from analysis.statistics.pace import Layout, Way, forwards_within, generation_cost
 from analysis.statistics.timing import Latency, latency, median_interval, ratio_interval
@@ -155,6 +156,17 @@ def composed_break_evens(
     return [each for each in made if each is not None]
 
 
+def predictions(
+    pair: Pair, ways: Iterable[Way], batches: Iterable[int], lengths: Iterable[int]
+) -> dict[tuple[Way, int, int], float]:
+    """Tokens per forward needed at the device's limit, for each cell of a grid of which the records span the work."""
+    known = {
+        cell: _known(partial(_least_tokens, pair, _layout(cell[0], cell[2]), cell[1]))
+        for cell in product(ways, batches, lengths)
+    }
+    return {cell: tokens for cell, tokens in known.items() if tokens is not None}
+
+
 def _pairs(group: Sequence[tuple[Record, ...]]) -> Iterator[Pair]:
     by_model: dict[tuple[bool, str], list[tuple[Record, ...]]] = defaultdict(list)
     for each in group:
@@ -228,7 +240,7 @@ def _measured(
         is_composed=sampled or way is not Way.whole,
         processes=processes,
         disturbed=bool(disturbances({"baseline": baseline, "diffusion": replicates})),
-        beside=_beside(pair, layout, run.batch, budget, estimate),
+        beside=_with_own_limits(_beside(pair, layout, run.batch, budget, estimate), layout, replicates[0], baseline[0]),
     )
     return abs(np.log(estimate / measured.forward_passes)), made
 
@@ -260,19 +272,38 @@ def _beside(pair: Pair, layout: Layout, batch: int, budget: float, forwards: flo
     cost_of, least_cost = partial(_cost, pair, layout, batch), partial(_least_cost, pair, layout, batch)
     a_block = max(1.0, forwards / layout.blocks)
 
-    def least_tokens() -> float:
-        return layout.output_tokens / _within(least_cost, layout, _least_baseline(pair, batch, layout.length))
-
     def joule_tokens() -> float:
-        power = pair.baseline_costs.power(batch) / pair.diffusion_costs.power(batch)
+        power = pair.baseline_costs.power(batch) / pair.diffusion_costs.power(batch, cached=layout.way is not Way.whole)
         return layout.output_tokens / _within(cost_of, layout, budget * power)
 
     return Beside(
-        least_tokens=_known(least_tokens),
+        least_tokens=_known(partial(_least_tokens, pair, layout, batch)),
         joule_tokens=_known(joule_tokens),
-        baseline_share=_known(lambda: _least_baseline(pair, batch, layout.length) / budget),
+        baseline_share=_known(lambda: _least_baseline(pair, batch, layout) / budget),
         diffusion_share=_known(lambda: least_cost(a_block) / cost_of(a_block)),
     )
+
+
+def _with_own_limits(beside: Beside, layout: Layout, diffusion: Record, baseline: Record) -> Beside:
+    """What the two records say of their own floors, where the passes of all records together do not."""
+    assert diffusion.measurement is not None
+    assert baseline.measurement is not None
+    own, other = diffusion.measurement.limits, baseline.measurement.limits
+    if own is None or other is None or layout.way is not Way.whole or beside.least_tokens is not None:
+        return beside
+    each_s = own.floor_s / diffusion.measurement.forward_passes
+    return replace(
+        beside,
+        least_tokens=layout.output_tokens * each_s / other.floor_s,
+        baseline_share=other.floor_share,
+        diffusion_share=own.floor_share,
+    )
+
+
+def _least_tokens(pair: Pair, layout: Layout, batch: int) -> float:
+    """Tokens per forward needed if both arms were at the limit of the device."""
+    least_cost = partial(_least_cost, pair, layout, batch)
+    return layout.output_tokens / _within(least_cost, layout, _least_baseline(pair, batch, layout))
 
 
 def _known(figure: Callable[[], float]) -> float | None:
@@ -299,11 +330,13 @@ def _cost(pair: Pair, layout: Layout, batch: int, forwards: float) -> float:
 
 
 def _least_cost(pair: Pair, layout: Layout, batch: int, forwards: float) -> float:
+    def least_s(forward: Forward) -> float:
+        return pair.diffusion_costs.least_s(Pass(rows=batch, forward=forward, keeps=layout.way is not Way.whole))
+
     prompt = 0.0
-    if layout.way is Way.block_causal:  # half of the canvas: its share of a pass over all of it
-        whole = Forward(layout.length, layout.length, 1)
-        prompt = layout.prompt_tokens / layout.length * pair.diffusion_costs.least_one(batch, whole)
-    return generation_cost(layout, partial(pair.diffusion_costs.least_one, batch), forwards, prompt)
+    if layout.way is Way.block_causal:
+        prompt = pair.baseline_costs.least_s(continuation(batch, layout.prompt_tokens, 1)[0])
+    return generation_cost(layout, least_s, forwards, prompt)
 
 
 def _baseline_seconds(pair: Pair, batch: int, layout: Layout) -> float:
@@ -316,13 +349,9 @@ def _baseline_seconds(pair: Pair, batch: int, layout: Layout) -> float:
     return one(prefill(layout.prompt_tokens)) + sum(map(one, tokens))
 
 
-def _least_baseline(pair: Pair, batch: int, length: int) -> float:
-    """The floor of a continuation: that of a run of this shape, else straight between lengths of the same batch."""
-    known = {at: least for (rows, at), least in pair.baseline_costs.least_s.items() if rows == batch}
-    if not known or length > max(known):
-        raise KeyError(batch, length)
-    lengths = sorted(known)
-    return float(np.interp(length, lengths, [known[at] / at for at in lengths])) * length
+def _least_baseline(pair: Pair, batch: int, layout: Layout) -> float:
+    passes = continuation(batch, layout.prompt_tokens, layout.output_tokens)
+    return sum(map(pair.baseline_costs.least_s, passes))
 
 
 def _layout(way: Way, length: int) -> Layout:

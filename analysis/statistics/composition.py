@@ -87,9 +87,8 @@ def _between(along_T: Floats, seconds_T: Floats, wanted_W: Floats) -> Floats:
 
 
 def _from_below(along_T: Floats, seconds_T: Floats, wanted_W: Floats) -> Floats:
-    """The same, but that the first line goes on below its beginning, down to nothing."""
-    distinct = np.unique(along_T)
-    first, second = distinct[0], distinct[1]
-    start, end = _between(along_T, seconds_T, np.array([first, second]))
-    below_W = start + (wanted_W - first) * (end - start) / (second - first)
+    """The same, but that below its beginning the straight line through all of them goes on, down to nothing."""
+    first = along_T.min()
+    slope = float(np.polyfit(along_T - first, seconds_T, 1)[0])
+    below_W = _between(along_T, seconds_T, np.array([first])) + (wanted_W - first) * slope
     return np.where(wanted_W < first, np.maximum(below_W, 0.0), _between(along_T, seconds_T, wanted_W))

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Rectangle
 
-from analysis.parity.break_even import BreakEven
-from analysis.report.figures.style import INK, Drawing, look, panels
+from analysis.parity.break_even import BLOCK, BreakEven
+from analysis.report.figures.style import GREY, INK, Drawing, look, panels
 from analysis.report.map.study import PairMap, Reached
 from analysis.report.words import number
 from analysis.statistics.pace import Way
@@ -24,6 +24,7 @@ WAYS = {
     Way.block_causal: "Block-causal",
 }
 TEN = 10
+LIMIT = "at the limit"
 MEASURED = "measured"
 REACHED = " A ring: trained models are as good as the baseline at as many tokens per forward; a cross: they are not."
 
@@ -40,11 +41,33 @@ class Layer:
     is_bounded: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """The batches and lengths of all panels."""
+
+    batches: tuple[int, ...]
+    lengths: tuple[int, ...]
+
+    @classmethod
+    def of(cls, pair: PairMap) -> "Grid":
+        """Those of the cells, timed or predicted."""
+        shapes = {(each.batch, each.layout.length) for each in pair.cells}
+        shapes |= {(batch, length) for _, batch, length in pair.predicted}
+        return cls(
+            batches=tuple(sorted({batch for batch, _ in shapes})),
+            lengths=tuple(sorted({length for _, length in shapes})),
+        )
+
+    def at(self, batch: int, length: int) -> tuple[int, int]:
+        """Column and row of a cell."""
+        return self.batches.index(batch), self.lengths.index(length)
+
+
 def draw_map(pair: PairMap) -> Drawing | None:
     """Tokens per forward that diffusion needs to be faster, beside the same at the device's limit."""
     layers = [
         Layer(name=MEASURED, value=lambda each: each.tokens.estimate, is_bounded=True),
-        Layer(name="at the limit", value=lambda each: each.beside.least_tokens, is_measured=False, is_bounded=True),
+        Layer(name=LIMIT, value=lambda each: each.beside.least_tokens, is_measured=False, is_bounded=True),
     ]
     return _drawing(
         pair,
@@ -52,9 +75,9 @@ def draw_map(pair: PairMap) -> Drawing | None:
         name="break-even-map",
         title="Tokens per forward that diffusion needs to be faster",
         caption="Below the number the baseline is faster, whatever the quality. In brackets: more than a block"
-        " holds, so that no policy reaches it. ~ marks times composed from single passes. Right: the same if both"
-        " models ran at the limit of the device by counted work, which no kernel can change."
-        + (REACHED if pair.reached else ""),
+        " holds, so that no policy reaches it. ~ marks times composed from single passes. On white: not measured; what"
+        " both models would need at the limit stands there. Right: the same if both models ran at the limit of the"
+        " device by counted work, which no kernel can change." + (REACHED if pair.reached else ""),
     )
 
 
@@ -98,6 +121,7 @@ def _drawing(
     shown = [layer for layer in layers if any(layer.value(each) is not None for each in cells)]
     if not shown:
         return None
+    grid = Grid.of(pair)
     ways = [way for way in WAYS if any(each.layout.way is way for each in cells)]
     norm = norm or LogNorm(1, 512)
     with look():
@@ -105,47 +129,72 @@ def _drawing(
         for index, axis in enumerate(axes):
             way, layer = ways[index // len(shown)], shown[index % len(shown)]
             own = [each for each in cells if each.layout.way is way]
-            _panel(axis, own, layer, norm)
-            _rings(axis, own, pair.reached if layer.name == MEASURED else ())
+            _panel(axis, grid, own, layer, norm)
+            if layer.is_bounded:
+                _predict(axis, grid, pair, way, None if layer.is_measured else norm)
+            _rings(axis, grid, own, pair.reached if layer.name == MEASURED else ())
             axis.set_title(f"{WAYS[way]}{_block(own)}" + (f"\n{layer.name}" if len(shown) > 1 else ""))
     return Drawing(name=name, title=title, caption=caption, alt=_alt(title, ways, cells, shown[0]), figure=figure)
 
 
-def _panel(axes: Axes, cells: Sequence[BreakEven], layer: Layer, norm: Any) -> None:  # noqa: ANN401
-    batches, lengths = sorted({each.batch for each in cells}), sorted({each.layout.length for each in cells})
-    shades = colormaps["Blues"]
+def _panel(axes: Axes, grid: Grid, cells: Sequence[BreakEven], layer: Layer, norm: Any) -> None:  # noqa: ANN401
     for each in cells:
         value = layer.value(each)
-        column, row = batches.index(each.batch), lengths.index(each.layout.length)
         if value is None:
             continue
-        shade = float(norm(min(max(value, norm.vmin), norm.vmax)))
-        axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=shades(shade), edgecolor="white"))
         composed = "~" if layer.is_measured and each.is_composed else ""
-        ink = "white" if shade > DARK else INK
-        text = f"{composed}{_short(value)}"
-        if layer.is_bounded and value > each.layout.block:
-            text = f"({text})"
-        axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
-    axes.set_xlim(-0.5, len(batches) - 0.5)
-    axes.set_ylim(-0.5, len(lengths) - 0.5)
-    axes.set_xticks(range(len(batches)), [str(batch) for batch in batches])
-    axes.set_yticks(range(len(lengths)), [str(length) for length in lengths])
+        block = each.layout.block if layer.is_bounded else math.inf
+        _write(axes, grid.at(each.batch, each.layout.length), _text(value, block, composed), _shade(value, norm))
+    axes.set_xlim(-0.5, len(grid.batches) - 0.5)
+    axes.set_ylim(-0.5, len(grid.lengths) - 0.5)
+    axes.set_xticks(range(len(grid.batches)), [str(batch) for batch in grid.batches])
+    axes.set_yticks(range(len(grid.lengths)), [str(length) for length in grid.lengths])
     axes.set(xlabel="batch B", ylabel="length N")
     axes.grid(visible=False)
 
 
-def _rings(axes: Axes, cells: Sequence[BreakEven], reached: Iterable[Reached]) -> None:
+def _predict(axes: Axes, grid: Grid, pair: PairMap, way: Way, norm: Any) -> None:  # noqa: ANN401
+    """Fill cells without a time with what the limit says: shaded by `norm`, or on white."""
+    timed = {(each.batch, each.layout.length) for each in pair.cells if each.layout.way is way}
+    known = {each.beside.least_tokens is not None for each in pair.cells if each.layout.way is way}
+    for (own, batch, length), value in pair.predicted.items():
+        if own is way and ((batch, length) not in timed or (norm is not None and known == {False})):
+            block = length - length // 2 if way is Way.whole else BLOCK
+            shade = None if norm is None else _shade(value, norm)
+            _write(axes, grid.at(batch, length), _text(value, block), shade)
+
+
+def _write(axes: Axes, at: tuple[int, int], text: str, shade: float | None) -> None:
+    """A number in its cell; on white without a shade."""
+    column, row = at
+    if shade is None:
+        axes.text(column, row, text, ha="center", va="center", color=GREY, fontsize=8, style="italic")
+        return
+    color = colormaps["Blues"](shade)
+    axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=color, edgecolor="white"))
+    ink = "white" if shade > DARK else INK
+    axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
+
+
+def _shade(value: float, norm: Any) -> float:  # noqa: ANN401
+    return float(norm(min(max(value, norm.vmin), norm.vmax)))
+
+
+def _text(value: float, block: float, before: str = "") -> str:
+    """The number; in brackets where a block holds fewer."""
+    return f"({before}{_short(value)})" if value > block else f"{before}{_short(value)}"
+
+
+def _rings(axes: Axes, grid: Grid, cells: Sequence[BreakEven], reached: Iterable[Reached]) -> None:
     """A ring where trained models write as many tokens per forward as are needed, a cross where they do not."""
-    batches, lengths = sorted({each.batch for each in cells}), sorted({each.layout.length for each in cells})
     by_cell = {(each.layout.way, each.batch, each.layout.length): each for each in cells}
     for mark in reached:
         cell = by_cell.get((mark.way, mark.batch, mark.length))
         if cell is None:
             continue
         enough = mark.steps is not None and mark.steps <= cell.forwards.estimate
-        where = (batches.index(mark.batch) + 0.36, lengths.index(mark.length) - 0.3)
-        axes.plot(*where, "o" if enough else "x", mfc="none", mec=INK, color=INK, ms=5, ls="none")
+        column, row = grid.at(mark.batch, mark.length)
+        axes.plot(*(column + 0.36, row - 0.3), "o" if enough else "x", mfc="none", mec=INK, color=INK, ms=5, ls="none")
 
 
 def _block(cells: Sequence[BreakEven]) -> str:

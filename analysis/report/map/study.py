@@ -1,9 +1,9 @@
 """The cells of the map: what was measured or can be composed, on the grid of the records' batches and lengths."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from analysis.parity.break_even import BreakEven, Pair, break_evens, composed_break_evens, pairs_of
+from analysis.parity.break_even import BreakEven, Pair, break_evens, composed_break_evens, pairs_of, predictions
 from analysis.report.figures.panel import Panel
 from analysis.statistics.pace import Way
 from crossover.records.record import Record
@@ -30,6 +30,7 @@ class PairMap:
         rows: of every shape and setting that was measured, and the cells besides.
         cells: of the grid of batches and lengths, half prompt, measured or composed.
         reached: where the quality of both was compared.
+        predicted: tokens per forward needed at the device's limit, by cell, for cells without a time, too.
     """
 
     diffusion: str
@@ -37,6 +38,7 @@ class PairMap:
     rows: tuple[BreakEven, ...]
     cells: tuple[BreakEven, ...]
     reached: tuple[Reached, ...]
+    predicted: Mapping[tuple[Way, int, int], float]
 
 
 def pair_maps(
@@ -44,11 +46,12 @@ def pair_maps(
 ) -> list[PairMap]:
     """One for each pair that has a break-even, in the order of their names."""
     known = tuple(panels)
-    made = (_pair_map(pair, known) for pair in pairs_of(records, allow))
+    made = (pair_map(pair, known) for pair in pairs_of(records, allow))
     return sorted((each for each in made if each.rows), key=lambda each: (each.diffusion, each.baseline))
 
 
-def _pair_map(pair: Pair, panels: tuple[Panel, ...]) -> PairMap:
+def pair_map(pair: Pair, panels: tuple[Panel, ...] = ()) -> PairMap:
+    """That of one pair, on the grid of its batches and lengths."""
     shapes = [each[0].run for each in (*pair.of_baseline, *pair.of_diffusion)]
     batches, lengths = sorted({run.batch for run in shapes}), sorted({run.length for run in shapes})
     rows, cells = break_evens(pair), composed_break_evens(pair, Way, batches, lengths)
@@ -58,6 +61,7 @@ def _pair_map(pair: Pair, panels: tuple[Panel, ...]) -> PairMap:
         rows=(*rows, *(cell for cell in cells if cell not in rows)),
         cells=tuple(cells),
         reached=tuple(_reached(pair, panels)),
+        predicted=predictions(pair, Way, batches, lengths),
     )
 
 

@@ -5,7 +5,8 @@ tokens, since larger batches are computed in parts of that size; a block of 32 t
 continuations of which a share of the tokens is timed. Beside some of them whole generations are measured, with which
 composed latencies are compared (`tests.benchmarks.map.composition`), and the energy of some. Each point is the run that
 a command line describes, goes through the pipeline of `python -m benchmark`, and is on disk as a record before the next
-begins, so that a cut loses nothing. Points come in the order of their worth. `--tiny` measures the tiny pair on a CPU.
+begins, so that a cut loses nothing; what the folder has already is not measured again. Points come in the order of
+their worth. `--tiny` measures the tiny pair on a CPU.
 """
 
 import argparse
@@ -118,6 +119,9 @@ def measure_all(points: Iterator[Point], output: Path, end_s: float) -> None:
             continue
         begun = time.monotonic()
         run = run_of(point.overrides)
+        if journal.files({run.key}):
+            print(f"there already: {run.name}", flush=True)
+            continue
         record = execute(run, sweep="map", models=models, report=_ignore, config=json.dumps(point.overrides))
         if point.energy and record.measurement is not None:
             record = with_energy(record, models)

@@ -65,7 +65,8 @@ class Grid:
                 fraction = f"prompt_fraction={(kept - BLOCK) / kept}"
                 yield self._block(batch, kept, 4, fraction, "repeats=1")
                 if (batch, kept) in self.cached:
-                    yield self._block(batch, kept, STEPS_A_BLOCK * (kept // 2 // BLOCK), "repeats=1")
+                    steps, energy = STEPS_A_BLOCK * (kept // 2 // BLOCK), (batch, kept) in self.energy
+                    yield self._block(batch, kept, steps, "repeats=1", energy=energy)
 
     def of_baseline(self) -> Iterator[Point]:
         """Continuations in part, and whole ones beside some of them."""
@@ -81,9 +82,9 @@ class Grid:
     def _canvas(self, batch: int, length: int, steps: int, repeats: str, *, energy: bool = False) -> Point:
         return self._point(self.diffusion, batch, length, f"steps={steps}", "warmup=0", repeats, energy=energy)
 
-    def _block(self, batch: int, length: int, steps: int, *others: str) -> Point:
+    def _block(self, batch: int, length: int, steps: int, *others: str, energy: bool = False) -> Point:
         cached = (f"block_length={BLOCK}", "cache=dual", f"steps={steps}", "warmup=0")
-        return self._point(self.diffusion, batch, length, *cached, *others)
+        return self._point(self.diffusion, batch, length, *cached, *others, energy=energy)
 
     def _point(self, model: str, batch: int, length: int, *others: str, energy: bool = False) -> Point:
         shape = (f"model={model}", f"batch={batch}", f"length={length}")

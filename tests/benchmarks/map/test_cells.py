@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from analysis.statistics.composition import Forward, costs
 from benchmark.execution.model_cache import ModelCache
 from crossover.records.load import find, from_file, read
 from crossover.records.record import Record
 from tests.benchmarks.map.cells import measure_all, run_of, with_few_layers
 from tests.benchmarks.map.composition import agreements
 from tests.benchmarks.map.points import LARGE, PART_TOKENS, TINY
+from tests.benchmarks.map.publish import merged_costs, steps_of
 from tests.factories import a_diffusion, a_measurement, a_record, a_run, a_sample
 
 
@@ -31,8 +33,9 @@ def test_points_beyond_the_time_are_left_out_and_named(tmp_path: Path, capsys: o
     assert "left out: model=tiny_llama batch=1" in capsys.readouterr().out  # type: ignore[attr-defined]
 
 
-def test_a_point_becomes_a_record(tmp_path: Path) -> None:
-    measure_all(islice(TINY.of_baseline(), 1), tmp_path, time.monotonic() + 60)
+def test_a_point_becomes_a_record_once(tmp_path: Path) -> None:
+    for _ in range(2):
+        measure_all(islice(TINY.of_baseline(), 1), tmp_path, time.monotonic() + 60)
     (record,) = read([from_file(file) for file in find(tmp_path)]).records
     assert record.measurement is not None
     assert record.run.timed_share == 0.02
@@ -54,3 +57,14 @@ def test_a_whole_generation_is_composed_of_the_passes_of_others() -> None:
     assert row.whole_s == pytest.approx(8 * 0.4)
     assert row.composed_s == pytest.approx(8 * 0.5)
     assert row.difference == pytest.approx(0.25)
+
+
+def test_cached_steps_of_another_output_fill_what_records_did_not_time() -> None:
+    row = "| dual B=4 N=1024 | 5.67 | **7.78** | 73% | 7.50 | 6.8 | 89.1 | 0.4% | 18.2 | <!-- missed -->"
+    steps = list(steps_of(row))
+    assert [each[:2] for each in steps] == [(4, Forward(32, 1024, 16)), (4, Forward(1024, 1024, 32))]
+    assert [each[2] for each in steps] == pytest.approx([0.00778, 0.0891])
+    known = costs([(Forward(32, 512, 16), 0.007), (Forward(1024, 1024, 8), 0.09)])
+    merged = merged_costs(known, [each[1:] for each in steps])
+    assert merged.one(Forward(32, 768, 16)) == pytest.approx((0.007 + 0.00778) / 2)
+    assert merged.one(Forward(1024, 1024, 32)) == pytest.approx(0.09), "the records' own time stays"

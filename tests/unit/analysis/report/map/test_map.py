@@ -1,8 +1,10 @@
 """Break-even as cells, table, sentences, figures and files."""
 
 import csv
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from matplotlib.axes import Axes
@@ -39,8 +41,12 @@ def a_break_even(way: Way = Way.whole, batch: int = 1, length: int = 128, tokens
     )
 
 
-def a_map(*cells: BreakEven, reached: tuple[Reached, ...] = ()) -> PairMap:
-    return PairMap(diffusion="small", baseline="causal", rows=cells, cells=cells, reached=reached)
+def a_map(
+    *cells: BreakEven,
+    reached: tuple[Reached, ...] = (),
+    predicted: Mapping[tuple[Way, int, int], float] = MappingProxyType({}),
+) -> PairMap:
+    return PairMap(diffusion="small", baseline="causal", rows=cells, cells=cells, reached=reached, predicted=predicted)
 
 
 def words(axes: Axes) -> list[str]:
@@ -86,6 +92,15 @@ def test_the_map_has_a_panel_a_way_and_the_limit_beside_it() -> None:
     assert words(dual) == ["(~40)", "~4.0"]
     assert measured.get_title("left") == "Whole canvas\nmeasured"
     assert "Whole canvas: from 4.00 at B=1, N=128" in drawing.alt
+
+
+def test_a_cell_without_a_time_has_what_the_limit_says_on_white() -> None:
+    predicted = {(Way.whole, 1, 128): 8.0, (Way.whole, 8, 128): 70.0, (Way.dual, 8, 128): 9.0}
+    drawing = draw_map(a_map(a_break_even(), predicted=predicted))
+    assert drawing is not None
+    measured, limit = drawing.figure.axes
+    assert (words(measured), words(limit)) == (["4.0", "(70)"], ["8.0", "(70)"])
+    assert (len(measured.patches), len(limit.patches)) == (1, 2)
 
 
 def test_trained_models_have_a_ring_where_their_steps_are_few_enough_and_a_cross_where_not() -> None:

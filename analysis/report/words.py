@@ -30,7 +30,7 @@ def answer(parity: Parity) -> str:
     who = f"{where} {parity.diffusion}"
     match parity.reading:
         case Reading.not_reached:
-            claim = f"{who} does not reach {_goal(parity)} up to K={last}: every K measured falls short."
+            claim = f"{who} does not reach {_goal(parity)} up to K={last}: every K {_known(parity)} falls short."
         case Reading.undecided:
             claim = (
                 f"{where} it is not decided whether {parity.diffusion} reaches {_goal(parity)} up to K={last}:"
@@ -183,6 +183,11 @@ def _settings(parity: Parity) -> str:
     return f" K counts forward passes, by the policy's setting: {rungs}."
 
 
+def _known(parity: Parity) -> str:
+    """Which K a claim is of: all that were measured, or those whose fronts reach the authors' entropy."""
+    return "measured" if parity.at_entropy is None else "that was read there"
+
+
 def _there(parity: Parity) -> str:
     """Of fronts, what either arm has at the authors' entropy, and the authors themselves."""
     if parity.at_entropy is None:
@@ -219,7 +224,13 @@ def _reached(parity: Parity) -> str:
     """Which K is shown to reach the baseline, and the speed at the first that does by its estimate."""
     low, high = parity.first_steps_interval
     already = " already" if parity.reading is Reading.smallest else ""
-    at = f"at the smallest K measured, K={high}" if already else f"at K={high}" if low == high else f"by K={high}"
+    at = (
+        f"at the smallest K {_known(parity)}, K={high}"
+        if already
+        else f"at K={high}"
+        if low == high
+        else f"by K={high}"
+    )
     shown = f"{parity.diffusion}{already} reaches {_goal(parity)} {at} ({_steps_interval(parity)})"
     return (
         f"{shown} and {speed(parity)}" if high == parity.first_steps else f"{shown}.{_at_estimate(parity)}".rstrip(".")
@@ -247,7 +258,8 @@ def _meeting(parity: Parity) -> str:
     if parity.crossing_speedup is None:
         return ""
     there = f"where it would be {ratio_interval(parity.crossing_speedup)} times as fast"
-    return f" Between the measured K the curves cross at {crossing(parity)}, {there}."
+    between = "measured K" if parity.at_entropy is None else "K that were read"
+    return f" Between the {between} the curves cross at {crossing(parity)}, {there}."
 
 
 def _disturbed(parity: Parity) -> str:

@@ -45,6 +45,14 @@ def test_where_there_are_fronts_the_answer_is_theirs(reached: Study) -> None:
     assert disagreements_of(reached) == []
 
 
+def test_of_a_k_that_was_not_read_nothing_is_claimed() -> None:
+    truth = FrontTruth(baseline=(line(1.5), AROUND), ladder={8: (line(0.5), BELOW), 16: (line(2.5), AROUND)})
+    records = simulate_fronts(truth, np.random.default_rng(0))
+    (said,) = answers(study(records, metrics=[METRICS["bits_per_byte"]]))
+    assert "every K that was read there falls short" in said.sentence
+    assert "Left out, since no two temperatures have entropies around the authors': K=8." in said.remarks
+
+
 def test_fronts_that_do_not_meet_are_an_answer() -> None:
     (said,) = answers(studied({16: 0.5}, BELOW))
     assert "there is no parity by bits per byte under the judge between the fronts of small and causal" in said.sentence

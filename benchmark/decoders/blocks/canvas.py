@@ -56,7 +56,10 @@ class BlockLayout:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockCanvas:
-    """The sequence being written, and what was done to it. `firsts_B1` are the first positions of the output."""
+    """The sequence being written, and what was done to it. `firsts_B1` are the first positions of the output.
+
+    `spare` are the forward passes that wrote nothing, which are not among `forwards`.
+    """
 
     layout: BlockLayout
     tokens_BL: Tensor
@@ -66,6 +69,7 @@ class BlockCanvas:
     ends_B1: Tensor
     streams_B: Tensor
     forwards: list[Forward] = field(default_factory=list)
+    spare: list[Forward] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
 
     def own(self, positions_BM: Tensor) -> Tensor:

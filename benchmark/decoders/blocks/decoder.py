@@ -13,12 +13,15 @@ Dimensions: B rows, P prompt tokens, N output tokens, L tokens of the canvas, M 
 """
 
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from torch import Tensor
 
 from benchmark.decoders.blocks.canvas import BlockCanvas, BlockLayout, block_canvas, block_layout
 from benchmark.decoders.interface import Batch, Edit, Generation, Phase, Phases
+from benchmark.decoders.left import Courier, Left, courier_from
+from benchmark.decoders.open_positions import OpenPositions
 from benchmark.decoders.policies.blocks.editing import Editing
 from benchmark.decoders.policies.interface import Policy
 from benchmark.decoders.schedule import Forward
@@ -52,6 +55,7 @@ class BlockDiffusionDecoder:
     block_length: int
     keeps: bool
     is_shifted: bool = False
+    courier: Courier | None = None
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
         """See Decoder."""
@@ -88,6 +92,7 @@ class BlockDiffusionDecoder:
             forwards=tuple(canvas.forwards),
             written_at_BN=canvas.output(canvas.written_at_BL),
             edits=tuple(canvas.edits),
+            spare_passes=len(canvas.spare),
         )
 
     def _widths(self, layout: BlockLayout) -> tuple[int, ...]:
@@ -106,17 +111,34 @@ class BlockDiffusionDecoder:
 
     def _fill(self, canvas: BlockCanvas, block: range, number: int, before_B1D: Tensor | None, phases: Phases) -> None:
         """Write all masks of a block."""
-        masked, forward = canvas.open_positions(block), 0
-        while masked.most:
+        masked = canvas.open_positions(block)
+        left = Left(self.courier or courier_from(canvas.tokens_BL.device), [masked.most])
+        for forward in count():
+            if not left.is_far and not left.learn():
+                return
             step = self._step(block, forward, number, before_B1D)
             choice = self._predict(canvas, masked.positions_BM, step)
             scores_BM = self._scores(canvas, choice, masked.positions_BM, step)
             written_BM = masked.only(self.policy.choose(masked.closed(scores_BM), forward))
             self._put(canvas, masked.positions_BM, choice.tokens_BM, written_BM)
-            planned = self.policy.planned(forward) if masked.open_BM is None else None
-            masked = masked.without(written_BM, None if planned is None else min(planned, masked.most))
+            if not left.learn():
+                canvas.spare.append(canvas.forwards.pop())
+                phases.mark(Phase.spare)
+                return
+            canvas.forwards[-1] = canvas.forwards[-1]._replace(read=left.most)
+            masked = self._left(masked, written_BM, forward, left)
             phases.mark(Phase.step)
-            forward += 1
+
+    def _left(self, masked: OpenPositions, written_BM: Tensor, forward: int, left: Left) -> OpenPositions:
+        """What is left after a forward pass; the host learns it later where it was not planned."""
+        planned = self.policy.planned(forward) if masked.open_BM is None else None
+        if planned is not None:
+            masked = masked.without(written_BM, min(planned, masked.most))
+            left.tell(masked.most)
+            return masked
+        open_BM = masked.left(written_BM)
+        left.ask(open_BM)
+        return masked.only_open(open_BM, left.most)
 
     def _edit(
         self,

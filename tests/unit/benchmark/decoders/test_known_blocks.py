@@ -1,13 +1,16 @@
 """Block diffusion: the known answers, from every engine."""
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import pytest
 import torch
 
+from benchmark.decoders.blocks.decoder import BlockDiffusionDecoder
 from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import Generation, Unmarked, make_batch
+from benchmark.decoders.left import AtOnce
 from benchmark.decoders.schedule import planned_forwards
 from benchmark.engines.factory import PassFactory
 from benchmark.models.loading import load_model
@@ -134,3 +137,20 @@ def test_each_row_of_a_padded_batch_gives_what_it_gives_alone(case: dict[str, An
     for index in (0, 2):
         assert together.tokens_BN[index].tolist() == generate(case, engine, [rows[index]]).tokens_BN[0].tolist()
     assert together.tokens_BN[1].tolist() == case["output_ids"]
+
+
+@pytest.mark.parametrize("cache", [EXACT, None], ids=str)
+@pytest.mark.parametrize("case", [CASES[index] for index in (1, 6, 21)], ids=identity)
+def test_a_host_that_goes_ahead_changes_no_token_and_no_recorded_forward_pass(
+    case: dict[str, Any], cache: Cache | None
+) -> None:
+    made = make_decoder(run_of(case, Engine.eager, cache=cache), factory(), factory().kernel(Attention.sdpa))
+    assert isinstance(made, BlockDiffusionDecoder)
+    batch = make_batch([case["prompt_ids"]], [0], CPU)
+    at_once, late = (
+        replace(made, courier=courier).decode(batch, case["gen_length"], Unmarked())
+        for courier in (AtOnce(), AtOnce(goes_ahead=True))
+    )
+    assert late.tokens_BN.tolist() == at_once.tokens_BN.tolist() == [case["output_ids"]]
+    assert late.forwards == at_once.forwards
+    assert late.spare_passes <= case["gen_length"] // case["block_length"] + 1  # one a block

@@ -4,6 +4,7 @@ Every error is one line that names the file, the line or entry in it, and the ru
 """
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -189,7 +190,7 @@ def _document(path: Path, name: str, location: str, entry: object) -> Document:
         keys = ", ".join(map(repr, list(entry)[:5])) or "nothing"
         raise UserError(f"{where}: {EXPECTED}, found an object that holds {keys}")
     if not isinstance(entry[key], str):
-        raise UserError(f"{where}: {EXPECTED}, found {_kind(entry['text'])} as its text")
+        raise UserError(f"{where}: {EXPECTED}, found {_kind(entry[key])} as its {key}")
     given = _named(where, entry, "id")
     document = Document(
         name=name if given is None else given,
@@ -210,6 +211,8 @@ def _named(where: str, entry: Mapping[str, object], key: str) -> str | None:
     given = entry.get(key)
     if isinstance(given, bool | list | dict):
         raise UserError(f"{where}: its {key} is {_kind(given)}: give a text or a number")
+    if isinstance(given, float) and not math.isfinite(given):
+        raise UserError(f"{where}: its {key} is {given}, which is no number: give a text or a number")
     return None if given is None else str(given)
 
 

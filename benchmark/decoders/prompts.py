@@ -77,7 +77,8 @@ def locate(source: str) -> Path:
     if path.is_dir():
         raise UserError(f"prompts.source={source}: it is a folder: give a file of it, a .jsonl or a text file")
     if not path.is_file():
-        raise UserError(f"prompts.source={source}: there is no such file; give a .jsonl or a text file")
+        what = "it is no regular file: save it as one" if path.exists() else "there is no such file"
+        raise UserError(f"prompts.source={source}: {what}; give a .jsonl or a text file")
     return path
 
 

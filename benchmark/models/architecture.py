@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.models.configuration import SILU, check_computation, check_sizes
+from benchmark.models.configuration import SILU, check_computation, check_sizes, read_keys
 from benchmark.models.layouts import LAYOUTS, Layout, Modules, Pattern
 from crossover.errors import UserError
 from crossover.records.settings import Family
@@ -171,7 +171,7 @@ def module_settings(config: Mapping[str, Any], family: Family, where: str) -> di
     layout = layout_of(config, family, where)
     check_computation(config, layout.keys, where)
     try:
-        settings = layout.settings(config)
+        settings = read_keys(layout.settings(config))
     except KeyError as error:
         raise UserError(
             f"checkpoint {where}: config.json has no {error}, which a checkpoint of type {config['model_type']!r} must"

@@ -3,6 +3,7 @@
 docs/inputs.md shows the same table. A key that is not listed there is not read.
 """
 
+import math
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any
@@ -95,6 +96,17 @@ ALLOWED: dict[Keys, dict[str, tuple[object, ...]]] = {
 }
 """The values that each key may have, besides null and being absent."""
 
+UNREAD = frozenset(
+    {
+        *("_name_or_path", "architectures", "attention_dropout", "auto_map", "chunk_size_feed_forward", "dtype"),
+        *("id2label", "is_encoder_decoder", "label2id", "output_attentions", "output_hidden_states", "pretraining_tp"),
+        *("problem_type", "return_dict", "torch_dtype", "transformers_version", "use_cache"),
+    }
+)
+"""Keys that change nothing here; transformers would refuse a checkpoint for a value of another type."""
+
+SWITCHES = ("attention_bias", "mlp_bias", "tie_word_embeddings")
+NUMBERS = ("rms_norm_eps", "rope_theta", "initializer_range")
 SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "mask_token_id")
 
@@ -125,7 +137,8 @@ def check_sizes(settings: Mapping[str, Any], where: str) -> None:
             raise UserError(f"checkpoint {where}: config.json has no {key!r}: add it, or copy the checkpoint's own")
     for key in (*SIZES, "num_key_value_heads", "max_position_embeddings", "head_dim"):
         value = settings.get(key, 1)
-        if value is not None and not (isinstance(value, int) and value >= 1):
+        is_absent = value is None and key not in SIZES
+        if not is_absent and not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
             raise _unusable(where, key, value, "a whole number from 1")
     heads, key_heads = settings["num_attention_heads"], settings.get("num_key_value_heads")
     if settings.get("head_dim") is None and settings["hidden_size"] % heads:
@@ -133,6 +146,28 @@ def check_sizes(settings: Mapping[str, Any], where: str) -> None:
     if key_heads is not None and heads % key_heads:
         raise _unusable(where, "num_key_value_heads", key_heads, f"a divisor of the {heads} heads")
     _check_ids(settings, where)
+    _check_kinds(settings, where)
+
+
+def read_keys(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that are read. `null` counts as absent, except of tokens, which other programs know defaults of."""
+    return {
+        key: float(value) if key in NUMBERS and isinstance(value, int) and not isinstance(value, bool) else value
+        for key, value in settings.items()
+        if key not in UNREAD and (value is not None or key in IDS)
+    }
+
+
+def _check_kinds(settings: Mapping[str, Any], where: str) -> None:
+    for key in SWITCHES:
+        if not isinstance(settings.get(key, False), bool):
+            raise _unusable(where, key, settings[key], "true or false")
+    rope = settings.get("rope_parameters") or {}
+    numbers = {key: settings[key] for key in NUMBERS if key in settings}
+    numbers |= {"rope_theta": rope["rope_theta"]} if rope.get("rope_theta") is not None else {}
+    for key, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise _unusable(where, key, value, "a number above 0")
 
 
 def _check_rope(config: Mapping[str, Any], where: str) -> None:
@@ -161,7 +196,9 @@ def _check_layers(config: Mapping[str, Any], where: str) -> None:
 def _check_ids(settings: Mapping[str, Any], where: str) -> None:
     for key in IDS:
         given = settings.get(key)
-        for token in given if isinstance(given, list) else [given]:
+        may_be_several = key == "eos_token_id"
+        tokens = given if may_be_several and isinstance(given, list) else [given]
+        for token in tokens:
             _check_id(where, key, token, settings["vocab_size"])
 
 

@@ -55,8 +55,7 @@ def module_config(config: Mapping[str, Any], family: Family, where: str, *, atte
     architecture, settings = architecture_of(config, family, where), module_settings(config, family, where)
     settings |= PLAIN_OUTPUTS | {"attn_implementation": attention, "is_causal": architecture.pattern is Pattern.causal}
     settings |= {"head_dim": architecture.head, "num_key_value_heads": architecture.key_heads, "sliding_window": None}
-    for key in ("model_type", "auto_map", "architectures"):
-        settings.pop(key, None)
+    settings.pop("model_type", None)
     try:
         return CONFIGS[architecture.modules](**settings)
     except Exception as error:  # its validators raise errors of their own

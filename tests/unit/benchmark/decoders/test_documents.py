@@ -79,6 +79,8 @@ def test_a_document_may_name_what_it_shares_with_others(tmp_path: Path) -> None:
         ("a.jsonl", '{"prompt": "a", "n": 1}', "line 1: .* found an object that holds 'prompt', 'n'"),
         ("a.json", '{\n"data": []\n}', "entry 1: .* found an object that holds 'data'"),
         ("a.jsonl", '{"text": "a", "id": true}', "line 1: its id is true or false: give a text or a number"),
+        ("a.jsonl", '{"text": "a", "id": NaN}', "line 1: its id is nan, which is no number"),
+        ("a.jsonl", '{"text": "a", "id": 1e999}', "line 1: its id is inf, which is no number"),
         ("a.jsonl", '{"text": "a", "id": ["b"]}', "line 1: its id is a list: give a text or a number"),
         ("a.csv", "text\na", ".csv files are not read: give JSON lines"),
         ("a.txt.gz", gzip.compress(b"a", mtime=0), "the file is compressed by gzip: give JSON lines"),

@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerBase
 
 from benchmark.decoders import prompts
-from benchmark.decoders.prompts import Prompt, locate, read_prompts, survey
+from benchmark.decoders.prompts import Prompt, locate, random_prompts, read_prompts, survey
 from benchmark.models.loading import load_tokenizer
 from benchmark.models.tokens import first_ids
 from crossover.errors import InfeasibleError, UserError
@@ -200,6 +201,31 @@ def test_text_in_another_encoding_is_refused(tmp_path: Path, tokenizer: PreTrain
 def test_a_folder_is_no_source(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="it is a folder: give a file of it"):
         locate(str(tmp_path))
+
+
+def test_a_pipe_is_no_source(tmp_path: Path) -> None:
+    """It would be waited for without an end."""
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(UserError, match=r"pipe.jsonl: it is no regular file: save it as one; give a .jsonl"):
+        locate(str(tmp_path / "pipe.jsonl"))
+
+
+def test_a_question_behind_texts_is_refused(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    source = write_jsonl(tmp_path, words(3, 4, 5, 6))
+    with Path(source).open("a") as file:
+        file.write('\n{"prompt": "w3", "answer": "w4", "rule": "exact"}')
+    with pytest.raises(UserError, match=r"line 2: it holds a prompt with an answer, and the first entry a text"):
+        read(source, tokenizer, count=2)
+
+
+def test_random_prompts_hold_every_token_but_the_mask() -> None:
+    prompts = random_prompts(vocabulary=5, mask_id=2, prompt_tokens=50, count=3, seed=1)
+    assert {token for prompt in prompts for token in prompt.tokens} == {0, 1, 3, 4}
+    assert [(prompt.number, prompt.name, len(prompt.tokens)) for prompt in prompts] == [
+        (number, f"random-{number}", 50) for number in range(3)
+    ]
+    again = random_prompts(vocabulary=5, mask_id=None, prompt_tokens=50, count=3, seed=1)
+    assert {token for prompt in again for token in prompt.tokens} == {0, 1, 2, 3, 4}
 
 
 def test_a_source_that_is_not_there_is_named() -> None:

@@ -7,7 +7,7 @@ import pytest
 from benchmark.decoders.prompts_check import check_prompts
 from crossover.errors import UserError
 from crossover.records.run import Run
-from crossover.records.settings import Prompts, Weights
+from crossover.records.settings import HeldOut, Prompts, Weights
 from tests.checkpoints import write_llada
 from tests.factories import a_run
 
@@ -60,6 +60,21 @@ def test_repeated_documents_are_told(llada: Path, tmp_path: Path) -> None:
     source.write_text(f"{source.read_text()}\n" * 2)
     (said,) = check_prompts([run_of(llada, source)])
     assert "1 of the first 2 documents repeats an earlier one (line 2 repeats line 1)" in said
+
+
+def test_what_holds_of_several_runs_is_told_once(llada: Path, tmp_path: Path) -> None:
+    source = write(tmp_path, 4)
+    source.write_text(f"{source.read_text()}\n" * 2)
+    runs = [run_of(llada, source), run_of(llada, source, length=2), *(run_of(llada, source, length=n) for n in (8, 10))]
+    repeated, lack = check_prompts(runs)
+    assert "repeats an earlier one" in repeated
+    assert "documents of at least 8 tokens" in lack
+
+
+def test_documents_whose_likelihood_is_asked_for_are_needed_too(llada: Path, tmp_path: Path) -> None:
+    run = run_of(llada, write(tmp_path, 4, 4))
+    with pytest.raises(UserError, match=r"holds 2 documents of at least 4 tokens and this run needs 3"):
+        check_prompts([replace(run, likelihood=HeldOut(documents=3, samples=2, orders=1))])
 
 
 def test_random_weights_read_no_prompts(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
+import math
 import re
 from typing import Any
 
 import pytest
 import torch
+from transformers import LlamaConfig
 
 from benchmark.models.architecture import architecture_of, module_settings
 from benchmark.models.configuration import ALLOWED, ROPE_TYPES, Keys
@@ -113,6 +115,12 @@ def test_the_weights_that_are_asked_for_are_those_of_the_model(kind: str, change
         ("num_hidden_layers", 0, "a whole number from 1"),
         ("num_attention_heads", 3, "a divisor of the hidden size 16"),
         ("num_key_value_heads", 5, "a divisor of the 2 heads"),
+        ("vocab_size", True, "a whole number from 1"),
+        ("rms_norm_eps", [], "a number above 0"),
+        ("rms_norm_eps", 0, "a number above 0"),
+        ("rms_norm_eps", math.nan, "a number above 0"),
+        ("mlp_bias", "no", "true or false"),
+        ("pad_token_id", [], "a token from 0 to 23"),
         ("eos_token_id", [0, 24], "a token from 0 to 23"),
         ("pad_token_id", 99, "a token from 0 to 23"),
         ("rope_scaling", 4, "an object"),
@@ -123,6 +131,34 @@ def test_a_value_that_makes_no_model_is_named(key: str, value: object, wanted: s
     changes = {"rope_scaling": {"rope_type": "llama3", "factor": 8}} if "." in key else {key: value}
     with pytest.raises(UserError, match=rf"checkpoint ./here: config.json has {key}=.*: it must be {wanted}"):
         module_settings(settings(Family.autoregressive, **changes), Family.autoregressive, "./here")
+
+
+def test_a_size_that_is_null_is_missing() -> None:
+    config = settings(Family.autoregressive, num_attention_heads=None)
+    with pytest.raises(UserError, match=r"config.json has no 'num_attention_heads': add it"):
+        module_settings(config, Family.autoregressive, "./here")
+
+
+@pytest.mark.parametrize("family", Family)
+def test_the_theta_of_the_rotation_is_a_number(family: Family) -> None:
+    changes = {"rope_theta": "x"} if family is Family.diffusion else {"rope_parameters": {"rope_theta": "x"}}
+    with pytest.raises(UserError, match=r"config.json has rope_theta='x': it must be a number above 0"):
+        module_settings(settings(family, **changes), family, "./here")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mlp_bias": None, "attention_bias": None, "rms_norm_eps": 1},
+        {"use_cache": 1.5, "pretraining_tp": [1], "torch_dtype": math.nan, "dtype": 4, "problem_type": True},
+        {"transformers_version": 5, "return_dict": {}, "id2label": 3, "attention_dropout": "x"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_null_counts_as_absent_and_what_is_not_read_may_be_anything(changes: dict[str, Any]) -> None:
+    made = module_config(settings(Family.autoregressive, **changes), Family.autoregressive, "./here", attention="sdpa")
+    assert isinstance(made, LlamaConfig)
+    assert (made.mlp_bias, made.attention_bias) == (False, False)
 
 
 @pytest.mark.parametrize("mask", [24, -1, "x", None])

@@ -287,7 +287,8 @@ def test_a_store_that_is_not_there_is_said_and_not_raised(tmp_path: Path) -> Non
     pair = JournalAndStore(tmp_path / "outputs", "http://127.0.0.1:9", "dead")
     pair.journal.write(a_record())
     synced = pair.sync()
-    assert (synced.left, synced.added) == (0, 0)
+    nothing = Synced(added=0, kept=0, withdrawn=0, left=0, unreadable=(), reason=synced.reason)
+    assert synced == nothing
     assert "refused" in synced.line()
 
 

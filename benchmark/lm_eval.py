@@ -1,18 +1,10 @@
 """`python -m benchmark.lm_eval`: lm-evaluation-harness's own command line, which then knows `--model crossover`."""
 
 from crossover.errors import UserError
+from crossover.harness_hook import register
 from crossover.terminal import end_with
 
 HELP = "the extra `tasks` installs it: pip install 'crossover-benchmark[tasks]'"
-TARGET = "benchmark.harness.language_model:CrossoverLM"
-
-
-def register() -> None:
-    """Make the model known to the harness; it is imported when it is asked for."""
-    from lm_eval.api.registry import model_registry
-
-    if "crossover" not in model_registry:
-        model_registry.register("crossover", target=TARGET)
 
 
 def main() -> None:

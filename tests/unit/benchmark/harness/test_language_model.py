@@ -1,12 +1,16 @@
 """The adapter inside lm-evaluation-harness itself, which takes seconds to import."""
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmark.models.checkpoint import ASSETS
+from tests.paths import ROOT
 
 pytest.importorskip("lm_eval")
 pytest.importorskip("accelerate")  # which the harness's own model needs
@@ -57,7 +61,7 @@ def evaluate(tasks: Path, kind: str, **given: Any) -> dict[str, list[dict[str, A
     from lm_eval import simple_evaluate
     from lm_eval.tasks import TaskManager
 
-    from benchmark.lm_eval import register
+    from crossover.harness_hook import register
 
     register()
     found = simple_evaluate(
@@ -171,3 +175,16 @@ def test_the_harnesses_cache_is_filled_and_read(model: Any, tmp_path: Path) -> N
     calls = model.log.file.read_text().count("\n")
     assert CachingLM(model, str(tmp_path / "cache.db")).generate_until(requests) == first
     assert model.log.file.read_text().count("\n") == calls, "nothing was decoded again"
+
+
+def test_the_harnesses_own_command_knows_the_model_where_the_package_is_installed(tmp_path: Path) -> None:
+    """The installed file of paths is read when Python starts; here by hand, in a process of its own."""
+    folder = tmp_path / "installed"
+    folder.mkdir()
+    shutil.copy(ROOT / "crossover" / "crossover_lm_eval.pth", folder)
+    code = (
+        f"import site; site.addsitedir({str(folder)!r}); import sys; print('lm_eval' in sys.modules);"
+        " from lm_eval.api.registry import get_model; print(get_model('crossover').__module__)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["False", "benchmark.harness.language_model"], found.stderr

@@ -24,6 +24,7 @@ ELSEWHERE = {
 CONTENTS = {
     "Use": """
         glossary
+        recipes
         api
         inputs
         policies

@@ -20,6 +20,7 @@ from analysis.statistics.intervals import Interval
 
 NAMES = ("diffusion", "baseline", "metric")
 """Columns that stand in the title instead where all rows agree."""
+SETTING = "setting"
 PROCESSES = "processes"
 HUMAN = "of authors"
 """The metric of the documents' true continuations."""
@@ -27,7 +28,7 @@ AT_AUTHORS = "fronts at the authors' entropy"
 GAP = "entropy gap"
 """Nats by which diffusion's texts are more varied than the baseline's, at one temperature."""
 HEADINGS = (
-    *("B", "N", *NAMES, "setting", HUMAN, "of baseline", "K at parity", "at parity", GAP, "speed-up"),
+    *("B", "N", *NAMES, SETTING, HUMAN, "of baseline", "K at parity", "at parity", GAP, "speed-up"),
     *("curves cross at K", "speed-up there", PROCESSES, "machine", "remarks"),
 )
 
@@ -38,7 +39,7 @@ def parity_table(rows: Sequence[tuple[Parity, str]]) -> Table:
     same = {name: shown[0][name] for name in NAMES if shown and len({row[name] for row in shown}) == 1}
     same |= _same_processes(rows)
     unknown = {
-        "setting": not any(_setting(parity, setting) for parity, setting in rows),
+        SETTING: not any(_setting(parity, setting) for parity, setting in rows),
         "machine": not any(parity.disturbed for parity, _ in rows),
         HUMAN: all(parity.human is None for parity, _ in rows),
         GAP: all(parity.entropy_gap is None for parity, _ in rows),
@@ -49,7 +50,7 @@ def parity_table(rows: Sequence[tuple[Parity, str]]) -> Table:
         name="parity",
         title=_title(same),
         headings=headings,
-        words=frozenset({*NAMES, "setting", "machine", "remarks"}),
+        words=frozenset({*NAMES, SETTING, "machine", "remarks"}),
         rows=tuple(tuple(row[heading] for heading in headings) for row in shown),
         raw=tuple(_raw(parity, setting) for parity, setting in rows),
     )

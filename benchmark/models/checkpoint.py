@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmark.models.mask_token import mask_of_tokenizer
 from crossover.errors import UserError, first_line
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -70,7 +71,7 @@ def architecture_folder(architecture: str | None, checkpoint: str, revision: str
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The checkpoint's config.json.
+    """The checkpoint's config.json, with its tokenizer's mask token where it names none itself.
 
     Raises:
         UserError: when it is no JSON object.
@@ -81,6 +82,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise UserError(f"checkpoint {folder}: config.json cannot be read ({error}); {advice(folder)}") from error
     if not isinstance(config, dict):
         raise UserError(f"checkpoint {folder}: config.json holds no object; {advice(folder)}")
+    if config.get("mask_token_id") is None and (mask_id := mask_of_tokenizer(folder)) is not None:
+        config["mask_token_id"] = mask_id
     return config
 
 

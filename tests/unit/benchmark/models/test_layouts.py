@@ -1,5 +1,6 @@
 """Each official layout, by a small fake checkpoint of it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from benchmark.engines.factory import PassFactory
 from benchmark.models.architecture import architecture_of
+from benchmark.models.checkpoint import read_config
 from benchmark.models.layouts import LAYOUTS, Pattern
 from benchmark.models.loading import LanguageModel, load_model, random_model
 from benchmark.models.weights import check_checkpoint
@@ -220,3 +222,26 @@ def test_a_llada_with_biases_is_computed_by_compiled_layers(tmp_path: Path) -> N
     folder = write_checkpoint(tmp_path, llada_settings(include_qkv_bias=True), llada_tensors() | biases)
     check_checkpoint(folder, D, "./here", compiled=True)
     assert load(folder, D).architecture.has_qkv_bias
+
+
+@pytest.mark.parametrize("name", ["<|MASK|>", {"content": "<|MASK|>", "special": True}])
+@pytest.mark.parametrize("where", ["tokenizer_config.json", "special_tokens_map.json"])
+@pytest.mark.parametrize("added", ["tokenizer.json", "added_tokens.json", "tokenizer_config.json"])
+def test_a_mask_that_config_json_does_not_name_is_the_tokenizers(
+    tmp_path: Path, name: object, where: str, added: str
+) -> None:
+    """SDAR's published sampler takes the tokenizer's mask token, and so does dLLM's."""
+    config = settings("sdar")
+    del config["mask_token_id"]
+    folder = write_checkpoint(tmp_path, config, {})
+    numbers = {
+        "tokenizer.json": {"added_tokens": [{"id": 21, "content": "<|MASK|>"}]},
+        "added_tokens.json": {"<|MASK|>": 21},
+        "tokenizer_config.json": {"added_tokens_decoder": {"21": {"content": "<|MASK|>"}}},
+    }
+    files: dict[str, dict[str, object]] = {"tokenizer_config.json": {}, "special_tokens_map.json": {}, added: {}}
+    files[where]["mask_token"] = name
+    files[added] |= numbers[added]
+    for file, content in files.items():
+        (folder / file).write_text(json.dumps(content))
+    assert architecture_of(read_config(folder), D, "./here").mask_id == 21

@@ -28,7 +28,7 @@ CONTENTS = {
         api
         inputs
         policies
-        presets
+        pairs presets
         engines
         workstation
         cluster

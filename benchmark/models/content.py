@@ -17,7 +17,15 @@ CACHE = "contents.json"
 """Where hashes are kept in the user's cache folder."""
 KEPT_FROM_BYTES = 1 << 20
 """Smaller files are read each time: looking them up would take as long."""
-BESIDE_WEIGHTS = ("config.json", "tokenizer*.json", "special_tokens_map.json", "vocab.*", "merges.txt", "*.model")
+BESIDE_WEIGHTS = (
+    "config.json",
+    "tokenizer*.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+)
 """What else of a checkpoint decides what a model computes."""
 BLOB = re.compile(r"[0-9a-f]{64}")
 SHORT = 16

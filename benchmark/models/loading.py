@@ -62,6 +62,11 @@ class LanguageModel:
         return self.known is not None and self.known.pattern is Pattern.block_causal
 
     @property
+    def is_shifted(self) -> bool:
+        """Whether the logits of a position are read at the one before it."""
+        return self.known is not None and self.known.is_shifted
+
+    @property
     def llama(self) -> CausalModel:
         """The transformers model that body and head are parts of, which only a model made by hand lacks."""
         assert self.whole is not None

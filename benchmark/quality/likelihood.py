@@ -162,7 +162,9 @@ def masked_nats(model: LanguageModel, document: Document, masked_RN: Tensor, sco
         noisy_RN = answer_N.expand(len(masked), -1).masked_fill(masked.to(model.device), model.mask_id)
         tokens_RL = torch.cat([prompt_P.expand(len(masked), -1), noisy_RN], dim=1)
         hidden_RLD = model.body(input_ids=tokens_RL, use_cache=False).last_hidden_state
-        nats_S = _nats(model, hidden_RLD[:, len(prompt_P) :][chosen_RN], answer_N.expand_as(chosen_RN)[chosen_RN])
+        first = len(prompt_P) - (1 if model.is_shifted else 0)
+        read_RND = hidden_RLD[:, first : first + len(answer_N)]
+        nats_S = _nats(model, read_RND[chosen_RN], answer_N.expand_as(chosen_RN)[chosen_RN])
         rows_S = scored.nonzero()[:, 0]
         totals.append(torch.zeros(len(masked), dtype=torch.float64).index_add_(0, rows_S, nats_S))
     return torch.cat(totals)

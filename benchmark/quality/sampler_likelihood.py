@@ -32,7 +32,7 @@ from benchmark.engines.sampling.head import CHUNK_LOGITS, Head
 from benchmark.quality.likelihood import Document
 from benchmark.quality.memo import known_values
 from benchmark.util.progress import Report, Stage
-from crossover.records.policies import Cache
+from crossover.records.policies import Blocks, Cache
 from crossover.records.run import Run
 from crossover.records.settings import Diffusion, Engine, Remasking
 from crossover.records.texts import DocumentLikelihood
@@ -52,6 +52,7 @@ class SamplerLikelihood:
     block_length: int
     cache: Cache | None = None
     guidance_scale: float = 0.0
+    is_shifted: bool = False
 
     @torch.inference_mode()
     def nats(self, batch: Batch, answers_BN: Tensor) -> Tensor:
@@ -89,7 +90,10 @@ class SamplerLikelihood:
         if self.guidance_scale:
             canvases.append(tokens_BL.clone())
             canvases[1][:, :prompt_tokens] = self.mask_id
-        return tuple(self.passes.hidden(canvas_BL, padding_BL, masked.positions_BM, computed) for canvas_BL in canvases)
+        read_BM = masked.positions_BM
+        if self.is_shifted:
+            read_BM = (read_BM - 1).clamp(min=computed.start)
+        return tuple(self.passes.hidden(canvas_BL, padding_BL, read_BM, computed) for canvas_BL in canvases)
 
     def _chosen(self, hidden: tuple[Tensor, ...], masked: OpenPositions, forward: int) -> Tensor:
         """Where the policy writes, [B, M]."""
@@ -118,14 +122,14 @@ class SamplerLikelihood:
 def sampler_nats(
     run: Run, factory: PassFactory, engine: Engine, documents: Sequence[Document], report: Report
 ) -> list[float | None]:
-    """-log p of each document's answer under the run's sampler; None where its positions are random.
+    """-log p of each document's answer under the run's sampler; None where its positions are random, and in blocks.
 
     An answer that holds the mask token, which is never written, has no likelihood either. Documents are read `batch` at
     a time, so that a compiled engine meets the shape of the run. Known values are not computed again.
     """
     settings = run.diffusion
     assert settings is not None
-    if settings.remasking is Remasking.random:
+    if settings.remasking is Remasking.random or settings.blocks is Blocks.sequence:
         return [None] * len(documents)
     known = known_values(factory.model.body)
     unknown = [each for each in dict.fromkeys(documents) if (each, settings) not in known]
@@ -177,4 +181,5 @@ def sampler_of(run: Run, settings: Diffusion, factory: PassFactory, engine: Engi
         block_length=settings.block_length,
         cache=settings.cache,
         guidance_scale=settings.guidance_scale,
+        is_shifted=factory.model.is_shifted,
     )

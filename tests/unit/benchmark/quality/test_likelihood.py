@@ -254,3 +254,16 @@ def test_a_document_keeps_what_it_shares_with_others() -> None:
 
 def _ignore(*_: object) -> None:
     """Nobody watches."""
+
+
+def test_the_likelihood_of_a_shifted_model_is_read_at_the_position_before() -> None:
+    model = load_model(KNOWN_ANSWERS / "tiny_random_dream", Family.diffusion, dtype=torch.float32, device=CPU)
+    assert model.mask_id is not None
+    document = Document(prompt=[3, 4, 5], answer=[6, 7, 8])
+    masked_1N = torch.tensor([[True, False, True]])
+    tokens_1L = torch.tensor([[3, 4, 5, model.mask_id, 7, model.mask_id]])
+    with torch.inference_mode():
+        logits_LV = model.head(model.body(input_ids=tokens_1L, use_cache=False).last_hidden_state)[0]
+    nats_LV = -logits_LV.log_softmax(dim=-1)
+    expected = float(nats_LV[2, 6] + nats_LV[4, 8])
+    assert float(masked_nats(model, document, masked_1N, masked_1N)) == pytest.approx(expected, rel=1e-5)

@@ -28,7 +28,8 @@ CONTENTS = {
         api
         inputs
         policies
-        pairs presets
+        pairs
+        presets
         engines
         workstation
         cluster

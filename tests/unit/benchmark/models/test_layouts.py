@@ -234,7 +234,7 @@ def test_a_mask_that_config_json_does_not_name_is_the_tokenizers(
     config = settings("sdar")
     del config["mask_token_id"]
     folder = write_checkpoint(tmp_path, config, {})
-    numbers = {
+    numbers: dict[str, dict[str, object]] = {
         "tokenizer.json": {"added_tokens": [{"id": 21, "content": "<|MASK|>"}]},
         "added_tokens.json": {"<|MASK|>": 21},
         "tokenizer_config.json": {"added_tokens_decoder": {"21": {"content": "<|MASK|>"}}},

@@ -90,7 +90,7 @@ def _must_be_told(name: str, records: Sequence[Record]) -> bool:
     if name == "timing":
         return any(record.run.timed_share is not None for record in records)
     settings = [record.run.diffusion for record in records if record.run.diffusion is not None]
-    lossy = name == "cache" and any(each.cache is not None for each in settings)
+    lossy = name == "cache" and any(each.cache is not None and each.cache.is_lossy for each in settings)
     return lossy or (name == "policy" and any(each.policy.is_self_paced for each in settings))
 
 
@@ -199,7 +199,7 @@ def _of_diffusion(read: Callable[[Diffusion], object]) -> Callable[[Run], str]:
 
 SHAPE: dict[str, Callable[[Run], str]] = {
     "model": lambda run: run.model.label,
-    "steps": _of_diffusion(lambda diffusion: "" if diffusion.policy.is_self_paced else diffusion.steps),
+    "steps": _of_diffusion(lambda diffusion: diffusion.steps if diffusion.policy.has_steps else ""),
     "batch": lambda run: str(run.batch),
     "length": lambda run: str(run.length),
 }

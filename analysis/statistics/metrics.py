@@ -39,6 +39,7 @@ def metrics(record: Record) -> dict[str, float]:
         **_staleness(measured.staleness),
         "work/forward_passes": measured.forward_passes,
         "work/waiting_share": _median(each.forwards.waiting_share for each in measured.samples if each.forwards),
+        "work/edited_tokens": _median(sum(each.forwards.edited) for each in measured.samples if each.forwards),
         "work/spare_passes": _median(each.forwards.spare for each in measured.samples if each.forwards),
         "work/samples": len(measured.samples),
         "work/composed_share": _median(each.timed.composed_share for each in measured.samples if each.timed),

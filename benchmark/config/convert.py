@@ -31,7 +31,7 @@ from benchmark.models.checkpoint import is_remote
 from benchmark.tasks.harness_tasks import HARNESS
 from crossover.addresses import without_credentials
 from crossover.errors import UserError
-from crossover.records.policies import QUOTA, Blocks, Cache, Policy, PolicyName, Rows
+from crossover.records.policies import LOSSY, OWNERS, QUOTA, Blocks, Cache, Policy, PolicyName, Rows
 from crossover.records.run import Run, split_length
 from crossover.records.settings import (
     Attention,
@@ -132,7 +132,7 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
         weights=config.weights,
         stopping=None if config.repeats is not None else stopping,
         profile=config.profile,
-        staleness=config.staleness and config.model.family is Family.diffusion and config.cache.name is not None,
+        staleness=config.staleness and config.model.family is Family.diffusion and config.cache.name in LOSSY,
         gpu=config.hardware.gpu if device is Device.cuda else None,
         strict=config.strict == Strictness.on,
         threads=config.hardware.threads,
@@ -178,17 +178,10 @@ def _block_length(config: Config, output_tokens: int) -> int:
 
 def _policy(config: PolicyConfig) -> Policy:
     """The policy with its own knobs; random order is a run's remasking, and goes by the published schedule."""
-    match config.name:
-        case PolicyName.threshold:
-            return Policy(name=PolicyName.threshold, threshold=config.threshold)
-        case PolicyName.factor:
-            return Policy(name=PolicyName.factor, factor=config.factor, factor_rule=config.factor_rule)
-        case PolicyName.entropy_bounded:
-            return Policy(name=PolicyName.entropy_bounded, gamma=config.gamma)
-        case Remasking.random:
-            return QUOTA
-        case name:
-            return Policy(name=PolicyName(name))
+    if config.name == Remasking.random:
+        return QUOTA
+    name = PolicyName(config.name)
+    return Policy(name=name, **{knob: getattr(config, knob) for knob, owners in OWNERS.items() if name in owners})
 
 
 def _cache(config: CacheConfig) -> Cache | None:

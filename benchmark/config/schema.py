@@ -158,19 +158,42 @@ class PolicyConfig:
     """The policy group. A policy reads its own knobs and no others, so that a sweep may mix policies."""
 
     name: str = listed("how the positions that a forward pass writes are chosen; see docs/policies.md", POLICIES)
-    threshold: float = key("threshold: the least confidence that is written", 0.9, "above 0, at most 1")
+    threshold: float = key(
+        "threshold, delayed_threshold: the least confidence that is written; low_confidence_dynamic, editing: what it"
+        " must be above",
+        0.9,
+        "above 0, at most 1",
+    )
     factor: float = key("factor: f in c(r) >= 1 - f / (r + 1)", 1.0, "at least 0")
     factor_rule: FactorRule = key(
         "factor: the paper's rule, or that of Fast-dLLM's loop, which never leaves one position alone", FactorRule.plain
     )
     gamma: float = key("entropy_bounded: nats that positions may have together", 0.1, "at least 0")
+    editing_threshold: float = key(
+        "editing: the confidence above which a token that is written is replaced", 0.9, "above 0, at most 1"
+    )
+    max_post_steps: int = key("editing: the most forward passes over a block without masks", 16, "at least 0")
+    transfers: int = key("editing: the least number of masks that a forward pass writes", 1, "at least 1")
+    eps: float = key("Dream's policies: the time at which the schedule ends", 0.001, "at least 0, below 1")
+    alg_temp: float | None = key(
+        "Dream's policies but origin: the temperature at which positions are drawn by their scores; null or 0 takes the"
+        " highest",
+        None,
+        "at least 0",
+    )
+    top_p: float | None = key(
+        "Dream's policies: tokens that share this probability make the scores; null is all", None, "above 0, at most 1"
+    )
+    top_k: int | None = key("Dream's policies: the same of so many tokens; null is all", None, "at least 1")
 
 
 @dataclass
 class CacheConfig:
     """The cache group."""
 
-    name: CacheName | None = key("keys and values that forward passes of a block keep; both are lossy", None)
+    name: CacheName | None = key(
+        "keys and values that forward passes keep; prefix and dual are lossy, exact is for block-causal models", None
+    )
     refresh: int | None = key(
         "compute the whole canvas every so many forward passes of a block, besides at its first", None, "at least 1"
     )

@@ -85,7 +85,7 @@ def make_decoder(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:
         head = factory.head(run.engine, run.temperature)
         return AutoregressiveDecoder(passes=factory.causal(run.engine, kernel, head), timed=timed)
     if run.diffusion.blocks is Blocks.sequence:
-        return _block_diffusion(run, run.diffusion, factory, kernel)
+        return _block_diffusion(run, run.diffusion, factory, kernel, timed)
     return _masked_diffusion(run, run.diffusion, factory, kernel, timed)
 
 
@@ -111,7 +111,9 @@ def _masked_diffusion(
     )
 
 
-def _block_diffusion(run: Run, diffusion: Diffusion, factory: PassFactory, kernel: Kernel) -> Decoder:
+def _block_diffusion(
+    run: Run, diffusion: Diffusion, factory: PassFactory, kernel: Kernel, timed: frozenset[int] | None
+) -> Decoder:
     policy = make_policy(diffusion, run.output_tokens)
     return BlockDiffusionDecoder(
         passes=factory.canvas(run.engine, kernel),
@@ -121,6 +123,7 @@ def _block_diffusion(run: Run, diffusion: Diffusion, factory: PassFactory, kerne
         block_length=diffusion.block_length,
         keeps=diffusion.cache is not None,
         is_shifted=factory.model.architecture.is_shifted,
+        timed=timed,
     )
 
 

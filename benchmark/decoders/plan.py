@@ -52,7 +52,7 @@ def _forwards(run: Run) -> Iterator[Forward]:
             yield Forward(computed=1, kept=run.prompt_tokens + written, read=1)
         return
     for each in planned_forwards(run.diffusion, run.prompt_tokens, run.output_tokens, run.batch):
-        yield Forward(computed=each.computed, kept=run.length, read=each.read)
+        yield Forward(computed=each.computed, kept=each.seen or run.length, read=each.read)
 
 
 def _spread(ordered: Sequence[int], count: int) -> list[int]:

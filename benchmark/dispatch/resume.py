@@ -138,7 +138,7 @@ def is_larger(run: Run, other: Run) -> bool:
 def _shapeless(run: Run) -> Run:
     """The run without its batch and length, and without what follows them: a block or steps of all output tokens."""
     diffusion = run.diffusion
-    if diffusion is not None and diffusion.policy.is_self_paced:
+    if diffusion is not None and not diffusion.policy.has_steps:
         diffusion = replace(diffusion, steps=1)
     if diffusion is not None and diffusion.block_length == run.output_tokens:
         diffusion = replace(diffusion, block_length=1)

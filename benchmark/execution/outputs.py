@@ -14,7 +14,7 @@ from benchmark.measurement.measure import Timed
 from benchmark.models.tokens import until_end
 from crossover.records.forwards import Forwards
 from crossover.records.machine import Label
-from crossover.records.policies import QUOTA, Rows
+from crossover.records.policies import QUOTA, Blocks, PolicyName, Rows
 from crossover.records.record import Sample
 from crossover.records.run import Run
 from crossover.records.settings import Diffusion
@@ -110,25 +110,43 @@ def forwards_of(diffusion: Diffusion | None, generation: Generation) -> Forwards
     steps = range(1, len(computed) // passes + 1)
     written_at = generation.written_at_BN.tolist()
     written = Counter(chain.from_iterable(written_at))
+    edited = Counter(edit.step for edit in generation.edits)
     return Forwards(
         computed=tuple(sum(computed[passes * (step - 1) : passes * step]) for step in steps),
         written=tuple(written[step] for step in steps),
         of_rows=(
             tuple(map(max, written_at))
             if diffusion.rows is Rows.independent
-            else _steps_of_rows(written_at, diffusion.block_length)
+            else _steps_of_rows(_changed_at(written_at, generation), _blocks(diffusion, generation), len(steps))
         ),
         spare=generation.spare_passes,
+        edited=tuple(edited[step] for step in steps) if diffusion.policy.name is PolicyName.editing else (),
     )
 
 
-def _steps_of_rows(written_at: list[list[int]], block_length: int) -> tuple[int, ...]:
-    """Steps that each row needed, where all rows begin a block together: up to its last token of each block."""
-    needed, begun = [0] * len(written_at), 0
-    for first in range(0, len(written_at[0]), block_length):
-        ends = [max(row[first : first + block_length]) for row in written_at]
-        needed = [steps + end - begun for steps, end in zip(needed, ends, strict=True)]
-        begun = max(ends)
+def _changed_at(written_at: list[list[int]], generation: Generation) -> list[list[int]]:
+    """The last step that changed each token."""
+    changed_at = [list(row) for row in written_at]
+    for edit in generation.edits:  # in the order of steps
+        changed_at[edit.row][edit.position] = max(edit.step, changed_at[edit.row][edit.position])
+    return changed_at
+
+
+def _blocks(diffusion: Diffusion, generation: Generation) -> list[slice]:
+    """The blocks of the output; the first of a block-causal model begins in the prompt."""
+    block, tail = diffusion.block_length, 0
+    if diffusion.blocks is Blocks.sequence and generation.prompts_BP is not None:
+        tail = generation.prompts_BP.shape[1] % block
+    firsts = range(-tail, generation.tokens_BN.shape[1], block)
+    return [slice(max(first, 0), first + block) for first in firsts]
+
+
+def _steps_of_rows(changed_at: list[list[int]], blocks: list[slice], steps: int) -> tuple[int, ...]:
+    """Steps that each row needed, where all rows begin a block together: all but those after its last token of each."""
+    needed = [steps] * len(changed_at)
+    for block in blocks:
+        ends = [max(row[block]) for row in changed_at]
+        needed = [each + end - max(ends) for each, end in zip(needed, ends, strict=True)]
     return tuple(needed)
 
 

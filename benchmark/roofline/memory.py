@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from benchmark.decoders.schedule import writing_steps
 from benchmark.roofline.work import Shape
-from crossover.records.policies import QUOTA
+from crossover.records.policies import QUOTA, Blocks
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Device, Diffusion, Engine, Remasking
 
@@ -56,10 +56,20 @@ def footprint(run: Run, shape: Shape) -> Footprint:
         alive, kept = _with_cache(run, shape, alive, kept)
         needed, most = alive + head, kept + head
     else:
-        canvas = run.batch * run.length * shape.cache_bytes_per_token if run.diffusion.cache else 0
+        canvas = run.batch * _kept_positions(run, run.diffusion) * shape.cache_bytes_per_token
         needed, most = canvas + max(alive, head), canvas + kept + head
     fixed = shape.weights_bytes + (WORKSPACE_BYTES if run.device is Device.cuda else 0)
     return Footprint(needed_bytes=fixed + (most if run.engine is Engine.compiled else needed), kept_bytes=fixed + most)
+
+
+def _kept_positions(run: Run, settings: Diffusion) -> int:
+    """Positions of a row whose keys and values are kept; a block-causal model's last block goes beyond the output.
+
+    Without a cache its passes are windows from the first position on, whose keys and values have memory too.
+    """
+    if settings.blocks is Blocks.sequence:
+        return -(-run.length // settings.block_length) * settings.block_length
+    return run.length if settings.cache is not None else 0
 
 
 def _activations(run: Run, shape: Shape) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from typing import Any
 from benchmark.decoders.schedule import Forward, planned_forwards
 from benchmark.models.architecture import architecture_of
 from benchmark.models.layouts import LAYOUTS
+from crossover.records.policies import Blocks
 from crossover.records.run import Run
 from crossover.records.settings import Family
 
@@ -140,6 +141,23 @@ def kept_pass(shape: Shape, *, batch: int, length: int, computed: int, read: int
     return uncached + _cached(shape, batch * length)
 
 
+def block_pass(shape: Shape, forward: Forward, *, block_length: int, keeps: bool) -> Work:
+    """One forward pass of a block-causal model over whole blocks that end with position `seen`.
+
+    A position attends to all before its block and to its block: W positions computed, in blocks of b, make
+    W (seen - W) + W (W + b) / 2 pairs. Bytes: as above; with an exact cache keys and values of the positions seen,
+    those of the W written, those of the others read. A pass that is made for its keys and values alone, which reads no
+    logits, needs neither the head nor what the last layer does beside them.
+    """
+    rows, computed, read, seen = forward
+    pairs = computed * (seen - computed) + computed * (computed + block_length) // 2
+    work = _pass(shape, rows=rows, tokens=computed, pairs=pairs, read=read, last_pairs=read * seen)
+    if not read:
+        unread = (shape.layer_products - shape.key_value_products + shape.head_products) * shape.parameter_bytes
+        work += Work(flop=0.0, bytes=-float(unread))
+    return work + _cached(shape, rows * seen) if keeps else work
+
+
 def prefill_pass(shape: Shape, *, batch: int, prompt_tokens: int) -> Work:
     """The prompt in one pass, each token attending to itself and those before it: P (P + 1) / 2 pairs a row.
 
@@ -196,6 +214,9 @@ def expected_forward_passes(run: Run, *, fewest: bool = False) -> int:
 
 def _canvas_pass(run: Run, shape: Shape, forward: Forward) -> Work:
     rows, computed, read, _ = forward
+    if run.diffusion is not None and run.diffusion.blocks is Blocks.sequence:
+        keeps = run.diffusion.cache is not None
+        return block_pass(shape, forward, block_length=run.diffusion.block_length, keeps=keeps)
     if run.diffusion is None or run.diffusion.cache is None:
         return diffusion_pass(shape, batch=rows, length=run.length, read=read)
     return kept_pass(shape, batch=rows, length=run.length, computed=computed, read=read)

@@ -12,12 +12,14 @@ class Forwards:
         written: tokens that a step wrote, all rows together.
         of_rows: steps that each row of the batch needed; it waited through the others.
         spare: forward passes beside these that were begun before it was known that nothing was left, and wrote nothing.
+        edited: tokens of the output that a step replaced, all rows together; empty where nothing is ever replaced.
     """
 
     computed: tuple[int, ...]
     written: tuple[int, ...]
     of_rows: tuple[int, ...]
     spare: int = 0
+    edited: tuple[int, ...] = ()
 
     @property
     def waiting_share(self) -> float:

@@ -176,6 +176,8 @@ class Run:
         guided = settings.policy != QUOTA and settings.guidance_scale > 0
         random = settings.cache is not None and settings.remasking is Remasking.random
         independent = settings.rows is not Rows.together
+        if settings.blocks is Blocks.sequence:
+            raise UserError("engine=published has no loop for block-causal models: use engine=eager or engine=compiled")
         if settings.policy.name not in known or refresh or guided or random or independent:
             raise UserError(
                 "engine=published is the published loops, which have policy=quota, threshold or factor without"
@@ -204,7 +206,8 @@ class Run:
 
     def _check_staleness(self) -> None:
         settings = self.diffusion
-        if self.staleness and (settings is None or settings.cache is None or self.engine is Engine.published):
+        lossy = settings is not None and settings.cache is not None and settings.cache.is_lossy
+        if self.staleness and (not lossy or self.engine is Engine.published):
             raise UserError(
                 "staleness=true compares steps with a cache to steps without one: give cache=prefix or cache=dual,"
                 " with engine=eager or engine=compiled"

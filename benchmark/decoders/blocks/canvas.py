@@ -58,7 +58,8 @@ class BlockLayout:
 class BlockCanvas:
     """The sequence being written, and what was done to it. `firsts_B1` are the first positions of the output.
 
-    `spare` are the forward passes that wrote nothing, which are not among `forwards`.
+    `spare` are the forward passes that wrote nothing, which are not among `forwards`; `left_out` those that were not made,
+    see `timed` in decoder.py.
     """
 
     layout: BlockLayout
@@ -70,6 +71,7 @@ class BlockCanvas:
     streams_B: Tensor
     forwards: list[Forward] = field(default_factory=list)
     spare: list[Forward] = field(default_factory=list)
+    left_out: list[Forward] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
 
     def own(self, positions_BM: Tensor) -> Tensor:

@@ -46,6 +46,7 @@ class BlockDiffusionDecoder:
     """Writes the masks of one block after another. A row that is done with its block waits for the others.
 
     With `keeps` the exact cache is used. With `is_shifted` the logits of a position are made at the one before it.
+    `timed` are the forward passes that are made, counted from 0; None makes all of them.
     """
 
     passes: CanvasPasses
@@ -56,6 +57,7 @@ class BlockDiffusionDecoder:
     keeps: bool
     is_shifted: bool = False
     courier: Courier | None = None
+    timed: frozenset[int] | None = None
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
         """See Decoder."""
@@ -100,14 +102,17 @@ class BlockDiffusionDecoder:
         widths = {layout.whole, self.block_length} if self.keeps else {block.stop for block in layout.blocks}
         return tuple(sorted(widths - {0, layout.length}, reverse=True))
 
-    def _keep(self, canvas: BlockCanvas, window: range, phases: Phases) -> Tensor:
-        """Compute what is finished, for its keys and values; returns the hidden states of its last position."""
-        last_B1 = canvas.firsts_B1.new_full(canvas.firsts_B1.shape, window.stop - 1)
-        read = 1 if self.is_shifted else 0
-        canvas.forwards.append(Forward(rows=len(last_B1), computed=len(window), read=read, seen=window.stop))
-        hidden_B1D = self.passes.hidden(canvas.tokens_BL, canvas.padding_BL, last_B1, window)
+    def _keep(self, canvas: BlockCanvas, window: range, phases: Phases) -> Tensor | None:
+        """Compute what is finished, for its keys and values; with shifted logits, the last position's hidden states."""
+        last_BM = canvas.positions(range(window.stop - 1, window.stop) if self.is_shifted else range(0))
+        rows, read = last_BM.shape
+        forward = Forward(rows=rows, computed=len(window), read=read, seen=window.stop)
+        if self._leaves_out(canvas, forward, phases):
+            return None
+        canvas.forwards.append(forward)
+        hidden_BMD = self.passes.hidden(canvas.tokens_BL, canvas.padding_BL, last_BM, window)
         phases.mark(Phase.step)
-        return hidden_B1D
+        return hidden_BMD if self.is_shifted else None
 
     def _fill(self, canvas: BlockCanvas, block: range, number: int, before_B1D: Tensor | None, phases: Phases) -> None:
         """Write all masks of a block."""
@@ -117,10 +122,11 @@ class BlockDiffusionDecoder:
             if not left.is_far and not left.learn():
                 return
             step = self._step(block, forward, number, before_B1D)
-            choice = self._predict(canvas, masked.positions_BM, step)
-            scores_BM = self._scores(canvas, choice, masked.positions_BM, step)
-            written_BM = masked.only(self.policy.choose(masked.closed(scores_BM), forward))
-            self._put(canvas, masked.positions_BM, choice.tokens_BM, written_BM)
+            if self._leaves_out(canvas, self._forward(masked.positions_BM, step), phases):
+                written_BM = self._write_any(canvas, masked, self._planned(masked, forward))
+                masked = self._left(masked, written_BM, forward, left)
+                continue
+            written_BM = self._write(canvas, masked, step)
             if not left.learn():
                 canvas.spare.append(canvas.forwards.pop())
                 phases.mark(Phase.spare)
@@ -129,16 +135,46 @@ class BlockDiffusionDecoder:
             masked = self._left(masked, written_BM, forward, left)
             phases.mark(Phase.step)
 
+    def _planned(self, masked: OpenPositions, forward: int) -> int | None:
+        """How many masks the forward pass writes, where that is known before it."""
+        planned = self.policy.planned(forward) if masked.open_BM is None else None
+        return None if planned is None else min(planned, masked.most)
+
     def _left(self, masked: OpenPositions, written_BM: Tensor, forward: int, left: Left) -> OpenPositions:
         """What is left after a forward pass; the host learns it later where it was not planned."""
-        planned = self.policy.planned(forward) if masked.open_BM is None else None
+        planned = self._planned(masked, forward)
         if planned is not None:
-            masked = masked.without(written_BM, min(planned, masked.most))
+            masked = masked.without(written_BM, planned)
             left.tell(masked.most)
             return masked
         open_BM = masked.left(written_BM)
         left.ask(open_BM)
         return masked.only_open(open_BM, left.most)
+
+    def _write(self, canvas: BlockCanvas, masked: OpenPositions, step: _Step) -> Tensor:
+        """One forward pass: choose tokens, let the policy choose positions, write there; returns where."""
+        choice = self._predict(canvas, masked.positions_BM, step)
+        scores_BM = self._scores(canvas, choice, masked.positions_BM, step)
+        written_BM = masked.only(self.policy.choose(masked.closed(scores_BM), step.forward))
+        self._put(canvas, masked.positions_BM, choice.tokens_BM, written_BM)
+        return written_BM
+
+    def _leaves_out(self, canvas: BlockCanvas, forward: Forward, phases: Phases) -> bool:
+        """Whether the next forward pass is not among those to be made; it is noted then."""
+        if self.timed is None or len(canvas.forwards) + len(canvas.left_out) in self.timed:
+            return False
+        canvas.left_out.append(forward)
+        phases.mark(Phase.left_out)
+        return True
+
+    def _write_any(self, canvas: BlockCanvas, masked: OpenPositions, planned: int | None) -> Tensor:
+        """Write any tokens at the first open positions, as many as the forward pass would; returns where."""
+        assert planned is not None, "a policy that follows the text leaves nothing out"
+        written_BM = torch.zeros_like(masked.positions_BM, dtype=torch.bool)
+        written_BM[:, :planned] = True
+        any_BM = torch.full_like(masked.positions_BM, 1 if self.mask_id == 0 else 0)
+        self._put(canvas, masked.positions_BM, any_BM, written_BM)
+        return written_BM
 
     def _edit(
         self,
@@ -195,6 +231,10 @@ class BlockDiffusionDecoder:
         computed = block if self.keeps else range(block.stop)
         return _Step(forward=forward, number=number + forward, computed=computed, before_B1D=before_B1D)
 
+    def _forward(self, positions_BM: Tensor, step: _Step) -> Forward:
+        rows, read = positions_BM.shape
+        return Forward(rows=rows, computed=len(step.computed), read=read, seen=step.computed.stop)
+
     def _scores(self, canvas: BlockCanvas, choice: Choice, positions_BM: Tensor, step: _Step) -> Tensor:
         if self.policy.score is Score.chance:
             return uniform(_cells(canvas, positions_BM, step))
@@ -202,14 +242,7 @@ class BlockDiffusionDecoder:
 
     def _predict(self, canvas: BlockCanvas, positions_BM: Tensor, step: _Step) -> Choice:
         computed = step.computed
-        canvas.forwards.append(
-            Forward(
-                rows=len(positions_BM),
-                computed=len(computed),
-                read=positions_BM.shape[1],
-                seen=computed.stop,
-            )
-        )
+        canvas.forwards.append(self._forward(positions_BM, step))
         read_BM = (positions_BM - 1).clamp(min=computed.start) if self.is_shifted else positions_BM
         hidden_BMD = self.passes.hidden(canvas.tokens_BL, canvas.padding_BL, read_BM, computed)
         if self.is_shifted and step.before_B1D is not None:  # what the block before gave, which this pass does not see

@@ -39,11 +39,16 @@ def test_no_file_that_is_a_part_of_others_is_offered() -> None:
 BOUNDS = [(key.name, key.field.metadata.get("allowed", "")) for key in keys()]
 LEAST = [(name, int(limit[1])) for name, allowed in BOUNDS if (limit := re.search(r"at least (\d+)$", allowed))]
 BETWEEN = [name for name, allowed in BOUNDS if allowed == "between 0 and 1"]
+BLOCKS = ["model.block_length=8"]
 NEEDED = {
     "encoder.layer": ["encoder=minilm"],
     "likelihood": ["likelihood=on"],
     "policy.factor": ["policy=factor"],
     "policy.gamma": ["policy=entropy_bounded"],
+    "policy.max_post_steps": ["policy=editing", *BLOCKS],
+    "policy.transfers": ["policy=editing", *BLOCKS],
+    "policy.alg_temp": ["policy=maskgit_plus"],
+    "policy.top_k": ["policy=maskgit_plus"],
     "cache": ["cache=dual"],
     "retries": ["strict=retry"],
 }

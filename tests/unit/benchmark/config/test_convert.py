@@ -13,7 +13,11 @@ from crossover.records.settings import Device, Encoder, Family, HeldOut, Precisi
 from tests.composition import composed, config
 
 OPTIONS = [f"{group}={name}" for group, names in options().items() for name in names]
-NEEDED = {"cache=exact": ("model=sdar_8b",), "timing=sampled": ("weights=random",)}
+NEEDED = {
+    "cache=exact": ("model=sdar_8b",),
+    "policy=editing": ("model=sdar_8b",),
+    "timing=sampled": ("weights=random",),
+}
 """What an option cannot be without."""
 
 
@@ -42,7 +46,9 @@ def test_without_arguments_it_is_one_point_of_the_tiny_diffusion_model() -> None
 def test_every_option_of_every_group_makes_a_run(option: str) -> None:
     made = to_run(config(option, *NEEDED.get(option, ()), "tracking.uri=http://host:5000"), one_gpu)
     group, _, name = option.partition("=")
-    assert made.model.name == (name if group == "model" else "sdar_8b" if option == "cache=exact" else "tiny_llada")
+    assert made.model.name == (
+        name if group == "model" else "sdar_8b" if "model=sdar_8b" in NEEDED.get(option, ()) else "tiny_llada"
+    )
 
 
 def test_no_group_of_the_folder_is_forgotten_in_the_schema() -> None:

@@ -23,6 +23,20 @@ def test_knobs_of_other_policies_are_ignored_so_that_a_sweep_may_mix_them() -> N
     assert run("policy=factor", "policy.factor_rule=fast_dllm").key != run("policy=factor").key
 
 
+def test_dreams_policies_have_steps_that_may_be_more_than_the_tokens_and_one_block() -> None:
+    made = run("policy=maskgit_plus", "steps=200", "policy.top_p=0.9", "policy.alg_temp=0.1")
+    assert made.name == "tiny_llada K=200 B=1 N=128 maskgit_plus alg_temp=0.1 top_p=0.9"
+    assert made.infeasible is None
+    assert made.is_random
+    assert "one schedule for the whole output" in str(run("policy=origin", "block_length=16").infeasible)
+
+
+def test_the_strategies_of_block_diffusion_go_by_their_published_names() -> None:
+    assert run("policy=low_confidence_static").key == run().key
+    dynamic = run("policy=low_confidence_dynamic", "policy.threshold=0.85", "steps=16")
+    assert dynamic.name == "tiny_llada K=16 B=1 N=128 low_confidence_dynamic=0.85"
+
+
 def test_random_order_is_one_setting_whichever_key_says_it() -> None:
     assert run("policy=random").key == run("model.remasking=random").key
 
@@ -34,6 +48,11 @@ def test_random_order_is_one_setting_whichever_key_says_it() -> None:
         (("cache.refresh=4",), "cache.refresh=4 needs a cache"),
         (("policy=margin", "engine=published"), "engine=published is the published loops"),
         (("cache=dual", "cache.refresh=2", "engine=published"), "engine=published is the published loops"),
+        (("cache.name=exact",), "cache=exact is for block-causal models"),
+        (("policy=editing",), "policy=editing is for block-causal models"),
+        (("policy=maskgit_plus", "cache=dual"), "has the whole output as its block: use cache=none"),
+        (("policy=maskgit_plus", "policy.eps=1"), "policy.eps=1.0 is not allowed: give a number from 0 to below 1"),
+        (("policy=delayed_threshold", "rows=independent"), "rows=independent is for policy=threshold"),
     ],
 )
 def test_policies_and_caches_that_cannot_be_are_refused(overrides: tuple[str, ...], words: str) -> None:

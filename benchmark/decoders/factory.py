@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from benchmark.decoders.autoregressive import AutoregressiveDecoder
 from benchmark.decoders.blocks.decoder import BlockDiffusionDecoder
+from benchmark.decoders.blocks.published import PublishedBlockDecoder
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Decoder
 from benchmark.decoders.plan import plan_of
@@ -11,6 +12,7 @@ from benchmark.decoders.policies.dream.first_alone import FirstAlone
 from benchmark.decoders.policies.factory import make_policy
 from benchmark.decoders.policies.interface import Policy
 from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
+from benchmark.decoders.published_dream import PublishedDreamDecoder
 from benchmark.decoders.published_policies import PublishedPolicyDecoder
 from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import use_kernel
@@ -156,13 +158,26 @@ def _published(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:
     if run.diffusion is None:
         return PublishedAutoregressiveDecoder(model=model, kernel=kernel, temperature=run.temperature, seed=run.seed)
     assert mask_id is not None
-    plain = run.diffusion.policy == QUOTA and run.diffusion.cache is None
-    made = PublishedDiffusionDecoder if plain else PublishedPolicyDecoder
-    return made(
+    is_shifted = factory.model.architecture.is_shifted
+    if is_shifted and run.diffusion.cache is not None:
+        _first_alone(make_policy(run.diffusion, run.output_tokens), run.diffusion)  # refuses what it must
+    return _published_loop(run.diffusion)(
         model=model,
         kernel=kernel,
         mask_id=mask_id,
         diffusion=run.diffusion,
         temperature=run.temperature,
         seed=run.seed,
+        is_shifted=is_shifted,
     )
+
+
+def _published_loop(
+    diffusion: Diffusion,
+) -> type[PublishedDiffusionDecoder | PublishedPolicyDecoder | PublishedDreamDecoder | PublishedBlockDecoder]:
+    if diffusion.blocks is Blocks.sequence:
+        return PublishedBlockDecoder
+    if diffusion.policy.name in DREAM:
+        return PublishedDreamDecoder
+    plain = diffusion.policy == QUOTA and diffusion.cache is None
+    return PublishedDiffusionDecoder if plain else PublishedPolicyDecoder

@@ -32,6 +32,7 @@ class PublishedDiffusionDecoder:
     diffusion: Diffusion
     temperature: float
     seed: int
+    is_shifted: bool = False
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
         """See Decoder: there is nothing to do."""
@@ -93,7 +94,12 @@ class PublishedDiffusionDecoder:
     def _forward(self, tokens_BL: Tensor, attention_BL: Tensor | None) -> Tensor:
         with pinned(self.kernel, padded=attention_BL is not None):
             logits_BLV: Tensor = self.model(tokens_BL, attention_mask=attention_BL, use_cache=False).logits
-        return logits_BLV
+        return shifted(logits_BLV) if self.is_shifted else logits_BLV
+
+
+def shifted(logits_BLV: Tensor) -> Tensor:
+    """The logits of each position, where the model gives them at the one before it; the first keeps its own."""
+    return torch.cat([logits_BLV[:, :1], logits_BLV[:, :-1]], dim=1)
 
 
 def noisy(logits_BLV: Tensor, temperature: float, generator: torch.Generator) -> Tensor:

@@ -1,6 +1,7 @@
 """The loop that everybody else reports for policies and caches, on the plain modules.
 
-A port of the loops in NVlabs/Fast-dLLM's llada/generate.py, work for work: logits at every position that a forward pass
+A port of the loops in NVlabs/Fast-dLLM's llada/generate.py, and for models of shifted logits in its dream/model, work
+for work: logits at every position that a forward pass
 computes, a softmax of all of them in float64, the rows' choices one after another on the host, and the host's waiting
 for the device wherever the published code waits. It is the baseline that other engines are measured against. One thing
 differs: the published loop with a dual cache can end a block with masks in it, and this one does not.
@@ -15,13 +16,13 @@ from torch import Tensor
 from torch.nn.functional import pad, softmax
 
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
-from benchmark.decoders.published import noisy
+from benchmark.decoders.published import noisy, shifted
 from benchmark.decoders.schedule import Forward, blocks_of, computed_positions, transfers
 from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import pinned
 from benchmark.engines.kept_keys import KeptKeys
 from benchmark.models.modules import CausalModel
-from crossover.records.policies import FactorRule, Policy
+from crossover.records.policies import FactorRule, Policy, PolicyName
 from crossover.records.settings import Diffusion
 
 
@@ -35,6 +36,7 @@ class PublishedPolicyDecoder:
     diffusion: Diffusion
     temperature: float
     seed: int
+    is_shifted: bool = False
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
         """See Decoder: there is nothing to do."""
@@ -54,7 +56,8 @@ class PublishedPolicyDecoder:
         blocks = blocks_of(prompt_tokens, output_tokens, diffusion.block_length)
         steps = diffusion.steps // len(blocks)
         for block in blocks:
-            for forward in range(steps):
+            most = diffusion.block_length if diffusion.policy.is_self_paced else steps
+            for forward in range(most):
                 if not (canvas_BL[:, block.start : block.stop] == self.mask_id).any():
                     break
                 window = computed_positions(diffusion.cache, length, block, forward)
@@ -84,7 +87,7 @@ class PublishedPolicyDecoder:
                 past_key_values=kept,
                 use_cache=False,
             ).logits
-        return logits_BWV
+        return shifted(logits_BWV) if self.is_shifted else logits_BWV
 
     def _write(
         self,
@@ -105,6 +108,8 @@ class PublishedPolicyDecoder:
             falling, order = chance_BW[row].sort(descending=True, stable=True)
             count = self._count(falling[: int(masked)].tolist(), *step)
             chosen = order[:count]
+            if self.is_shifted and self.diffusion.cache is not None and step[1] == 0:  # Fast-dLLM's loop for Dream
+                chosen = order.new_full((1,), block.start - window.start)
             canvas_BL[row, window.start + chosen] = guess_BW[row, chosen]
 
     def _count(self, falling: list[float], steps: int, forward: int) -> int:
@@ -112,6 +117,10 @@ class PublishedPolicyDecoder:
         policy = self.diffusion.policy
         if not falling:
             return 0
+        if policy.name is PolicyName.delayed_threshold:
+            written = self.diffusion.block_length - len(falling)
+            looked = self.diffusion.block_length // steps * min(forward + 1, steps) - written
+            falling = falling[:looked]
         if policy.threshold is not None:
             return max(1, sum(confidence >= policy.threshold for confidence in falling))
         if policy.factor is not None:

@@ -172,16 +172,18 @@ class Run:
         if self.engine is not Engine.published or settings is None:
             return
         refresh = settings.cache is not None and settings.cache.refresh is not None
-        known = {PolicyName.quota, PolicyName.threshold, PolicyName.factor}
+        known = {PolicyName.quota, PolicyName.threshold, PolicyName.factor, PolicyName.delayed_threshold, *DREAM}
         guided = settings.policy != QUOTA and settings.guidance_scale > 0
         random = settings.cache is not None and settings.remasking is Remasking.random
         independent = settings.rows is not Rows.together
         if settings.blocks is Blocks.sequence:
-            raise UserError("engine=published has no loop for block-causal models: use engine=eager or engine=compiled")
+            known = {PolicyName.quota, PolicyName.sequential, PolicyName.low_confidence_dynamic}
+            random = settings.remasking is Remasking.random
         if settings.policy.name not in known or refresh or guided or random or independent:
             raise UserError(
                 "engine=published is the published loops, which have policy=quota, threshold or factor without"
-                " guidance, and caches without refresh: use engine=eager or engine=compiled"
+                " guidance, and caches without refresh; Dream's policies; and for block-causal models quota, sequential"
+                " and low_confidence_dynamic: use engine=eager or engine=compiled"
             )
 
     def _check_weights(self) -> None:

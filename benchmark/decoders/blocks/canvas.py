@@ -58,8 +58,8 @@ class BlockLayout:
 class BlockCanvas:
     """The sequence being written, and what was done to it. `firsts_B1` are the first positions of the output.
 
-    `spare` are the forward passes that wrote nothing, which are not among `forwards`; `left_out` those that were not made,
-    see `timed` in decoder.py.
+    `spare` are the forward passes that wrote nothing, which are not among `forwards`; `left_out` are those that were
+    not made, see `timed` in decoder.py.
     """
 
     layout: BlockLayout

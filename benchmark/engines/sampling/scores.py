@@ -84,7 +84,7 @@ class DreamPick:
         self, logits_CV: Tensor, cells_C: Tensor, temperature: float, forbidden_id: int | None
     ) -> tuple[Tensor, Tensor]:
         """See Pick."""
-        logits_CV = self._kept(logits_CV.float() / (temperature or 1.0))
+        logits_CV = kept_by_top_p_and_top_k(logits_CV.float() / (temperature or 1.0), self.top_p, self.top_k)
         allowed_CV = logits_CV
         if forbidden_id is not None:
             allowed_CV = logits_CV.clone()
@@ -95,17 +95,19 @@ class DreamPick:
         chosen_C = logits_CV.gather(-1, tokens_C[:, None]).squeeze(-1)
         return tokens_C, (chosen_C - logits_CV.logsumexp(dim=-1)).exp()
 
-    def _kept(self, logits_CV: Tensor) -> Tensor:
-        lowest = torch.finfo(torch.float32).min
-        if self.top_p is not None:  # while the probability of the tokens before is at most top_p
-            falling_CV, order_CV = logits_CV.sort(dim=-1, descending=True)
-            over_CV = (falling_CV.softmax(dim=-1).cumsum(dim=-1) > self.top_p).roll(1, dims=-1)
-            over_CV[:, 0] = False
-            logits_CV = logits_CV.masked_fill(torch.zeros_like(over_CV).scatter_(-1, order_CV, over_CV), lowest)
-        if self.top_k is not None:
-            least_C1 = logits_CV.topk(min(self.top_k, logits_CV.shape[-1]), dim=-1).values[:, -1:]
-            logits_CV = logits_CV.masked_fill(logits_CV < least_C1, lowest)
-        return logits_CV
+
+def kept_by_top_p_and_top_k(logits_CV: Tensor, top_p: float | None, top_k: int | None) -> Tensor:
+    """The logits, the lowest number of their type at tokens outside of top_p and top_k."""
+    lowest = torch.finfo(logits_CV.dtype).min
+    if top_p is not None:  # while the probability of the tokens before is at most top_p
+        falling_CV, order_CV = logits_CV.sort(dim=-1, descending=True)
+        over_CV = (falling_CV.softmax(dim=-1).cumsum(dim=-1) > top_p).roll(1, dims=-1)
+        over_CV[:, 0] = False
+        logits_CV = logits_CV.masked_fill(torch.zeros_like(over_CV).scatter_(-1, order_CV, over_CV), lowest)
+    if top_k is not None:
+        least_C1 = logits_CV.topk(min(top_k, logits_CV.shape[-1]), dim=-1).values[:, -1:]
+        logits_CV = logits_CV.masked_fill(logits_CV < least_C1, lowest)
+    return logits_CV
 
 
 def pick_of(score: Score, usual: Pick, dream: DreamPick | None = None) -> Pick:

@@ -116,6 +116,19 @@ def check_schedule(case: dict[str, Any], found: Generation) -> None:
         assert list(found.forwards) == most == fewest
 
 
+PORTED = [case for case in CASES if case["loop"] in {"sdar", "llada2"}]
+
+
+@pytest.mark.parametrize("case", PORTED, ids=identity)
+def test_the_ported_loop_is_the_published_one(case: dict[str, Any]) -> None:
+    found = generate(case, Engine.published)
+    assert found.written_at_BN is not None
+    assert found.tokens_BN.tolist() == [case["output_ids"]]
+    assert found.written_at_BN.tolist() == [case["written_at_forward"]]
+    assert found.forward_passes == len(found.forwards) == case["nfe"]
+    assert sum(forward.computed for forward in found.forwards) == case["positions_in_forwards"]
+
+
 ONE_OF_EACH = [CASES[index] for index in (1, 4, 6, 10, 16, 21)]
 """Static, sequential, dynamic, LLaDA2's, editing, entropy-bounded; half of them with a prompt that fills no block."""
 

@@ -79,7 +79,7 @@ def identity(case: dict[str, Any]) -> str:
     return "-".join([case["alg"], case.get("cache", ""), str(case["gen_length"]), str(case["steps"]), *knobs])
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [*ENGINES, Engine.published])
 @pytest.mark.parametrize("case", CASES, ids=identity)
 def test_the_published_samplers_write_the_same_tokens_at_the_same_forward_passes(
     case: dict[str, Any], engine: Engine

@@ -97,6 +97,19 @@ def require_enough(prompts: int, clusters: int, metric: Metric) -> None:
     )
 
 
+def _floor(variance_K: Floats, answers_KP: Floats, clusters: int) -> Floor:
+    """For shares of right answers: they count for as many independent ones as their clusters leave of them.
+
+    That is the number of answers over how much the clusters widen the variance: at most by the size of a cluster, which
+    is also taken where nothing varies.
+    """
+    size = answers_KP.shape[1] / clusters
+    alone_K = answers_KP.var(axis=1, ddof=1) / answers_KP.shape[1]
+    widened_K = np.divide(variance_K, alone_K, out=np.full_like(alone_K, size), where=alone_K > 0.0)
+    independent_K = answers_KP.shape[1] / widened_K.clip(1.0, size)
+    return Floor(error=least_error(independent_K), critical=Z)
+
+
 def _weigh(
     values_AP: Floats,
     weights_AP: Floats,
@@ -110,20 +123,21 @@ def _weigh(
     drawn = resample(values_AP @ member_CP.T, weights_AP @ member_CP.T, resamples=resamples, seed=seed)
     target_R1, slope_R1 = target_of(drawn.mean_RA[:, :1], metric, margin)
     sign = 1.0 if metric.higher_is_better else -1.0
-    floor = Floor(error=least_error(len(member_CP)), critical=Z) if metric.is_share else None
     error_A = np.sqrt(np.maximum(drawn.variance_RA[0], 0.0))
     least_A = ROUNDING**2 * np.abs(drawn.mean_RA[0])
     advantage_RK = sign * (drawn.mean_RA[:, 1:] - target_R1)
+    variance_RK, rate_AP = _variance(drawn, slope_R1), values_AP / weights_AP
     advantage = studentise(
         advantage_RK,
-        _variance(drawn, slope_R1),
+        variance_RK,
         least_error_K=ROUNDING * (error_A[1:] + error_A[0]) + least_A[1:],
-        floor=floor,
+        floor=_floor(variance_RK[0], rate_AP[1:] - rate_AP[:1], len(member_CP)) if metric.is_share else None,
     )
-    rate_AC = (values_AP / weights_AP) @ (member_CP / member_CP.sum(axis=1, keepdims=True)).T
+    own_floor = _floor(drawn.variance_RA[0], rate_AP, len(member_CP)) if metric.is_share else None
+    rate_AC = rate_AP @ (member_CP / member_CP.sum(axis=1, keepdims=True)).T
     shift = float(target_R1[0, 0] - drawn.mean_RA[0, 0])
     return (
-        studentise(drawn.mean_RA, drawn.variance_RA, least_error_K=least_A, floor=floor),
+        studentise(drawn.mean_RA, drawn.variance_RA, least_error_K=least_A, floor=own_floor),
         advantage,
         tuple(trimmed_mean(sign * (rate_C - rate_AC[0] - shift)) for rate_C in rate_AC[1:]),
         tuple(float(share) for share in (advantage_RK[1:] >= 0).mean(axis=0)),

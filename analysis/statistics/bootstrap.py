@@ -33,7 +33,7 @@ class Resampled:
 class Floor:
     """The least standard error of an estimate, and the least half-width of an interval in standard errors."""
 
-    error: float
+    error: Floats
     critical: float
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import comb
 from statistics import NormalDist
 
+from analysis.statistics.bootstrap import Floats
 from crossover.confidence import LEVEL
 
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
@@ -32,9 +33,10 @@ class McNemar:
     p: float
 
 
-def least_error(independent: int) -> float:
+def least_error(independent: Floats) -> Floats:
     """The least standard error of a share, or of a paired difference of shares, of so many independent answers."""
-    return Z / (independent + Z**2)
+    error: Floats = Z / (independent + Z**2)
+    return error
 
 
 def mcnemar(baseline: Sequence[float], other: Sequence[float]) -> McNemar:

@@ -99,6 +99,7 @@ def measure_accuracy_coverage(truth: AnswerTruth, *, sweeps: int, seed: int) -> 
 
 def print_accuracy(sweeps: int) -> None:
     """The table."""
+    print("\n## Accuracy: shares of right answers\n")
     print("| answers | " + " | ".join(COLUMNS) + " |")
     print("|---" * (len(COLUMNS) + 1) + "|")
     for seed, (name, truth) in enumerate(SCENARIOS.items()):

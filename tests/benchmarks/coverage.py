@@ -13,6 +13,7 @@ from numpy.random import Generator
 from analysis.parity.comparability import group
 from analysis.parity.quality import BERTSCORE_F1, PERPLEXITY
 from analysis.parity.steps_to_parity import Parity, find_parity
+from tests.benchmarks.accuracy_coverage import print_accuracy
 from tests.benchmarks.front_coverage import print_fronts
 from tests.benchmarks.tally import RESAMPLES, Tally, contains, generators
 from tests.benchmarks.timing_coverage import print_alarms, print_timing
@@ -171,6 +172,7 @@ PARTS: dict[str, Callable[[int], None]] = {
     "clusters": _print_clusters,
     "timing": print_timing,
     "fronts": print_fronts,
+    "accuracy": print_accuracy,
     "tables": lambda sweeps: print_alarms(max(10, sweeps // 5)),
 }
 

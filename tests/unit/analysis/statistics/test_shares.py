@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from analysis.statistics.shares import Z, least_error, mcnemar
@@ -18,4 +19,4 @@ def test_equal_numbers_of_differing_answers_are_no_evidence() -> None:
 
 
 def test_the_least_error_makes_the_score_interval_of_answers_that_are_all_right() -> None:
-    assert 1 - Z * least_error(16) == pytest.approx(16 / (16 + Z**2)), "Wilson's lower end of 16 of 16"
+    assert 1 - Z * least_error(np.array(16.0)) == pytest.approx(16 / (16 + Z**2)), "Wilson's lower end of 16 of 16"

@@ -24,6 +24,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--eager", action="store_true", help="do not compile the layers (on a CPU they never are)")
     parser.add_argument("--draws", type=int, help=f"maskings of the held-out novel ({FULL.bound_draws})")
     parser.add_argument("--prompts", type=int, help=f"documents that are continued ({FULL.prompts})")
+    parser.add_argument("--chapters", type=int, help="of the held-out novel, for the likelihood (all)")
+    parser.add_argument("--temperatures", type=float, nargs="+", help="of the texts that are judged")
     parser.add_argument("--card", metavar="MACHINE", help="train nothing: write the card of weights trained on MACHINE")
     parser.add_argument("--quick", action="store_true", help="a few tiny batches: a test that all runs; needs --output")
     options = parser.parse_args(arguments)
@@ -42,6 +44,7 @@ def recipe(options: argparse.Namespace) -> Twin:
         limit_s=options.limit_s,
         bound_draws=options.draws or FULL.bound_draws,
         prompts=options.prompts or FULL.prompts,
+        temperatures=tuple(options.temperatures or FULL.temperatures),
     )
     if options.batch_tokens is not None:
         twin = replace(twin, schedule=replace(twin.schedule, batch_tokens=options.batch_tokens))
@@ -54,6 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
     corpus = read_corpus()
     compiled = options.device == "cuda" and not options.eager
     corpus = corpus.excerpt() if options.quick else corpus
+    corpus = replace(corpus, held_out=corpus.held_out[: options.chapters])
     if options.card is None:
         make(recipe(options), corpus, ASSETS, options.output, options.device, compiled=compiled)
     else:

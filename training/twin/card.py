@@ -26,6 +26,7 @@ class Report:
     likelihoods: dict[str, Likelihood]
     judged: list[Judged]
     prompts: list[str]
+    chapters: int
     trained_on: str
     evaluated_on: str
 
@@ -87,8 +88,6 @@ def judged_table(twin: Twin, judged: list[Judged]) -> str:
 def samples(report: Report) -> str:
     """The first prompts with their continuations at the highest temperature."""
     shown = [r for r in report.judged if r.temperature in (None, max(report.twin.temperatures))]
-    own = f"blocks of {report.twin.block_length},"
-    shown = [r for r in shown if r.label in ("human", CAUSAL) or r.label.startswith(own)]
     parts = []
     for number in range(min(SAMPLES, len(report.prompts))):
         parts.append(f"Prompt:\n\n{quote(report.prompts[number])}")
@@ -136,6 +135,7 @@ def write_card(folder: Path, report: Report) -> None:
         ),
         likelihoods=likelihood_table(report.likelihoods),
         draws=twin.bound_draws,
+        chapters=report.chapters,
         prompts=twin.prompts,
         human=f"{human.perplexity:.1f} ({human.entropy:.2f})",
         judged=judged_table(twin, report.judged),

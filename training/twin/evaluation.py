@@ -38,13 +38,9 @@ class Way:
 
 
 def ways(twin: Twin) -> list[Way]:
-    """Every block length with every number of steps that its blocks divide."""
-    return [
-        Way(block=block, steps=steps)
-        for block in sorted({*twin.blocks}, reverse=True)
-        for steps in twin.steps
-        if steps % (OUTPUT_TOKENS // block) == 0
-    ]
+    """Blocks of the length of config.json, with every number of steps that they divide."""
+    block = twin.block_length
+    return [Way(block=block, steps=steps) for steps in twin.steps if steps % (OUTPUT_TOKENS // block) == 0]
 
 
 @dataclass(frozen=True, kw_only=True)

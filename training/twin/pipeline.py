@@ -65,6 +65,7 @@ def evaluate(twin: Twin, corpus: Corpus, assets: Path, folder: Path, device: str
         likelihoods=arena.likelihoods(corpus.held_out),
         judged=arena.compare(),
         prompts=arena.prompts(),
+        chapters=len(corpus.held_out),
         trained_on=trained_on,
         evaluated_on=describe_hardware(device),
     )

@@ -132,12 +132,9 @@ def test_one_token_a_forward_from_the_left_in_blocks_of_one() -> None:
 
 
 def test_the_ways_compared_have_whole_steps_in_every_block() -> None:
-    """64 tokens: four blocks of 16, eight of 8, sixteen of 4."""
-    assert [(way.block, way.steps) for way in ways(FULL)] == [
-        *((16, steps) for steps in (4, 8, 16, 32, 64)),
-        *((8, steps) for steps in (8, 16, 32, 64)),
-        *((4, steps) for steps in (16, 32, 64)),
-    ]
+    """64 tokens are four blocks of 16, or eight of 8, which four steps do not divide."""
+    assert [(way.block, way.steps) for way in ways(FULL)] == [(16, steps) for steps in (4, 8, 16, 32, 64)]
+    assert [way.steps for way in ways(replace(FULL, block_length=8))] == [8, 16, 32, 64]
 
 
 def test_the_best_weights_are_kept_and_a_limit_ends_the_training() -> None:

@@ -66,7 +66,7 @@ def test_a_value_is_refused_with_what_is_allowed(override: str, line: str) -> No
             "the launcher has no key 'hydra.launcher.partition': give keys of the launcher that hardware= chooses",
         ),
         ("+new=1", "there is no key 'new': set one of model, "),
-        ("model=nope", "model=nope is not known; choose one of llada, "),
+        ("model=nope", "model=nope is not known; choose one of diffucoder_7b, "),
         ("sweep=dmeo", "sweep=dmeo is not known (did you mean 'demo'?); choose one of demo, "),
         ("judge=tny", "judge=tny is not known (did you mean 'tiny'?); choose one of auto, none, smollm2, tiny"),
     ],

@@ -111,7 +111,9 @@ def test_a_block_causal_model_is_decoded_in_its_own_blocks_with_an_exact_cache(p
     is_in_blocks = settings.blocks is Blocks.sequence
     assert is_in_blocks == pair.startswith(("sdar", "fast_dllm", "nemotron", "qwen3_0_6b_bd3lm", "tiny_twin"))
     assert (settings.cache is not None) == is_in_blocks
-    assert settings.block_length == ({"sdar": 4, "tiny": 16}.get(pair[:4], 32) if is_in_blocks else settings.block_length)
+    assert settings.block_length == (
+        {"sdar": 4, "tiny": 16}.get(pair[:4], 32) if is_in_blocks else settings.block_length
+    )
 
 
 def test_a_model_that_is_not_of_its_pair_is_refused() -> None:

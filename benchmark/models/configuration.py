@@ -107,6 +107,8 @@ UNREAD = frozenset(
 
 SWITCHES = ("attention_bias", "mlp_bias", "tie_word_embeddings")
 NUMBERS = ("rms_norm_eps", "rope_theta", "initializer_range")
+MOST_LAYERS = 10_000
+"""More would be a mistake, and each has a dozen weights to be looked for."""
 SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "mask_token_id")
 
@@ -140,6 +142,8 @@ def check_sizes(settings: Mapping[str, Any], where: str) -> None:
         is_absent = value is None and key not in SIZES
         if not is_absent and not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
             raise _unusable(where, key, value, "a whole number from 1")
+    if settings["num_hidden_layers"] > MOST_LAYERS:
+        raise _unusable(where, "num_hidden_layers", settings["num_hidden_layers"], f"at most {MOST_LAYERS}")
     heads, key_heads = settings["num_attention_heads"], settings.get("num_key_value_heads")
     if settings.get("head_dim") is None and settings["hidden_size"] % heads:
         raise _unusable(where, "num_attention_heads", heads, f"a divisor of the hidden size {settings['hidden_size']}")

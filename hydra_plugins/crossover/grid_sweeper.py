@@ -82,14 +82,17 @@ def _values(override: Override) -> list[str]:
     """An override for each value that one of the command line gives.
 
     Raises:
-        HydraException: when it gives an interval, which has no end of values.
+        HydraException: when it gives an interval, which has no end of values, or none at all.
     """
     key = override.get_key_element()
     if not override.is_sweep_override():
         return [f"{key}={override.get_value_element_as_str()}"]
     if not override.is_discrete_sweep():
         raise HydraException(f"{override.input_line} is no list of values: a grid needs KEY=A,B or KEY=range(A,B)")
-    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+    values = [f"{key}={value}" for value in override.sweep_string_iterator()]
+    if not values:
+        raise HydraException(f"{override.input_line} gives no value at all: a grid needs KEY=A,B or KEY=range(A,B)")
+    return values
 
 
 ConfigStore.instance().store(group="hydra/sweeper", name="grid", node=GridSweeperConf, provider="crossover")

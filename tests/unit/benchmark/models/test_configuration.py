@@ -113,6 +113,7 @@ def test_the_weights_that_are_asked_for_are_those_of_the_model(kind: str, change
     [
         ("hidden_size", "16", "a whole number from 1"),
         ("num_hidden_layers", 0, "a whole number from 1"),
+        ("num_hidden_layers", 2**63, "at most 10000"),
         ("num_attention_heads", 3, "a divisor of the hidden size 16"),
         ("num_key_value_heads", 5, "a divisor of the 2 heads"),
         ("vocab_size", True, "a whole number from 1"),

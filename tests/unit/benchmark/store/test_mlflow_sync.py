@@ -1,10 +1,8 @@
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -12,7 +10,7 @@ from mlflow.entities import Run as TrackedRun
 
 from benchmark.store.journal import Journal
 from benchmark.store.mlflow_sync import Synced, sync
-from benchmark.store.mlflow_tracker import BYTES, RECORD, Entry, Tracker
+from benchmark.store.mlflow_tracker import BYTES, RECORD, Tracker
 from benchmark.util.deadline import Deadline
 from crossover.records.record import FailureKind, Record
 from tests.disks import fill
@@ -281,74 +279,6 @@ def test_a_full_disk_takes_nothing_and_what_is_missing_is_there_after_it_has_spa
     waste.unlink()
     assert pair.sync().left == 0
     assert [run.info.status for run in pair.runs()] == ["FINISHED"] * 3
-
-
-def test_a_store_that_is_not_there_is_said_and_not_raised(tmp_path: Path) -> None:
-    pair = JournalAndStore(tmp_path / "outputs", "http://127.0.0.1:9", "dead")
-    pair.journal.write(a_record())
-    synced = pair.sync()
-    nothing = Synced(added=0, kept=0, withdrawn=0, left=0, unreadable=(), reason=synced.reason)
-    assert synced == nothing
-    assert "refused" in synced.line()
-
-
-class Refusing(Tracker):
-    """A store that is read at once and takes nothing; how long it takes to refuse."""
-
-    seconds = 0.0
-    asked: ClassVar[list[float]] = []
-
-    def prepare(self) -> None:
-        """There it is."""
-
-    def entries(self, condition: str = "") -> Iterator[Entry]:
-        del condition
-        return iter(())
-
-    def put(self, record: Record, file: Path, deadline: Deadline) -> None:
-        del record, file
-        self.asked.append(deadline.seconds)
-        time.sleep(self.seconds)
-        raise RuntimeError(f"refusal {len(self.asked)}")
-
-
-@pytest.fixture
-def refused(tmp_path: Path) -> Callable[..., Synced]:
-    """Synchronises four records with such a store."""
-    journal = Journal(output_dir=tmp_path)
-    journal.prepare()
-    for batch in (1, 2, 4, 8):
-        journal.write(a_record(a_run(batch=batch)))
-
-    def synced(seconds: float, **options: Any) -> Synced:
-        tracker = Refusing("", "tests", tmp_path)
-        object.__setattr__(tracker, "seconds", seconds)
-        Refusing.asked.clear()
-        return sync(journal, tracker, **options)
-
-    return synced
-
-
-def test_a_store_that_refuses_at_once_is_asked_for_each_record(refused: Callable[..., Synced]) -> None:
-    told: list[tuple[int, int]] = []
-    synced = refused(0.0, progress=lambda done, total: told.append((done, total)))
-    assert (synced.left, synced.reason, len(Refusing.asked)) == (4, "refusal 1", 4)
-    assert told == [(0, 4), (1, 4), (2, 4), (3, 4)]
-
-
-def test_a_store_that_refuses_slowly_is_asked_once(
-    refused: Callable[..., Synced], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("benchmark.store.mlflow_sync.SLOW_S", 0.01)
-    synced = refused(0.02)
-    assert (synced.left, synced.reason, len(Refusing.asked)) == (4, "refusal 1", 1)
-
-
-def test_a_limit_ends_it_in_time_and_says_what_is_left(refused: Callable[..., Synced]) -> None:
-    synced = refused(1.0, limit_s=0.2)
-    assert (synced.left, synced.reason) == (4, "no answer within 0 s")
-    assert max(Refusing.asked) <= 0.2
-    assert "4 not taken" in synced.line()
 
 
 def test_no_run_is_withdrawn_while_the_folder_of_the_records_is_not_there(pair: JournalAndStore) -> None:

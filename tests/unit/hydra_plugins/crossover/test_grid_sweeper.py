@@ -35,3 +35,8 @@ def test_a_grid_is_the_product_of_its_values_of_which_the_last_varies_fastest(
 def test_an_interval_is_no_list_of_values() -> None:
     with pytest.raises(HydraException, match=r"a=interval\(0,1\) is no list of values"):
         spanned("a=interval(0,1)")
+
+
+def test_a_range_without_a_value_spans_no_grid() -> None:
+    with pytest.raises(HydraException, match=r"a=range\(4,4\) gives no value at all: a grid needs KEY=A,B"):
+        spanned("a=range(4,4)", "b=1,2")

@@ -227,7 +227,8 @@ def _pass(shape: Shape, *, rows: int, tokens: int, pairs: int, read: int, last_p
     products = 2 * rows * (below * tokens * shape.layer_products + tokens * made + read * rest)
     attention = 4 * rows * (below * pairs + last_pairs) * shape.heads * shape.head_dim
     head = 2 * rows * read * shape.head_products
-    weights = (shape.layers * shape.layer_products + shape.head_products) * shape.parameter_bytes
+    unread = 0 if read else rest + shape.head_products  # a pass that keeps keys and values alone ends with those
+    weights = (shape.layers * shape.layer_products + shape.head_products - unread) * shape.parameter_bytes
     embedded = rows * tokens * shape.hidden * shape.parameter_bytes
     return Work(flop=float(products + attention + head), bytes=float(weights + embedded))
 

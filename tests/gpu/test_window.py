@@ -24,6 +24,19 @@ def test_attention_is_that_of_tensor_operations(rows: int, length: int, start: i
     assert torch.equal(by_kernel.values, expected.values)
 
 
+@pytest.mark.parametrize("start", [0, 4, 256, 508])
+@pytest.mark.parametrize("rows", [1, 8])
+def test_a_block_sees_no_keys_behind_itself(rows: int, start: int) -> None:
+    from benchmark.engines.kernels.window import plan_of
+    from tests.window_attention import Case, both
+
+    plan = plan_of(rows, 512, 8)
+    case = Case(rows, 4, 512, 32, 8, 128, start=start, plan=plan, dtype=torch.bfloat16, in_blocks=True)
+    by_kernel, expected = both(case, CUDA, rows_of_tables=1)
+    error = (by_kernel.attended - expected.attended).norm() / expected.attended.norm()
+    assert error < 5e-3
+
+
 @pytest.mark.parametrize("parts", [1, 4])
 def test_float32_is_computed_in_float32(parts: int) -> None:
     from benchmark.engines.kernels.window import Plan

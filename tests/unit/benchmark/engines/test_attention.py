@@ -5,12 +5,16 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend
 
 from benchmark.engines import attention
-from benchmark.engines.attention import Flash2Package, Flash2Torch, Kernel, Plain, choose_kernel
+from benchmark.engines.attention import Flash2Package, Flash2Torch, Kernel, Plain, Sdpa, choose_kernel, for_masks
+from benchmark.engines.attention_adapter import use_kernel
+from benchmark.models.loading import load_model
 from crossover.errors import UserError
 from crossover.records.settings import Attention, Family
 from tests.checkpoints import CPU, random_model
+from tests.paths import KNOWN_ANSWERS
 
 
 def test_flash_attention_is_refused_where_it_cannot_run() -> None:
@@ -65,8 +69,6 @@ def test_heads_that_share_a_key_become_queries_of_it_where_there_are_many_rows()
 
 
 def test_transformers_modules_compute_with_our_kernel() -> None:
-    from benchmark.engines.attention_adapter import use_kernel
-
     class Counting(Plain):
         calls = 0
 
@@ -100,3 +102,28 @@ def test_the_flash_attn_package_is_called_as_it_wants_to_be(monkeypatch: pytest.
     assert torch.equal(kernel.cached(q[:, :1], k, v, seen, None), Plain().cached(q[:, :1], k, v, seen, None))
     with pytest.raises(UserError, match="without padding"):
         kernel.full(q, k, v, torch.ones(2, 5, 5, dtype=torch.bool), causal=True)
+
+
+class _Named:
+    """A kernel that transformers' modules reach through the adapter alone, as they reach FlashAttention-2."""
+
+    name = "another"
+
+    def full(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
+        return Plain().full(q, k, v, mask, causal=causal)
+
+
+def test_a_kernel_of_ours_gets_the_mask_of_blocks_in_transformers_modules() -> None:
+    tokens_1L = torch.tensor([[5, 9, 2, 7, 8, 3, 6, 4, 11, 12]])
+    model = load_model(KNOWN_ANSWERS / "tiny_random_sdar", Family.diffusion, dtype=torch.float32, device=CPU)
+    with torch.inference_mode():
+        use_kernel(model.llama.model, Plain())
+        expected = model.body(input_ids=tokens_1L, use_cache=False).last_hidden_state
+        use_kernel(model.llama.model, _Named())  # type: ignore[arg-type]  # as much of a kernel as the modules need
+        by_kernel = model.body(input_ids=tokens_1L, use_cache=False).last_hidden_state
+    torch.testing.assert_close(by_kernel, expected)
+
+
+def test_flash_attention_leaves_the_masks_of_blocks_to_a_kernel_that_takes_them() -> None:
+    assert for_masks(Flash2Torch(132)) == Sdpa(SDPBackend.EFFICIENT_ATTENTION)
+    assert for_masks(Plain()) == Plain()

@@ -161,3 +161,11 @@ def test_a_policy_that_follows_the_text_takes_a_range_of_passes_until_they_are_c
     assert list(passes(run, SMALL, counted)) == [
         diffusion_pass(SMALL, batch=2, length=16, read=read) for read in (4, 1, 4)
     ]
+
+
+def test_a_pass_that_reads_nothing_needs_neither_the_head_nor_the_end_of_the_last_layer() -> None:
+    shape = shape_of(llama_settings(), 2)
+    some, none = (kept_pass(shape, batch=2, length=16, computed=4, read=read) for read in (4, 0))
+    unread = shape.layer_products - shape.key_value_products + shape.head_products
+    assert some.bytes - none.bytes == unread * 2
+    assert none.flop < some.flop

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from analysis.parity.choice import Reading
 from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
 from analysis.report.tables import Raw, Table
@@ -106,7 +107,7 @@ def _steps(parity: Parity) -> str:
     """S_parity with its interval."""
     low, high = (f"> {parity.steps[-1]}" if end is None else str(end) for end in parity.first_steps_interval)
     first = steps_to_parity(parity)
-    if parity.first_steps is not None and parity.first_steps in parity.settings:
+    if parity.reading is not Reading.undecided and parity.first_steps is not None and parity.settings:
         first = f"{first} ({parity.settings[parity.first_steps]})"
     return first if low == high and parity.first_steps is None else f"{first} [{low}, {high}]"
 

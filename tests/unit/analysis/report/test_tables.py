@@ -6,6 +6,7 @@ from analysis.report.grid_table import grid_table
 from analysis.report.parity_table import parity_table
 from analysis.report.points import points, points_of
 from analysis.report.tables import LONG, Table, as_csv, as_latex, as_markdown
+from analysis.report.words import answer
 from crossover.records.machine import Verdict, Watched
 from tests.factories import a_failed_record, a_record, a_run
 from tests.studies import a_parity, a_sweep, not_reached
@@ -91,6 +92,15 @@ def test_rows_of_several_settings_name_them_even_without_remarks() -> None:
     assert [row[column] for row in table.rows] == ["gpu=A100", "gpu=H100"]
     assert table.left[column]
     assert "setting" not in parity_table([(a_parity(), "")]).headings
+
+
+def test_parity_over_the_settings_of_a_knob_names_the_setting() -> None:
+    settings = {2: "threshold=0.3", 4: "threshold=0.6", 8: "threshold=0.9"}
+    table = parity_table([(a_parity(settings=settings), "")])
+    assert any("(threshold=0.6)" in cell for cell in table.rows[0])
+    (row,) = csv.DictReader(io.StringIO(as_csv(table)))
+    assert row["settings"] == "threshold=0.3; threshold=0.6; threshold=0.9"
+    assert "K=4 threshold=0.6" in answer(a_parity(settings=settings))
 
 
 def test_the_parity_csv_has_every_bound_and_curve() -> None:

@@ -122,14 +122,14 @@ class SamplerLikelihood:
 def sampler_nats(
     run: Run, factory: PassFactory, engine: Engine, documents: Sequence[Document], report: Report
 ) -> list[float | None]:
-    """-log p of each document's answer under the run's sampler; None where its positions are random, and in blocks.
+    """-log p of each document's answer under the run's sampler; None where that is not what is computed here.
 
     An answer that holds the mask token, which is never written, has no likelihood either. Documents are read `batch` at
     a time, so that a compiled engine meets the shape of the run. Known values are not computed again.
     """
     settings = run.diffusion
     assert settings is not None
-    if settings.remasking is Remasking.random or settings.blocks is Blocks.sequence:
+    if not _has_likelihood(settings, is_shifted=factory.model.is_shifted):
         return [None] * len(documents)
     known = known_values(factory.model.body)
     unknown = [each for each in dict.fromkeys(documents) if (each, settings) not in known]
@@ -141,6 +141,18 @@ def sampler_nats(
         nats = _read(sampler, [*rows, *[rows[-1]] * (run.batch - len(rows))], factory.model.device)
         known.update({(row, settings): value for row, value in zip(rows, nats, strict=False)})
     return [value if math.isfinite(value := known[each, settings]) else None for each in documents]
+
+
+def _has_likelihood(settings: Diffusion, *, is_shifted: bool) -> bool:
+    """Whether positions follow from the state by the loop above, and tokens are drawn from the whole softmax.
+
+    Blocks of a block-causal model, and those of Fast-dLLM with a cache for shifted logits, have loops of their own.
+    """
+    policy = settings.policy
+    drawn = settings.remasking is Remasking.random or policy.draws_positions
+    cut = policy.top_p is not None or policy.top_k is not None
+    other_loop = settings.blocks is Blocks.sequence or (is_shifted and settings.cache is not None)
+    return not (drawn or cut or other_loop)
 
 
 def with_sampler(

@@ -152,9 +152,6 @@ def block_pass(shape: Shape, forward: Forward, *, block_length: int, keeps: bool
     rows, computed, read, seen = forward
     pairs = computed * (seen - computed) + computed * (computed + block_length) // 2
     work = _pass(shape, rows=rows, tokens=computed, pairs=pairs, read=read, last_pairs=read * seen)
-    if not read:
-        unread = (shape.layer_products - shape.key_value_products + shape.head_products) * shape.parameter_bytes
-        work += Work(flop=0.0, bytes=-float(unread))
     return work + _cached(shape, rows * seen) if keeps else work
 
 

@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import torch
 
-from benchmark.decoders.interface import Generation
+from benchmark.decoders.interface import Edit, Generation
 from benchmark.decoders.schedule import Forward
 from benchmark.execution.outputs import forwards_of, seconds_per_pass, typical
 from benchmark.measurement.measure import Timed, Timing
 from crossover.records.forwards import Forwards
-from crossover.records.policies import Cache, CacheName, Policy, PolicyName, Rows
+from crossover.records.policies import Blocks, Cache, CacheName, Policy, PolicyName, Rows
 from tests.factories import a_diffusion
 
 THRESHOLD = Policy(name=PolicyName.threshold, threshold=0.9)
@@ -55,3 +55,22 @@ def test_a_longer_text_is_no_slower_machine() -> None:
     assert seconds_per_pass(samples) == [2.0, 2.0, 2.0]
     assert typical(samples).timing.latency_s == 4.0
     assert typical(samples[:2]).timing.latency_s == 2.0
+
+
+def test_blocks_of_a_sequence_begin_in_the_prompt_and_edits_are_counted() -> None:
+    policy = Policy(name=PolicyName.editing, threshold=0.7, editing_threshold=0.5, max_post_steps=2, transfers=1)
+    settings = a_diffusion(block_length=4, policy=policy, blocks=Blocks.sequence)
+    forwards = tuple(Forward(rows=2, computed=4, read=4) for _ in range(7))
+    found = Generation(
+        tokens_BN=torch.zeros(2, 4),
+        forward_passes=7,
+        prompts_BP=torch.zeros(2, 6),  # two tokens of the first block
+        forwards=forwards,
+        written_at_BN=torch.tensor([[1, 2, 4, 5], [1, 1, 4, 4]]),
+        edits=(Edit(step=3, row=1, position=0, token=9), Edit(step=5, row=1, position=2, token=8)),
+    )
+    told = forwards_of(settings, found)
+    assert told is not None
+    assert told.written == (3, 1, 0, 3, 1, 0, 0)
+    assert told.edited == (0, 0, 1, 0, 1, 0, 0)
+    assert told.of_rows == (6, 7)  # the first row waits once: its first block is done at 2, the other's at 3

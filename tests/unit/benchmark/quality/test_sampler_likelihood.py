@@ -39,6 +39,9 @@ POLICIES = {
     "factor": Policy(name=PolicyName.factor, factor=1.0, factor_rule=FactorRule.plain),
     "fast_dllm": Policy(name=PolicyName.factor, factor=0.7, factor_rule=FactorRule.fast_dllm),
     "entropy_bounded": Policy(name=PolicyName.entropy_bounded, gamma=0.7),
+    "sequential": Policy(name=PolicyName.sequential),
+    "low_confidence_dynamic": Policy(name=PolicyName.low_confidence_dynamic, threshold=0.4),
+    "maskgit_plus": Policy(name=PolicyName.maskgit_plus, eps=1e-3),
 }
 
 
@@ -81,12 +84,12 @@ def total(**changes: Any) -> float:
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4])
-@pytest.mark.parametrize("name", ["quota", "margin", "entropy"])
+@pytest.mark.parametrize("name", ["quota", "margin", "entropy", "sequential", "maskgit_plus"])
 def test_the_probabilities_of_all_texts_add_up_to_1_at_each_k(name: str, steps: int) -> None:
     assert total(steps=steps, policy=POLICIES[name]) == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["threshold", "factor", "fast_dllm", "entropy_bounded"])
+@pytest.mark.parametrize("name", ["threshold", "factor", "fast_dllm", "entropy_bounded", "low_confidence_dynamic"])
 @pytest.mark.parametrize("block_length", [2, 4])
 def test_they_do_where_the_text_decides_how_many_positions_are_written(name: str, block_length: int) -> None:
     assert total(steps=4, policy=POLICIES[name], block_length=block_length) == pytest.approx(1, abs=1e-5)

@@ -12,7 +12,7 @@ from benchmark.roofline import memory as module
 from benchmark.roofline.memory import Footprint, footprint
 from benchmark.roofline.prediction import predict
 from benchmark.roofline.work import Ceilings, Shape
-from crossover.records.policies import Cache, CacheName
+from crossover.records.policies import Blocks, Cache, CacheName
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Device, Engine, Family, Model, Precision, Remasking
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
@@ -248,3 +248,11 @@ def test_the_compiled_engine_runs_as_many_rows_at_a_time_as_fit_into_a_part_and_
     monkeypatch.setattr(module, "PART_TOKENS", part_tokens)
     head = HEAD + 2 * 8 * 8 * 4
     assert needed(a_run(engine=Engine.compiled)) == rows * (7 * HIDDEN + MLP) // 2 + head
+
+
+def test_an_exact_cache_has_whole_blocks() -> None:
+    exact = {"cache": Cache(name=CacheName.exact), "blocks": Blocks.sequence}
+    plain = a_run(diffusion=a_diffusion(block_length=8), length=20, prompt_fraction=12 / 20)
+    kept = replace(plain, diffusion=a_diffusion(block_length=8, **exact))
+    found = footprint(kept, SMALL).needed_bytes - footprint(plain, SMALL).needed_bytes
+    assert found == plain.batch * 24 * SMALL.cache_bytes_per_token

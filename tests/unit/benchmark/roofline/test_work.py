@@ -7,6 +7,7 @@ from benchmark.roofline.work import (
     Ceilings,
     Shape,
     Work,
+    block_pass,
     diffusion_pass,
     expected_forward_passes,
     floor_s,
@@ -17,7 +18,7 @@ from benchmark.roofline.work import (
     token_pass,
     total,
 )
-from crossover.records.policies import Cache, CacheName, Policy, PolicyName
+from crossover.records.policies import Blocks, Cache, CacheName, Policy, PolicyName
 from crossover.records.settings import Family, Remasking
 from tests.checkpoints import llada_settings, llama_settings, random_model
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
@@ -169,3 +170,27 @@ def test_a_pass_that_reads_nothing_needs_neither_the_head_nor_the_end_of_the_las
     unread = shape.layer_products - shape.key_value_products + shape.head_products
     assert some.bytes - none.bytes == unread * 2
     assert none.flop < some.flop
+
+
+def test_a_block_sees_what_is_before_it_and_itself() -> None:
+    forward = Forward(rows=3, computed=4, read=2, seen=12)
+    found = block_pass(SMALL, forward, block_length=4, keeps=True)
+    window = kept_pass(SMALL, batch=3, length=12, computed=4, read=2)
+    assert found == window  # every position of one block sees all that is there
+
+
+def test_whole_blocks_in_one_pass_see_no_later_block() -> None:
+    apart = [Forward(rows=2, computed=4, read=0, seen=end) for end in (4, 8)]
+    together = block_pass(SMALL, Forward(rows=2, computed=8, read=0, seen=8), block_length=4, keeps=True)
+    assert together.flop == sum(block_pass(SMALL, each, block_length=4, keeps=True).flop for each in apart)
+    weights = (SMALL.layers - 1) * LAYER + KEYS
+    embedded, kept = 2 * 8 * SMALL.hidden, 2 * 8 * SMALL.cache_bytes_per_token / SMALL.parameter_bytes
+    assert together.bytes == (weights + embedded + kept) * SMALL.parameter_bytes
+
+
+def test_a_block_causal_run_reads_its_prompt_and_keeps_every_block() -> None:
+    exact = Cache(name=CacheName.exact)
+    settings = a_diffusion(steps=8, block_length=4, cache=exact, blocks=Blocks.sequence)
+    run = a_run(diffusion=settings, length=18, prompt_fraction=10 / 18)  # two whole blocks and half of one
+    assert expected_forward_passes(run) == 1 + 2 + 4 + 4 + 3
+    assert len(list(passes(run, SMALL))) == 14

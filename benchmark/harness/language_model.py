@@ -151,6 +151,7 @@ class CrossoverLM(TemplateLM):
         )
         for pair, score in scored:
             answers[pair.index] = (score.log_likelihood, score.is_greedy)
+            self.log.note_score(pair, score)
         return answers
 
     def _asked(self, index: int, args: tuple[str, dict[str, Any]]) -> TextRequest:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmark.harness.scoring import PairRequest, Scored
 from benchmark.harness.writing import Work
 from crossover.records.run import Run
 
@@ -26,10 +27,21 @@ class RequestLog:
 
     def note(self, request: Named, work: Work) -> None:
         """Add a request's line."""
+        self._begin()
+        self._append({"task": request.task_name, "doc_id": request.doc_id, **asdict(work)})
+
+    def note_score(self, pair: PairRequest, score: Scored) -> None:
+        """Add the line of a likelihood; the harness does not say here of which document it is."""
+        self._begin()
+        cost = {"forwards": score.forwards, "rows": score.rows, "latency_s": score.latency_s}
+        tokens = {"prompt_tokens": len(pair.context), "scored_tokens": len(pair.continuation)}
+        self._append({"likelihood": pair.index, **tokens, **cost})
+
+    def _begin(self) -> None:
+        """The run's line, before any other."""
         if not self.file.exists():
             self.file.parent.mkdir(parents=True, exist_ok=True)
             self._append({"model": self._run.model.label, "run": asdict(self._run)})
-        self._append({"task": request.task_name, "doc_id": request.doc_id, **asdict(work)})
 
     def _append(self, entry: dict[str, Any]) -> None:
         with self.file.open("a", encoding="utf-8") as file:

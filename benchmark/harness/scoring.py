@@ -4,14 +4,16 @@ Exact for an autoregressive model. Of a diffusion model it is the exact likeliho
 the run has, and at most one for each token of the continuation, as one block; or minus LLaDA's bound, from below.
 """
 
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import torch
 from torch import Tensor
 
 from benchmark.decoders.interface import make_batch
+from benchmark.engines.interface import CanvasPasses
 from benchmark.execution.model_cache import LoadedModel
 from benchmark.harness.arguments import Arguments, Likelihood
 from benchmark.harness.writing import TextRequest, Writer
@@ -33,10 +35,53 @@ class PairRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """log p of a continuation in nats, and whether greedy decoding writes it."""
+    """log p of a continuation in nats, whether greedy decoding writes it, and what its batch cost.
+
+    Attributes:
+        forwards: passes that made the likelihood; LLaDA's bound has one for each masking.
+        rows: requests that were read together, by the bound one after another.
+        latency_s: of the batch, the decoding that answers whether it is greedy included.
+    """
 
     log_likelihood: float
     is_greedy: bool
+    forwards: int
+    rows: int
+    latency_s: float
+
+
+class _Counted:
+    """Passes over a canvas that are counted; see CanvasPasses."""
+
+    def __init__(self, passes: CanvasPasses) -> None:
+        self._passes, self.calls = passes, 0
+
+    def prepare(
+        self,
+        rows: int,
+        prompt_tokens: int,
+        output_tokens: int,
+        *,
+        padded: bool,
+        widths: Sequence[int] = (),
+        block_length: int | None = None,
+    ) -> float:
+        """See CanvasPasses."""
+        return self._passes.prepare(
+            rows, prompt_tokens, output_tokens, padded=padded, widths=widths, block_length=block_length
+        )
+
+    @property
+    def window_kernels(self) -> tuple[str, ...]:
+        """See CanvasPasses."""
+        return self._passes.window_kernels
+
+    def hidden(
+        self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor, computed: range | None = None
+    ) -> Tensor:
+        """See CanvasPasses."""
+        self.calls += 1
+        return self._passes.hidden(tokens_BL, padding_BL, positions_BM, computed)
 
 
 def causal_scores(loaded: LoadedModel, pairs: Sequence[PairRequest], rows: int) -> Iterator[tuple[PairRequest, Scored]]:
@@ -44,11 +89,16 @@ def causal_scores(loaded: LoadedModel, pairs: Sequence[PairRequest], rows: int) 
     ordered = sorted(pairs, key=lambda each: -len(each.context) - len(each.continuation))
     for first in range(0, len(ordered), rows):
         together = ordered[first : first + rows]
-        yield from zip(together, _causal(loaded, together), strict=True)
+        start = time.perf_counter()
+        read = _causal(loaded, together)
+        latency_s = time.perf_counter() - start
+        for pair, (log, greedy) in zip(together, read, strict=True):
+            scored = Scored(log_likelihood=log, is_greedy=greedy, forwards=1, rows=len(together), latency_s=latency_s)
+            yield pair, scored
 
 
 @torch.inference_mode()
-def _causal(loaded: LoadedModel, together: Sequence[PairRequest]) -> list[Scored]:
+def _causal(loaded: LoadedModel, together: Sequence[PairRequest]) -> list[tuple[float, bool]]:
     """What stands on the right of a token is hidden from it, so that padding there needs no mask."""
     model = loaded.model
     sequences = [[*each.context, *each.continuation][:-1] for each in together]
@@ -61,13 +111,10 @@ def _causal(loaded: LoadedModel, together: Sequence[PairRequest]) -> list[Scored
     ]
 
 
-def _scored(logits_NV: Tensor, continuation: Sequence[int]) -> Scored:
+def _scored(logits_NV: Tensor, continuation: Sequence[int]) -> tuple[float, bool]:
     truth_N1 = torch.tensor(continuation, device=logits_NV.device)[:, None]
     logs_NV = logits_NV.float().log_softmax(-1)
-    return Scored(
-        log_likelihood=float(logs_NV.gather(1, truth_N1).sum()),
-        is_greedy=bool((logits_NV.argmax(-1) == truth_N1[:, 0]).all()),
-    )
+    return float(logs_NV.gather(1, truth_N1).sum()), bool((logits_NV.argmax(-1) == truth_N1[:, 0]).all())
 
 
 def diffusion_scores(
@@ -81,10 +128,19 @@ def diffusion_scores(
         same = list(alike)
         for first in range(0, len(same), rows):
             together = same[first : first + rows]
-            logs = _logs(short, loaded, together)
+            start = time.perf_counter()
+            logs, forwards = _logs(short, loaded, together)
             written = [()] * len(together) if writer is None else _written(writer, together)
+            latency_s = time.perf_counter() - start
             for pair, log, tokens in zip(together, logs, written, strict=True):
-                yield pair, Scored(log_likelihood=log, is_greedy=tokens == pair.continuation)
+                scored = Scored(
+                    log_likelihood=log,
+                    is_greedy=tokens == pair.continuation,
+                    forwards=forwards,
+                    rows=len(together),
+                    latency_s=latency_s,
+                )
+                yield pair, scored
 
 
 def _written(writer: Writer, together: Sequence[PairRequest]) -> list[tuple[int, ...]]:
@@ -102,9 +158,10 @@ def _written(writer: Writer, together: Sequence[PairRequest]) -> list[tuple[int,
     return [tuple(tokens) for tokens in writer.decode(requests)[0]]
 
 
-def _logs(arguments: Arguments, loaded: LoadedModel, together: Sequence[PairRequest]) -> list[float]:
+def _logs(arguments: Arguments, loaded: LoadedModel, together: Sequence[PairRequest]) -> tuple[list[float], int]:
+    """The likelihoods, and the forward passes that they took."""
     if arguments.likelihood is Likelihood.bound:
-        return [_bound(arguments, loaded, each) for each in together]
+        return [_bound(arguments, loaded, each) for each in together], arguments.bound_samples
     return _of_sampler(arguments, loaded, together)
 
 
@@ -114,13 +171,15 @@ def _bound(arguments: Arguments, loaded: LoadedModel, pair: PairRequest) -> floa
     return -monte_carlo_bound(loaded.model, document, arguments.bound_samples, generator).nats
 
 
-def _of_sampler(arguments: Arguments, loaded: LoadedModel, together: Sequence[PairRequest]) -> list[float]:
+def _of_sampler(arguments: Arguments, loaded: LoadedModel, together: Sequence[PairRequest]) -> tuple[list[float], int]:
     device, width = loaded.model.device, max(len(each.context) for each in together)
     run = arguments.run(
         rows=len(together), prompt_tokens=width, output_tokens=len(together[0].continuation), temperature=0.0
     )
     assert run.diffusion is not None
     sampler = sampler_of(run, run.diffusion, loaded.factory, Engine.eager)  # shapes vary too much to compile
+    counted = _Counted(sampler.passes)
     batch = make_batch([list(each.context) for each in together], [0] * len(together), device)
     answers_BN = torch.tensor([each.continuation for each in together], device=device)
-    return [-nats for nats in sampler.nats(batch, answers_BN).tolist()]
+    nats_B = replace(sampler, passes=counted).nats(batch, answers_BN)
+    return [-nats for nats in nats_B.tolist()], counted.calls

@@ -90,7 +90,11 @@ def test_an_autoregressive_model_answers_as_the_harnesses_own_item_by_item(tasks
             assert float(mine) == pytest.approx(float(its), abs=1e-3)
             assert greedy == its_greedy
     (log,) = (tmp_path / "lm_eval").glob("requests-*.jsonl")
-    model, *requests = map(json.loads, log.read_text().splitlines())
+    model, *lines = map(json.loads, log.read_text().splitlines())
+    requests = [line for line in lines if "task" in line]
+    scored = [line for line in lines if "likelihood" in line]
+    assert len(scored) == 3 * ITEMS
+    assert all(line["forwards"] == 1 and line["latency_s"] > 0 for line in scored)
     assert model["model"] == "tiny_llama"
     assert sorted(each["doc_id"] for each in requests) == list(range(ITEMS))
     assert all(each["task"] == "written" and each["forwards"] == 8 and each["latency_s"] > 0 for each in requests)

@@ -71,6 +71,8 @@ def test_a_diffusion_likelihood_is_the_samplers_and_its_neighbours_do_not_matter
     for one, other in zip(alone, together, strict=True):
         assert one.log_likelihood == pytest.approx(other.log_likelihood, abs=1e-4)
     assert all(score.log_likelihood < 0 and not score.is_greedy for score in alone)
+    assert [score.forwards for score in alone] == [1, 3, 1], "a pass a token, where the steps suffice"
+    assert sorted(score.rows for score in together) == [1, 2, 2]
 
 
 def test_the_bound_of_one_token_is_exact(masked: tuple[Arguments, LoadedModel]) -> None:

@@ -4,13 +4,14 @@ An arm's entropy is a mean over its texts in which each has the weight that it h
 bytes: a text that ended after three tokens cannot be varied, and says as little of the entropy as of the quality.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from scipy.special import stdtrit
 
 from analysis.parity.evidence import members
 from analysis.parity.quality import Metric
-from analysis.statistics.bootstrap import counts, studentise
 from analysis.statistics.interpolation import ratio, variance_of
 from analysis.statistics.intervals import Interval
 from crossover.confidence import LEVEL
@@ -36,17 +37,20 @@ def weighted(scores: Iterable[Score], metric: Metric) -> Weighted:
     }
 
 
-def entropy_gap(
-    baseline: Measurement, other: Measurement, metric: Metric, prompts: Sequence[str], *, resamples: int
-) -> Interval | None:
-    """The entropy of the other arm's texts less that of the baseline's, in nats; None where it is unknown."""
+def entropy_gap(baseline: Measurement, other: Measurement, metric: Metric, prompts: Sequence[str]) -> Interval | None:
+    """The entropy of the other arm's texts less that of the baseline's, in nats; None where it is unknown.
+
+    Its interval is Student's t over the clusters of prompts, with the linearised error of a ratio of sums.
+    """
     arms = [weighted(arm.scores, metric) for arm in (baseline, other)]
     shared = [prompt for prompt in prompts if all(prompt in arm for arm in arms)]
     member_CP = members(baseline.scores, shared)
-    if len(member_CP) < LEAST_CLUSTERS:
+    clusters = len(member_CP)
+    if clusters < LEAST_CLUSTERS:
         return None
-    counts_RC = counts(len(member_CP), resamples, 0)
+    one_1C = np.ones((1, clusters))
     sums_A3C = np.array([[arm[prompt] for prompt in shared] for arm in arms]).transpose(0, 2, 1) @ member_CP.T
-    (mean, mean_RC), (other_mean, other_RC) = (ratio(sums_3C[2], sums_3C[1], counts_RC) for sums_3C in sums_A3C)
-    variance_R1 = variance_of(other_RC - mean_RC, counts_RC)[:, None]
-    return studentise(other_mean - mean, variance_R1).intervals(LEVEL, float)[0]
+    (mean, mean_1C), (other_mean, other_1C) = (ratio(sums_3C[2], sums_3C[1], one_1C) for sums_3C in sums_A3C)
+    error = math.sqrt(float(variance_of(other_1C - mean_1C, one_1C)[0]))
+    gap, half = float((other_mean - mean)[0, 0]), float(stdtrit(clusters - 1, (1 + LEVEL) / 2)) * error
+    return Interval(gap, gap - half, gap + half)

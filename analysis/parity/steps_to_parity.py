@@ -214,7 +214,7 @@ def find_parity(
     tests = _tests(evidence) if metric.is_share else ()
     gap = None
     if metric.rewards_repetition:
-        gap = entropy_gap(arms[0], arms[1 + steps.index(first)], metric, evidence.prompts, resamples=resamples)
+        gap = entropy_gap(arms[0], arms[1 + steps.index(first)], metric, evidence.prompts)
     return replace(
         parity,
         settings=settings_of(pairing.by_steps),

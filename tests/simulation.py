@@ -25,6 +25,8 @@ TIMING_SPREAD = 0.04
 PROMPT_SPREAD, ARM_SPREAD = 0.4, 0.25  # nats per token
 BROKEN = 5.0
 """Nats per token by which a text that breaks down is worse."""
+BURN_IN = 100
+"""Samples before those that count, of noise that remembers two back."""
 F1_FLOOR, F1_PER_NAT = 0.9, 0.05
 
 
@@ -202,7 +204,8 @@ class Machine:
     """How latencies of one point vary, on the logarithmic scale; the truth is 0, the median of all processes.
 
     Attributes:
-        within: spread of a process's samples; `correlation`: of each with the one before.
+        within: spread of a process's samples.
+        correlation: how much each has of the one before; `second`: of the one before that.
         between: spread of the processes' medians.
         drift: spread of the processes' slopes: so much slower or faster at the end of a process than at its beginning.
         mode: how far apart two processes' medians lie at most, which spend other shares of time in a slow clock mode.
@@ -210,17 +213,27 @@ class Machine:
 
     within: float = 0.01
     correlation: float = 0.0
+    second: float = 0.0
     between: float = 0.0
     drift: float = 0.0
     mode: float = 0.0
 
+    def _noise(self, random: Generator, samples: int) -> np.ndarray:
+        """Of spread 1, each with what it has of those before."""
+        first, second = self.correlation, self.second
+        burned = BURN_IN if second else 0
+        variance = (1 - second) / ((1 + second) * ((1 - second) ** 2 - first**2))
+        noise = np.empty(burned + samples)
+        noise[0] = random.standard_normal()
+        fresh = random.standard_normal(burned + samples) / math.sqrt(variance)
+        for index in range(1, burned + samples):
+            earlier = noise[index - 2] if index > 1 else 0.0
+            noise[index] = first * noise[index - 1] + second * earlier + fresh[index]
+        return noise[burned:]
+
     def logs(self, random: Generator, samples: int) -> np.ndarray:
         """Logarithms of one process's latencies, in their order."""
-        noise = np.empty(samples)
-        noise[0] = random.standard_normal()
-        fresh = math.sqrt(1 - self.correlation**2) * random.standard_normal(samples)
-        for index in range(1, samples):
-            noise[index] = self.correlation * noise[index - 1] + fresh[index]
+        noise = self._noise(random, samples)
         along = np.linspace(-0.5, 0.5, samples)
         slow = self.mode * (random.random() - 0.5) if self.mode else 0.0  # how much of it falls into the slow mode
         return (

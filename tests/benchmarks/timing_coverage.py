@@ -70,6 +70,12 @@ REGIMES: dict[str, Regime] = {
         for correlation in (0.0, 0.5, 0.8)
         for samples in (10, 16, 32, 64)
     },
+    **{
+        f"1 process, AR(2) of 0.5 and 0.3, {samples} samples": Regime(
+            machine=Machine(correlation=0.5, second=0.3), samples=(samples, samples)
+        )
+        for samples in (16, 32, 64)
+    },
 }
 MOST_SAMPLES = 80
 

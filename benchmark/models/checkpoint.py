@@ -76,15 +76,20 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: when it is no JSON object.
     """
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"checkpoint {folder}: config.json cannot be read ({error}); {advice(folder)}") from error
-    if not isinstance(config, dict):
-        raise UserError(f"checkpoint {folder}: config.json holds no object; {advice(folder)}")
+    config = _json_object(folder, "config.json")
     if config.get("mask_token_id") is None and (mask_id := mask_of_tokenizer(folder)) is not None:
         config["mask_token_id"] = mask_id
     return config
+
+
+def _json_object(folder: Path, name: str) -> dict[str, Any]:
+    try:
+        held = json.loads((folder / name).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"checkpoint {folder}: {name} cannot be read ({error}); {advice(folder)}") from error
+    if not isinstance(held, dict):
+        raise UserError(f"checkpoint {folder}: {name} holds no object; {advice(folder)}")
+    return held
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -143,11 +148,14 @@ def _unindexed(folder: Path) -> list[Path]:
 
 
 def require_tokenizer(folder: Path) -> None:
-    """Make sure that a checkpoint comes with a tokenizer.
+    """Make sure that a checkpoint comes with a tokenizer, whose settings can be read where it has any.
 
     Raises:
-        UserError: when it does not.
+        UserError: when it does not, or they cannot.
     """
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        if (folder / name).exists():
+            _json_object(folder, name)
     if not tokenizer_files(folder):
         raise UserError(
             f"checkpoint {folder}: it holds no tokenizer.json, and no vocab.json with merges.txt; copy the checkpoint's"

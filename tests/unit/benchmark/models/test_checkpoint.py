@@ -211,3 +211,15 @@ def test_a_checkpoint_without_a_tokenizer_is_refused_with_what_to_do(tmp_path: P
         UserError, match=r"it holds no tokenizer\.json, .*; copy the checkpoint's tokenizer files there"
     ):
         require_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "special_tokens_map.json"])
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\x80", b""])
+def test_a_tokenizers_settings_that_cannot_be_read_are_found_without_loading_it(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    folder = write_llama(tmp_path / "model")
+    require_tokenizer(folder)
+    (folder / name).write_bytes(content)
+    with pytest.raises(UserError, match=rf"checkpoint .*model: {name} (cannot be read|holds no object)"):
+        require_tokenizer(folder)

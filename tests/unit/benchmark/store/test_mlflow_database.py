@@ -99,7 +99,7 @@ def test_a_database_without_the_experiment_that_comes_last_is_made_anew(
 def test_a_database_that_another_process_made_meanwhile_is_used(
     tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "deep" / "mlflow.db"
+    file = tmp_path / "deep" / "deeper" / "mlflow.db"
 
     class Waited:
         """A lock that another process held until it had made the database."""

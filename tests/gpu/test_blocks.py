@@ -64,7 +64,14 @@ def test_block_diffusion_gives_the_known_answers(case: dict[str, Any], engine: E
     assert [[each.step, each.position, each.token] for each in found.edits] == case.get("edits", [])
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("case", test_known_blocks.PORTED, ids=test_known_blocks.identity)
+def test_the_ported_loops_of_block_diffusion_give_them_too(case: dict[str, Any]) -> None:
+    run = test_known_blocks.run_of(case, Engine.published)
+    found = generate(run, factory(test_known_blocks.KNOWN), [case["prompt_ids"]])
+    assert is_published(case, found, [case["output_ids"]], [case["written_at_forward"]])
+
+
+@pytest.mark.parametrize("engine", [*ENGINES, Engine.published])
 @pytest.mark.parametrize("case", test_known_dream.CASES, ids=test_known_dream.identity)
 def test_dreams_sampling_gives_the_known_answers(case: dict[str, Any], engine: Engine) -> None:
     run = test_known_dream.run_of(case, engine)

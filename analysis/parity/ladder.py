@@ -20,7 +20,7 @@ def ladder_name(run: Run) -> str:
 
 def setting(diffusion: Diffusion) -> int | str:
     """What tells a rung from the others: steps, or the policy with its knob."""
-    return diffusion.steps if diffusion.policy.knob is None else diffusion.policy.label
+    return diffusion.steps if diffusion.policy.has_steps else diffusion.policy.label
 
 
 def by_steps(records: Iterable[Record]) -> dict[int, Record]:
@@ -30,7 +30,7 @@ def by_steps(records: Iterable[Record]) -> dict[int, Record]:
         diffusion = record.run.diffusion
         assert diffusion is not None
         steps = diffusion.steps
-        if diffusion.policy.knob is not None:
+        if not diffusion.policy.has_steps:
             steps = max(round(_passes_and_latency(record)[0]), max(rungs, default=0) + 1)
         rungs[steps] = record
     return dict(sorted(rungs.items()))
@@ -42,7 +42,7 @@ def settings_of(rungs: Mapping[int, Record]) -> dict[int, str]:
     return {
         steps: diffusion.policy.label
         for steps, diffusion in named
-        if diffusion is not None and diffusion.policy.knob is not None
+        if diffusion is not None and not diffusion.policy.has_steps
     }
 
 

@@ -64,7 +64,7 @@ class Ladder:
     def name(self, rung: int) -> str:
         """A rung in words: `K=32`, or `threshold=0.9`."""
         policy = _diffusion(self.rungs[rung]).policy
-        return f"K={rung}" if policy.knob is None else policy.label
+        return f"K={rung}" if policy.has_steps else policy.label
 
     def verdicts(self, by_key: Verdicts) -> dict[int, RungVerdict]:
         """What is shown of each compared rung, by its steps."""

@@ -164,9 +164,9 @@ class Policy:
 
     @property
     def knob(self) -> float | None:
-        """What a ladder of this rule turns where `steps` changes nothing; None where the ladder is of steps."""
+        """What a ladder of this rule turns where `steps` changes nothing; None where it is of steps, or has no knob."""
         values = (self.threshold, self.factor, self.gamma)
-        return None if self.has_steps else next(value for value in values if value is not None)
+        return None if self.has_steps else next((value for value in values if value is not None), None)
 
     def turned(self, value: float) -> "Policy":
         """The same rule with its knob at another value; itself where it has none."""

@@ -1,4 +1,8 @@
-"""From a run's settings to its policy. A new policy is a file, a row here, a name in PolicyName and a YAML."""
+"""From a run's settings to its policy. A new policy is a file, a row in POLICIES, a name in PolicyName and a YAML."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
 
 from benchmark.decoders.policies.blocks.dynamic import LowConfidenceDynamic
 from benchmark.decoders.policies.blocks.editing import Editing
@@ -16,69 +20,93 @@ from benchmark.decoders.policies.random import random
 from benchmark.decoders.policies.threshold import Threshold
 from benchmark.engines.sampling.scores import Score
 from crossover.records import policies as settings
-from crossover.records.policies import DREAM, PolicyName
+from crossover.records.policies import PolicyName
 from crossover.records.settings import Diffusion, Remasking
+
+Knob = TypeVar("Knob")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What a policy is made from: its knobs, the steps of one block, and the tokens of a block and of the output."""
+
+    knobs: settings.Policy
+    steps: int
+    block_length: int
+    output_tokens: int
 
 
 def make_policy(diffusion: Diffusion, output_tokens: int) -> Policy:
     """The policy for blocks of an output of so many tokens."""
-    name, steps = diffusion.policy.name, diffusion.steps // (output_tokens // diffusion.block_length)
-    if diffusion.remasking is Remasking.random:
-        return random(steps=steps, block_length=diffusion.block_length)
-    if name in SCHEDULED:
-        return SCHEDULED[name](steps=steps, block_length=diffusion.block_length)
-    if name in DREAM:
-        return _of_dream(diffusion.policy, steps, output_tokens)
-    return _self_paced(diffusion.policy, steps, diffusion.block_length)
-
-
-SCHEDULED = {
-    PolicyName.quota: Quota,
-    PolicyName.margin: margin,
-    PolicyName.entropy: entropy,
-    PolicyName.sequential: Sequential,
-}
-"""Policies that write the schedule's share, and differ in what they rank by."""
-
-DREAM_SCORES = {
-    PolicyName.maskgit_plus: Score.confidence,
-    PolicyName.topk_margin: Score.margin,
-    PolicyName.dream_entropy: Score.dream_entropy,
-}
-
-
-def _of_dream(knobs: settings.Policy, steps: int, output_tokens: int) -> Policy:
-    assert knobs.eps is not None
-    if knobs.name is PolicyName.origin:
-        return Origin(steps=steps, eps=knobs.eps)
-    return DreamSchedule(steps=steps, output_tokens=output_tokens, eps=knobs.eps, score=DREAM_SCORES[knobs.name])
-
-
-def _self_paced(knobs: settings.Policy, steps: int, block_length: int) -> Policy:
-    if knobs.gamma is not None:
-        return EntropyBounded(block_length=block_length, gamma=knobs.gamma)
-    if knobs.factor is not None:
-        assert knobs.factor_rule is not None
-        return Factor(block_length=block_length, factor=knobs.factor, rule=knobs.factor_rule)
-    assert knobs.threshold is not None
-    match knobs.name:
-        case PolicyName.low_confidence_dynamic:
-            return LowConfidenceDynamic(steps=steps, block_length=block_length, threshold=knobs.threshold)
-        case PolicyName.delayed_threshold:
-            return DelayedThreshold(steps=steps, output_tokens=block_length, threshold=knobs.threshold)
-        case PolicyName.editing:
-            return _editing(knobs, knobs.threshold, block_length)
-    return Threshold(block_length=block_length, threshold=knobs.threshold)
-
-
-def _editing(knobs: settings.Policy, threshold: float, block_length: int) -> Policy:
-    assert knobs.editing_threshold is not None
-    assert knobs.max_post_steps is not None
-    assert knobs.transfers is not None
-    return Editing(
-        block_length=block_length,
-        threshold=threshold,
-        editing_threshold=knobs.editing_threshold,
-        max_post_steps=knobs.max_post_steps,
-        transfers=knobs.transfers,
+    given = Given(
+        knobs=diffusion.policy,
+        steps=diffusion.steps // (output_tokens // diffusion.block_length),
+        block_length=diffusion.block_length,
+        output_tokens=output_tokens,
     )
+    if diffusion.remasking is Remasking.random:
+        return random(steps=given.steps, block_length=given.block_length)
+    return POLICIES[diffusion.policy.name](given)
+
+
+def _threshold(given: Given) -> Policy:
+    return Threshold(block_length=given.block_length, threshold=_known(given.knobs.threshold))
+
+
+def _factor(given: Given) -> Policy:
+    knobs = given.knobs
+    return Factor(block_length=given.block_length, factor=_known(knobs.factor), rule=_known(knobs.factor_rule))
+
+
+def _low_confidence_dynamic(given: Given) -> Policy:
+    threshold = _known(given.knobs.threshold)
+    return LowConfidenceDynamic(steps=given.steps, block_length=given.block_length, threshold=threshold)
+
+
+def _delayed_threshold(given: Given) -> Policy:
+    threshold = _known(given.knobs.threshold)
+    return DelayedThreshold(steps=given.steps, output_tokens=given.block_length, threshold=threshold)
+
+
+def _editing(given: Given) -> Policy:
+    knobs = given.knobs
+    return Editing(
+        block_length=given.block_length,
+        threshold=_known(knobs.threshold),
+        editing_threshold=_known(knobs.editing_threshold),
+        max_post_steps=_known(knobs.max_post_steps),
+        transfers=_known(knobs.transfers),
+    )
+
+
+def _of_dream(score: Score) -> Callable[[Given], Policy]:
+    return lambda given: DreamSchedule(
+        steps=given.steps, output_tokens=given.output_tokens, eps=_known(given.knobs.eps), score=score
+    )
+
+
+def _known(value: Knob | None) -> Knob:
+    """A knob of the policy's own, which its settings are never without."""
+    assert value is not None
+    return value
+
+
+POLICIES: Mapping[PolicyName, Callable[[Given], Policy]] = {
+    PolicyName.quota: lambda given: Quota(steps=given.steps, block_length=given.block_length),
+    PolicyName.margin: lambda given: margin(steps=given.steps, block_length=given.block_length),
+    PolicyName.entropy: lambda given: entropy(steps=given.steps, block_length=given.block_length),
+    PolicyName.sequential: lambda given: Sequential(steps=given.steps, block_length=given.block_length),
+    PolicyName.threshold: _threshold,
+    PolicyName.factor: _factor,
+    PolicyName.entropy_bounded: lambda given: EntropyBounded(
+        block_length=given.block_length, gamma=_known(given.knobs.gamma)
+    ),
+    PolicyName.low_confidence_dynamic: _low_confidence_dynamic,
+    PolicyName.delayed_threshold: _delayed_threshold,
+    PolicyName.editing: _editing,
+    PolicyName.maskgit_plus: _of_dream(Score.confidence),
+    PolicyName.topk_margin: _of_dream(Score.margin),
+    PolicyName.dream_entropy: _of_dream(Score.dream_entropy),
+    PolicyName.origin: lambda given: Origin(steps=given.steps, eps=_known(given.knobs.eps)),
+}
+"""One row a policy."""

@@ -10,7 +10,7 @@ from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Generation, Unmarked, make_batch
 from benchmark.decoders.policies.entropy_bounded import EntropyBounded
 from benchmark.decoders.policies.factor import Factor
-from benchmark.decoders.policies.factory import make_policy
+from benchmark.decoders.policies.factory import POLICIES, make_policy
 from benchmark.decoders.policies.interface import Policy as Rule
 from benchmark.decoders.policies.quota import Quota
 from benchmark.decoders.policies.threshold import Threshold
@@ -137,6 +137,10 @@ def test_a_row_without_open_positions_writes_nothing(rule: Rule) -> None:
 def test_closed_positions_change_nothing_for_the_open_ones(rule: Rule) -> None:
     alone = chosen(rule, [[-0.1, -0.3]])[0]
     assert chosen(rule, [[CLOSED, -0.1, CLOSED, -0.3]])[0] == [False, alone[0], False, alone[1]]
+
+
+def test_every_name_of_a_policy_has_its_row() -> None:
+    assert set(POLICIES) == set(PolicyName)
 
 
 def test_a_threshold_is_reached_by_being_equal() -> None:

@@ -2,7 +2,9 @@ import re
 
 import pytest
 
+from analysis.parity.ladder import setting
 from crossover.errors import UserError
+from crossover.records import policies
 from crossover.records.policies import Cache, CacheName, FactorRule, Policy, PolicyName, Rows
 from crossover.records.run import Run
 from crossover.records.settings import Remasking
@@ -86,6 +88,13 @@ def test_the_name_tells_policy_and_cache_and_calls_it_lossy(changes: dict[str, o
 def test_a_policy_without_its_knob_or_with_anothers_is_refused(changes: dict[str, object], words: str) -> None:
     with pytest.raises(UserError, match=words):
         Policy(**changes)  # type: ignore[arg-type]
+
+
+def test_a_policy_may_have_neither_steps_nor_a_knob(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policies, "IGNORING_STEPS", frozenset({PolicyName.margin}))
+    policy = Policy(name=PolicyName.margin)
+    assert (policy.knob, policy.turned(0.5), policy.rule, policy.label) == (None, policy, "margin", "margin")
+    assert setting(a_diffusion(policy=policy)) == "margin", "a ladder names it by its rule, since it has no steps"
 
 
 def test_what_does_not_go_together_is_refused() -> None:

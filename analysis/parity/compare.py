@@ -4,9 +4,10 @@ Each run of one sweep meets the run of the other that measures the same thing un
 those of each figure by itself. Verdicts are of the whole table: where nothing changed, at most 5% of the tables hold
 any (Holm's procedure over all figures of all points). Where a run was measured in several processes on both sides, a
 verdict needs no margin; with one process on either side it is given beyond a margin alone, since another process of
-the same point takes another time.
+the same point takes another time. A single process on a disturbed machine gives no verdict on time at all.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from analysis.statistics.intervals import Interval
 from analysis.statistics.multiple import holm, widened
 from analysis.statistics.timing import Latency, Ratio, latency, median_interval, over_processes, ratio_of, summarise
 from crossover.confidence import LEVEL
+from crossover.records.machine import Verdict as Cleanness
 from crossover.records.record import Measurement, Record
 from crossover.records.settings import Diffusion
 
@@ -157,8 +159,9 @@ def _point(record: Record) -> Point:
 def _compare(a: Sequence[Record], b: Sequence[Record], margin: float) -> Comparison:
     measured = [[each.measurement for each in side if each.measurement is not None] for side in (a, b)]
     times = [latency(side) for side in measured]
+    disturbed = disturbances({"A": a, "B": b})
     changes = [
-        *_changed("latency", times, margin),
+        *_changed("latency", times, math.inf if _is_disturbed(disturbed) else margin),
         *_changed("memory", [_peak(side) for side in measured], margin),
         *(change for metric in METRICS.values() for change in _quality(measured[0][0], measured[1][0], metric)),
     ]
@@ -171,8 +174,13 @@ def _compare(a: Sequence[Record], b: Sequence[Record], margin: float) -> Compari
         b_latency_s=second,
         changes=tuple(changes),
         processes=(len(a), len(b)),
-        disturbed=disturbances({"A": a, "B": b}),
+        disturbed=disturbed,
     )
+
+
+def _is_disturbed(disturbed: Sequence[Disturbance]) -> bool:
+    """Whether a side was timed on a disturbed machine: no margin is wide enough for one process there."""
+    return any(each.verdict is Cleanness.disturbed for each in disturbed)
 
 
 def _named(points: Sequence[Comparison]) -> list[Comparison]:

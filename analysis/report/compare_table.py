@@ -86,6 +86,9 @@ def _margins(compared: Compared) -> str:
     )
 
 
+NO_VERDICT = ": where that is a single process on a disturbed one, its time gets no verdict"
+
+
 def _unclean(compared: Compared) -> str:
     unclean = sum(bool(each.disturbed) for each in compared.points)
-    return f" {unclean} of {len(compared.points)} were not timed on a clean machine." if unclean else ""
+    return f" {unclean} of {len(compared.points)} were not timed on a clean machine{NO_VERDICT}." if unclean else ""

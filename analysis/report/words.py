@@ -62,7 +62,7 @@ def label(parity: Parity) -> str:
 
 def speed(parity: Parity) -> str:
     """The speed-up at parity in words, with its interval; a verdict beyond the margin alone."""
-    speedup, margin = parity.speedup, parity.verdict_margin
+    speedup, margin = parity.speedup, math.inf if _is_alone_and_disturbed(parity) else parity.verdict_margin
     if speedup is None:
         return "is there of unknown speed"
     times = f"{ratio_interval(speedup)} times as fast{_processes(parity)}"
@@ -70,9 +70,14 @@ def speed(parity: Parity) -> str:
         return f"is faster there, {times}"
     if speedup.high * (1 + margin) < 1:
         return f"is slower there, {times}"
-    if speedup.high < ALIKE * speedup.low:
+    if speedup.high < ALIKE * speedup.low and margin < math.inf:
         return f"is about as fast there, {times}"
     return f"may be faster or slower there, {times}"
+
+
+def _is_alone_and_disturbed(parity: Parity) -> bool:
+    """Whether single processes were timed on a disturbed machine: no margin is wide enough for them."""
+    return parity.processes == 1 and any(each.verdict is Verdict.disturbed for each in parity.disturbed)
 
 
 def remarks(parity: Parity) -> tuple[str, ...]:

@@ -123,6 +123,16 @@ def test_a_disturbed_side_is_named() -> None:
     assert (disturbance.arm, disturbance.why) == ("B", "CPU busy")
 
 
+def test_one_process_on_a_disturbed_machine_gets_no_verdict_on_its_time() -> None:
+    """On a busy machine two processes of one point differ by any factor."""
+    watched = Watched(verdict=Cleanness.disturbed, why="CPU busy", labelled=())
+    times = [tuple(a_sample(latency_s=factor * (1 + 0.001 * i)) for i in range(10)) for factor in (1.0, 3.0)]
+    clean, slow = (a_record(measurement=a_measurement(samples=each)) for each in times)
+    busy = a_record(measurement=a_measurement(samples=times[1], watched=watched))
+    assert verdict_on("latency", only(compare([clean], [slow]))) is Verdict.slower
+    assert verdict_on("latency", only(compare([clean], [busy]))) is Verdict.ambiguous
+
+
 def test_runs_meet_by_what_they_measure() -> None:
     runs = [a_run(), a_run(diffusion=a_diffusion(steps=2)), a_run(batch=4), an_autoregressive_run()]
     points = compare([timed(run=run) for run in runs], [timed(run=run) for run in reversed(runs)]).points

@@ -52,6 +52,12 @@ def test_a_speed_is_called_faster_or_slower_beyond_the_margin_alone() -> None:
     assert "is faster there, 1.07 [1.06, 1.08] times as fast." in several
 
 
+def test_one_process_on_a_disturbed_machine_is_called_neither_faster_nor_slower() -> None:
+    disturbed = (Disturbance(arm="baseline", verdict=Verdict.disturbed, why="CPU busy"),)
+    assert "may be faster or slower there, 1.30" in answer(a_parity(disturbed=disturbed))
+    assert "is faster there" in answer(a_parity(disturbed=disturbed, processes=3, verdict_margin=0.0))
+
+
 def test_parity_that_is_not_reached_is_an_answer() -> None:
     assert answer(not_reached()) == (
         "At B=1, N=16 small does not reach causal's generative perplexity within a margin of 0 up to K=8:"

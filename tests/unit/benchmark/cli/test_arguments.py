@@ -30,8 +30,8 @@ LINES = {
     ),
     "=3": "'=3' cannot be read: write KEY=VALUE",
     "hydra=nope": (
-        "there is no group 'hydra': choose from cache, encoder, hardware, judge, likelihood, model, policy, precision,"
-        " prompts, sweep, timing, tracking"
+        "there is no group 'hydra': choose from cache, encoder, hardware, judge, likelihood, model, pair, policy,"
+        " precision, prompts, sweep, timing, tracking"
     ),
     "+steps=3": "'steps' is there already: leave out the +, steps=VALUE",
     "-x": "there is no option '-x': write KEY=VALUE, -m for a sweep, or --help for all keys",

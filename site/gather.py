@@ -19,6 +19,8 @@ ELSEWHERE = {
     "CONTRIBUTING.md": "contributing.md",
     "benchmark/assets/MODEL_CARD.md": "model-card.md",
     "benchmark/assets/loss_curves.png": "loss_curves.png",
+    "benchmark/assets/tiny_twin/MODEL_CARD.md": "twin-card.md",
+    "benchmark/assets/tiny_twin/loss_curves.png": "twin_loss_curves.png",
 }
 """Files outside docs/, from the repository's root, and what the site calls them."""
 CONTENTS = {
@@ -45,6 +47,7 @@ CONTENTS = {
         protocol
         tiny-pair
         model-card
+        twin-card
     """,
     "Results": """
         results/map

@@ -66,6 +66,18 @@ def test_every_page_is_in_a_group_of_the_site() -> None:
     assert grouped == pages | {name for name in elsewhere if name.endswith(".md")}, "list the page in site/gather.py"
 
 
+def test_every_link_of_the_site_leads_somewhere(tmp_path: Path) -> None:
+    site = runpy.run_path(str(ROOT / "site" / "gather.py"))
+    site["gather"](tmp_path / "pages")
+    missing = [
+        f"{page.relative_to(tmp_path)}: {link}"
+        for page in (tmp_path / "pages").rglob("*.md")
+        for link in LINK.findall(page.read_text(encoding="utf-8"))
+        if not (page.parent / link).exists()
+    ]
+    assert not missing, "name the file in site/gather.py's ELSEWHERE"
+
+
 def test_links_follow_pages_that_the_site_moves() -> None:
     moved = runpy.run_path(str(ROOT / "site" / "gather.py"))["moved"]
     assert moved("[a](docs/results/speed.md#b), [c](CHANGELOG.md)", "index.md") == (

@@ -9,30 +9,23 @@ composed of runs at other shapes has no interval.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 
 import numpy as np
 
-from analysis.parity.arm_costs import ArmCosts, arm_costs, continuation, prefill
-from analysis.parity.comparability import CONTROLS, controls_of, measured_alike, newest
 from analysis.parity.flags import disturbances
-from analysis.parity.identity import told_apart
-from analysis.statistics.composition import Forward
-from analysis.statistics.counted_work import Pass
+from analysis.parity.timed_pairs import Pair, shape
 from analysis.statistics.intervals import Interval
-from analysis.statistics.pace import Layout, Way, forwards_within, generation_cost
+from analysis.statistics.pace import Layout, Way, forwards_within
 from analysis.statistics.timing import Latency, latency, median_interval, ratio_interval
 from crossover.records.policies import QUOTA, Cache, CacheName
 from crossover.records.record import Record
 from crossover.records.run import Run, split_length
 from crossover.records.settings import Weights
 
-OF_TEXTS = frozenset({"documents", "judged_text", "judge", "encoder", "prompts", "prompt_count", "seed"})
-"""Controls on which time does not depend."""
-OF_SHAPE = frozenset({"output_tokens", "prompt_tokens"})
 NONE, DUAL = "none", Cache(name=CacheName.dual).label
 BLOCK = 32
 """Positions of a block where none was measured."""
@@ -99,40 +92,13 @@ class BreakEven:
         return self.processes > 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pair:
-    """A diffusion model and a baseline under equal controls, with all that was measured of them."""
-
-    diffusion: str
-    baseline: str
-    of_diffusion: Sequence[tuple[Record, ...]]
-    of_baseline: Sequence[tuple[Record, ...]]
-    diffusion_costs: ArmCosts
-    baseline_costs: ArmCosts
-
-    def baseline_run(self, batch: int, length: int, prompt_tokens: int) -> tuple[Record, ...] | None:
-        """The processes that measured a continuation of this shape; whole ones before sampled ones."""
-        fitting = [each for each in self.of_baseline if _shape(each[0].run) == (batch, length, prompt_tokens)]
-        return min(fitting, key=lambda each: each[0].run.timed_share is not None, default=None)
-
-
-def pairs_of(records: Iterable[Record], allow: Collection[str] = frozenset()) -> list[Pair]:
-    """Every diffusion model with every baseline whose runs share all controls on which the time of a pass depends."""
-    allowed = {*allow, *OF_TEXTS}
-    measured = [each for each in newest(told_apart(tuple(records)), allowed) if each[0].measurement is not None]
-    alike: dict[object, list[tuple[Record, ...]]] = defaultdict(list)
-    for each in measured:
-        alike[controls_of(each[0], {*allowed, *OF_SHAPE} & CONTROLS.keys())].append(measured_alike(each, allowed))
-    return [pair for group in alike.values() for pair in _pairs(group)]
-
-
 def break_evens(pair: Pair) -> list[BreakEven]:
     """One for each batch, length, policy, cache and block that were measured beside a baseline of the same shape."""
     series: dict[tuple[object, ...], list[tuple[Record, ...]]] = defaultdict(list)
     for replicates in pair.of_diffusion:
         run = replicates[0].run
         assert run.diffusion is not None
-        series[*_shape(run), run.diffusion.block_length, *_sampling(run)].append(replicates)
+        series[*shape(run), run.diffusion.block_length, *_sampling(run)].append(replicates)
     made = (_of_series(pair, rungs) for _, rungs in sorted(series.items(), key=lambda item: tuple(map(str, item[0]))))
     known = [each for each in made if each is not None]
     return sorted(
@@ -167,27 +133,10 @@ def predictions(
     return {cell: tokens for cell, tokens in known.items() if tokens is not None}
 
 
-def _pairs(group: Sequence[tuple[Record, ...]]) -> Iterator[Pair]:
-    by_model: dict[tuple[bool, str], list[tuple[Record, ...]]] = defaultdict(list)
-    for each in group:
-        by_model[each[0].run.diffusion is None, each[0].run.model.label].append(each)
-    made = {name: arm_costs([record for each in alike for record in each]) for name, alike in by_model.items()}
-    for diffusion, baseline in product(sorted(by_model), sorted(by_model)):
-        if not diffusion[0] and baseline[0]:
-            yield Pair(
-                diffusion=diffusion[1],
-                baseline=baseline[1],
-                of_diffusion=by_model[diffusion],
-                of_baseline=by_model[baseline],
-                diffusion_costs=made[diffusion],
-                baseline_costs=made[baseline],
-            )
-
-
 def _of_series(pair: Pair, rungs: Sequence[tuple[Record, ...]]) -> BreakEven | None:
     """By the run whose steps are nearest to the break-even that it gives, of runs that differ in steps alone."""
     run = rungs[0][0].run
-    baseline = pair.baseline_run(*_shape(run))
+    baseline = pair.baseline_run(*shape(run))
     if baseline is None or run.diffusion is None:
         return None
     baseline_s = latency([each.measurement for each in baseline if each.measurement])
@@ -216,7 +165,7 @@ def _measured(
         each_s = median_interval(own_s).estimate / measured.forward_passes
         at = partial(_divided, each_s)
     else:
-        cost_of = partial(_cost, pair, layout, run.batch)
+        cost_of = partial(pair.cost, layout, run.batch)
         try:
             cost_of(1.0)
         except KeyError:
@@ -248,8 +197,8 @@ def _measured(
 def _composed(pair: Pair, way: Way, batch: int, length: int) -> BreakEven | None:
     layout = _layout(way, length)
     try:
-        budget = _baseline_seconds(pair, batch, layout)
-        forwards = _within(partial(_cost, pair, layout, batch), layout, budget)
+        budget = pair.baseline_seconds(batch, layout)
+        forwards = _within(partial(pair.cost, layout, batch), layout, budget)
     except KeyError:
         return None
     return BreakEven(
@@ -269,7 +218,7 @@ def _composed(pair: Pair, way: Way, batch: int, length: int) -> BreakEven | None
 
 
 def _beside(pair: Pair, layout: Layout, batch: int, budget: float, forwards: float) -> Beside:
-    cost_of, least_cost = partial(_cost, pair, layout, batch), partial(_least_cost, pair, layout, batch)
+    cost_of, least_cost = partial(pair.cost, layout, batch), partial(pair.least_cost, layout, batch)
     a_block = max(1.0, forwards / layout.blocks)
 
     def joule_tokens() -> float:
@@ -279,7 +228,7 @@ def _beside(pair: Pair, layout: Layout, batch: int, budget: float, forwards: flo
     return Beside(
         least_tokens=_known(partial(_least_tokens, pair, layout, batch)),
         joule_tokens=_known(joule_tokens),
-        baseline_share=_known(lambda: _least_baseline(pair, batch, layout) / budget),
+        baseline_share=_known(lambda: pair.least_baseline(batch, layout) / budget),
         diffusion_share=_known(lambda: least_cost(a_block) / cost_of(a_block)),
     )
 
@@ -302,8 +251,8 @@ def _with_own_limits(beside: Beside, layout: Layout, diffusion: Record, baseline
 
 def _least_tokens(pair: Pair, layout: Layout, batch: int) -> float:
     """Tokens per forward needed if both arms were at the limit of the device."""
-    least_cost = partial(_least_cost, pair, layout, batch)
-    return layout.output_tokens / _within(least_cost, layout, _least_baseline(pair, batch, layout))
+    least_cost = partial(pair.least_cost, layout, batch)
+    return layout.output_tokens / _within(least_cost, layout, pair.least_baseline(batch, layout))
 
 
 def _known(figure: Callable[[], float]) -> float | None:
@@ -322,38 +271,6 @@ def _divided(each_s: float, budget: float) -> float:
     return budget / each_s
 
 
-def _cost(pair: Pair, layout: Layout, batch: int, forwards: float) -> float:
-    prompt = 0.0
-    if layout.way is Way.block_causal:
-        prompt = pair.baseline_costs.one(batch, prefill(layout.prompt_tokens))
-    return generation_cost(layout, partial(pair.diffusion_costs.one, batch), forwards, prompt)
-
-
-def _least_cost(pair: Pair, layout: Layout, batch: int, forwards: float) -> float:
-    def least_s(forward: Forward) -> float:
-        return pair.diffusion_costs.least_s(Pass(rows=batch, forward=forward, keeps=layout.way is not Way.whole))
-
-    prompt = 0.0
-    if layout.way is Way.block_causal:
-        prompt = pair.baseline_costs.least_s(continuation(batch, layout.prompt_tokens, 1)[0])
-    return generation_cost(layout, least_s, forwards, prompt)
-
-
-def _baseline_seconds(pair: Pair, batch: int, layout: Layout) -> float:
-    replicates = pair.baseline_run(batch, layout.length, layout.prompt_tokens)
-    measured = None if replicates is None else latency([each.measurement for each in replicates if each.measurement])
-    if measured is not None:
-        return median_interval(measured).estimate
-    tokens = (Forward(1, layout.prompt_tokens + step, 1) for step in range(1, layout.output_tokens))
-    one = partial(pair.baseline_costs.one, batch)
-    return one(prefill(layout.prompt_tokens)) + sum(map(one, tokens))
-
-
-def _least_baseline(pair: Pair, batch: int, layout: Layout) -> float:
-    passes = continuation(batch, layout.prompt_tokens, layout.output_tokens)
-    return sum(map(pair.baseline_costs.least_s, passes))
-
-
 def _layout(way: Way, length: int) -> Layout:
     prompt_tokens, output_tokens = split_length(length, 0.5)
     block = output_tokens if way is Way.whole else BLOCK
@@ -364,10 +281,6 @@ def _way(run: Run) -> Way:
     assert run.diffusion is not None
     cache = run.diffusion.cache
     return Way.dual if cache is not None and cache.name is CacheName.dual and cache.refresh is None else Way.whole
-
-
-def _shape(run: Run) -> tuple[int, int, int]:
-    return run.batch, run.length, run.prompt_tokens
 
 
 def _sampling(run: Run) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from analysis.parity.break_even import BreakEven, Pair, break_evens, composed_break_evens, pairs_of, predictions
+from analysis.parity.break_even import BreakEven, break_evens, composed_break_evens, predictions
+from analysis.parity.timed_pairs import Pair, pairs_of
 from analysis.report.figures.panel import Panel
 from analysis.statistics.pace import Way
 from crossover.records.record import Record

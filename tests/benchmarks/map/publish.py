@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.parity.break_even import Pair, pairs_of
+from analysis.parity.timed_pairs import Pair, pairs_of
 from analysis.report.map.study import pair_map
 from analysis.report.write import write_maps
 from analysis.statistics.composition import Costs, Forward, costs

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.parity.break_even import BreakEven, break_evens, composed_break_evens, pairs_of
+from analysis.parity.break_even import BreakEven, break_evens, composed_break_evens
+from analysis.parity.timed_pairs import pairs_of
 from analysis.statistics.pace import Way
 from crossover.records.forwards import Forwards
 from crossover.records.machine import Verdict, Watched

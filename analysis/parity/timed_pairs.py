@@ -1,0 +1,113 @@
+"""Pairs of models that were timed under equal controls, and what their passes cost."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+
+from analysis.parity.arm_costs import ArmCosts, arm_costs, continuation, prefill
+from analysis.parity.comparability import CONTROLS, controls_of, measured_alike, newest
+from analysis.parity.identity import told_apart
+from analysis.statistics.composition import Forward
+from analysis.statistics.counted_work import Pass
+from analysis.statistics.pace import Layout, Way, generation_cost
+from analysis.statistics.timing import latency, median_interval
+from crossover.records.record import Record
+from crossover.records.run import Run
+
+OF_TEXTS = frozenset({"documents", "judged_text", "judge", "encoder", "prompts", "prompt_count", "seed"})
+"""Controls on which time does not depend."""
+OF_SHAPE = frozenset({"output_tokens", "prompt_tokens"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A diffusion model and a baseline under equal controls, with all that was measured of them."""
+
+    diffusion: str
+    baseline: str
+    of_diffusion: Sequence[tuple[Record, ...]]
+    of_baseline: Sequence[tuple[Record, ...]]
+    diffusion_costs: ArmCosts
+    baseline_costs: ArmCosts
+
+    def baseline_run(self, batch: int, length: int, prompt_tokens: int) -> tuple[Record, ...] | None:
+        """The processes that measured a continuation of this shape; whole ones before sampled ones."""
+        fitting = [each for each in self.of_baseline if shape(each[0].run) == (batch, length, prompt_tokens)]
+        return min(fitting, key=lambda each: each[0].run.timed_share is not None, default=None)
+
+    def cost(self, layout: Layout, batch: int, forwards: float) -> float:
+        """Seconds of a continuation in so many forward passes, composed of single ones.
+
+        Raises:
+            KeyError: when a pass that it needs was not timed.
+        """
+        prompt = 0.0
+        if layout.way is Way.block_causal:
+            prompt = self.baseline_costs.one(batch, prefill(layout.prompt_tokens))
+        return generation_cost(layout, partial(self.diffusion_costs.one, batch), forwards, prompt)
+
+    def least_cost(self, layout: Layout, batch: int, forwards: float) -> float:
+        """The same at the limit of the device."""
+
+        def least_s(forward: Forward) -> float:
+            return self.diffusion_costs.least_s(Pass(rows=batch, forward=forward, keeps=layout.way is not Way.whole))
+
+        prompt = 0.0
+        if layout.way is Way.block_causal:
+            prompt = self.baseline_costs.least_s(continuation(batch, layout.prompt_tokens, 1)[0])
+        return generation_cost(layout, least_s, forwards, prompt)
+
+    def baseline_seconds(self, batch: int, layout: Layout) -> float:
+        """Seconds of the baseline's continuation: measured, or else composed.
+
+        Raises:
+            KeyError: when a pass that it needs was not timed.
+        """
+        replicates = self.baseline_run(batch, layout.length, layout.prompt_tokens)
+        measured = (
+            None if replicates is None else latency([each.measurement for each in replicates if each.measurement])
+        )
+        if measured is not None:
+            return median_interval(measured).estimate
+        tokens = (Forward(1, layout.prompt_tokens + step, 1) for step in range(1, layout.output_tokens))
+        one = partial(self.baseline_costs.one, batch)
+        return one(prefill(layout.prompt_tokens)) + sum(map(one, tokens))
+
+    def least_baseline(self, batch: int, layout: Layout) -> float:
+        """The same at the limit of the device."""
+        passes = continuation(batch, layout.prompt_tokens, layout.output_tokens)
+        return sum(map(self.baseline_costs.least_s, passes))
+
+
+def pairs_of(records: Iterable[Record], allow: Collection[str] = frozenset()) -> list[Pair]:
+    """Every diffusion model with every baseline whose runs share all controls on which the time of a pass depends."""
+    allowed = {*allow, *OF_TEXTS}
+    measured = [each for each in newest(told_apart(tuple(records)), allowed) if each[0].measurement is not None]
+    alike: dict[object, list[tuple[Record, ...]]] = defaultdict(list)
+    for each in measured:
+        alike[controls_of(each[0], {*allowed, *OF_SHAPE} & CONTROLS.keys())].append(measured_alike(each, allowed))
+    return [pair for group in alike.values() for pair in _pairs(group)]
+
+
+def _pairs(group: Sequence[tuple[Record, ...]]) -> Iterator[Pair]:
+    by_model: dict[tuple[bool, str], list[tuple[Record, ...]]] = defaultdict(list)
+    for each in group:
+        by_model[each[0].run.diffusion is None, each[0].run.model.label].append(each)
+    made = {name: arm_costs([record for each in alike for record in each]) for name, alike in by_model.items()}
+    for diffusion, baseline in product(sorted(by_model), sorted(by_model)):
+        if not diffusion[0] and baseline[0]:
+            yield Pair(
+                diffusion=diffusion[1],
+                baseline=baseline[1],
+                of_diffusion=by_model[diffusion],
+                of_baseline=by_model[baseline],
+                diffusion_costs=made[diffusion],
+                baseline_costs=made[baseline],
+            )
+
+
+def shape(run: Run) -> tuple[int, int, int]:
+    """Batch, length, and tokens of the prompt."""
+    return run.batch, run.length, run.prompt_tokens

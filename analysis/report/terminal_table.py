@@ -57,7 +57,7 @@ def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
     """
     records = told_apart(records)
     shown = _table(records, frozenset(), padding=1)
-    for without, padding in (({"samples"}, 1), (ROOMY, 1), (ROOMY, 0)):
+    for without, padding in (({"samples"}, 1), (ROOMY, 1), (ROOMY, 0), (ROOMY | SPARE, 0)):
         if Console(width=ENDLESS).measure(shown).maximum > width:
             shown = _table(records, frozenset(without), padding=padding)
     return shown
@@ -247,3 +247,5 @@ VALUES: dict[str, Callable[[dict[str, float]], str]] = {
 }
 ROOMY = frozenset({"[p25, p75]", "samples"})
 """Columns that are left out on a narrow terminal."""
+SPARE = frozenset({"entropy", "own bits/byte"})
+"""Columns that are left out where even without those it is too narrow; `--format csv` has them."""

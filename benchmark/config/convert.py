@@ -31,7 +31,7 @@ from benchmark.models.checkpoint import is_remote
 from benchmark.tasks.harness_tasks import HARNESS
 from crossover.addresses import without_credentials
 from crossover.errors import UserError
-from crossover.records.policies import LOSSY, OWNERS, QUOTA, Blocks, Cache, Policy, PolicyName, Rows
+from crossover.records.policies import LOSSY, OWNERS, QUOTA, Blocks, Cache, Policy, PolicyName, Rows, check_knob
 from crossover.records.run import Run, split_length
 from crossover.records.settings import (
     Attention,
@@ -102,6 +102,7 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
             f"model={config.model.name} needs a CUDA GPU with about 20 GB and this machine offers none:"
             " use hardware=a100 on a SLURM cluster, or model=tiny_llada or tiny_llama on any machine"
         )
+    at_least("model.context", config.model.context, 2)
     stopping = to_stopping(config.stopping)  # checked where repeats replace it, too
     return Run(
         model=Model(
@@ -177,10 +178,18 @@ def _block_length(config: Config, output_tokens: int) -> int:
 
 
 def _policy(config: PolicyConfig) -> Policy:
-    """The policy with its own knobs; random order is a run's remasking, and goes by the published schedule."""
+    """The policy with its own knobs; random order is a run's remasking, and goes by the published schedule.
+
+    Raises:
+        UserError: when a knob has a value that is not allowed, also where another policy reads it.
+    """
     if config.name == Remasking.random:
         return QUOTA
     name = PolicyName(config.name)
+    for knob, owners in OWNERS.items():
+        value = getattr(config, knob)
+        if name not in owners and value is not None:  # it changes nothing here, yet a typo in it is a typo
+            check_knob(knob, value)
     return Policy(name=name, **{knob: getattr(config, knob) for knob, owners in OWNERS.items() if name in owners})
 
 

@@ -140,7 +140,7 @@ class Policy:
                 advice = "give it one" if value is None else f"it is a knob of policy={named}"
                 raise UserError(f"policy.{knob} has {value or 'no value'} under policy={self.name}: {advice}")
             if value is not None:
-                _check(knob, value)
+                check_knob(knob, value)
 
     @property
     def is_self_paced(self) -> bool:
@@ -243,7 +243,12 @@ class Cache:
         return f"{self.name}{refresh} (lossy)" if self.is_lossy else f"{self.name} (not lossy)"
 
 
-def _check(knob: str, value: float) -> None:
+def check_knob(knob: str, value: float) -> None:
+    """Reject a value that no policy takes.
+
+    Raises:
+        UserError: saying what is allowed.
+    """
     if knob in PROBABILITIES and not 0 < value <= 1:
         raise UserError(f"policy.{knob}={value} is not allowed: give a probability such as {PROBABILITIES[knob]}")
     if knob in LEAST and not LEAST[knob] <= value < math.inf:

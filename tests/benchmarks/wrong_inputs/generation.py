@@ -110,20 +110,22 @@ def listed(kind: str, lines: str) -> Callable[[random.Random], Iterator[Wrong]]:
     return lambda _: (Wrong(kind=kind, words=tuple(shlex.split(line))) for line in lines.strip().splitlines())
 
 
-FAMILIES = (
+LISTED = (
     listed("file", FILES),
     listed("wrong together, or without effect", TOGETHER),
     listed("option", OPTIONS),
     sweeps,
     grammar,
-    deleted_and_added,
-    typos,
-    wrong_values,
 )
+BY_KEYS = (deleted_and_added, typos, wrong_values)
+"""Families that grow with every key and every group."""
 
 
 def generate(count: int) -> list[Wrong]:
-    """So many wrong command lines, always the same."""
+    """So many wrong command lines, always the same: those that are listed, and as many by keys as there is room for."""
     draw = random.Random(13)
-    made = [wrong for family in FAMILIES for wrong in family(draw)]
-    return list(dict.fromkeys(made))[:count]
+    first, others = (
+        list(dict.fromkeys(wrong for family in families for wrong in family(draw))) for families in (LISTED, BY_KEYS)
+    )
+    room = min(count - len(first), len(others))
+    return first + [others[index * len(others) // room] for index in range(room)]

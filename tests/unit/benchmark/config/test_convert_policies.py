@@ -23,6 +23,17 @@ def test_knobs_of_other_policies_are_ignored_so_that_a_sweep_may_mix_them() -> N
     assert run("policy=factor", "policy.factor_rule=fast_dllm").key != run("policy=factor").key
 
 
+@pytest.mark.parametrize("word", ["policy.gamma=-7", "policy.top_p=2", "policy.transfers=0", "policy.eps=1"])
+def test_a_wrong_value_of_a_knob_is_refused_also_where_another_policy_reads_it(word: str) -> None:
+    with pytest.raises(UserError, match=f"{word}.* is not allowed"):
+        run(word)
+
+
+def test_a_context_that_holds_no_prompt_and_output_is_refused() -> None:
+    with pytest.raises(UserError, match=r"model\.context=-7"):
+        run("model.context=-7")
+
+
 def test_dreams_policies_have_steps_that_may_be_more_than_the_tokens_and_one_block() -> None:
     made = run("policy=maskgit_plus", "steps=200", "policy.top_p=0.9", "policy.alg_temp=0.1")
     assert made.name == "tiny_llada K=200 B=1 N=128 maskgit_plus alg_temp=0.1 top_p=0.9"

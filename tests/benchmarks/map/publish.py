@@ -1,7 +1,7 @@
 """The map of published records: `python -m tests.benchmarks.map.publish RECORDS --steps LOG --output FOLDER`.
 
 As `python -m analysis map`, and with cached steps that `tests.benchmarks.cached_steps` timed on the same card in the
-same session: LOG is its output, whose rows have the median step over a block of 32 against kept keys and values, and
+same hour: LOG is its output, whose rows have the median step over a block of 32 against kept keys and values, and
 that of the whole canvas between.
 """
 

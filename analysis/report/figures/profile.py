@@ -22,7 +22,7 @@ from crossover.records.profile import Profile
 MOST = 10
 GIB = 2**30
 COLOURS = (DIFFUSION, BASELINE, MARK, PURPLE, GREY)
-HATCHES = ("", "///", "...", "xxx", "---")
+HATCHES = ("", "//", "..", "\\\\", "--")
 """They tell kinds apart in grey."""
 
 

@@ -1,9 +1,9 @@
-"""The README's two tables from the records of its sweep, and the verdict of fronts from theirs.
+"""The tiny pair's two tables from the records of its sweep, and the verdict of fronts from theirs.
 
 `python -m tests.benchmarks.readme_tables OUTPUTS --fronts FRONTS` rewrites what stands between the markers in
-README.md, and docs/quality.svg and docs/fronts.svg. What belongs to an argument that is not given stays.
-`python -m analysis table OUTPUTS --svg docs/demo.svg` draws the table of the first. docs/tiny-pair.md says which sweeps
-these are.
+docs/tiny-pair.md and, for the fronts, in README.md, and docs/quality.svg and docs/fronts.svg. What belongs to an
+argument that is not given stays. `python -m analysis table OUTPUTS --svg docs/demo.svg` draws the table of the first.
+docs/tiny-pair.md says which sweeps these are.
 """
 
 import argparse
@@ -24,8 +24,10 @@ from analysis.report.words import interval, machine, ratio_interval, steps_to_pa
 from crossover.records.record import Record
 from tests.paths import ROOT
 
-README = ROOT / "README.md"
 JUDGED, SAMPLER, FRONTS = "by the judge", "by the sampler's likelihood", "fronts"
+README, TINY_PAIR = ROOT / "README.md", ROOT / "docs" / "tiny-pair.md"
+PAGES = {JUDGED: TINY_PAIR, SAMPLER: TINY_PAIR, FRONTS: README}
+"""The page of each marker."""
 NAMES = {"bits_per_byte": "bits per byte", "perplexity": "perplexity"}
 
 
@@ -33,7 +35,7 @@ def between(text: str, name: str, lines: Sequence[str]) -> str:
     """The text with other lines between the markers of `name`."""
     start, end = f"<!-- {name} -->\n", "<!-- end -->"
     before, start_mark, rest = text.partition(start)
-    assert start_mark, f"README.md has no marker {start.strip()}"
+    assert start_mark, f"the page has no marker {start.strip()}"
     _, end_mark, after = rest.partition(end)
     assert end_mark, f"no {end} after {start.strip()}"
     return f"{before}{start}\n{chr(10).join(lines)}\n\n{end}{after}"
@@ -95,11 +97,16 @@ def _save(drawing: Drawing | None, name: str) -> None:
     (ROOT / "docs" / name).write_text(svg, encoding="utf-8")
 
 
+def _rewrite(name: str, lines: Sequence[str]) -> None:
+    page = PAGES[name]
+    page.write_text(between(page.read_text(encoding="utf-8"), name, lines), encoding="utf-8")
+
+
 def _write_sweep(folder: str) -> None:
     records = _records(folder)
     analysed = study(records, metrics=list(METRICS.values()))
-    text = between(README.read_text(encoding="utf-8"), JUDGED, judged(analysed))
-    README.write_text(between(text, SAMPLER, of_sampler(analysed)), encoding="utf-8")
+    _rewrite(JUDGED, judged(analysed))
+    _rewrite(SAMPLER, of_sampler(analysed))
     _save(draw_curves(analysed.panels["bits_per_byte"]), "quality.svg")
 
 
@@ -108,8 +115,7 @@ def _write_fronts(folder: str) -> None:
     (said, *_) = answers(analysed)
     timing = said.sentence.find(" The timing behind this")
     sentence = said.sentence if timing < 0 else said.sentence[:timing]
-    text = between(README.read_text(encoding="utf-8"), FRONTS, [f"> {quoted(sentence)}"])
-    README.write_text(text, encoding="utf-8")
+    _rewrite(FRONTS, [f"> {quoted(sentence)}"])
     _save(draw_fronts([each for each in analysed.fronts if each.fronts.metric == "bits_per_byte"]), "fronts.svg")
 
 
@@ -120,7 +126,7 @@ def quoted(sentence: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("outputs", nargs="?", help="output_dir of the README's sweep")
+    parser.add_argument("outputs", nargs="?", help="output_dir of the demo with three processes a point")
     parser.add_argument("--fronts", help="output_dir of sweep=front")
     options = parser.parse_args()
     if options.outputs:

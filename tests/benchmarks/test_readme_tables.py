@@ -3,7 +3,7 @@ import pytest
 
 from analysis.parity.quality import METRICS
 from analysis.report.study import study
-from tests.benchmarks.readme_tables import FRONTS, JUDGED, README, SAMPLER, between, judged, of_sampler
+from tests.benchmarks.readme_tables import FRONTS, JUDGED, PAGES, SAMPLER, between, judged, of_sampler
 from tests.simulated_fronts import FrontTruth, line, simulate_fronts
 from tests.studies import a_panel, a_parity
 
@@ -18,8 +18,8 @@ def test_only_what_stands_between_the_markers_is_replaced() -> None:
 
 
 @pytest.mark.parametrize("name", [JUDGED, SAMPLER, FRONTS])
-def test_the_readme_has_every_marker(name: str) -> None:
-    text = README.read_text(encoding="utf-8")
+def test_the_page_has_every_marker(name: str) -> None:
+    text = PAGES[name].read_text(encoding="utf-8")
     assert between(text, name, ["a line"]) != text
 
 

@@ -81,6 +81,19 @@ def draw_map(pair: PairMap) -> Drawing | None:
     )
 
 
+def draw_row(pair: PairMap) -> Drawing | None:
+    """The first column of the map, its panels side by side: low enough for the top of a page."""
+    layer = Layer(name=MEASURED, value=lambda each: each.tokens.estimate, is_bounded=True)
+    return _drawing(
+        pair,
+        [layer],
+        name="break-even-row",
+        title="Tokens per forward that diffusion needs to be faster",
+        caption="As in the map, without the limit of the device.",
+        columns=len(WAYS),
+    )
+
+
 def draw_joules(pair: PairMap) -> Drawing | None:
     """The same for equal energy; None where none was measured."""
     return _drawing(
@@ -116,6 +129,7 @@ def _drawing(
     title: str,
     caption: str,
     norm: Any = None,  # noqa: ANN401 (matplotlib's Normalize, untyped)
+    columns: int | None = None,
 ) -> Drawing | None:
     cells = pair.cells
     shown = [layer for layer in layers if any(layer.value(each) is not None for each in cells)]
@@ -125,7 +139,7 @@ def _drawing(
     ways = [way for way in WAYS if any(each.layout.way is way for each in cells)]
     norm = norm or LogNorm(1, 512)
     with look():
-        figure, axes = panels(len(ways) * len(shown), len(shown), size=(3.4, 2.3))
+        figure, axes = panels(len(ways) * len(shown), columns or len(shown), size=(3.4, 2.3))
         for index, axis in enumerate(axes):
             way, layer = ways[index // len(shown)], shown[index % len(shown)]
             own = [each for each in cells if each.layout.way is way]

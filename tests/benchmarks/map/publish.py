@@ -1,8 +1,8 @@
 """The map of published records: `python -m tests.benchmarks.map.publish RECORDS --steps LOG --output FOLDER`.
 
-As `python -m analysis map`, and with cached steps that `tests.benchmarks.cached_steps` timed on the same card in the
-same hour: LOG is its output, whose rows have the median step over a block of 32 against kept keys and values, and
-that of the whole canvas between.
+As `python -m analysis map`, with the row of panels that the README shows, and with cached steps that
+`tests.benchmarks.cached_steps` timed on the same card in the same hour: LOG is its output, whose rows have the median
+step over a block of 32 against kept keys and values, and that of the whole canvas between.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.parity.timed_pairs import Pair, pairs_of
+from analysis.report.figures.break_even_map import draw_row
 from analysis.report.map.study import pair_map
 from analysis.report.write import write_maps
 from analysis.statistics.composition import Costs, Forward, costs
@@ -33,8 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     records = read([from_file(file) for file in find(options.records)]).records
     steps = list(steps_of(options.steps.read_text(encoding="utf-8")))
     pairs = [with_steps(pair, steps) for pair in pairs_of(records)]
-    for file in write_maps([pair_map(pair) for pair in pairs], options.output):
+    maps = [pair_map(pair) for pair in pairs]
+    for file in write_maps(maps, options.output):
         print(file)
+    row = draw_row(max(maps, key=lambda each: len(each.cells)))
+    if row is not None:
+        print(options.output / f"{row.save(options.output).name}.svg")
 
 
 def steps_of(text: str) -> Iterator[tuple[int, Forward, float]]:

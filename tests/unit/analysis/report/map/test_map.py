@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from analysis.cli.main import main
 from analysis.parity.break_even import Beside, BreakEven
-from analysis.report.figures.break_even_map import draw_distance, draw_joules, draw_map
+from analysis.report.figures.break_even_map import draw_distance, draw_joules, draw_map, draw_row
 from analysis.report.map.study import PairMap, Reached, pair_maps
 from analysis.report.map.table import break_even_table
 from analysis.report.map.words import answers
@@ -92,6 +92,15 @@ def test_the_map_has_a_panel_a_way_and_the_limit_beside_it() -> None:
     assert words(dual) == ["(~40)", "~4.0"]
     assert measured.get_title("left") == "Whole canvas\nmeasured"
     assert "Whole canvas: from 4.00 at B=1, N=128" in drawing.alt
+
+
+def test_the_row_has_the_measured_panels_side_by_side() -> None:
+    drawing = draw_row(a_map(a_break_even(), a_break_even(Way.dual, tokens=40.0), a_break_even(Way.dual, batch=8)))
+    assert drawing is not None
+    whole, dual = drawing.figure.axes
+    assert (words(whole), words(dual)) == (["4.0"], ["(~40)", "~4.0"])
+    assert whole.get_title("left") == "Whole canvas"
+    assert whole.get_subplotspec().rowspan == dual.get_subplotspec().rowspan  # type: ignore[union-attr]
 
 
 def test_a_cell_without_a_time_has_what_the_limit_says_on_white() -> None:

@@ -4,23 +4,20 @@ from dataclasses import dataclass, replace
 
 from benchmark.decoders.autoregressive import AutoregressiveDecoder
 from benchmark.decoders.blocks.decoder import BlockDiffusionDecoder
-from benchmark.decoders.blocks.published import PublishedBlockDecoder
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Decoder
 from benchmark.decoders.plan import plan_of
 from benchmark.decoders.policies.dream.first_alone import FirstAlone
 from benchmark.decoders.policies.factory import make_policy
 from benchmark.decoders.policies.interface import Policy
-from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
-from benchmark.decoders.published_dream import PublishedDreamDecoder
-from benchmark.decoders.published_policies import PublishedPolicyDecoder
+from benchmark.decoders.published.factory import published_decoder
 from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import use_kernel
 from benchmark.engines.factory import PassFactory
 from benchmark.engines.graphs import CompileError
 from benchmark.engines.sampling.scores import DreamPick
 from crossover.errors import UserError
-from crossover.records.policies import DREAM, QUOTA, Blocks
+from crossover.records.policies import DREAM, Blocks
 from crossover.records.run import Run
 from crossover.records.settings import Diffusion, Engine
 
@@ -80,7 +77,9 @@ def make_decoder(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:
     """The decoder of the run's family and engine. A new one is a file, a row here and a YAML."""
     if run.engine is Engine.published:
         use_kernel(factory.model.llama.model, kernel)
-        return _published(run, factory, kernel)
+        if run.diffusion is not None and run.diffusion.blocks is not Blocks.sequence:
+            _policy(run, run.diffusion, factory)  # refuses what no engine takes
+        return published_decoder(run, factory.model, kernel)
     plan = plan_of(run)
     timed = None if plan is None else frozenset(plan.timed)
     if run.diffusion is None:
@@ -94,10 +93,7 @@ def make_decoder(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:
 def _masked_diffusion(
     run: Run, diffusion: Diffusion, factory: PassFactory, kernel: Kernel, timed: frozenset[int] | None
 ) -> Decoder:
-    architecture = factory.model.architecture
-    policy = make_policy(diffusion, run.output_tokens)
-    if architecture.is_shifted and diffusion.cache is not None:
-        policy = _first_alone(policy, diffusion)
+    policy = _policy(run, diffusion, factory)
     return MaskedDiffusionDecoder(
         passes=factory.canvas(run.engine, kernel),
         head=factory.head(run.engine, run.temperature, policy.score, dream_pick(diffusion, policy, run.temperature)),
@@ -108,7 +104,7 @@ def _masked_diffusion(
         guidance_scale=diffusion.guidance_scale,
         rows=diffusion.rows,
         timed=timed,
-        is_shifted=architecture.is_shifted,
+        is_shifted=factory.model.architecture.is_shifted,
         position_temperature=diffusion.policy.alg_temp,
     )
 
@@ -142,42 +138,19 @@ def dream_pick(diffusion: Diffusion, policy: Policy, temperature: float) -> Drea
     return DreamPick(policy.score, top_p=knobs.top_p, top_k=knobs.top_k)
 
 
-def _first_alone(policy: Policy, diffusion: Diffusion) -> Policy:
-    """The policy as Fast-dLLM has it where logits are shifted and keys are kept."""
+def _policy(run: Run, diffusion: Diffusion, factory: PassFactory) -> Policy:
+    """The policy; where logits are shifted and keys are kept, as Fast-dLLM has it.
+
+    Raises:
+        UserError: when it is none that Fast-dLLM has there.
+    """
+    policy = make_policy(diffusion, run.output_tokens)
+    if diffusion.cache is None or not factory.model.architecture.is_shifted:
+        return policy
     if diffusion.policy.has_steps:
         raise UserError(
-            f"policy={diffusion.policy.name} with cache={diffusion.cache and diffusion.cache.name} is not for models of"
+            f"policy={diffusion.policy.name} with cache={diffusion.cache.name} is not for models of"
             " shifted logits, whose blocks then begin with one position alone:"
             " use policy=threshold, factor or entropy_bounded"
         )
     return FirstAlone(then=policy)
-
-
-def _published(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:
-    model, mask_id = factory.model.llama, factory.model.mask_id
-    if run.diffusion is None:
-        return PublishedAutoregressiveDecoder(model=model, kernel=kernel, temperature=run.temperature, seed=run.seed)
-    assert mask_id is not None
-    is_shifted = factory.model.architecture.is_shifted
-    if is_shifted and run.diffusion.cache is not None:
-        _first_alone(make_policy(run.diffusion, run.output_tokens), run.diffusion)  # refuses what it must
-    return _published_loop(run.diffusion)(
-        model=model,
-        kernel=kernel,
-        mask_id=mask_id,
-        diffusion=run.diffusion,
-        temperature=run.temperature,
-        seed=run.seed,
-        is_shifted=is_shifted,
-    )
-
-
-def _published_loop(
-    diffusion: Diffusion,
-) -> type[PublishedDiffusionDecoder | PublishedPolicyDecoder | PublishedDreamDecoder | PublishedBlockDecoder]:
-    if diffusion.blocks is Blocks.sequence:
-        return PublishedBlockDecoder
-    if diffusion.policy.name in DREAM:
-        return PublishedDreamDecoder
-    plain = diffusion.policy == QUOTA and diffusion.cache is None
-    return PublishedDiffusionDecoder if plain else PublishedPolicyDecoder

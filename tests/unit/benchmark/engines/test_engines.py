@@ -13,7 +13,8 @@ from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.factory import make_decoder, ready_decoder
 from benchmark.decoders.interface import make_batch
 from benchmark.decoders.policies.quota import Quota
-from benchmark.decoders.published import PublishedAutoregressiveDecoder, PublishedDiffusionDecoder
+from benchmark.decoders.published.autoregressive import PublishedAutoregressiveDecoder
+from benchmark.decoders.published.llada import PublishedDiffusionDecoder
 from benchmark.engines.factory import PassFactory, products_on
 from benchmark.engines.graphs import CompileError
 from benchmark.models.loading import load_model

@@ -1,9 +1,8 @@
-"""The loops of block diffusion that everybody else reports, on the plain modules.
+"""The published loops of block diffusion on the plain modules.
 
 A port of generate.py of JetAstra/SDAR, commit c2041a83, and of LLaDA2's own loop, which keeps nothing: logits at every
 position that a forward pass computes, a softmax of all of them, the rows' choices one after another on the host, and
-the host's waiting for the device at every step. It is the baseline that other engines are measured against. Its noise
-is PyTorch's. It may guess a mask and leave it there.
+the host's waiting for the device at every step.
 
 Dimensions: B rows, L tokens of the canvas, W of a window, M positions of a block, V vocabulary.
 """
@@ -16,34 +15,18 @@ from torch.nn.functional import softmax
 
 from benchmark.decoders.blocks.canvas import BlockCanvas, block_canvas, block_layout
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
-from benchmark.decoders.published import noisy, shifted
+from benchmark.decoders.published.loop import PublishedLoop, noisy
 from benchmark.decoders.schedule import Forward, transfers
-from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import pinned
 from benchmark.engines.eager import visible_in_blocks
 from benchmark.engines.kept_keys import KeptKeys
 from benchmark.engines.positions import rotary_positions
-from benchmark.models.modules import CausalModel
 from crossover.records.policies import PolicyName
-from crossover.records.settings import Diffusion
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedBlockDecoder:
+class PublishedBlockDecoder(PublishedLoop):
     """Static, sequential or dynamic, with the exact cache or none."""
-
-    model: CausalModel
-    kernel: Kernel
-    mask_id: int
-    diffusion: Diffusion
-    temperature: float
-    seed: int
-    is_shifted: bool = False
-
-    def prepare(self, batch: Batch, output_tokens: int) -> float:
-        """See Decoder: there is nothing to do."""
-        del batch, output_tokens
-        return 0.0
 
     @torch.inference_mode()
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
@@ -52,7 +35,7 @@ class PublishedBlockDecoder:
         canvas = block_canvas(batch, layout, self.mask_id)
         kept = KeptKeys(self.model.config.num_hidden_layers, layout.length)
         keeps = self.diffusion.cache is not None
-        generator = torch.Generator(canvas.tokens_BL.device).manual_seed(self.seed)
+        generator = self.generator()
         shares = transfers(
             self.diffusion.block_length,
             self.diffusion.steps // (output_tokens // self.diffusion.block_length),
@@ -101,7 +84,7 @@ class PublishedBlockDecoder:
                 past_key_values=kept,
                 use_cache=False,
             ).logits
-        return shifted(logits_BWV) if self.is_shifted else logits_BWV
+        return self.aligned(logits_BWV)
 
     def _write(
         self,

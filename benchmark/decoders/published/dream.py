@@ -1,8 +1,7 @@
-"""Dream's own loop on the plain modules, as everybody else reports it.
+"""Dream's own loop on the plain modules.
 
 A port of generation_utils.py of Dream (HKU NLP): logits at every position of the canvas, shifted by one; temperature,
-top_p and top_k on those of the masks; the host's waiting for the device at every step. It is the baseline that other
-engines are measured against. Its noise is PyTorch's. It may guess a mask and leave it there.
+top_p and top_k on those of the masks; the host's waiting for the device at every step.
 
 Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, C masks of all rows, V vocabulary.
 """
@@ -14,33 +13,17 @@ from torch import Tensor
 from torch.nn.functional import pad, softmax
 
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
-from benchmark.decoders.published import shifted
+from benchmark.decoders.published.loop import PublishedLoop
 from benchmark.decoders.schedule import Forward, dream_times
-from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import pinned
 from benchmark.engines.positions import rotary_positions
 from benchmark.engines.sampling.scores import DREAM_EPSILON, kept_by_top_p_and_top_k
-from benchmark.models.modules import CausalModel
 from crossover.records.policies import PolicyName
-from crossover.records.settings import Diffusion
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedDreamDecoder:
+class PublishedDreamDecoder(PublishedLoop):
     """Dream's schedule, which writes the whole output without blocks."""
-
-    model: CausalModel
-    kernel: Kernel
-    mask_id: int
-    diffusion: Diffusion
-    temperature: float
-    seed: int
-    is_shifted: bool = False
-
-    def prepare(self, batch: Batch, output_tokens: int) -> float:
-        """See Decoder: there is nothing to do."""
-        del batch, output_tokens
-        return 0.0
 
     @torch.inference_mode()
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
@@ -51,7 +34,7 @@ class PublishedDreamDecoder:
         canvas_BL = pad(batch.tokens_BP, (0, output_tokens), value=self.mask_id)
         padding_BL = None if batch.padding_BP is None else pad(batch.padding_BP, (0, output_tokens))
         written_at_BL, forwards = torch.zeros_like(canvas_BL), list[Forward]()
-        generator = torch.Generator(canvas_BL.device).manual_seed(self.seed)
+        generator = self.generator()
         for step in range(steps):
             forwards.append(Forward(rows=len(canvas_BL), computed=canvas_BL.shape[1], read=canvas_BL.shape[1]))
             logits_BLV = self._logits(canvas_BL, padding_BL)
@@ -74,7 +57,7 @@ class PublishedDreamDecoder:
             unpadded = {"attention_mask": (~padding_BL).long(), "position_ids": rotary_positions(padding_BL)}
         with pinned(self.kernel, padded=padding_BL is not None):
             logits_BLV: Tensor = self.model(canvas_BL, use_cache=False, **unpadded).logits
-        return shifted(logits_BLV) if self.is_shifted else logits_BLV
+        return self.aligned(logits_BLV)
 
     def _write(self, canvas_BL: Tensor, logits_BLV: Tensor, share: float, generator: torch.Generator) -> None:
         masked_BL, policy = canvas_BL == self.mask_id, self.diffusion.policy

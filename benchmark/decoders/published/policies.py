@@ -1,9 +1,8 @@
-"""The loop that everybody else reports for policies and caches, on the plain modules.
+"""Fast-dLLM's published loop for policies and caches, on the plain modules.
 
 A port of the loops in NVlabs/Fast-dLLM's llada/generate.py, and for models of shifted logits in its dream/model, work
-for work: logits at every position that a forward pass
-computes, a softmax of all of them in float64, the rows' choices one after another on the host, and the host's waiting
-for the device wherever the published code waits. It is the baseline that other engines are measured against. One thing
+for work: logits at every position that a forward pass computes, a softmax of all of them in float64, the rows' choices
+one after another on the host, and the host's waiting for the device wherever the published code waits. One thing
 differs: the published loop with a dual cache can end a block with masks in it, and this one does not.
 
 Dimensions: B rows, P prompt tokens, N output tokens, L = P + N, W positions of a window, V vocabulary.
@@ -16,32 +15,16 @@ from torch import Tensor
 from torch.nn.functional import pad, softmax
 
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
-from benchmark.decoders.published import noisy, shifted
+from benchmark.decoders.published.loop import PublishedLoop, noisy
 from benchmark.decoders.schedule import Forward, blocks_of, computed_positions, transfers
-from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import pinned
 from benchmark.engines.kept_keys import KeptKeys
-from benchmark.models.modules import CausalModel
 from crossover.records.policies import FactorRule, Policy, PolicyName
-from crossover.records.settings import Diffusion
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedPolicyDecoder:
-    """Quota, threshold or factor, with or without a cache. Its noise is PyTorch's, from `seed`; it may guess a mask."""
-
-    model: CausalModel
-    kernel: Kernel
-    mask_id: int
-    diffusion: Diffusion
-    temperature: float
-    seed: int
-    is_shifted: bool = False
-
-    def prepare(self, batch: Batch, output_tokens: int) -> float:
-        """See Decoder: there is nothing to do."""
-        del batch, output_tokens
-        return 0.0
+class PublishedPolicyDecoder(PublishedLoop):
+    """Quota, threshold or factor, with or without a cache."""
 
     @torch.inference_mode()
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
@@ -52,7 +35,7 @@ class PublishedPolicyDecoder:
         written_at_BL, forwards = torch.zeros_like(canvas_BL), list[Forward]()
         rows, length = canvas_BL.shape
         kept = KeptKeys(self.model.config.num_hidden_layers, length) if diffusion.cache else None
-        generator = torch.Generator(canvas_BL.device).manual_seed(self.seed)
+        generator = self.generator()
         blocks = blocks_of(prompt_tokens, output_tokens, diffusion.block_length)
         steps = diffusion.steps // len(blocks)
         for block in blocks:
@@ -87,7 +70,7 @@ class PublishedPolicyDecoder:
                 past_key_values=kept,
                 use_cache=False,
             ).logits
-        return shifted(logits_BWV) if self.is_shifted else logits_BWV
+        return self.aligned(logits_BWV)
 
     def _write(
         self,

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from benchmark.engines.compiled.layer import NOTHING, Sizes, rotate
 from benchmark.engines.kernels.window import Plan, window_attention
-from benchmark.engines.layer import NOTHING, Sizes, rotate
 
 
 class Case(NamedTuple):

@@ -13,8 +13,8 @@ from benchmark.decoders.policies.interface import Policy
 from benchmark.decoders.published.factory import published_decoder
 from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import use_kernel
+from benchmark.engines.compiled.graphs import CompileError
 from benchmark.engines.factory import PassFactory
-from benchmark.engines.graphs import CompileError
 from benchmark.engines.sampling.scores import DreamPick
 from crossover.errors import UserError
 from crossover.records.policies import DREAM, Blocks

@@ -7,14 +7,14 @@ from torch import nn
 
 from benchmark.engines.attention import Kernel, choose_kernel
 from benchmark.engines.attention_adapter import use_kernel
-from benchmark.engines.canvas import CompiledCanvas
-from benchmark.engines.causal import CompiledCausal
-from benchmark.engines.compiled import CompiledBody
+from benchmark.engines.compiled.body import CompiledBody
+from benchmark.engines.compiled.canvas import CompiledCanvas
+from benchmark.engines.compiled.causal import CompiledCausal
+from benchmark.engines.compiled.graphs import CompileError
+from benchmark.engines.compiled.packing import LayerWeights, pack
+from benchmark.engines.compiled.products import Products, Projection
 from benchmark.engines.eager import EagerCanvas, EagerCausal
-from benchmark.engines.graphs import CompileError
 from benchmark.engines.interface import CanvasPasses, CausalPasses
-from benchmark.engines.packing import LayerWeights, pack
-from benchmark.engines.products import Products, Projection
 from benchmark.engines.sampling.head import Head, Pick, TensorPick
 from benchmark.engines.sampling.scores import DreamPick, Score, pick_of
 from benchmark.models.loading import LanguageModel

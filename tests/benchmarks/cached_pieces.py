@@ -12,9 +12,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.engines.attention import Kernel
-from benchmark.engines.canvas import CompiledCanvas
-from benchmark.engines.compiled import CompiledBody
-from benchmark.engines.graphs import capture
+from benchmark.engines.compiled.body import CompiledBody
+from benchmark.engines.compiled.canvas import CompiledCanvas
+from benchmark.engines.compiled.graphs import capture
 from benchmark.measurement.profiling import Span, device_spans
 from crossover.records.settings import Attention, Engine
 from tests.benchmarks.cached_rows import Place, Row, ready, run_of

@@ -13,11 +13,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from benchmark.engines import windows
-from benchmark.engines.canvas import CompiledCanvas
+from benchmark.engines.compiled import windows
+from benchmark.engines.compiled.canvas import CompiledCanvas
+from benchmark.engines.compiled.packing import LayerWeights
 from benchmark.engines.kernels import skinny, swiglu, window
 from benchmark.engines.kernels.window import Plan
-from benchmark.engines.packing import LayerWeights
 from crossover.records.settings import Engine
 from tests.benchmarks.cached_pieces import ALIKE, a_type, attend, in_a_graph, kernels
 from tests.benchmarks.cached_rows import Place, Row

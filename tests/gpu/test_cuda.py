@@ -10,9 +10,9 @@ import torch
 from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import Decoder, Unmarked, make_batch
 from benchmark.engines.attention import Flash2Torch, Plain, choose_kernel
+from benchmark.engines.compiled.graphs import CompileError, capture
+from benchmark.engines.compiled.layer import rms_norm
 from benchmark.engines.factory import PassFactory, products_on
-from benchmark.engines.graphs import CompileError, capture
-from benchmark.engines.layer import rms_norm
 from benchmark.engines.sampling.head import TensorPick
 from benchmark.engines.sampling.noise import cells, gumbel
 from benchmark.execution.model_cache import ModelCache

@@ -5,12 +5,12 @@ Dimensions: T tokens, K inputs, J outputs of a matrix.
 
 from torch import Tensor
 
+from benchmark.engines.compiled.products import Products
 from benchmark.engines.kernels.gemv import gemv
 from benchmark.engines.kernels.hopper import is_hopper
 from benchmark.engines.kernels.norm import rms_norm
 from benchmark.engines.kernels.skinny import fits_skinny, skinny
 from benchmark.engines.kernels.swiglu import fits_swiglu, swiglu
-from benchmark.engines.products import Products
 
 FILLED = {128: range(65, 113), 256: range(129, 256)}
 """Tokens that take longer than so many: the library and its tiles are made for whole tiles.

@@ -9,10 +9,10 @@ from torch.nn.functional import embedding
 from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import Batch, Decoder, Unmarked
 from benchmark.engines.attention_adapter import use_kernel
-from benchmark.engines.canvas import CompiledCanvas
+from benchmark.engines.compiled.canvas import CompiledCanvas
+from benchmark.engines.compiled.graphs import capture
+from benchmark.engines.compiled.view import View
 from benchmark.engines.factory import PassFactory
-from benchmark.engines.graphs import capture
-from benchmark.engines.view import View
 from benchmark.hardware.clock import CudaClock
 from benchmark.measurement.measure import time_once
 from crossover.records.run import Run

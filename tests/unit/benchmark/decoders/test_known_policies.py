@@ -8,7 +8,7 @@ import torch
 
 from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import Generation, Unmarked, make_batch
-from benchmark.engines import compiled
+from benchmark.engines.compiled import body
 from benchmark.engines.factory import PassFactory
 from benchmark.models.loading import load_model
 from crossover.records.policies import LOSSY, Cache, CacheName, FactorRule, Policy, PolicyName
@@ -125,5 +125,5 @@ def test_padding_beside_a_row_changes_nothing(case: dict[str, Any], engine: Engi
 @pytest.mark.parametrize("cache", LOSSY)
 def test_a_batch_in_parts_keeps_its_keys_apart(cache: CacheName, monkeypatch: pytest.MonkeyPatch) -> None:
     case = next(case for case in CASES if case["cache"] == cache.value and len(case["prompt_ids"]) > 1)
-    monkeypatch.setattr(compiled, "PART_TOKENS", len(case["prompt_ids"][0]) + case["gen_length"])
+    monkeypatch.setattr(body, "PART_TOKENS", len(case["prompt_ids"][0]) + case["gen_length"])
     assert generate(case, Engine.compiled).tokens_BN.tolist() == case["output_ids"]

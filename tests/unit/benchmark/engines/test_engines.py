@@ -15,8 +15,8 @@ from benchmark.decoders.interface import make_batch
 from benchmark.decoders.policies.quota import Quota
 from benchmark.decoders.published.autoregressive import PublishedAutoregressiveDecoder
 from benchmark.decoders.published.llada import PublishedDiffusionDecoder
+from benchmark.engines.compiled.graphs import CompileError
 from benchmark.engines.factory import PassFactory, products_on
-from benchmark.engines.graphs import CompileError
 from benchmark.models.loading import load_model
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Engine, Family

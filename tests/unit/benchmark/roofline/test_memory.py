@@ -1,12 +1,11 @@
 """Predicted memory against what was measured on one H100 80GB: docs/results/speed.md, columns of GiB; same runs."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmark.engines import compiled
+from benchmark.engines.compiled import body
 from benchmark.engines.sampling import head as choice
 from benchmark.roofline import memory as module
 from benchmark.roofline.memory import Footprint, footprint
@@ -16,6 +15,7 @@ from crossover.records.policies import Blocks, Cache, CacheName
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Device, Engine, Family, Model, Precision, Remasking
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
+from tests.paths import ROOT
 from tests.unit.benchmark.roofline.test_work import LLADA, LLAMA, SMALL
 
 GIB = 1 << 30
@@ -148,8 +148,8 @@ def test_a_cpu_keeps_nothing() -> None:
 
 def test_the_chunks_and_parts_are_the_engines() -> None:
     assert (module.CHUNK_LOGITS, module.NOISE_SHARE) == (choice.CHUNK_LOGITS, choice.NOISE_SHARE)
-    assert module.PART_TOKENS == compiled.PART_TOKENS
-    source = (Path(compiled.__file__).with_name("kernels") / "pick.py").read_text(encoding="utf-8")  # imports Triton
+    assert module.PART_TOKENS == body.PART_TOKENS
+    source = (ROOT / "benchmark" / "engines" / "kernels" / "pick.py").read_text(encoding="utf-8")  # imports Triton
     assert f"\nCHUNK_LOGITS = 1 << {module.KERNEL_CHUNK_LOGITS.bit_length() - 1}\n" in source
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from benchmark.engines.layer import gate, rms_norm
+from benchmark.engines.compiled.layer import gate, rms_norm
 
 Function = Callable[..., Any]
 

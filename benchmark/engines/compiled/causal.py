@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from benchmark.engines.compiled import CompiledBody, Shape, part_rows
-from benchmark.engines.graphs import capture
+from benchmark.engines.compiled.body import CompiledBody, Shape, part_rows
+from benchmark.engines.compiled.graphs import capture
+from benchmark.engines.compiled.products import compiled
 from benchmark.engines.positions import rotary_positions
-from benchmark.engines.products import compiled
 from benchmark.engines.sampling.head import Head
 from benchmark.engines.sampling.noise import cells
 
 if TYPE_CHECKING:
-    from benchmark.engines.layer import Rotation
+    from benchmark.engines.compiled.layer import Rotation
 
 
 class _Passes:

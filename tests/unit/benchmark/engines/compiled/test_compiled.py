@@ -7,12 +7,12 @@ from torch.nn.attention import SDPBackend
 
 from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import make_batch
-from benchmark.engines import compiled, graphs
 from benchmark.engines.attention import Sdpa
-from benchmark.engines.compiled import part_rows
+from benchmark.engines.compiled import body, graphs
+from benchmark.engines.compiled.body import part_rows
+from benchmark.engines.compiled.graphs import CompileError, capture
+from benchmark.engines.compiled.products import Products
 from benchmark.engines.factory import PassFactory
-from benchmark.engines.graphs import CompileError, capture
-from benchmark.engines.products import Products
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Engine, Family
 from tests import reference
@@ -77,7 +77,7 @@ def test_a_batch_in_parts_gives_the_tokens_of_the_whole(monkeypatch: pytest.Monk
     for run in (a_run(engine=Engine.compiled), an_autoregressive_run(engine=Engine.compiled)):
         whole = tokens_of(decoder(run), rows, 8)
         with monkeypatch.context() as patched:
-            patched.setattr(compiled, "PART_TOKENS", 24)
+            patched.setattr(body, "PART_TOKENS", 24)
             assert part_rows(4, 11) == 2
             assert tokens_of(decoder(run), rows, 8) == whole
 

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend
 
 from benchmark.engines.attention import Flash2Package, Flash2Torch, Kernel, Sdpa
+from benchmark.engines.compiled.layer import Cache, Finish, Rotation, Sizes
 from benchmark.engines.kernels.hopper import is_hopper
-from benchmark.engines.layer import Cache, Finish, Rotation, Sizes
 
 FEW_QUERIES = 64
 MANY_QUERIES = 128

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from benchmark.engines.attention import Kernel, for_masks
-from benchmark.engines.layer import (
+from benchmark.engines.compiled.layer import (
     Cache,
     Finish,
     Kept,
@@ -37,10 +37,10 @@ from benchmark.engines.layer import (
     rotate_queries,
     rotation_at,
 )
-from benchmark.engines.packing import LayerWeights
-from benchmark.engines.products import Products, compiled
-from benchmark.engines.view import View
-from benchmark.engines.windows import RotatedFirst, Rotations, Seen, WindowAttention, window_attention_of
+from benchmark.engines.compiled.packing import LayerWeights
+from benchmark.engines.compiled.products import Products, compiled
+from benchmark.engines.compiled.view import View
+from benchmark.engines.compiled.windows import RotatedFirst, Rotations, Seen, WindowAttention, window_attention_of
 from benchmark.models.architecture import QueryScale
 from benchmark.models.loading import LanguageModel
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.engines.packing import pack
+from benchmark.engines.compiled.packing import pack
 from benchmark.models.loading import load_model
 from crossover.errors import UserError
 from crossover.records.settings import Family

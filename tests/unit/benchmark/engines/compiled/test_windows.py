@@ -3,10 +3,16 @@
 import pytest
 import torch
 
-from benchmark.engines import windows
 from benchmark.engines.attention import Flash2Torch, Kernel, Plain
-from benchmark.engines.layer import Sizes
-from benchmark.engines.windows import InOneKernel, RotatedFirst, Rotations, WindowAttention, window_attention_of
+from benchmark.engines.compiled import windows
+from benchmark.engines.compiled.layer import Sizes
+from benchmark.engines.compiled.windows import (
+    InOneKernel,
+    RotatedFirst,
+    Rotations,
+    WindowAttention,
+    window_attention_of,
+)
 
 SIZES = Sizes(heads=32, key_heads=32, head=16)
 FLASH = Flash2Torch(multiprocessors=132)

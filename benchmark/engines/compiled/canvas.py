@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from benchmark.engines.compiled import CompiledBody, Shape, Underneath, part_rows
-from benchmark.engines.graphs import Captured, GraphPool, capture
-from benchmark.engines.layer import Kept
+from benchmark.engines.compiled.body import CompiledBody, Shape, Underneath, part_rows
+from benchmark.engines.compiled.graphs import Captured, GraphPool, capture
+from benchmark.engines.compiled.layer import Kept
+from benchmark.engines.compiled.view import View
 from benchmark.engines.positions import rotary_positions
-from benchmark.engines.view import View
 
 
 @dataclass(frozen=True, kw_only=True)

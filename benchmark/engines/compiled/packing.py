@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from benchmark.engines.layer import NOTHING, Finish
+from benchmark.engines.compiled.layer import NOTHING, Finish
 from benchmark.models.loading import LanguageModel
 
 

@@ -1,0 +1,1 @@
+"""The compiled engine: layers compiled on static shapes, and their passes captured, on a GPU as CUDA graphs."""

@@ -12,9 +12,9 @@ from statistics import median
 
 import numpy as np
 
-from analysis.statistics.composition import Costs, Forward, costs
-from analysis.statistics.counted_work import CountedWork, Pass, counted_work
-from analysis.statistics.forward_times import forward_times, forwards_of, prefill_times
+from analysis.statistics.forward_passes.composition import Costs, Forward, costs
+from analysis.statistics.forward_passes.counted_work import CountedWork, Pass, counted_work
+from analysis.statistics.forward_passes.times import forward_times, forwards_of, prefill_times
 from crossover.records.profile import Limits
 from crossover.records.record import Record
 

@@ -3,9 +3,9 @@
 It is the latency of the baseline over that of one forward pass; the tokens per forward that diffusion needs are N_out
 over it. It needs no trained weights. Where all passes of a run are alike, both latencies are those of whole runs, and
 the interval is that of their ratio: with several processes by the medians of each, with one it covers that process
-alone. Where passes differ (a cache), or a run is missing, times are composed from single passes (`statistics.pace`).
-Then the interval carries the ratio's own through that composition: both arms are taken to vary as a whole. What is
-composed of runs at other shapes has no interval.
+alone. Where passes differ (a cache), or a run is missing, times are composed from single passes
+(`statistics.forward_passes.pace`). Then the interval carries the ratio's own through that composition: both arms are
+taken to vary as a whole. What is composed of runs at other shapes has no interval.
 """
 
 from collections import defaultdict
@@ -18,8 +18,8 @@ import numpy as np
 
 from analysis.parity.flags import disturbances
 from analysis.parity.timed_pairs import Pair, shape
+from analysis.statistics.forward_passes.pace import Layout, Way, forwards_within
 from analysis.statistics.intervals import Interval
-from analysis.statistics.pace import Layout, Way, forwards_within
 from analysis.statistics.timing import Latency, latency, median_interval, ratio_interval
 from crossover.records.policies import QUOTA, Cache, CacheName
 from crossover.records.record import Record

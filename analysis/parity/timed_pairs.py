@@ -9,9 +9,9 @@ from itertools import product
 from analysis.parity.arm_costs import ArmCosts, arm_costs, continuation, prefill
 from analysis.parity.comparability import CONTROLS, controls_of, measured_alike, newest
 from analysis.parity.identity import told_apart
-from analysis.statistics.composition import Forward
-from analysis.statistics.counted_work import Pass
-from analysis.statistics.pace import Layout, Way, generation_cost
+from analysis.statistics.forward_passes.composition import Forward
+from analysis.statistics.forward_passes.counted_work import Pass
+from analysis.statistics.forward_passes.pace import Layout, Way, generation_cost
 from analysis.statistics.timing import latency, median_interval
 from crossover.records.record import Record
 from crossover.records.run import Run

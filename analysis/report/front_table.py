@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from analysis.parity.front_parity import Front, Fronts
+from analysis.parity.fronts.parity import Front, Fronts
 from analysis.parity.quality import METRICS
 from analysis.report.tables import Raw, Table
 from analysis.report.words import interval, number

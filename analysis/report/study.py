@@ -9,8 +9,8 @@ import numpy as np
 
 from analysis.parity.comparability import OF_MEASUREMENTS, Controls, Pairing, controls_of, group
 from analysis.parity.evidence import UnscoredError
-from analysis.parity.front_parity import Fronts, read_fronts
-from analysis.parity.fronts import TEMPERATURE, FrontPairing, front_pairings
+from analysis.parity.fronts.pairings import TEMPERATURE, FrontPairing, front_pairings
+from analysis.parity.fronts.parity import Fronts, read_fronts
 from analysis.parity.quality import METRICS, Metric
 from analysis.parity.steps_to_parity import RESAMPLES, check_margin, find_parity, measured_of
 from analysis.report.figures.panel import MOST_PANELS, Entropy, Panel, Passes

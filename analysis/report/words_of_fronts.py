@@ -1,6 +1,6 @@
 """What fronts say, in sentences."""
 
-from analysis.parity.front_parity import Front, Fronts
+from analysis.parity.fronts.parity import Front, Fronts
 from analysis.parity.quality import METRICS
 from analysis.report.words import answer, inside, interval, listed
 

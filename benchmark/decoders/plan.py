@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from analysis.statistics.composition import Forward
+from analysis.statistics.forward_passes.composition import Forward
 from benchmark.decoders.schedule import planned_forwards
 from crossover.records.run import Run
 

@@ -1,16 +1,16 @@
 """The latency of a whole generation of which a share was made and timed (`timing=sampled`).
 
 Composed: the prefill as it was timed, and the sum over all forward passes of the schedule, each as long as those that
-were timed say (analysis/statistics/composition.py). What is in a generation besides forward passes is not in it; the
-decoders have nothing besides. The host's clock saw the share alone; its reading is stretched as the device's is, so
-that their ratio still shows whether the two agree.
+were timed say (analysis/statistics/forward_passes/composition.py). What is in a generation besides forward passes is
+not in it; the decoders have nothing besides. The host's clock saw the share alone; its reading is stretched as the
+device's is, so that their ratio still shows whether the two agree.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from analysis.statistics.composition import costs
+from analysis.statistics.forward_passes.composition import costs
 from benchmark.decoders.plan import Plan, plan_of
 from benchmark.measurement.measure import Timed
 from crossover.records.forwards import TimedForwards

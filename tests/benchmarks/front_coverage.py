@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from numpy.random import Generator
 
-from analysis.parity.front_parity import read_fronts
-from analysis.parity.fronts import front_pairings
+from analysis.parity.fronts.pairings import front_pairings
+from analysis.parity.fronts.parity import read_fronts
 from analysis.parity.quality import BITS_PER_BYTE
 from tests.benchmarks.tally import RESAMPLES, Tally, contains, generators
 from tests.simulated_fronts import HUMAN_NATS, FrontTruth, line, simulate_fronts

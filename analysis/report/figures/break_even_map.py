@@ -14,7 +14,7 @@ from analysis.parity.break_even import BLOCK, BreakEven
 from analysis.report.figures.style import GREY, INK, Drawing, look, panels
 from analysis.report.map.study import PairMap, Reached
 from analysis.report.words import number
-from analysis.statistics.pace import Way
+from analysis.statistics.forward_passes.pace import Way
 
 DARK = 0.55
 """From this shade on, numbers are white."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from analysis.parity.front_parity import Front
+from analysis.parity.fronts.parity import Front
 from analysis.parity.quality import METRICS
 from analysis.report.figures.panel import MOST_PANELS, drawn_ends, triple
 from analysis.report.figures.style import (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from analysis.parity.break_even import BreakEven, break_evens, composed_break_evens, predictions
 from analysis.parity.timed_pairs import Pair, pairs_of
 from analysis.report.figures.panel import Panel
-from analysis.statistics.pace import Way
+from analysis.statistics.forward_passes.pace import Way
 from crossover.records.record import Record
 
 DUAL = "cache=dual"

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from analysis.parity.break_even import NONE, BreakEven
 from analysis.report.tables import Raw, Table
 from analysis.report.words import interval, listed, number
+from analysis.statistics.forward_passes.pace import Way
 from analysis.statistics.intervals import Interval
-from analysis.statistics.pace import Way
 
 TITLE = "Break-even: the forwards below which diffusion is faster, and the tokens of each that it needs"
 NAMES = ("diffusion", "baseline", "policy", "weights")

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from analysis.parity.arm_costs import ArmCosts, arm_costs, prefill
-from analysis.statistics.forward_times import forwards_of
+from analysis.statistics.forward_passes.times import forwards_of
 from crossover.records.load import find, from_file, read
 from crossover.records.record import Record
 from crossover.records.run import Run

@@ -17,7 +17,7 @@ from analysis.parity.timed_pairs import Pair, pairs_of
 from analysis.report.figures.break_even_map import draw_row
 from analysis.report.map.study import pair_map
 from analysis.report.write import write_maps
-from analysis.statistics.composition import Costs, Forward, costs
+from analysis.statistics.forward_passes.composition import Costs, Forward, costs
 from crossover.records.load import find, from_file, read
 from tests.benchmarks.map.points import BLOCK
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.statistics.composition import Forward, costs
+from analysis.statistics.forward_passes.composition import Forward, costs
 from benchmark.execution.model_cache import ModelCache
 from crossover.records.load import find, from_file, read
 from crossover.records.record import Record

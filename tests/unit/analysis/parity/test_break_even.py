@@ -7,7 +7,7 @@ import pytest
 
 from analysis.parity.break_even import BreakEven, break_evens, composed_break_evens
 from analysis.parity.timed_pairs import pairs_of
-from analysis.statistics.pace import Way
+from analysis.statistics.forward_passes.pace import Way
 from crossover.records.forwards import Forwards
 from crossover.records.machine import Verdict, Watched
 from crossover.records.policies import Cache, CacheName

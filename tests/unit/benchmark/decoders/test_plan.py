@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.statistics.composition import Forward
+from analysis.statistics.forward_passes.composition import Forward
 from benchmark.decoders.interface import Phase, make_batch
 from benchmark.decoders.plan import plan_of, timed_indices
 from crossover.errors import UserError

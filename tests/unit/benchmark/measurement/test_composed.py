@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from analysis.statistics.composition import Forward
+from analysis.statistics.forward_passes.composition import Forward
 from benchmark.decoders.interface import Generation
 from benchmark.decoders.plan import Plan
 from benchmark.measurement.composed import completed, completing

@@ -16,8 +16,8 @@ from analysis.report.map.study import PairMap, Reached, pair_maps
 from analysis.report.map.table import break_even_table
 from analysis.report.map.words import answers
 from analysis.report.tables import as_csv
+from analysis.statistics.forward_passes.pace import Layout, Way
 from analysis.statistics.intervals import Interval
-from analysis.statistics.pace import Layout, Way
 from crossover.records.record import Record
 from crossover.records.settings import Weights
 from tests.studies import a_panel, a_parity, a_sweep

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from analysis.statistics.composition import Forward
+from analysis.statistics.forward_passes.composition import Forward
 
 Cost = Callable[[Forward], float]
 """What one pass costs."""

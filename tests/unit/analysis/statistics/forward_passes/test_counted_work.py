@@ -2,8 +2,8 @@
 
 import pytest
 
-from analysis.statistics.composition import Forward
-from analysis.statistics.counted_work import Pass, counted_work
+from analysis.statistics.forward_passes.composition import Forward
+from analysis.statistics.forward_passes.counted_work import Pass, counted_work
 from crossover.records.profile import Limits
 
 COPY, MATRIX = 10.0, 1000.0

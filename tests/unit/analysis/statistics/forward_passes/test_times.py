@@ -1,5 +1,5 @@
-from analysis.statistics.composition import Forward
-from analysis.statistics.forward_times import forward_times, prefill_times
+from analysis.statistics.forward_passes.composition import Forward
+from analysis.statistics.forward_passes.times import forward_times, prefill_times
 from crossover.records.forwards import Forwards, TimedForwards
 from crossover.records.policies import Cache, CacheName
 from crossover.records.record import Record

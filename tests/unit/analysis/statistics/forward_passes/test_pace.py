@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 
-from analysis.statistics.composition import Forward
-from analysis.statistics.pace import Layout, Way, forwards_within, generation_cost
+from analysis.statistics.forward_passes.composition import Forward
+from analysis.statistics.forward_passes.pace import Layout, Way, forwards_within, generation_cost
 
 
 def cost(forward: Forward) -> float:

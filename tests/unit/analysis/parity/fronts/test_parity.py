@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from analysis.parity.choice import Reading
-from analysis.parity.front_parity import Fronts, read_fronts
-from analysis.parity.fronts import front_pairings
+from analysis.parity.fronts.pairings import front_pairings
+from analysis.parity.fronts.parity import Fronts, read_fronts
 from analysis.parity.quality import BITS_PER_BYTE, PERPLEXITY
 from crossover.records.record import Record
 from tests.benchmarks.front_coverage import at_like_entropy, measure_front_coverage

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.parity.evidence import ROUNDING, UnscoredError, target_of
-from analysis.parity.front_arm import Arm, arms_of
-from analysis.parity.fronts import FrontPairing
+from analysis.parity.fronts.arm import Arm, arms_of
+from analysis.parity.fronts.pairings import FrontPairing
 from analysis.parity.quality import Metric
 from analysis.parity.steps_to_parity import RESAMPLES, Judged, Parity, assemble, check_margin
 from analysis.statistics.bootstrap import Floats, Studentised, counts, resample, studentise

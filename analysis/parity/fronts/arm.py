@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis.parity.entropy_gap import Weighted, weighted
 from analysis.parity.evidence import members, require_enough
-from analysis.parity.fronts import FrontPairing, Setting
+from analysis.parity.fronts.pairings import FrontPairing, Setting
 from analysis.parity.quality import Metric
 from analysis.statistics.bootstrap import Floats
 from analysis.statistics.interpolation import Ends, Reading, ratio, read_between, variance_of

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain
 
-from analysis.statistics.composition import Forward
+from analysis.statistics.forward_passes.composition import Forward
 from crossover.records.forwards import Forwards, TimedForwards
 from crossover.records.record import Record, Sample
 from crossover.records.run import Run

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.statistics.composition import Floats, Forward
+from analysis.statistics.forward_passes.composition import Floats, Forward
 from crossover.records.profile import Limits
 
 SPANNED = 1e-6

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.statistics.composition import Forward, costs
+from analysis.statistics.forward_passes.composition import Forward, costs
 
 
 def test_passes_that_differ_in_what_is_read_lie_on_the_line_between_those_that_were_timed() -> None:

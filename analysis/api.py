@@ -10,7 +10,7 @@ from analysis.report.figures.style import Drawing
 from analysis.report.grid_table import raw_row
 from analysis.report.points import Point
 from analysis.report.study import Study, study
-from analysis.report.words import answer
+from analysis.report.words.parity import answer
 from analysis.report.write import FIGURES, tasks_of
 from crossover.errors import UserError
 from crossover.records.load import find, latest

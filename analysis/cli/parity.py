@@ -17,7 +17,8 @@ from analysis.report.parity_table import SETTING, parity_table
 from analysis.report.study import Study
 from analysis.report.tables import REMARKS
 from analysis.report.terminal_table import show
-from analysis.report.words import basis, batch_and_length, remarks
+from analysis.report.words.basis import basis
+from analysis.report.words.parity import batch_and_length, remarks
 from crossover.errors import UserError
 from crossover.terminal import make_console, say
 

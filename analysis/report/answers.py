@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from analysis.parity.steps_to_parity import Parity
 from analysis.report.figures.panel import Panel
 from analysis.report.study import FrontPanel, Study
-from analysis.report.words import answer, disagreements, remarks
-from analysis.report.words_of_fronts import front_answer
+from analysis.report.words.fronts import front_answer
+from analysis.report.words.parity import answer, disagreements, remarks
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 from analysis.parity.compare import Change, Compared, Comparison, Verdict
 from analysis.report.tables import Table
-from analysis.report.words import FEW_SAMPLES, interval, listed, machine, ratio_interval
+from analysis.report.words.basis import FEW_SAMPLES
+from analysis.report.words.disturbances import machine
+from analysis.report.words.numbers import interval, listed, ratio_interval
 
 KINDS = {
     Verdict.faster: "latency",

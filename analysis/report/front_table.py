@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from analysis.parity.fronts.parity import Front, Fronts
 from analysis.parity.quality import METRICS
 from analysis.report.tables import Raw, Table
-from analysis.report.words import interval, number
-from analysis.report.words_of_fronts import around, entropies, quality_there, temperatures
+from analysis.report.words.fronts import around, entropies, quality_there, temperatures
+from analysis.report.words.numbers import interval, number
 from analysis.statistics.intervals import Interval
 
 METRIC, SETTING = "metric", "setting"

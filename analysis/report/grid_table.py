@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from analysis.report.points import Point, verdict_of
 from analysis.report.replicates import PROCESSES
 from analysis.report.tables import Raw, Table
-from analysis.report.words import number
+from analysis.report.words.numbers import number
 from crossover.records.machine import Verdict
 
 MIB = 2**20

@@ -13,7 +13,8 @@ from analysis.report.figures.style import Picture
 from analysis.report.map.words import answers as break_even_answers
 from analysis.report.study import Study
 from analysis.report.tables import Table
-from analysis.report.words import basis, listed
+from analysis.report.words.basis import basis
+from analysis.report.words.numbers import listed
 from crossover.records.record import Record
 
 MOST_ANSWERS = 24

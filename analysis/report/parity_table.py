@@ -7,16 +7,9 @@ from analysis.parity.choice import Reading
 from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
 from analysis.report.tables import Raw, Table
-from analysis.report.words import (
-    crossing,
-    inside,
-    interval,
-    machine,
-    number,
-    ratio_interval,
-    remarks,
-    steps_to_parity,
-)
+from analysis.report.words.disturbances import machine
+from analysis.report.words.numbers import inside, interval, number, ratio_interval
+from analysis.report.words.parity import crossing, remarks, steps_to_parity
 from analysis.statistics.intervals import Interval
 
 NAMES = ("diffusion", "baseline", "metric")

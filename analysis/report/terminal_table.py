@@ -13,7 +13,7 @@ from analysis.parity.identity import told_apart
 from analysis.report.replicates import PROCESSES, by_point
 from analysis.report.replicates import figures as figures_of
 from analysis.report.tables import Table as Rows
-from analysis.report.words import number
+from analysis.report.words.numbers import number
 from analysis.statistics.metrics import metrics
 from crossover.printable import printable
 from crossover.records.machine import Verdict

@@ -9,7 +9,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from analysis.report.words import number
+from analysis.report.words.numbers import number
 from analysis.statistics.metrics import metrics
 from benchmark.util.progress import Stage
 from crossover.printable import printable

@@ -13,7 +13,7 @@ from analysis.parity.comparability import group
 from analysis.parity.evidence import UnscoredError
 from analysis.parity.quality import METRICS, Metric
 from analysis.parity.steps_to_parity import check_margin, find_parity
-from analysis.report.words import inside
+from analysis.report.words.numbers import inside
 from analysis.statistics.intervals import Interval
 from benchmark.dispatch.ledger import GridPoint
 from benchmark.sweep.bisection import Finding, conclude_search, next_rung

@@ -20,7 +20,9 @@ from analysis.report.figures.curves import draw_curves
 from analysis.report.figures.entropy_front import draw_fronts
 from analysis.report.figures.style import Drawing
 from analysis.report.study import Study, study
-from analysis.report.words import interval, machine, ratio_interval, steps_to_parity
+from analysis.report.words.disturbances import machine
+from analysis.report.words.numbers import interval, ratio_interval
+from analysis.report.words.parity import steps_to_parity
 from crossover.records.record import Record
 from tests.paths import ROOT
 

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from analysis.parity.break_even import BLOCK, BreakEven
 from analysis.report.figures.style import GREY, INK, Drawing, look, panels
 from analysis.report.map.study import PairMap, Reached
-from analysis.report.words import number
+from analysis.report.words.numbers import number
 from analysis.statistics.forward_passes.pace import Way
 
 DARK = 0.55

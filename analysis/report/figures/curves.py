@@ -36,7 +36,7 @@ from analysis.report.figures.style import (
     whole_numbers,
     with_human,
 )
-from analysis.report.words import answer, steps_to_parity
+from analysis.report.words.parity import answer, steps_to_parity
 from analysis.statistics.intervals import Interval
 
 SHORT = 20

@@ -23,7 +23,7 @@ from analysis.report.figures.style import (
     shown_of,
 )
 from analysis.report.study import FrontPanel
-from analysis.report.words_of_fronts import front_answer
+from analysis.report.words.fronts import front_answer
 from crossover.confidence import LEVEL
 
 

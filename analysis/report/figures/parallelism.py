@@ -18,7 +18,8 @@ from analysis.report.figures.style import (
     plain_log,
     shown_of,
 )
-from analysis.report.words import batch_and_length, number
+from analysis.report.words.numbers import number
+from analysis.report.words.parity import batch_and_length
 from analysis.statistics.intervals import Interval
 from analysis.statistics.parallelism import accuracy_under_parallelism
 

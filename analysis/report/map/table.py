@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from analysis.parity.break_even import NONE, BreakEven
 from analysis.report.tables import Raw, Table
-from analysis.report.words import interval, listed, number
+from analysis.report.words.numbers import interval, listed, number
 from analysis.statistics.forward_passes.pace import Way
 from analysis.statistics.intervals import Interval
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from analysis.parity.break_even import BreakEven
-from analysis.report.words import interval, number
+from analysis.report.words.numbers import interval, number
 from crossover.records.settings import Weights
 
 MOST = 6

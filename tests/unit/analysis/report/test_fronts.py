@@ -13,7 +13,7 @@ from analysis.report.front_table import front_table
 from analysis.report.parity_table import parity_table
 from analysis.report.study import Study, study
 from analysis.report.tables import as_csv
-from analysis.report.words import answer
+from analysis.report.words.parity import answer
 from analysis.report.write import all_tables, write_report
 from analysis.statistics.intervals import Interval
 from tests.simulated_fronts import FrontTruth, line, simulate_fronts

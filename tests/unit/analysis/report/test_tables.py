@@ -6,7 +6,7 @@ from analysis.report.grid_table import grid_table
 from analysis.report.parity_table import parity_table
 from analysis.report.points import points, points_of
 from analysis.report.tables import LONG, Table, as_csv, as_latex, as_markdown
-from analysis.report.words import answer
+from analysis.report.words.parity import answer
 from crossover.records.machine import Verdict, Watched
 from tests.factories import a_failed_record, a_record, a_run
 from tests.studies import a_parity, a_sweep, not_reached

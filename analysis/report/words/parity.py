@@ -2,26 +2,18 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from analysis.parity.choice import Reading
-from analysis.parity.flags import Disturbance
 from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import ENTROPY_BOUND, Parity
+from analysis.report.words.disturbances import machine, reasons
+from analysis.report.words.numbers import inside, interval, listed, number, ratio_interval
 from analysis.statistics.intervals import Interval
 from crossover.records.machine import Verdict
 
-THOUSAND = 1000
 ALIKE = 1.2
 """Ratio of an interval's ends up to which speeds that it does not tell apart are called alike."""
-TRILLION = 1e12
-FEW_SAMPLES = (
-    "Where fewer than 16 samples of a process follow each other closely, its interval holds in fewer than 93% of all"
-    " sweeps."
-)
-"""What an interval of one process does not promise."""
-UNBOUNDED = "∞"
-"""The end of an interval that the data do not bound."""
 
 
 def answer(parity: Parity) -> str:
@@ -83,15 +75,7 @@ def _is_alone_and_disturbed(parity: Parity) -> bool:
 def remarks(parity: Parity) -> tuple[str, ...]:
     """Sentences that qualify the answer."""
     turns = "" if parity.monotone or parity.first_steps != parity.holds_from_steps else _turns(parity)
-    return tuple(_sentence(text) for text in (turns, *_unclean(parity.disturbed), *parity.flags) if text)
-
-
-def machine(disturbances: Sequence[Disturbance]) -> str:
-    """Which arms were not timed on a clean machine, in few words; nothing when all were."""
-    by_verdict: dict[str, list[str]] = defaultdict(list)
-    for each in disturbances:
-        by_verdict[each.verdict].append(each.arm)
-    return "; ".join(f"{verdict}: {_arms(arms)}" for verdict, arms in by_verdict.items())
+    return tuple(_sentence(text) for text in (turns, *reasons(parity.disturbed), *parity.flags) if text)
 
 
 def steps_to_parity(parity: Parity) -> str:
@@ -110,62 +94,9 @@ def crossing(parity: Parity) -> str:
     return middle if low == high else f"{middle} [{low}, {high}]"
 
 
-def basis(parities: Sequence[Parity]) -> str:
-    """What kind of intervals these are, and what they rest on."""
-    prompts, resamples = {each.prompts for each in parities}, {each.resamples for each in parities}
-    level = f"{parities[0].baseline.level:.0%}"
-    return (
-        f"Brackets hold {level} confidence intervals: the procedure behind them contains the truth in so many of all"
-        " sweeps. Those of the steps to parity and of the crossing hold for all K of a row together, and in at least as"
-        " many; each row stands by itself. 'Reaches' means that the interval excludes falling short by more than the"
-        f" margin. Quality rests on {_span(prompts)} prompts and {max(resamples):,} resamples of them."
-        f" {_timing_basis(parities)}"
-    )
-
-
 def batch_and_length(parity: Parity) -> str:
     """A parity's batch and length."""
     return f"B={parity.batch}, N={parity.length}"
-
-
-def ratio(value: float) -> str:
-    """Three significant digits below 1, two above."""
-    if math.isinf(value):
-        return UNBOUNDED
-    return f"{value:#.2g}" if value < 1 else f"{value:#.3g}".rstrip(".")
-
-
-def ratio_interval(interval: Interval) -> str:
-    """A ratio with its interval."""
-    return f"{ratio(interval.estimate)} [{ratio(interval.low)}, {ratio(interval.high)}]"
-
-
-def number(value: float) -> str:
-    """Three significant digits; whole numbers from a thousand to a trillion, with commas."""
-    if math.isinf(value):
-        return UNBOUNDED if value > 0 else f"-{UNBOUNDED}"
-    value += 0.0  # which makes -0 a 0
-    if abs(value) >= TRILLION:
-        return f"{value:.3g}"
-    return f"{value:,.0f}" if abs(value) >= THOUSAND else f"{value:#.3g}".rstrip(".")
-
-
-def interval(interval: Interval) -> str:
-    """Estimate with its interval; infinity alone where it is more than a number can hold."""
-    if math.isinf(interval.estimate):
-        return number(interval.estimate)
-    return f"{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}]"
-
-
-def inside(label: str) -> str:
-    """A label within a sentence: without its capital, unless it is a name such as BERTScore."""
-    return label if label[:2].isupper() else label[:1].lower() + label[1:]
-
-
-def listed(items: Sequence[object]) -> str:
-    """a, b and c."""
-    words = [str(item) for item in items]
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
 def _on_ladder(parity: Parity, steps: float) -> str:
@@ -272,51 +203,8 @@ def _disturbed(parity: Parity) -> str:
     return f" The timing behind this is not clean: {machine(parity.disturbed)}." if parity.disturbed else ""
 
 
-def _unclean(disturbances: Sequence[Disturbance]) -> list[str]:
-    """Why arms were not timed on a clean machine: those of one reason in a line."""
-    by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for each in disturbances:
-        by_reason[each.verdict, each.why].append(each.arm)
-    words = {
-        Verdict.disturbed: "timed on a disturbed machine",
-        Verdict.unknown: "timed on a machine that nobody watched",
-    }
-    return [
-        f"{words[Verdict(verdict)]}: {_arms(arms)}{f' ({why})' if why else ''}"
-        for (verdict, why), arms in by_reason.items()
-    ]
-
-
-def _arms(names: Sequence[str]) -> str:
-    """Arms in a row; of K its letter once."""
-    ladder = [name.removeprefix("K=") for name in names if name.startswith("K=")]
-    return ", ".join(
-        [*(name for name in names if not name.startswith("K=")), *([f"K={', '.join(ladder)}"] if ladder else [])]
-    )
-
-
 def _processes(parity: Parity) -> str:
     return " (one process each)" if parity.processes == 1 else ""
-
-
-def _timing_basis(parities: Sequence[Parity]) -> str:
-    """What the intervals of latencies and speed-ups cover."""
-    processes = {each.processes for each in parities}
-    if max(processes) == 1:
-        margins = listed(sorted({f"{each.verdict_margin:.0%}" for each in parities}))
-        return (
-            "Each run was timed in one process: intervals of latency and speed cover the noise within it and not what"
-            f" another process would take, so that no verdict is given on less than {margins}. {FEW_SAMPLES}"
-        )
-    several = (
-        f"Latency and speed rest on {_span(processes)} processes a run, by the medians of each (t on the logarithm)."
-    )
-    return several + (f" Where it is one, they cover that process alone. {FEW_SAMPLES}" if 1 in processes else "")
-
-
-def _span(numbers: Collection[int]) -> str:
-    few, many = min(numbers), max(numbers)
-    return f"{few}" if few == many else f"{few} to {many}"
 
 
 def _turns(parity: Parity) -> str:

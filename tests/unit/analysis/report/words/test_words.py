@@ -5,17 +5,9 @@ import pytest
 
 from analysis.parity.choice import Reading
 from analysis.parity.flags import Disturbance
-from analysis.report.words import (
-    answer,
-    basis,
-    crossing,
-    disagreements,
-    inside,
-    listed,
-    number,
-    remarks,
-    steps_to_parity,
-)
+from analysis.report.words.basis import basis
+from analysis.report.words.numbers import inside, listed, number
+from analysis.report.words.parity import answer, crossing, disagreements, remarks, steps_to_parity
 from analysis.statistics.crossing import Crossing
 from analysis.statistics.intervals import Interval
 from crossover.records.machine import Verdict

@@ -2,7 +2,8 @@
 
 from analysis.parity.fronts.parity import Front, Fronts
 from analysis.parity.quality import METRICS
-from analysis.report.words import answer, inside, interval, listed
+from analysis.report.words.numbers import inside, interval, listed
+from analysis.report.words.parity import answer
 
 
 def front_answer(fronts: Fronts) -> str:

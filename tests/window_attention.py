@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from benchmark.engines.compiled.layer import NOTHING, Sizes, rotate
+from benchmark.engines.compiled.layer import Sizes, rotate
 from benchmark.engines.kernels.window import Plan, window_attention
+from tests.rotation import a_finish
 
 
 class Case(NamedTuple):
@@ -21,6 +22,8 @@ class Case(NamedTuple):
     plan: Plan
     dtype: torch.dtype = torch.float32
     in_blocks: bool = False
+    biased: bool = False
+    normed: bool = False
 
 
 class Outcome(NamedTuple):
@@ -40,12 +43,22 @@ def both(case: Case, device: torch.device, *, rows_of_tables: int = 1) -> tuple[
     keys, values = (torch.randn(shape, device=device).to(case.dtype) for _ in range(2))
     angles = torch.randn(rows_of_tables, case.window, case.head // 2, device=device).repeat(1, 1, 2)
     rotation, positions = (angles.cos(), angles.sin()), torch.arange(case.start, case.start + case.window).to(device)
+    sizes = Sizes(heads=case.heads, key_heads=case.key_heads, head=case.head, epsilon=1e-6)
+    finish = a_finish(sizes, device, case.dtype, biased=case.biased, normed=case.normed)
     kept = (keys.clone(), values.clone())
     for _ in range(2):
         attended = window_attention(
-            qkv, rotation, kept, positions, heads=case.heads, plan=case.plan, in_blocks=case.in_blocks
+            qkv,
+            rotation,
+            kept,
+            positions,
+            heads=case.heads,
+            plan=case.plan,
+            in_blocks=case.in_blocks,
+            finish=finish,
+            epsilon=sizes.epsilon,
         )
-    q, k, v = rotate(qkv, rotation, NOTHING, Sizes(heads=case.heads, key_heads=case.key_heads, head=case.head))
+    q, k, v = rotate(qkv, rotation, finish, sizes)
     keys.index_copy_(1, positions, k)
     values.index_copy_(1, positions, v)
     groups = case.heads // case.key_heads

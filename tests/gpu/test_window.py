@@ -24,14 +24,15 @@ def test_attention_is_that_of_tensor_operations(rows: int, length: int, start: i
     assert torch.equal(by_kernel.values, expected.values)
 
 
+@pytest.mark.parametrize("normed", [False, True])
 @pytest.mark.parametrize("start", [0, 4, 256, 508])
 @pytest.mark.parametrize("rows", [1, 8])
-def test_a_block_sees_no_keys_behind_itself(rows: int, start: int) -> None:
+def test_a_block_sees_no_keys_behind_itself(rows: int, start: int, *, normed: bool) -> None:
     from benchmark.engines.kernels.window import plan_of
     from tests.window_attention import Case, both
 
     plan = plan_of(rows, 512, 8)
-    case = Case(rows, 4, 512, 32, 8, 128, start=start, plan=plan, dtype=torch.bfloat16, in_blocks=True)
+    case = Case(rows, 4, 512, 32, 8, 128, start=start, plan=plan, dtype=torch.bfloat16, in_blocks=True, normed=normed)
     by_kernel, expected = both(case, CUDA, rows_of_tables=1)
     error = (by_kernel.attended - expected.attended).norm() / expected.attended.norm()
     assert error < 5e-3

@@ -29,10 +29,8 @@ from benchmark.engines.compiled.layer import (
     as_they_are,
     at,
     filled_up,
-    finished,
     first_rows,
     rotate,
-    rotate_into,
     rotate_keys,
     rotate_queries,
     rotation_at,
@@ -40,7 +38,7 @@ from benchmark.engines.compiled.layer import (
 from benchmark.engines.compiled.packing import LayerWeights
 from benchmark.engines.compiled.products import Products, compiled
 from benchmark.engines.compiled.view import View
-from benchmark.engines.compiled.windows import RotatedFirst, Rotations, Seen, WindowAttention, window_attention_of
+from benchmark.engines.compiled.windows import RotatedFirst, Seen, WindowAttention, window_attention_of
 from benchmark.models.architecture import QueryScale
 from benchmark.models.loading import LanguageModel
 
@@ -75,9 +73,8 @@ class CompiledBody:
         self._products, self._uncompiled = products, products.uncompiled()
         self._rotate = compiled(partial(rotate, sizes=self.sizes))
         self._rotate_keys = compiled(partial(rotate_keys, sizes=self.sizes))
-        self._finished = compiled(partial(finished, sizes=self.sizes))
-        self._rotate_into = compiled(partial(rotate_into, sizes=self.sizes, arranged=kernel.arranged))
-        self._rotate_among = compiled(partial(rotate_into, sizes=self.sizes, arranged=as_they_are))
+        self._rotate_into = products.rotate_into(self.sizes, kernel.arranged)
+        self._rotate_among = products.rotate_into(self.sizes, as_they_are)
 
     def canvas(self, tokens_RL: Tensor, rotation: Rotation, view: View) -> Underneath:
         """All layers but the last, and the last one's keys and values."""
@@ -128,7 +125,7 @@ class CompiledBody:
             return RotatedFirst(kernel, self._rotate_among)
         return window_attention_of(
             self.kernel,
-            Rotations(self._rotate_among, self._finished),
+            self._rotate_among,
             self.sizes,
             window,
             kept.keys_XRLGd,

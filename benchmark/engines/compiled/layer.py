@@ -80,18 +80,15 @@ class Kept:
 Arranged = Callable[[Tensor, int], Tensor]
 """Lays queries out as an attention kernel takes them, given the number of key heads."""
 
+RotateInto = Callable[[Tensor, Rotation, Cache, Tensor, Finish], Tensor]
+"""See rotate_into, for some sizes and an arrangement."""
+
 
 def rms_norm(x_BLD: Tensor, weight_D: Tensor, epsilon: float) -> Tensor:
     """Root-mean-square norm in float32, scaled in the type of the input."""
     wide_BLD = x_BLD.float()
     scale_BL1 = torch.rsqrt(wide_BLD.pow(2).mean(dim=-1, keepdim=True) + epsilon)
     return weight_D * (wide_BLD * scale_BL1).to(x_BLD.dtype)
-
-
-def finished(qkv_BLE: Tensor, finish: Finish, sizes: Sizes) -> Tensor:
-    """The fused product with its bias, queries and keys normed, [B, L, E]."""
-    q, k, v = _heads(qkv_BLE, finish, sizes)
-    return torch.cat([q, k, v], dim=2).flatten(-2)
 
 
 def rotate(qkv_BLE: Tensor, rotation: Rotation, finish: Finish, sizes: Sizes) -> tuple[Tensor, Tensor, Tensor]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from benchmark.engines.compiled.layer import gate, rms_norm
+from benchmark.engines.compiled.layer import Arranged, RotateInto, Sizes, gate, rms_norm, rotate_into
 
 Function = Callable[..., Any]
 
@@ -39,6 +39,11 @@ class Products:
         """The root-mean-square norm alone."""
         normed: Tensor = self._norm(x, norm_K)
         return normed
+
+    def rotate_into(self, sizes: Sizes, arranged: Arranged) -> RotateInto:
+        """layer.rotate_into for heads of these sizes."""
+        rotates: RotateInto = compiled(partial(rotate_into, sizes=sizes, arranged=arranged))
+        return rotates
 
     def plain(self, x: Tensor, weight_JK: Tensor) -> Tensor:
         """`x @ weight.T`."""

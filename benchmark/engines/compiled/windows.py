@@ -34,13 +34,6 @@ RotateAmong = Callable[[Tensor, Rotation, Cache, Tensor, Finish], Tensor]
 """Rotates a fused product, puts its keys and values among the kept ones, and returns the queries."""
 
 
-class Rotations(NamedTuple):
-    """Ways to make queries and keys of a fused product: all of it, or what comes before the rotation alone."""
-
-    among: RotateAmong
-    finished: Callable[[Tensor, Finish], Tensor]
-
-
 class Seen(NamedTuple):
     """What a window's queries see: by a mask, [R or 1, W, L], or the first keys of each row, or all."""
 
@@ -81,10 +74,9 @@ class RotatedFirst:
 
 @dataclass(frozen=True)
 class InOneKernel:
-    """Rotation, the keys' places and attention in one kernel of ours."""
+    """Biases, norms, rotation, the keys' places and attention in one kernel of ours."""
 
-    heads: int
-    finished: Callable[[Tensor, Finish], Tensor]
+    sizes: Sizes
 
     @property
     def other_kernel(self) -> str:
@@ -98,31 +90,36 @@ class InOneKernel:
         from benchmark.engines.kernels.window import plan_of, window_attention
 
         assert seen.mask_RWL is None
-        if not finish.is_nothing:
-            qkv_RWE = self.finished(qkv_RWE, finish)
-        plan, in_blocks = plan_of(*kept_RLGd[0].shape[:3]), seen.until_R is not None
         return window_attention(
-            qkv_RWE, rotation, kept_RLGd, positions_W, heads=self.heads, plan=plan, in_blocks=in_blocks
+            qkv_RWE,
+            rotation,
+            kept_RLGd,
+            positions_W,
+            heads=self.sizes.heads,
+            plan=plan_of(*kept_RLGd[0].shape[:3]),
+            in_blocks=seen.until_R is not None,
+            finish=finish,
+            epsilon=self.sizes.epsilon,
         )
 
 
 def window_attention_of(
-    kernel: Kernel, rotations: Rotations, sizes: Sizes, window: int, keys: Tensor, *, in_blocks: bool
+    kernel: Kernel, rotate_among: RotateAmong, sizes: Sizes, window: int, keys: Tensor, *, in_blocks: bool
 ) -> WindowAttention:
     """The fastest attention for windows of so many tokens to keys such as `keys`, under the run's kernel.
 
     A window that is a block sees no keys behind itself, which cuDNN cannot be told on the device, and which lets our
     kernel read fewer keys.
     """
-    usual = RotatedFirst(kernel, rotations.among)
+    usual = RotatedFirst(kernel, rotate_among)
     if not isinstance(kernel, Flash2Torch | Flash2Package) or not is_hopper():
         return usual
     queries = window * sizes.heads // sizes.key_heads
     _, rows, _, key_heads, _ = keys.shape
     if queries <= FEW_QUERIES and (in_blocks or rows * key_heads >= LEAST_HEADS):
-        return InOneKernel(sizes.heads, rotations.finished)
+        return InOneKernel(sizes)
     other = _cudnn(sizes, keys.dtype, keys.device) if queries >= MANY_QUERIES and not in_blocks else None
-    return usual if other is None else RotatedFirst(other, rotations.among, f"{other.name}, faster for many queries")
+    return usual if other is None else RotatedFirst(other, rotate_among, f"{other.name}, faster for many queries")
 
 
 @cache

@@ -5,10 +5,12 @@ Dimensions: T tokens, K inputs, J outputs of a matrix.
 
 from torch import Tensor
 
+from benchmark.engines.compiled.layer import Arranged, Cache, Finish, RotateInto, Rotation, Sizes
 from benchmark.engines.compiled.products import Products
 from benchmark.engines.kernels.gemv import gemv
 from benchmark.engines.kernels.hopper import is_hopper
 from benchmark.engines.kernels.norm import rms_norm
+from benchmark.engines.kernels.rotation import TurnInto
 from benchmark.engines.kernels.skinny import fits_skinny, skinny
 from benchmark.engines.kernels.swiglu import fits_swiglu, swiglu
 
@@ -30,6 +32,17 @@ class KernelProducts(Products):
     def norm(self, x: Tensor, norm_K: Tensor) -> Tensor:
         """See Products."""
         return _as(x, rms_norm(x.flatten(0, -2), norm_K, self.epsilon))
+
+    def rotate_into(self, sizes: Sizes, arranged: Arranged) -> RotateInto:
+        """See Products. Only where there are biases or norms is one kernel faster than what the compiler makes."""
+        usual, ours = super().rotate_into(sizes, arranged), TurnInto(sizes, arranged)
+
+        def rotates(qkv: Tensor, rotation: Rotation, cache: Cache, positions_L: Tensor, finish: Finish) -> Tensor:
+            if finish.is_nothing or not ours.fits(qkv, rotation):
+                return usual(qkv, rotation, cache, positions_L, finish)
+            return ours(qkv, rotation, cache, positions_L, finish)
+
+        return rotates
 
     def plain(self, x: Tensor, weight_JK: Tensor) -> Tensor:
         """See Products."""

@@ -17,7 +17,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from benchmark.engines.compiled.layer import NOTHING, Finish
 from benchmark.engines.kernels.hopper import dependent_launch, gdc_launch_dependents, gdc_wait
+from benchmark.engines.kernels.rotation import load_turned, load_values
 
 LOG2_E = 1.4426950408889634
 LOWEST = tl.constexpr(-1.0e30)
@@ -51,24 +53,6 @@ def plan_of(rows: int, length: int, key_heads: int) -> Plan:
     while rows * key_heads * parts < PROGRAMS and length // parts > LEAST_KEYS:
         parts *= 2
     return Plan(parts, 64, 3, 4)
-
-
-@triton.jit
-def _load_turned(heads, cos, sin, within, half: tl.constexpr):
-    """Halves of rotated heads, as layer.rotated has them, from pointers to them and to their rows of the tables.
-
-    The second half of a table's row is the first one again.
-    """
-    column = tl.arange(0, half)[None]
-    inside = within[:, None]
-    first = tl.load(heads[:, None] + column, mask=inside, other=0.0)
-    second = tl.load(heads[:, None] + half + column, mask=inside, other=0.0)
-    cosine = tl.load(cos[:, None] + column, mask=inside, other=0.0)
-    sine = tl.load(sin[:, None] + column, mask=inside, other=0.0)
-    wide_first, wide_second = first.to(tl.float32), second.to(tl.float32)
-    turned_first = wide_first * cosine - wide_second * sine
-    turned_second = wide_second * cosine + wide_first * sine
-    return turned_first.to(first.dtype), turned_second.to(first.dtype)
 
 
 @triton.jit
@@ -108,9 +92,10 @@ def _kept(
 
 @triton.jit
 def _own(
-    highest, total, sums, q_first, q_second, product, cos, sin, keys, values, first_place, scale,
+    highest, total, sums, q_first, q_second, qkv, key_start, bias, norm, cos, sin, keys, values, first_place,
+    scale, epsilon,
     window: tl.constexpr, fresh: tl.constexpr, width: tl.constexpr, key_heads: tl.constexpr, head: tl.constexpr,
-    precision: tl.constexpr,
+    has_bias: tl.constexpr, has_norm: tl.constexpr, precision: tl.constexpr,
 ):  # fmt: skip
     """The softmax with the window's own keys, which take their places among the kept ones."""
     half: tl.constexpr = head // 2
@@ -118,9 +103,21 @@ def _own(
     whole = tl.arange(0, head)[None]
     token = tl.arange(0, fresh)
     within = token < window
-    k_first, k_second = _load_turned(product + token * width, cos + token * head, sin + token * head, within, half)
-    v_at = (product + token * width + key_heads * head)[:, None] + whole
-    v = tl.load(v_at, mask=within[:, None], other=0.0)
+    products, head_start = qkv + token * width, key_start + 0 * token
+    k_first, k_second = load_turned(
+        products,
+        head_start,
+        bias,
+        norm,
+        cos + token * head,
+        sin + token * head,
+        within,
+        epsilon,
+        half,
+        has_bias,
+        has_norm,
+    )
+    v = load_values(products, head_start + key_heads * head, bias, within, head, has_bias)
     target = first_place + token[:, None] * key_heads * head
     tl.store(keys + target + column, k_first, mask=within[:, None])
     tl.store(keys + target + half + column, k_second, mask=within[:, None])
@@ -151,11 +148,11 @@ def _joined(part_sums, part_highest, part_total, first, queries: tl.constexpr, h
 
 @triton.jit(do_not_specialize=["length"])
 def _window_attention(
-    qkv, cos, sin, positions, keys, values, out, part_sums, part_highest, part_total, arrived,
-    length, table_stride, scale,
+    qkv, bias, query_norm, key_norm, cos, sin, positions, keys, values, out,
+    part_sums, part_highest, part_total, arrived, length, table_stride, scale, epsilon,
     window: tl.constexpr, groups: tl.constexpr, key_heads: tl.constexpr, head: tl.constexpr, in_blocks: tl.constexpr,
     queries: tl.constexpr, fresh: tl.constexpr, block: tl.constexpr, parts: tl.constexpr,
-    precision: tl.constexpr, dependent: tl.constexpr,
+    has_bias: tl.constexpr, has_norm: tl.constexpr, precision: tl.constexpr, dependent: tl.constexpr,
 ):  # fmt: skip
     part, key_head, row = tl.program_id(0), tl.program_id(1), tl.program_id(2).to(tl.int64)
     heads: tl.constexpr = key_heads * groups
@@ -170,9 +167,10 @@ def _window_attention(
     query = tl.arange(0, queries)
     token, query_head = query % window, key_head * groups + query // window
     within = query < window * groups
-    q_first, q_second = _load_turned(
-        qkv + token * width + query_head * head, cos + token * head, sin + token * head, within, head // 2
-    )
+    q_first, q_second = load_turned(
+        qkv + token * width, query_head * head, bias, query_norm, cos + token * head, sin + token * head, within,
+        epsilon, head // 2, has_bias, has_norm,
+    )  # fmt: skip
     highest = tl.full((queries,), LOWEST, tl.float32)
     total = tl.zeros((queries,), tl.float32)
     sums = tl.zeros((queries, head), tl.float32)
@@ -186,8 +184,9 @@ def _window_attention(
     if part == parts - 1:
         first_place = ((row * length + start) * key_heads + key_head) * head
         highest, total, sums = _own(
-            highest, total, sums, q_first, q_second, qkv + (heads + key_head) * head, cos, sin, keys, values,
-            first_place, scale, window, fresh, width, key_heads, head, precision,
+            highest, total, sums, q_first, q_second, qkv, (heads + key_head) * head,
+            bias, key_norm, cos, sin, keys, values, first_place, scale, epsilon,
+            window, fresh, width, key_heads, head, has_bias, has_norm, precision,
         )  # fmt: skip
     out_at = ((row * window + token) * heads + query_head)[:, None] * head + tl.arange(0, head)[None]
     if parts == 1:
@@ -215,6 +214,8 @@ def window_attention(
     heads: int,
     plan: Plan,
     in_blocks: bool = False,
+    finish: Finish = NOTHING,
+    epsilon: float = 0.0,
 ) -> Tensor:
     """Attention of the window at `positions_W`, which follow one another, to the kept keys and its own, [R, W, H, d].
 
@@ -233,9 +234,10 @@ def window_attention(
     part_sums = torch.empty(*scratch, head, device=out_RWHd.device)
     part_highest, part_total = (torch.empty(scratch, device=out_RWHd.device) for _ in range(2))
     _window_attention[(plan.parts, key_heads, rows)](
-        *(qkv_RWE.contiguous(), cos.contiguous(), sin.contiguous(), positions_W, keys_RLGd, values_RLGd, out_RWHd),
+        *(qkv_RWE.contiguous(), finish.bias_E, finish.query_norm_d, finish.key_norm_d),
+        *(cos.contiguous(), sin.contiguous(), positions_W, keys_RLGd, values_RLGd, out_RWHd),
         *(part_sums, part_highest, part_total, _arrivals(rows * key_heads, out_RWHd.device)),
-        *(length, 0 if len(cos) == 1 else window * head, head**-0.5 * LOG2_E),
+        *(length, 0 if len(cos) == 1 else window * head, head**-0.5 * LOG2_E, epsilon),
         window=window,
         groups=groups,
         key_heads=key_heads,
@@ -245,6 +247,8 @@ def window_attention(
         fresh=max(LEAST_TILE, triton.next_power_of_2(window)),
         block=plan.keys,
         parts=plan.parts,
+        has_bias=finish.bias_E is not None,
+        has_norm=finish.query_norm_d is not None,
         precision="ieee" if out_RWHd.dtype == torch.float32 else "tf32",
         num_warps=plan.warps,
         num_stages=plan.stages,

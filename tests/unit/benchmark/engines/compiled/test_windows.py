@@ -9,7 +9,6 @@ from benchmark.engines.compiled.layer import Sizes
 from benchmark.engines.compiled.windows import (
     InOneKernel,
     RotatedFirst,
-    Rotations,
     WindowAttention,
     window_attention_of,
 )
@@ -20,8 +19,7 @@ FLASH = Flash2Torch(multiprocessors=132)
 
 def chosen(kernel: Kernel, *, rows: int, window: int, in_blocks: bool = False) -> WindowAttention:
     keys = torch.zeros(1, rows, 512, SIZES.key_heads, SIZES.head)
-    rotations = Rotations(among=lambda *_: torch.empty(0), finished=lambda *_: torch.empty(0))
-    return window_attention_of(kernel, rotations, SIZES, window, keys, in_blocks=in_blocks)
+    return window_attention_of(kernel, lambda *_: torch.empty(0), SIZES, window, keys, in_blocks=in_blocks)
 
 
 @pytest.fixture

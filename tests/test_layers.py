@@ -140,6 +140,7 @@ def test_hydra_stops_at_the_edge() -> None:
         "benchmark.cli.messages",
         "benchmark.sweep.prepare",
         "benchmark.config.convert",
+        "benchmark.config.declaring",
         "benchmark.config.schema",
         "benchmark.config.variant",
         "hydra_plugins.crossover.choosing",

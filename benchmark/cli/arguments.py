@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from benchmark.config.folder import BASE, options
-from benchmark.config.schema import keys
+from benchmark.config.keys import keys
 from crossover.addresses import without_credentials
 from crossover.errors import UserError
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from benchmark.config.folder import options
-from benchmark.config.schema import Key, keys
+from benchmark.config.keys import Key, keys
 
 EXAMPLES = """\
 Examples

@@ -7,7 +7,8 @@ from operator import attrgetter
 from benchmark.cli.help import as_typed
 from benchmark.config.convert import config_of
 from benchmark.config.folder import options, usual_choices
-from benchmark.config.schema import Config, Key, groups, keys
+from benchmark.config.keys import Key, groups, keys
+from benchmark.config.schema import Config
 
 INTRODUCTION = """\
 # Keys

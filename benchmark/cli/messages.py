@@ -9,7 +9,8 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from benchmark.config.folder import BASE, options
-from benchmark.config.schema import Config, groups, keys
+from benchmark.config.keys import groups, keys
+from benchmark.config.schema import Config
 from crossover.errors import UserError
 
 

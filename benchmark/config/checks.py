@@ -6,7 +6,8 @@ from dataclasses import fields, is_dataclass
 from operator import attrgetter
 from typing import Any
 
-from benchmark.config.schema import Config, keys
+from benchmark.config.keys import keys
+from benchmark.config.schema import Config
 from benchmark.config.settings import Strictness
 from benchmark.models.checkpoint import is_remote
 from benchmark.tasks.rules import RuleName, parse_rule

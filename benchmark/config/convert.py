@@ -10,12 +10,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from benchmark.config.checks import NAME, refuse_ignored, refuse_unknown, refuse_unlisted
+from benchmark.config.declaring import AUTO
 from benchmark.config.folder import CONF
-from benchmark.config.judge_choice import chosen_judge
-from benchmark.config.schema import (
-    AUTO,
+from benchmark.config.groups import (
     CacheConfig,
-    Config,
     EncoderConfig,
     HardwareConfig,
     JudgeConfig,
@@ -23,8 +21,9 @@ from benchmark.config.schema import (
     PolicyConfig,
     PrecisionConfig,
     StoppingConfig,
-    register,
 )
+from benchmark.config.judge_choice import chosen_judge
+from benchmark.config.schema import Config, register
 from benchmark.config.settings import Settings, Strictness, Tokenizers, require_folder
 from benchmark.config.variant import variant_of
 from benchmark.models.checkpoint import is_remote

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from benchmark.config.schema import AUTO, JudgeConfig, ModelConfig
+from benchmark.config.declaring import AUTO
+from benchmark.config.groups import JudgeConfig, ModelConfig
 from benchmark.models.checkpoint import find, is_remote
 from crossover.errors import UserError
 

@@ -1,13 +1,12 @@
 """One grid point, validated: everything that determines what is generated and how it is measured."""
 
-import hashlib
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 from crossover.errors import UserError
-from crossover.records.policies import DREAM, QUOTA, Blocks, Policy, PolicyName, Rows
+from crossover.records.feasibility import schedule_problem
+from crossover.records.policies import DREAM, QUOTA, Blocks, PolicyName, Rows
+from crossover.records.run_key import key_of
 from crossover.records.settings import (
     Attention,
     Device,
@@ -112,30 +111,8 @@ class Run:
 
     @property
     def key(self) -> str:
-        """Hash of everything that changes the result, stable across machines and versions of Python.
-
-        The contents of checkpoints and prompts change the result, and so does who scores. Where a judge or an
-        encoder lives does not, nor what a run demands of its machine. What came after the first records counts
-        only where it is set, so that those keep their keys.
-        """
-        identity = asdict(self)
-        del identity["model"]["name"], identity["model"]["variant"], identity["gpu"], identity["strict"]
-        del identity["model"]["architecture"]
-        for scorer in (identity["judge"], identity["encoder"]):
-            if scorer is not None:
-                del scorer["device"]
-        for read in (identity["model"], identity["prompts"], identity["judge"], identity["encoder"]):
-            if read is not None and read["content"] is None:
-                del read["content"]
-        _leave_out(identity["prompts"], _UNSET_OF_PROMPTS)
-        _leave_out(identity, _UNSET)
-        if identity["diffusion"] is not None:
-            _leave_out(identity["diffusion"], _UNSET_OF_DIFFUSION)
-            _leave_out(identity["diffusion"].get("policy", {}), _UNSET_OF_POLICY)
-        if not self.is_random and self.likelihood is None:
-            del identity["seed"]
-        canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        """Hash of everything that changes the result, stable across machines and versions of Python."""
+        return key_of(asdict(self), is_seeded=self.is_random or self.likelihood is not None)
 
     @property
     def without_contents(self) -> "Run":
@@ -267,36 +244,7 @@ class Run:
             return f"length={self.length} is more than the context of {self.model.name}, {self.model.context} tokens"
         if self.diffusion is None:
             return None
-        return _schedule_problem(self.diffusion, self.output_tokens)
-
-
-_UNSET = {
-    "encoder": None,
-    "likelihood": None,
-    "engine": Engine.eager,
-    "attention": Attention.sdpa,
-    "weights": Weights.checkpoint,
-    "stopping": None,
-    "profile": False,
-    "staleness": False,
-    "threads": None,
-    "timed_share": None,
-}
-"""Settings that are younger than the first records, with the values that those records were measured with."""
-_UNSET_OF_DIFFUSION = {"policy": asdict(QUOTA), "cache": None, "rows": Rows.together, "blocks": Blocks.output}
-"""The same of the settings of diffusion."""
-_UNSET_OF_PROMPTS = {"rule": None, "chat": False, "shots": None, "template": None}
-"""The same of the prompts."""
-_FIRST_KNOBS = {"name", "threshold", "factor", "factor_rule", "gamma"}
-_UNSET_OF_POLICY = {each.name: None for each in fields(Policy) if each.name not in _FIRST_KNOBS}
-"""The same of a policy."""
-
-
-def _leave_out(identity: dict[str, Any], unset: dict[str, Any]) -> None:
-    """Drop the settings that have their default value."""
-    for name, value in unset.items():
-        if identity.get(name, ...) == value:
-            del identity[name]
+        return schedule_problem(self.diffusion, self.output_tokens)
 
 
 def split_length(length: int, prompt_fraction: float) -> tuple[int, int]:
@@ -315,35 +263,3 @@ def split_length(length: int, prompt_fraction: float) -> tuple[int, int]:
             f" {length - prompt_tokens} output tokens: each must be at least 1"
         )
     return prompt_tokens, length - prompt_tokens
-
-
-def _schedule_problem(diffusion: Diffusion, output_tokens: int) -> str | None:
-    block_length = diffusion.block_length
-    if output_tokens % block_length:
-        return f"block_length={block_length} does not divide the output of {output_tokens} tokens"
-    if diffusion.policy.is_of_whole_output and block_length != output_tokens:
-        return (
-            f"policy={diffusion.policy.name} has one schedule for the whole output:"
-            f" block_length={block_length} must be {output_tokens} or null"
-        )
-    if diffusion.policy.name in DREAM:  # whose steps may write nothing
-        return None
-    return _steps_problem(diffusion, output_tokens)
-
-
-def _steps_problem(diffusion: Diffusion, output_tokens: int) -> str | None:
-    steps, block_length = diffusion.steps, diffusion.block_length
-    blocks = output_tokens // block_length
-    if steps > output_tokens:
-        return (
-            f"steps={steps} is more than the {output_tokens} masked tokens:"
-            f" the steps past {output_tokens} would change no token"
-        )
-    if steps % blocks:
-        return (
-            f"steps={steps} does not divide over {blocks} blocks"
-            f" (output {output_tokens}, block_length {block_length}): use a multiple of {blocks}"
-        )
-    if diffusion.policy.name is PolicyName.delayed_threshold and output_tokens % steps:
-        return f"steps={steps} does not divide the output of {output_tokens} tokens, as policy=delayed_threshold needs"
-    return None

@@ -11,7 +11,8 @@ from operator import attrgetter
 
 from benchmark.config.convert import config_of
 from benchmark.config.folder import options
-from benchmark.config.schema import Config, Key, groups, keys
+from benchmark.config.keys import Key, groups, keys
+from benchmark.config.schema import Config
 from tests.benchmarks.wrong_inputs.lines import FILES, OPTIONS, POINTS, TOGETHER
 
 COUNT = 500

@@ -8,7 +8,7 @@ import pytest
 from benchmark.cli.help import usage
 from benchmark.cli.keys_page import page
 from benchmark.config.convert import to_run, to_settings
-from benchmark.config.schema import Key, keys
+from benchmark.config.keys import Key, keys
 from crossover.errors import UserError
 from tests.composition import config
 from tests.paths import ROOT

@@ -5,7 +5,7 @@ import pytest
 
 from benchmark.config.convert import of_folder, to_run, to_settings
 from benchmark.config.folder import options
-from benchmark.config.schema import groups
+from benchmark.config.keys import groups
 from benchmark.config.settings import Strictness
 from crossover.errors import UserError
 from crossover.records.run import Run

@@ -87,5 +87,17 @@ def test_links_follow_pages_that_the_site_moves() -> None:
     assert moved("[a](../../README.md), [b](https://c.d/e)", "results/gpu.md") == "[a](../index.md), [b](https://c.d/e)"
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "results").glob("*.md")), ids=lambda page: page.stem)
+def test_a_page_of_results_says_when_on_what_by_which_versions_and_how(page: Path) -> None:
+    text = page.read_text(encoding="utf-8").partition("\n## Each command line")[0]
+    needed = {
+        "a date": r"\b20\d\d-\d\d-\d\d\b",
+        "the hardware": r"EPYC|H100|H200|A100",
+        "versions": r"(?i)(python|pytorch|torch) \d",
+        "a command": r"python -m |pytest |nox -s ",
+    }
+    assert not [what for what, pattern in needed.items() if not re.search(pattern, text)]
+
+
 def test_the_readme_is_among_the_pages() -> None:
     assert ROOT / "README.md" in PAGES

@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from tests.benchmarks.accuracy_coverage import print_accuracy
 from tests.benchmarks.front_coverage import print_fronts
 from tests.benchmarks.tally import RESAMPLES, Tally, contains, generators
 from tests.benchmarks.timing_coverage import print_alarms, print_timing
+from tests.provenance import provenance
 from tests.simulation import (
     BROKEN,
     F1_PER_NAT,
@@ -187,7 +187,7 @@ def main() -> None:
         "# Coverage of the 95% intervals, in percent\n\n`python -m tests.benchmarks.coverage`; docs/parity.md explains."
     )
     print(f"\n{options.sweeps} sweeps a row, {RESAMPLES} resamples;", end=" ")
-    print(f"Python {platform.python_version()}, numpy {np.__version__}")
+    print(f"{provenance()}, numpy {np.__version__}")
     print("\nCrossing: steps at which the arms are equally good, between the K. Speed-up there: at the crossing.")
     print("Trimmed: the advantage by a mean without the best and the worst fifth of the texts, and the truth of that.")
     print("Wrongly reached: parity is claimed at a smaller K than the true one, which may be in 2.5.")

@@ -4,6 +4,7 @@ import platform
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.provenance import provenance
 from tests.slurm.sweeps import POINTS, Proof, Study, prove
 
 HEAD = """# What a sweep survives
@@ -40,7 +41,7 @@ class Table:
 
     def write(self, index: Path) -> None:
         """Put it where the documentation has it. Rows of faults that were not tried this time stay as they are."""
-        machine = f"SLURM on {platform.system()}, Python {platform.python_version()}"
+        machine = f"SLURM on {platform.system()}, {provenance()}"
         lines = (
             _rows(index)
             | ELSEWHERE

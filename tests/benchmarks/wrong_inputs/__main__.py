@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.benchmarks.wrong_inputs.generation import COUNT, Wrong, generate
 from tests.benchmarks.wrong_inputs.trial import Ended, run
+from tests.provenance import provenance
 
 
 def table(results: list[tuple[Wrong, Ended, list[str]]]) -> Iterator[str]:
@@ -18,7 +19,8 @@ def table(results: list[tuple[Wrong, Ended, list[str]]]) -> Iterator[str]:
     yield "# Wrong command lines\n"
     good = sum(not faults for _, _, faults in results)
     yield f"{good} of {len(results)} wrong command lines ended with exit code 2 and one line that names what was given."
-    yield "`python -m tests.benchmarks.wrong_inputs > docs/results/wrong-inputs.md` tries them again.\n"
+    again = "`python -m tests.benchmarks.wrong_inputs > docs/results/wrong-inputs.md` tries them again"
+    yield f"{again} ({provenance()}).\n"
     yield "| what is wrong | command lines | as they must |\n|---|---|---|"
     for kind in dict.fromkeys(wrong.kind for wrong, _, _ in results):
         own = [faults for wrong, _, faults in results if wrong.kind == kind]

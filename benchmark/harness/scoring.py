@@ -6,14 +6,13 @@ the run has, and at most one for each token of the continuation, as one block; o
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 
 import torch
 from torch import Tensor
 
 from benchmark.decoders.interface import make_batch
-from benchmark.engines.interface import CanvasPasses
 from benchmark.execution.model_cache import LoadedModel
 from benchmark.harness.arguments import Arguments, Likelihood
 from benchmark.harness.writing import TextRequest, Writer
@@ -48,40 +47,6 @@ class Scored:
     forwards: int
     rows: int
     latency_s: float
-
-
-class _Counted:
-    """Passes over a canvas that are counted; see CanvasPasses."""
-
-    def __init__(self, passes: CanvasPasses) -> None:
-        self._passes, self.calls = passes, 0
-
-    def prepare(
-        self,
-        rows: int,
-        prompt_tokens: int,
-        output_tokens: int,
-        *,
-        padded: bool,
-        widths: Sequence[int] = (),
-        block_length: int | None = None,
-    ) -> float:
-        """See CanvasPasses."""
-        return self._passes.prepare(
-            rows, prompt_tokens, output_tokens, padded=padded, widths=widths, block_length=block_length
-        )
-
-    @property
-    def window_kernels(self) -> tuple[str, ...]:
-        """See CanvasPasses."""
-        return self._passes.window_kernels
-
-    def hidden(
-        self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor, computed: range | None = None
-    ) -> Tensor:
-        """See CanvasPasses."""
-        self.calls += 1
-        return self._passes.hidden(tokens_BL, padding_BL, positions_BM, computed)
 
 
 def causal_scores(loaded: LoadedModel, pairs: Sequence[PairRequest], rows: int) -> Iterator[tuple[PairRequest, Scored]]:
@@ -178,8 +143,7 @@ def _of_sampler(arguments: Arguments, loaded: LoadedModel, together: Sequence[Pa
     )
     assert run.diffusion is not None
     sampler = sampler_of(run, run.diffusion, loaded.factory, Engine.eager)  # shapes vary too much to compile
-    counted = _Counted(sampler.passes)
     batch = make_batch([list(each.context) for each in together], [0] * len(together), device)
     answers_BN = torch.tensor([each.continuation for each in together], device=device)
-    nats_B = replace(sampler, passes=counted).nats(batch, answers_BN)
-    return [-nats for nats in nats_B.tolist()], counted.calls
+    read = sampler.read(batch, answers_BN)
+    return [-nats for nats in read.nats_B.tolist()], read.forward_passes

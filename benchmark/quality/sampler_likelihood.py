@@ -39,6 +39,14 @@ from crossover.records.texts import DocumentLikelihood
 
 
 @dataclass(frozen=True, kw_only=True)
+class Read:
+    """-log p of each row's answer given its prompt, float64 on the CPU, and the evaluations of the body for it."""
+
+    nats_B: Tensor
+    forward_passes: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class SamplerLikelihood:
     """Writes given texts as a masked-diffusion decoder writes its own, and says how likely each was.
 
@@ -55,8 +63,8 @@ class SamplerLikelihood:
     is_shifted: bool = False
 
     @torch.inference_mode()
-    def nats(self, batch: Batch, answers_BN: Tensor) -> Tensor:
-        """-log p of each row's answer given its prompt: [B], float64, on the CPU. A mask token makes it infinite."""
+    def read(self, batch: Batch, answers_BN: Tensor) -> Read:
+        """How likely each row's answer is given its prompt. A mask token makes -log p infinite."""
         rows, prompt_tokens = batch.tokens_BP.shape
         output_tokens = answers_BN.shape[1]
         blocks = blocks_of(prompt_tokens, output_tokens, self.block_length)
@@ -67,12 +75,13 @@ class SamplerLikelihood:
         self.passes.prepare(rows, prompt_tokens, output_tokens, padded=padding_BL is not None, widths=widths)
         truth_BL = torch.cat([batch.tokens_BP, answers_BN], dim=1)
         tokens_BL = torch.cat([batch.tokens_BP, torch.full_like(answers_BN, self.mask_id)], dim=1)
-        nats_B = torch.zeros(rows, dtype=torch.float64)
+        nats_B, forward_passes = torch.zeros(rows, dtype=torch.float64), 0
         for block in blocks:
             masked, forward = whole_block(block, rows, tokens_BL.device), 0
             while masked.most:
                 computed = computed_positions(self.cache, prompt_tokens + output_tokens, block, forward)
                 hidden = self._hidden(tokens_BL, padding_BL, masked, computed, prompt_tokens)
+                forward_passes += len(hidden)
                 written_BM = self._chosen(hidden, masked, forward)
                 truth_BM = truth_BL.gather(1, masked.positions_BM)
                 nats_B.index_add_(0, written_BM.nonzero()[:, 0].cpu(), self._nats(hidden, written_BM, truth_BM))
@@ -80,7 +89,7 @@ class SamplerLikelihood:
                 tokens_BL.scatter_(1, masked.positions_BM, truth_BM.where(written_BM, old_BM))
                 masked = masked.without(written_BM, self.policy.planned(forward))
                 forward += 1
-        return nats_B
+        return Read(nats_B=nats_B, forward_passes=forward_passes)
 
     def _hidden(
         self, tokens_BL: Tensor, padding_BL: Tensor | None, masked: OpenPositions, computed: range, prompt_tokens: int
@@ -174,9 +183,8 @@ def with_sampler(
 def _read(sampler: SamplerLikelihood, documents: Sequence[Document], device: torch.device) -> list[float]:
     """-log p of each document's answer; all of them are of one length."""
     batch = make_batch([list(each.prompt) for each in documents], [0] * len(documents), device)
-    nats: list[float] = sampler.nats(
-        batch, torch.tensor([list(each.answer) for each in documents], device=device)
-    ).tolist()
+    answers_BN = torch.tensor([list(each.answer) for each in documents], device=device)
+    nats: list[float] = sampler.read(batch, answers_BN).nats_B.tolist()
     return nats
 
 

@@ -75,7 +75,7 @@ def sampler(
 
 
 def nats(made: SamplerLikelihood, prompts: list[list[int]], answers: list[Any]) -> Tensor:
-    return made.nats(make_batch(prompts, [0] * len(prompts), CPU), torch.tensor(answers))
+    return made.read(make_batch(prompts, [0] * len(prompts), CPU), torch.tensor(answers)).nats_B
 
 
 def total(**changes: Any) -> float:
@@ -93,6 +93,12 @@ def test_the_probabilities_of_all_texts_add_up_to_1_at_each_k(name: str, steps: 
 @pytest.mark.parametrize("block_length", [2, 4])
 def test_they_do_where_the_text_decides_how_many_positions_are_written(name: str, block_length: int) -> None:
     assert total(steps=4, policy=POLICIES[name], block_length=block_length) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(("guidance_scale", "passes"), [(0.0, 2), (1.5, 4)])
+def test_it_says_how_many_forward_passes_it_took(guidance_scale: float, passes: int) -> None:
+    made = sampler(small_vocabulary(), steps=2, guidance_scale=guidance_scale)
+    assert made.read(make_batch([PROMPT], [0], CPU), torch.tensor(TEXTS[:1])).forward_passes == passes
 
 
 @pytest.mark.parametrize("steps", [2, 4])
@@ -153,7 +159,7 @@ def test_positions_are_written_in_the_order_of_the_decoder_at_temperature_0() ->
             logits[:, MASK_ID] = -torch.inf
         now = (own.written_at_BN[0] == step).nonzero()[:, 0].tolist()
         expected -= sum(float(logits[index].log_softmax(-1)[answer[index]]) for index in now)
-    assert float(made.nats(batch, own.tokens_BN)[0]) == pytest.approx(expected, abs=1e-4)
+    assert float(made.read(batch, own.tokens_BN).nats_B[0]) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", ["quota", "threshold"])

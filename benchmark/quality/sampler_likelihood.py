@@ -39,7 +39,7 @@ from crossover.records.texts import DocumentLikelihood
 
 
 @dataclass(frozen=True, kw_only=True)
-class Read:
+class AnswerNats:
     """-log p of each row's answer given its prompt, float64 on the CPU, and the evaluations of the body for it."""
 
     nats_B: Tensor
@@ -63,7 +63,7 @@ class SamplerLikelihood:
     is_shifted: bool = False
 
     @torch.inference_mode()
-    def read(self, batch: Batch, answers_BN: Tensor) -> Read:
+    def read(self, batch: Batch, answers_BN: Tensor) -> AnswerNats:
         """How likely each row's answer is given its prompt. A mask token makes -log p infinite."""
         rows, prompt_tokens = batch.tokens_BP.shape
         output_tokens = answers_BN.shape[1]
@@ -89,7 +89,7 @@ class SamplerLikelihood:
                 tokens_BL.scatter_(1, masked.positions_BM, truth_BM.where(written_BM, old_BM))
                 masked = masked.without(written_BM, self.policy.planned(forward))
                 forward += 1
-        return Read(nats_B=nats_B, forward_passes=forward_passes)
+        return AnswerNats(nats_B=nats_B, forward_passes=forward_passes)
 
     def _hidden(
         self, tokens_BL: Tensor, padding_BL: Tensor | None, masked: OpenPositions, computed: range, prompt_tokens: int

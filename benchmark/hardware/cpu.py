@@ -6,6 +6,7 @@ GPU's kernels. It does disturb a model on the CPU, since all cores share the mem
 
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,6 +38,31 @@ def physical_cores() -> int:
         return len({min(_hyperthreads(core)) for core in _allowed()})
     except (OSError, AttributeError):  # no Linux
         return psutil.cpu_count(logical=False) or 1
+
+
+def usable_cores() -> list[frozenset[int]]:
+    """The cores that this process may run on, in order, each as those of its hyperthreads that may be used."""
+    try:
+        allowed = _allowed()
+    except (OSError, AttributeError):  # no Linux
+        return []
+    return sorted({frozenset(_hyperthreads(core) & allowed) for core in allowed}, key=min)
+
+
+def core_shares(near: Sequence[frozenset[int]]) -> list[frozenset[int]]:
+    """Cores for processes of which each has some near cores: whole ones, as many for each, and none for two of them.
+
+    A process none of whose near cores may be used gets others. All shares are empty where there are too few cores.
+    """
+    cores = usable_cores()
+    choices = [tuple(core for core in cores if core & each) or tuple(cores) for each in near]
+    shares = []
+    for place, choice in enumerate(choices):
+        of, among = choices[:place].count(choice), choices.count(choice)
+        part = choice[of * len(choice) // among : (of + 1) * len(choice) // among]
+        shares.append(frozenset(core for each in part for core in each))
+    is_shared = sum(map(len, shares)) > len(frozenset().union(*shares))
+    return [frozenset()] * len(near) if is_shared or not all(shares) else shares
 
 
 def busy_s(cores: frozenset[int]) -> float:

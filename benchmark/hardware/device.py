@@ -1,6 +1,18 @@
-"""Recognise the errors by which PyTorch says that a device has too little memory."""
+"""Recognise the errors by which PyTorch says that a device has too little memory, or does not compute any more."""
 
 import torch
+
+
+def answers() -> bool:
+    """Whether the GPU still works for this process. After some errors every further call fails until the process ends.
+
+    Such are an address that is not allowed, an error of its memory, and a card that fell off its bus.
+    """
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return False
+    return True
 
 
 def is_out_of_memory(error: Exception) -> bool:

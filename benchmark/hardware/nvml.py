@@ -1,5 +1,6 @@
 """A GPU's facts from NVML. Everything here reads; nothing changes a setting. What a card does not know is None."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -8,6 +9,8 @@ from crossover.records.machine import Card
 
 T = TypeVar("T")
 MILLI = 1e-3
+WORD_BITS = 64
+"""Cores in one number of a list of cores."""
 SXM_WATTS = 500
 """PCI cards take less power; names of SXM cards do not always say SXM (`NVIDIA H100 80GB HBM3`)."""
 
@@ -77,6 +80,18 @@ class Gpu:
 
         processes = _ask(lambda: nvml.nvmlDeviceGetComputeRunningProcesses(self._handle))
         return None if processes is None else tuple(process.pid for process in processes)
+
+    def near_cores(self) -> frozenset[int]:
+        """The cores of the processor that the GPU is attached to; none where the driver does not tell."""
+        import pynvml as nvml
+
+        words = _ask(lambda: nvml.nvmlDeviceGetCpuAffinity(self._handle, -(-(os.cpu_count() or 1) // WORD_BITS)))
+        return frozenset(
+            number * WORD_BITS + bit
+            for number, word in enumerate(words or ())
+            for bit in range(WORD_BITS)
+            if word >> bit & 1
+        )
 
     def used_bytes(self) -> int | None:
         """Memory in use by all processes together."""

@@ -4,7 +4,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmark.hardware.nvml import gpu_uuids
+from benchmark.hardware.cpu import core_shares
+from benchmark.hardware.nvml import Gpu, gpu_uuids
 from crossover.errors import UserError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -14,10 +15,11 @@ IN_VAIN = f"hardware.gpus is for hardware=local_gpus: give that with -m, or set 
 
 @dataclass(frozen=True, kw_only=True)
 class Slot:
-    """A slot by its name, and the variables that its process gets."""
+    """A slot by its name, and what its process gets: variables, and cores that no other slot's has; none for any."""
 
     name: str
     variables: dict[str, str] = field(default_factory=dict)
+    cores: frozenset[int] = frozenset()
 
 
 def gpu_slots(wanted: Sequence[str] | None, environment: Mapping[str, str] = os.environ) -> tuple[Slot, ...]:
@@ -34,8 +36,11 @@ def gpu_slots(wanted: Sequence[str] | None, environment: Mapping[str, str] = os.
             f"hardware=local_gpus finds no GPU: NVML does not answer, or {VISIBLE} is empty; use hardware=cpu, or"
             " hardware=gpu for a GPU that NVML does not know"
         )
+    chosen = _chosen(wanted, offered)
+    shares = core_shares([_near_cores(name) for name in chosen])
     return tuple(
-        Slot(name=f"GPU {offered.index(name)}", variables={VISIBLE: name}) for name in _chosen(wanted, offered)
+        Slot(name=f"GPU {offered.index(name)}", variables={VISIBLE: name}, cores=cores)
+        for name, cores in zip(chosen, shares, strict=True)
     )
 
 
@@ -60,6 +65,12 @@ def visible(environment: Mapping[str, str]) -> list[str]:
     if given is None:
         return list(gpu_uuids())
     return [name.strip() for name in given.split(",") if name.strip()]
+
+
+def _near_cores(name: str) -> frozenset[int]:
+    """The cores near a GPU; none where it has a number, since CUDA may count otherwise than NVML."""
+    gpu = None if name.isdecimal() else Gpu.find(name)
+    return frozenset() if gpu is None else gpu.near_cores()
 
 
 def _chosen(wanted: Sequence[str] | None, offered: Sequence[str]) -> list[str]:

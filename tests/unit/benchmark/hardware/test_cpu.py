@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.hardware import cpu as module
 from benchmark.hardware import environment
-from benchmark.hardware.cpu import busy_s, own_cores
+from benchmark.hardware.cpu import busy_s, core_shares, own_cores
 from tests.paths import ROOT
 
 if not hasattr(os, "sched_getaffinity"):
@@ -79,12 +79,39 @@ def test_threads_that_are_bound_apart_have_the_cores_of_all(monkeypatch: pytest.
         thread.join()
 
 
+ANY: frozenset[int] = frozenset()
+
+
+@pytest.mark.parametrize(
+    ("near", "shares"),
+    [
+        ([ANY, ANY], [{0, 1, 4, 5}, {2, 3, 6, 7}]),
+        ([{2, 3, 6, 7}, {0, 1, 4, 5}], [{2, 3, 6, 7}, {0, 1, 4, 5}]),
+        ([{0, 1, 4, 5}, {0, 1, 4, 5}, {2, 3, 6, 7}], [{0, 4}, {1, 5}, {2, 3, 6, 7}]),
+        ([{9}, ANY], [{0, 1, 4, 5}, {2, 3, 6, 7}]),
+        ([{0, 4}, {0, 4}], [ANY, ANY]),
+        ([{0, 1, 4, 5}, {0, 1, 2, 3}], [ANY, ANY]),
+        ([ANY] * 5, [ANY] * 5),
+        ([ANY], [{0, 1, 2, 3, 4, 5, 6, 7}]),
+    ],
+    ids=["two", "far apart", "three near two", "cores not ours", "too few", "overlapping", "more than cores", "alone"],
+)
+def test_each_process_gets_whole_cores_of_its_own_near_its_gpu(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, near: list[set[int]], shares: list[set[int]]
+) -> None:
+    for core in range(8):
+        are_hyperthreads(machine, core, f"{core % 4},{core % 4 + 4}")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    assert core_shares([frozenset(each) for each in near]) == shares
+
+
 def test_a_system_that_does_not_tell_has_no_cores_of_our_own(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (machine / "stat").unlink()
     assert own_cores() is None
     (machine / "stat").write_text(STAT)
     monkeypatch.delattr(os, "sched_getaffinity")
     assert own_cores() is None
+    assert core_shares([ANY, ANY]) == [ANY, ANY]
 
 
 PINNED = """

@@ -1,3 +1,4 @@
+import os
 from types import SimpleNamespace
 
 import pynvml
@@ -10,12 +11,9 @@ from benchmark.hardware.nvml import Gpu, driver_version, foreign, form, gpu_name
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Gpu:
     """A card that answers some questions and refuses the others, as cards do."""
 
-    def refuse(*_: object) -> None:
-        raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
-
     for name in dir(pynvml):
         if name.startswith("nvmlDeviceGet"):
-            monkeypatch.setattr(pynvml, name, refuse)
+            monkeypatch.setattr(pynvml, name, refused)
     answers = {
         "nvmlDeviceGetCurrentClocksThrottleReasons": lambda _: 0x1 | 0x4 | 0x20,
         "nvmlDeviceGetClockInfo": lambda _, which: {pynvml.NVML_CLOCK_SM: 1980, pynvml.NVML_CLOCK_MEM: 2619}[which],
@@ -27,11 +25,23 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Gpu:
         "nvmlDeviceGetPciInfo": lambda _: SimpleNamespace(busId="00000000:07:00.0"),
         "nvmlDeviceGetComputeRunningProcesses": lambda _: [SimpleNamespace(pid=7), SimpleNamespace(pid=9)],
         "nvmlDeviceGetMemoryInfo": lambda _: SimpleNamespace(used=5),
+        "nvmlDeviceGetCpuAffinity": lambda _, words: [0b1001, 0b10, *[0] * (words - 2)],
         "nvmlDeviceGetTotalEnergyConsumption": lambda _: 2_500,
     }
     for name, answer in answers.items():
         monkeypatch.setattr(pynvml, name, answer)
     return Gpu(object())
+
+
+def test_cores_near_a_card_have_their_numbers(gpu: Gpu, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 128)
+    assert gpu.near_cores() == {0, 3, 65}
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCpuAffinity", refused)
+    assert gpu.near_cores() == frozenset()
+
+
+def refused(*_: object) -> None:
+    raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
 
 
 def test_a_reading_is_in_whole_units_and_idleness_is_no_throttling(gpu: Gpu) -> None:

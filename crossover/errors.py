@@ -17,6 +17,10 @@ class DisturbedError(Exception):
     """A run that the machine disturbed although it was strict. Its text is the reason that its record keeps."""
 
 
+class LostDeviceError(Exception):
+    """A GPU that does not compute any more for this process. Its text is one line."""
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, to quote in a sentence; the error's type where it has no text."""
     lines = str(error).strip().splitlines()

@@ -18,10 +18,10 @@ from benchmark.dispatch.ledger import Sweep, read_sweep
 from benchmark.dispatch.processes import lives
 from benchmark.dispatch.worker import run_points
 from benchmark.slurm.signals import Stopped, told_to_stop
-from crossover.errors import UserError
+from crossover.errors import LostDeviceError, UserError
 from crossover.interrupt import INTERRUPTED
 from crossover.records.record import FailureKind, Record
-from crossover.terminal import end_with, make_console
+from crossover.terminal import end_with, make_console, say
 
 
 def main(arguments: list[str]) -> int:
@@ -48,6 +48,9 @@ def main(arguments: list[str]) -> int:
             return INTERRUPTED
         except KeyboardInterrupt:
             return INTERRUPTED
+        except LostDeviceError as error:
+            say(make_console(stderr=True), str(error))
+            return 1
     return int(any(record is not None and _failed(record) for record in records))
 
 

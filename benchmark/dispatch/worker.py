@@ -17,6 +17,7 @@ from benchmark.slurm.signals import Stopped, signals_held_back
 from benchmark.util.importing import importing
 from benchmark.util.logs import logging_to, tail
 from benchmark.util.progress import Report, Stage
+from crossover.errors import LostDeviceError
 from crossover.records.record import Failure, FailureKind, Record
 from crossover.records.run import Run
 from crossover.records.settings import Device
@@ -35,9 +36,26 @@ def run_points(
 
     Raises:
         KeyboardInterrupt: when the process was told to stop.
+        LostDeviceError: when the GPU does not work any more, so that each further point would fail in a moment.
     """
     worker = Worker(context, owner)
-    return [worker.run_point(index) if is_wanted(index) else None for index in indices]
+    records = []
+    for index in indices:
+        record = worker.run_point(index) if is_wanted(index) else None
+        if record is not None:
+            _require_device(record)
+        records.append(record)
+    return records
+
+
+def _require_device(record: Record) -> None:
+    """Make sure that the GPU still works, after a point that failed by an error."""
+    if record.run.device is not Device.cuda or record.failure is None or record.failure.kind is not FailureKind.error:
+        return
+    from benchmark.hardware.device import answers
+
+    if not answers():
+        raise LostDeviceError(f"the GPU does not work any more for this process, since {record.title} failed")
 
 
 class Worker:

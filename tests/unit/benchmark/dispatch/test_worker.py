@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,9 +17,11 @@ from benchmark.dispatch.context import sweep_context
 from benchmark.dispatch.ledger import ExpectedEnvironment, GridPoint, Sweep
 from benchmark.dispatch.worker import Worker, run_points
 from benchmark.execution import pipeline
+from benchmark.hardware import device
 from benchmark.slurm.signals import Stopped
 from benchmark.store.journal import Journal
 from benchmark.util.progress import Stage
+from crossover.errors import LostDeviceError
 from crossover.records.load import load
 from crossover.records.record import Failure, FailureKind, Record
 from crossover.records.run import Run
@@ -96,6 +99,22 @@ def test_a_process_that_is_told_to_stop_records_that_and_goes_to_no_further_poin
         run_points(sweep_context(sweep, make_console()), [0, 1], this_process(sweep.id))
     (record,) = records(tmp_path)
     assert (record.key, record.failure) == (run.key, told)
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_process_whose_gpu_works_no_more_goes_to_no_further_point(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, *, works: bool
+) -> None:
+    """After some errors every further call of CUDA fails, so the grid would be used up in a moment."""
+    monkeypatch.setattr(worker, "occupy", lambda _: None)
+    monkeypatch.setattr(device, "answers", lambda: works)
+    on_gpu = replace(run, device=Device.cuda)
+    sweep = a_sweep(tmp_path, (on_gpu, replace(on_gpu, batch=2)))
+    lost = Failure(kind=FailureKind.error, message="CUDA error: an illegal memory access was encountered")
+    monkeypatch.setattr(pipeline, "execute", lambda run, **_: a_record(run, measurement=None, failure=lost))
+    with nullcontext() if works else pytest.raises(LostDeviceError, match=f"since {on_gpu.name} failed"):
+        run_points(sweep_context(sweep, make_console()), [0, 1], this_process(sweep.id))
+    assert {record.key for record in records(tmp_path)} == {each.key for each in sweep.entries[: 2 if works else 1]}
 
 
 @pytest.mark.parametrize("device", Device)

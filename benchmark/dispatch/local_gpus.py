@@ -8,9 +8,12 @@ no other process works on, if there is one, and else for the one with the most p
 import os
 import signal
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 
 from benchmark.dispatch.backends import END_S, process_state
@@ -35,11 +38,20 @@ LOOK_S = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
-    """A process on a slot, the task whose points it claims, and its log."""
+    """A process on a slot, the task whose points it claims, its log, and when it started by the monotonic clock."""
 
     process: subprocess.Popen[bytes]
     task: int
     log: Path
+    started_s: float
+
+
+@dataclass(kw_only=True)
+class Share:
+    """What a slot did: the points that its processes began, and the seconds that they took in all."""
+
+    points: int = 0
+    seconds: float = 0.0
 
 
 class LocalGpus:
@@ -57,6 +69,7 @@ class LocalGpus:
         self._tasks = by_model(self._sweep, indices)
         self._slots = {slot.name: slot for slot in slots}
         self._workers: dict[str, Worker] = {}
+        self._shares = {slot.name: Share() for slot in slots}
         self._started = 0
         self._claims = Claims(Path(self._sweep.output_dir))
         self._waiter = JobWaiter(context, Slurm(), longest_s=LOOK_S)
@@ -75,13 +88,15 @@ class LocalGpus:
             self._waiter.wait(self._indices, self._look, is_over=lambda: not self._workers)
         finally:
             self._stop()
+            self._context.say("; ".join(starmap(share_words, self._shares.items())))
 
     def _look(self, _: Collection[PointStatus]) -> int:
         """See which processes have ended, and start others. No point waits to be submitted."""
         for name, worker in list(self._workers.items()):
             if (ended := worker.process.poll()) is not None:
                 del self._workers[name]
-                self._conclude(name, worker, ended)
+                begun = self._count(name, worker)
+                self._conclude(name, worker, ended, begun=begun)
         for name in list(self._slots):
             if name not in self._workers:
                 self._start(name)
@@ -95,10 +110,12 @@ class LocalGpus:
         log = self._sweep.logs / f"{self._file.stem}.{task}.{self._started}.log"
         self._started += 1
         command = python_command("benchmark.dispatch.job", str(self._file), str(task))
-        environment = os.environ | safe_variables() | self._slots[name].variables
+        slot = self._slots[name]
+        environment = os.environ | safe_variables() | slot.variables
         with open_to_append(log) as output:
             process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, start_new_session=True)
-        self._workers[name] = Worker(process=process, task=task, log=log)
+        bind(process.pid, slot.cores)
+        self._workers[name] = Worker(process=process, task=task, log=log, started_s=time.monotonic())
 
     def _open(self) -> dict[int, int]:
         """The number of points of each task that nobody measures or has measured, where there are any."""
@@ -118,7 +135,14 @@ class LocalGpus:
         self._context.records.refresh(keys)
         return self._context.records.of(keys)
 
-    def _conclude(self, name: str, worker: Worker, ended: int) -> None:
+    def _count(self, name: str, worker: Worker) -> int:
+        """Add what a process did to its slot's share. Returns the number of points that it began."""
+        begun = len(begun_by(self._sweep, self._tasks[worker.task], worker.process.pid))
+        self._shares[name].points += begun
+        self._shares[name].seconds += time.monotonic() - worker.started_s
+        return begun
+
+    def _conclude(self, name: str, worker: Worker, ended: int, *, begun: int) -> None:
         """Write the record of the point that a process died in; give up a slot whose process began no point."""
         if not ended:
             return
@@ -127,7 +151,7 @@ class LocalGpus:
         why = f": {said.splitlines()[-1]} (its log: {worker.log})" if (said := tail(worker.log)) else ""
         for index in recorded:
             self._context.say(f"{self._sweep.entries[index].title}: {state.failure[1]} on {name}{why}")
-        if begun_by(self._sweep, indices, pid) or worker.task not in self._open():
+        if begun or worker.task not in self._open():
             return
         self._context.say(f"{name} is left out, since its process ended before it began a grid point{why}")
         del self._slots[name]
@@ -148,7 +172,24 @@ class LocalGpus:
             except subprocess.TimeoutExpired:
                 worker.process.kill()  # the next program that looks at the sweep writes its record
                 worker.process.wait()
+        for name, worker in self._workers.items():
+            self._count(name, worker)
         self._waiter.finish(self._indices)
+
+
+def share_words(name: str, share: Share) -> str:
+    """What a slot did, in words."""
+    return f"{name}: {share.points} grid point{'' if share.points == 1 else 's'} in {share.seconds:.0f} s"
+
+
+def bind(pid: int, cores: frozenset[int]) -> None:
+    """Keep a process that has just begun, and so has one thread, on its cores: neighbours then have others.
+
+    It watches its own cores for other processes, so that its neighbours do not count as a disturbance either.
+    """
+    if cores:
+        with suppress(OSError):  # it has ended, or the system does not allow it
+            os.sched_setaffinity(pid, cores)
 
 
 def _start_of(record: Record) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from benchmark.dispatch.claims import Claim, Claims, this_process
 from benchmark.dispatch.context import sweep_context
 from benchmark.dispatch.job import is_left
 from benchmark.dispatch.ledger import Sweep
-from benchmark.dispatch.local_gpus import LocalGpus, by_model, next_task
+from benchmark.dispatch.local_gpus import LocalGpus, bind, by_model, next_task
 from benchmark.hardware.slots import Slot
 from benchmark.store.journal import Journal
 from crossover.records.load import find, load
@@ -115,11 +116,14 @@ def test_a_free_slot_takes_a_model_that_no_other_has_and_else_helps_where_most_i
     assert next_task({}, [0]) is None
 
 
-def test_each_model_has_a_process_on_a_slot_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_model_has_a_process_on_a_slot_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     slots = (Slot(name="one", variables={"SLOT": "1"}), Slot(name="two", variables={"SLOT": "2"}))
     machine = measure(a_sweep(tmp_path, two_models(3)), monkeypatch, slots=slots)
     assert machine.started == [(0, "1"), (1, "2")]
     assert len({record.key for record in records(tmp_path)}) == len(records(tmp_path)) == 6
+    assert "one: 3 grid points in 0 s; two: 3 grid points in 0 s" in capsys.readouterr().out
 
 
 def test_a_process_that_is_killed_costs_its_point_alone(
@@ -205,6 +209,17 @@ def test_a_shared_point_that_was_tried_or_whose_driver_is_gone_is_left_alone(tmp
     assert is_left(context, batch, 1)
     gone = replace(batch, pid=FakeProcess.number + 1, identity=None)
     assert not is_left(context, gone, 1)
+
+
+def test_a_process_stays_on_its_slots_cores() -> None:
+    cores = frozenset({min(os.sched_getaffinity(0))})
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        bind(process.pid, cores)
+        assert os.sched_getaffinity(process.pid) == cores
+        bind(process.pid, frozenset())
+        assert os.sched_getaffinity(process.pid) == cores
+        process.communicate(b"\n")
+    bind(FakeProcess.number + 1, cores)  # it has ended
 
 
 @pytest.mark.process

@@ -57,8 +57,8 @@ def core_shares(near: Sequence[frozenset[int]]) -> list[frozenset[int]]:
     cores = usable_cores()
     choices = [tuple(core for core in cores if core & each) or tuple(cores) for each in near]
     shares = []
-    for place, choice in enumerate(choices):
-        of, among = choices[:place].count(choice), choices.count(choice)
+    for index, choice in enumerate(choices):
+        of, among = choices[:index].count(choice), choices.count(choice)
         part = choice[of * len(choice) // among : (of + 1) * len(choice) // among]
         shares.append(frozenset(core for each in part for core in each))
     is_shared = sum(map(len, shares)) > len(frozenset().union(*shares))

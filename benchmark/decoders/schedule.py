@@ -89,11 +89,11 @@ def computed_positions(cache: Cache | None, length: int, block: range, forward: 
 
 
 def window_widths(cache: Cache | None, length: int, blocks: Sequence[range]) -> tuple[int, ...]:
-    """How many positions a forward pass with kept keys and values computes, each number once, falling."""
+    """How many positions forward passes with kept keys and values compute, each number once, falling."""
     if cache is None or cache.refresh == 1:
         return ()
     widths = {len(computed_positions(cache, length, block, 1)) for block in blocks if len(block) > 1}
-    return tuple(sorted(widths, reverse=True))
+    return (length, *sorted(widths, reverse=True)) if widths else ()
 
 
 def blocks_of(prompt_tokens: int, output_tokens: int, block_length: int) -> tuple[range, ...]:

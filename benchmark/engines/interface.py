@@ -28,7 +28,8 @@ class CanvasPasses(Protocol):
     ) -> float:
         """Do what a shape needs once: compile, capture. Returns the seconds that it took.
 
-        Where windows are to be computed, `widths` are the numbers of their positions; keys and values are then kept.
+        Without `widths` every pass computes the whole canvas, and keeps nothing. With them keys and values are kept:
+        they are the numbers of positions of all passes, that of the whole canvas among them where a pass computes it.
         `block_length` is that of block-causal attention, where it is not the one that the model was trained with.
         """
 

@@ -24,7 +24,7 @@ order of a layer's allocations: 20.5 D together for LLaDA-8B, 21 for Llama-3-8B,
 CAPTURED_HIDDEN = 7
 """The same in a compiled layer, whose norms and rotations make no temporaries."""
 PART_TOKENS = 8192
-"""Tokens that the compiled engine takes at a time, see engines/compiled.py."""
+"""Tokens that the compiled engine takes at a time, see engines/compiled/body.py."""
 CHUNK_LOGITS, NOISE_SHARE = 1 << 26, 8
 """Logits that tensor operations read at a time, and how many times fewer with noise: engines/sampling/head.py."""
 KERNEL_CHUNK_LOGITS = 1 << 28
@@ -73,9 +73,8 @@ def _kept_positions(run: Run, settings: Diffusion) -> int:
 
 
 def _activations(run: Run, shape: Shape) -> tuple[int, int]:
-    """Bytes of a layer in the widest pass, the whole canvas or the prompt: alive at once, and kept."""
-    tokens = run.length if run.diffusion else run.prompt_tokens
-    rows = run.batch
+    """Bytes of a layer in the widest pass: alive at once, and kept."""
+    tokens, rows = _widest(run), run.batch
     if run.engine is Engine.compiled:
         rows = min(rows, max(1, PART_TOKENS // tokens))
     elif run.engine is Engine.published and run.diffusion and run.diffusion.guidance_scale:
@@ -87,6 +86,17 @@ def _activations(run: Run, shape: Shape) -> tuple[int, int]:
         scores = rows * shape.heads * tokens * tokens * (2 * shape.parameter_bytes + FLOAT32)
     temporary = CAPTURED_HIDDEN if run.engine is Engine.compiled else KEPT_HIDDEN
     return ALIVE_HIDDEN * hidden + max(mlp, scores), temporary * hidden + mlp + scores
+
+
+def _widest(run: Run) -> int:
+    """Positions of a row in the widest pass: the whole canvas, or the prompt where its keys and values are kept."""
+    settings = run.diffusion
+    if settings is None:
+        return run.prompt_tokens
+    if settings.blocks is Blocks.output or settings.cache is None:
+        return run.length
+    whole_blocks = run.prompt_tokens // settings.block_length * settings.block_length
+    return max(whole_blocks, settings.block_length)
 
 
 def _with_cache(run: Run, shape: Shape, alive: int, kept: int) -> tuple[int, int]:

@@ -98,9 +98,9 @@ class BlockDiffusionDecoder:
         )
 
     def _widths(self, layout: BlockLayout) -> tuple[int, ...]:
-        """How many positions a forward pass computes, each number once, falling; the whole canvas is not among them."""
+        """How many positions a forward pass computes, each number once, falling; none where all compute the canvas."""
         widths = {layout.whole, self.block_length} if self.keeps else {block.stop for block in layout.blocks}
-        return tuple(sorted(widths - {0, layout.length}, reverse=True))
+        return tuple(sorted(widths - {0}, reverse=True)) if widths - {0, layout.length} else ()
 
     def _keep(self, canvas: BlockCanvas, window: range, phases: Phases) -> Tensor | None:
         """Compute what is finished, for its keys and values; with shifted logits, the last position's hidden states."""

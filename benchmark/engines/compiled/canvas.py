@@ -98,7 +98,7 @@ class _Passes:
         pool = _graph_pool(body.model.device) if widths else None
         kept = body.kept(shape.rows, shape.length) if widths else None
         self.by_width: dict[int, list[_Pass]] = {}
-        for width in (shape.length, *widths):
+        for width in widths or (shape.length,):
             rows = part_rows(shape.rows, width)
             slices = [slice(first, first + rows) for first in range(0, shape.rows, rows)]
             self.by_width[width] = [

@@ -250,9 +250,13 @@ def test_the_compiled_engine_runs_as_many_rows_at_a_time_as_fit_into_a_part_and_
     assert needed(a_run(engine=Engine.compiled)) == rows * (7 * HIDDEN + MLP) // 2 + head
 
 
-def test_an_exact_cache_has_whole_blocks() -> None:
+@pytest.mark.parametrize(("prompt_tokens", "canvas", "widest"), [(12, 24, 8), (17, 32, 16), (4, 16, 8)])
+def test_an_exact_cache_has_whole_blocks_and_computes_no_more_than_the_prompt(
+    prompt_tokens: int, canvas: int, widest: int
+) -> None:
+    """The last block goes beyond the output. Each pass is of the prompt's whole blocks or of one block, 8 positions."""
     exact = {"cache": Cache(name=CacheName.exact), "blocks": Blocks.sequence}
-    plain = a_run(diffusion=a_diffusion(block_length=8), length=20, prompt_fraction=12 / 20)
-    kept = replace(plain, diffusion=a_diffusion(block_length=8, **exact))
-    found = footprint(kept, SMALL).needed_bytes - footprint(plain, SMALL).needed_bytes
-    assert found == plain.batch * 24 * SMALL.cache_bytes_per_token
+    length = prompt_tokens + 8
+    run = a_run(diffusion=a_diffusion(block_length=8, **exact), length=length, prompt_fraction=prompt_tokens / length)
+    layer = 2 * widest * 4 * (4 * SMALL.hidden + 3 * SMALL.intermediate)
+    assert needed(run) == 2 * canvas * SMALL.cache_bytes_per_token + layer

@@ -97,7 +97,7 @@ def test_a_compiled_window_is_the_same_pass_for_every_block() -> None:
     plain, passes = (made.canvas(engine, kernel) for engine in (Engine.eager, Engine.compiled))
     tokens = torch.arange(24).view(2, 12) % made.model.vocabulary
     for each in (plain, passes):
-        each.prepare(2, 4, 8, padded=False, widths=(4,))
+        each.prepare(2, 4, 8, padded=False, widths=(12, 4))
         each.hidden(tokens, None, torch.tensor([[4, 5], [6, 7]]))
     with torch._dynamo.config.patch(error_on_recompile=True):
         for window in (range(4, 8), range(8, 12)):

@@ -73,10 +73,15 @@ class FakeModel:
 
 
 class Marked:
-    """Phases that are kept in their order."""
+    """Phases that are kept in their order; the device settles after so many passes."""
 
-    def __init__(self) -> None:
+    def __init__(self, settles_after: int = 0) -> None:
         self.phases: list[Phase] = []
+        self._left = settles_after
 
     def mark(self, phase: Phase) -> None:
         self.phases.append(phase)
+
+    def is_settled(self) -> bool:
+        self._left -= 1
+        return self._left < 0

@@ -4,6 +4,7 @@ All records of the model that share their controls but for shape and texts are t
 depend on the run that it is part of.
 """
 
+import contextlib
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,21 +28,27 @@ class ArmCosts:
     """Costs of passes by the rows of a batch; those of the prefill stand as passes that compute nothing but it.
 
     Attributes:
+        seconds: of passes in generations without a cache, and of the baseline; `kept_seconds`: in those with one, where
+            a refresh meets a cooler card and the keys and values are kept.
         work: what gives the least time of any pass; None where no record counts its work.
         watts: mean power while the model generated, by rows, where energy was measured; `cached_watts`: with a cache.
     """
 
     seconds: Mapping[int, Costs]
+    kept_seconds: Mapping[int, Costs]
     work: CountedWork | None
     watts: Mapping[int, float]
     cached_watts: Mapping[int, float]
 
-    def one(self, rows: int, forward: Forward) -> float:
-        """Seconds of a pass.
+    def one(self, rows: int, forward: Forward, *, keeps: bool = False) -> float:
+        """Seconds of a pass; in a generation that keeps keys and values, of one there, else as without.
 
         Raises:
             KeyError: when it was not timed, nor can be composed from those that were.
         """
+        if keeps:
+            with contextlib.suppress(KeyError):
+                return _one(self.kept_seconds, rows, forward)
         return _one(self.seconds, rows, forward)
 
     def least_s(self, one: Pass) -> float:
@@ -70,16 +77,21 @@ def prefill(prompt_tokens: int) -> Forward:
 
 def arm_costs(records: Sequence[Record]) -> ArmCosts:
     """Those of the records of one model."""
-    timed: dict[int, list[tuple[Forward, float]]] = defaultdict(list)
-    for record in records:
-        timed[record.run.batch] += forward_times(record)
-        timed[record.run.batch] += [(prefill(record.run.prompt_tokens), each) for each in prefill_times(record)]
     return ArmCosts(
-        seconds={rows: costs(each) for rows, each in timed.items()},
+        seconds=_seconds(each for each in records if not _is_cached(each)),
+        kept_seconds=_seconds(each for each in records if _is_cached(each)),
         work=counted_work(_generations(records)),
         watts=_watts(each for each in records if not _is_cached(each)),
         cached_watts=_watts(each for each in records if _is_cached(each)),
     )
+
+
+def _seconds(records: Iterable[Record]) -> dict[int, Costs]:
+    timed: dict[int, list[tuple[Forward, float]]] = defaultdict(list)
+    for record in records:
+        timed[record.run.batch] += forward_times(record)
+        timed[record.run.batch] += [(prefill(record.run.prompt_tokens), each) for each in prefill_times(record)]
+    return {rows: costs(each) for rows, each in timed.items()}
 
 
 def _one(by_rows: Mapping[int, Costs], rows: int, forward: Forward) -> float:

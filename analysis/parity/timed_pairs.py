@@ -46,7 +46,8 @@ class Pair:
         prompt = 0.0
         if layout.way is Way.block_causal:
             prompt = self.baseline_costs.one(batch, prefill(layout.prompt_tokens))
-        return generation_cost(layout, partial(self.diffusion_costs.one, batch), forwards, prompt)
+        keeps = layout.way is not Way.whole
+        return generation_cost(layout, partial(self.diffusion_costs.one, batch, keeps=keeps), forwards, prompt)
 
     def least_cost(self, layout: Layout, batch: int, forwards: float) -> float:
         """The same at the limit of the device."""

@@ -137,6 +137,7 @@ def to_run(config: Config, gpu_count: Callable[[], int]) -> Run:
         strict=config.strict == Strictness.on,
         threads=config.hardware.threads,
         timed_share=config.timing.share,
+        settle_s=config.timing.settle_s,
     )
 
 

@@ -177,6 +177,12 @@ class TimingConfig:
         None,
         "above 0, at most 1",
     )
+    settle_s: float | None = key(
+        "seconds of untimed work of the same kind before the first forward pass that is timed, so that the device's"
+        " clock and power are those of a long run; null: none",
+        None,
+        "at least 0",
+    )
 
 
 @dataclass

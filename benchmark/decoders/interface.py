@@ -19,6 +19,8 @@ class Phase(StrEnum):
     prefill = "prefill"
     step = "step"
     left_out = "left_out"
+    settling = "settling"
+    """Forward passes that were made and are not timed, so that the next ones meet the device as a long run would."""
     spare = "spare"
     """A forward pass that was begun before the host knew that nothing was left to write."""
 
@@ -29,12 +31,19 @@ class Phases(Protocol):
     def mark(self, phase: Phase) -> None:
         """Note that `phase` has ended on the host; the device may still be working on it."""
 
+    def is_settled(self) -> bool:
+        """Whether the device is as it will be for the rest of the generation; until then a pass is made untimed."""
+
 
 class Unmarked:
     """Phases of a generation that is not timed."""
 
     def mark(self, phase: Phase) -> None:
         """Forget it."""
+
+    def is_settled(self) -> bool:
+        """Nothing is timed, so nothing waits."""
+        return True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,6 +111,11 @@ class EagerCausal:
         self.advance()
         self._written[-1] = self._inputs.expand(-1, tokens)
 
+    def repeat(self) -> None:
+        """See CausalPasses."""
+        self._last_hidden()
+        self._cache.crop(-self._inputs.shape[1])
+
     def written(self) -> Tensor:
         """See CausalPasses."""
         return torch.cat(self._written, dim=1)

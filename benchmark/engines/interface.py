@@ -64,5 +64,8 @@ class CausalPasses(Protocol):
     def leave_out(self, tokens: int) -> None:
         """Go on as though so many tokens had been added, without their forward passes. What they are means nothing."""
 
+    def repeat(self) -> None:
+        """Make the forward pass of the next token, and add none."""
+
     def written(self) -> Tensor:
         """The tokens added so far, [B, N]."""

@@ -205,6 +205,7 @@ def _instruments(run: Run) -> Instruments:
         peaks=cuda_peaks if on_gpu else host_peaks,
         watch=watch(on_gpu=on_gpu),
         complete=completing(run),
+        settle_s=run.settle_s,
     )
 
 

@@ -59,24 +59,45 @@ class Measured:
 class Instruments:
     """What a run is measured with: a clock, a reader of memory peaks, and a monitor of the machine.
 
-    Where generations are made in part, `complete` makes whole ones of them.
+    Where generations are made in part, `complete` makes whole ones of them, and the device works for `settle_s` before
+    what is timed.
     """
 
     clock: Clock
     peaks: Callable[[], AbstractContextManager[Peaks]]
     watch: Callable[[], AbstractContextManager[Seen]]
     complete: Callable[[Timed], Timed] | None = None
+    settle_s: float | None = None
 
 
 class _Marks:
-    """Phases whose ends are marked on a clock without waiting for it."""
+    """Phases whose ends are marked on a clock without waiting for it; while the device settles, it is waited for."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, settle_s: float | None) -> None:
         self._clock = clock
+        self._settling = None if settle_s is None else _Settling(clock, settle_s)
         self.ends: list[tuple[Phase, Mark]] = []
 
     def mark(self, phase: Phase) -> None:
         self.ends.append((phase, self._clock.mark()))
+
+    def is_settled(self) -> bool:
+        return self._settling is None or self._settling.is_over()
+
+
+class _Settling:
+    """A stretch of untimed work, from the first question whether it is over; so many seconds of the host's clock."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock, self._seconds = clock, seconds
+        self._end_s: float | None = None
+
+    def is_over(self) -> bool:
+        self._clock.synchronize()
+        now_s = time.perf_counter()
+        if self._end_s is None:
+            self._end_s = now_s + self._seconds
+        return now_s >= self._end_s
 
 
 def measure(
@@ -92,7 +113,8 @@ def measure(
     """Time samples until `rule` has enough, after `warmup` discarded runs and one untimed memory pass.
 
     `batch_of` makes the batch of each sample; all have the same shape. Warm-up and memory pass use the first.
-    Where generations are made in part, the memory pass is the last warm-up.
+    Where generations are made in part, the memory pass is the last warm-up, and each sample follows at once on untimed
+    generations: one at least, and as many as take `settle_s`.
     """
     clock, first, whole = instruments.clock, batch_of(0), instruments.complete or _as_it_is
     warmup_s = []
@@ -111,7 +133,8 @@ def measure(
         report(Stage.repeats, len(samples), max(rule.least, len(samples) + 1))
         batch = batch_of(len(samples))
         with instruments.watch() as seen:
-            timed = time_once(decoder, batch, output_tokens, clock)
+            _settle(decoder, batch, output_tokens, instruments)
+            timed = time_once(decoder, batch, output_tokens, clock, instruments.settle_s)
         spent_s += timed.timing.host_latency_s
         samples.append(replace(whole(timed), conditions=seen.conditions))
         stopped_by = rule.verdict([sample.timing.latency_s for sample in samples], spent_s)
@@ -120,9 +143,21 @@ def measure(
     )
 
 
-def time_once(decoder: Decoder, batch: Batch, output_tokens: int, clock: Clock) -> Timed:
-    """One sample: synchronise, mark, work, mark, synchronise."""
-    marks = _Marks(clock)
+def _settle(decoder: Decoder, batch: Batch, output_tokens: int, instruments: Instruments) -> None:
+    """Keep the device at the work that is timed next, until its clocks and its power are those of a long run."""
+    if instruments.settle_s is None:
+        return
+    settling = _Settling(instruments.clock, instruments.settle_s)
+    settling.is_over()
+    while True:
+        decoder.decode(batch, output_tokens, _Marks(instruments.clock, instruments.settle_s))
+        if settling.is_over():
+            return
+
+
+def time_once(decoder: Decoder, batch: Batch, output_tokens: int, clock: Clock, settle_s: float | None = None) -> Timed:
+    """One sample: synchronise, mark, work, mark, synchronise. A decoder may settle the device amid it, untimed."""
+    marks = _Marks(clock, settle_s)
     clock.synchronize()
     host_start = time.perf_counter_ns()
     start = clock.mark()

@@ -231,6 +231,9 @@ class _MemoryMarks:
         self.marks.append(self._clock.mark())
         self.held.append(self._held())
 
+    def is_settled(self) -> bool:
+        return True
+
 
 def _cache_bytes(run: Run, shape: Shape, points: int) -> Iterator[int]:
     """The key-value cache at each point: none, then the prompt's, then a token more each; static ones are whole."""

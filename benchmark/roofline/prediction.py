@@ -43,9 +43,10 @@ def cost_s(run: Run, shape: Shape, prediction: Prediction, *, loads: bool, start
     """
     memory_pass = 1 if run.timed_share is None or not run.warmup else 0  # of a run in parts it is the last warm-up
     generations = (run.warmup + memory_pass + run.samples) * (run.timed_share or 1)
+    settling = 2 * run.samples * (run.settle_s or 0.0)
     loading = shape.weights_bytes / LOAD_BYTES_PER_S if loads and run.weights is Weights.checkpoint else 0.0
     compiling = COMPILE_S if run.engine is Engine.compiled else 0.0
-    return generations * prediction.latency_s + loading + compiling + (JOB_START_S if starts else 0.0)
+    return generations * prediction.latency_s + settling + loading + compiling + (JOB_START_S if starts else 0.0)
 
 
 def _latency_s(run: Run, shape: Shape, ceilings: Ceilings, *, fewest: bool = False) -> float:

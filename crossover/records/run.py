@@ -1,5 +1,6 @@
 """One grid point, validated: everything that determines what is generated and how it is measured."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
@@ -27,6 +28,8 @@ from crossover.records.settings import (
 )
 
 USUAL_PROMPT_FRACTION = 0.5
+USUAL_SETTLE_S = 0.5
+"""An H100 draws 700 W for a third of a second before it lowers its clock, and raises it again as slowly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,8 @@ class Run:
     adds passes that measure where time, memory and energy go; `staleness` a generation that shows what the cache
     changes. `threads` are those that PyTorch computes
     with; null is chosen on the machine. `timed_share` of the forward passes are made and timed, and the times of the
-    others composed; null times all of them.
+    others composed; null times all of them. `settle_s` are the seconds of untimed work before the first that is timed,
+    with null none.
     """
 
     model: Model
@@ -68,6 +72,7 @@ class Run:
     strict: bool = False
     threads: int | None = None
     timed_share: float | None = None
+    settle_s: float | None = None
 
     def __post_init__(self) -> None:
         """Reject values that no model could run.
@@ -169,6 +174,8 @@ class Run:
             raise UserError(f"weights=random has no quality to score: leave out {', '.join(scored)}")
 
     def _check_timing(self) -> None:
+        if self.settle_s is not None:
+            self._check_settling(self.settle_s)
         if self.timed_share is None:
             return
         if not 0 < self.timed_share <= 1:
@@ -182,6 +189,12 @@ class Run:
                 "timing=sampled leaves forward passes out: it is for weights=random, a policy that follows no text,"
                 " engine=eager or engine=compiled, without guidance, without profile and without staleness"
             )
+
+    def _check_settling(self, seconds: float) -> None:
+        if self.timed_share is None:
+            raise UserError(f"timing.settle_s={seconds} is for timing=sampled, where passes are left out: leave it out")
+        if not 0 <= seconds < math.inf:
+            raise UserError(f"timing.settle_s={seconds} is not allowed: give seconds such as {USUAL_SETTLE_S}")
 
     def _check_staleness(self) -> None:
         settings = self.diffusion
@@ -203,6 +216,7 @@ class Run:
             (self.weights is Weights.random, "random weights"),
             (self.threads is not None, f"threads={self.threads}"),
             (self.timed_share is not None, f"timed={self.timed_share}"),
+            (self.settle_s not in {None, USUAL_SETTLE_S}, f"settle={self.settle_s}"),
             *((True, text) for text in self.prompts.unusual),
         )
         return (text for differs, text in texts if differs)

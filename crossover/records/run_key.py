@@ -19,6 +19,7 @@ _UNSET = {
     "staleness": False,
     "threads": None,
     "timed_share": None,
+    "settle_s": None,
 }
 """Settings that are younger than the first records, with the values that those records were measured with."""
 _UNSET_OF_DIFFUSION = {"policy": asdict(QUOTA), "cache": None, "rows": Rows.together, "blocks": Blocks.output}

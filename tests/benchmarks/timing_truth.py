@@ -183,9 +183,11 @@ def traced_run(overrides: str) -> float:
     pairs: list[tuple[float, Traced]] = []
     activities = traced_activities()
 
-    def traced(decoder: Decoder, batch: Batch, output_tokens: int, clock: Clock) -> Timed:
+    def traced(
+        decoder: Decoder, batch: Batch, output_tokens: int, clock: Clock, settle_s: float | None = None
+    ) -> Timed:
         with profile(activities=activities) as profiler:
-            timed = time_once(decoder, batch, output_tokens, clock)
+            timed = time_once(decoder, batch, output_tokens, clock, settle_s)
         pairs.append((timed.timing.latency_s, traced_generation(profiler)))
         return timed
 

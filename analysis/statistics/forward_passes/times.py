@@ -5,6 +5,7 @@ from itertools import accumulate, chain
 
 from analysis.statistics.forward_passes.composition import Forward
 from crossover.records.forwards import Forwards, TimedForwards
+from crossover.records.policies import Blocks
 from crossover.records.record import Record, Sample
 from crossover.records.run import Run
 from crossover.records.settings import Diffusion, Remasking
@@ -49,8 +50,23 @@ def _sampled(timed: TimedForwards) -> list[Forward]:
 def _counted(run: Run, diffusion: Diffusion, forwards: Forwards) -> list[Forward]:
     rows, block = run.batch, diffusion.block_length
     before = [0, *accumulate(forwards.written)]
+    if diffusion.blocks is Blocks.sequence:
+        passes = zip(forwards.computed, before, forwards.written, strict=False)
+        return [
+            _in_sequence(run, block, computed, done // rows, writes=writes > 0) for computed, done, writes in passes
+        ]
     reads = (block - (written // rows) % block for written in before)
     return [Forward(computed, run.length, read) for computed, read in zip(forwards.computed, reads, strict=False)]
+
+
+def _in_sequence(run: Run, block: int, computed: int, written: int, *, writes: bool) -> Forward:
+    """A pass of a block-causal model after so many tokens a row; one that writes nothing keeps what is finished."""
+    whole = run.prompt_tokens // block * block
+    if not written and not writes:
+        return Forward(computed, whole, 0)
+    done = run.prompt_tokens - whole + written
+    end = whole + -(-(done + writes) // block) * block
+    return Forward(computed, end, block - done % block if writes else 0)
 
 
 def _planned_reads(output_tokens: int, diffusion: Diffusion) -> Iterator[int]:

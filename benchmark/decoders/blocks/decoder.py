@@ -126,6 +126,8 @@ class BlockDiffusionDecoder:
                 written_BM = self._write_any(canvas, masked, self._planned(masked, forward))
                 masked = self._left(masked, written_BM, forward, left)
                 continue
+            if self.timed is not None:
+                self._settle(canvas, masked.positions_BM, step, phases)
             written_BM = self._write(canvas, masked, step)
             if not left.learn():
                 canvas.spare.append(canvas.forwards.pop())
@@ -158,6 +160,13 @@ class BlockDiffusionDecoder:
         written_BM = masked.only(self.policy.choose(masked.closed(scores_BM), step.forward))
         self._put(canvas, masked.positions_BM, choice.tokens_BM, written_BM)
         return written_BM
+
+    def _settle(self, canvas: BlockCanvas, positions_BM: Tensor, step: _Step, phases: Phases) -> None:
+        """Make a block's first timed forward pass, untimed, until the device works as it does in the midst of a run."""
+        while not phases.is_settled():
+            self._predict(canvas, positions_BM, step)
+            canvas.forwards.pop()
+            phases.mark(Phase.settling)
 
     def _leaves_out(self, canvas: BlockCanvas, forward: Forward, phases: Phases) -> bool:
         """Whether the next forward pass is not among those to be made; it is noted then."""

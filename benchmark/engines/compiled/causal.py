@@ -129,6 +129,11 @@ class CompiledCausal:
         """See CausalPasses. The cache holds at their positions what an earlier generation left there."""
         self._current.leave_out(tokens)
 
+    def repeat(self) -> None:
+        """See CausalPasses. What was computed for the token is computed anew with the next one."""
+        self._current.step()
+        self._current.leave_out(-1)
+
     def written(self) -> Tensor:
         """See CausalPasses. A copy, since the next generation writes into the same memory."""
         return self._current.written_BN.clone()

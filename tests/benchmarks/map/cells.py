@@ -1,21 +1,23 @@
 """What the map of break-even is composed from, as records: `python -m tests.benchmarks.map.cells --output FOLDER`.
 
-One process measures, with random weights: forward passes over whole canvases (4 steps over one block) up to 8,192
-tokens, since larger batches are computed in parts of that size; a block of 32 tokens against kept keys and values; and
-continuations of which a share of the tokens is timed. Beside some of them whole generations are measured, with which
-composed latencies are compared (`tests.benchmarks.map.composition`), and the energy of some. Each point is the run that
-a command line describes, goes through the pipeline of `python -m benchmark`, and is on disk as a record before the next
-begins, so that a cut loses nothing; what the folder has already is not measured again. Points come in the order of
-their worth. `--tiny` measures the tiny pair on a CPU.
+One process measures, with random weights: forward passes over whole canvases up to 8,192 tokens, since larger batches
+are computed in parts of that size; a block of 32 tokens against kept keys and values; and continuations of which a
+share of the tokens is timed. Beside them whole generations are measured, with which composed latencies are compared
+(`tests.benchmarks.map.composition`), and the energy of some. Each point is the run that a command line describes, goes
+through the pipeline of `python -m benchmark`, and is on disk as a record before the next begins, so that a cut loses
+nothing; what the folder has already is not measured again. Points come in the order of their worth, and neighbours
+share a loaded model. With `--replicate R` a further process measures the main points again. `--tiny` measures the tiny
+pair on a CPU.
 """
 
 import argparse
+import gc
 import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +34,7 @@ from benchmark.models.checkpoint import ASSETS, read_config
 from benchmark.store.journal import Journal
 from benchmark.util.progress import Stage
 from crossover.records.profile import Energy, Profile
-from crossover.records.record import Record
+from crossover.records.record import Record, replicate_key
 from crossover.records.run import Run
 from tests.benchmarks.map.points import LARGE, TINY, Grid, Point
 
@@ -44,11 +46,11 @@ ENERGY_S = 2.5
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure the points of both arms, each arm for its share of the time."""
+    """Measure the points, as many as the time allows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="output folder of the records")
-    parser.add_argument("--seconds", type=float, default=215, help="begin nothing more after so long")
-    parser.add_argument("--diffusion-share", type=float, default=0.6, help="of those seconds, for the diffusion model")
+    parser.add_argument("--seconds", type=float, default=380, help="begin nothing more after so long")
+    parser.add_argument("--replicate", type=int, help="measure the main points again, as this replicate, from 1")
     parser.add_argument("--tiny", action="store_true", help="the tiny pair on a CPU, eager")
     parser.add_argument(
         "--compile",
@@ -59,21 +61,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--part", type=int, help="only compile what process PART of --compile has to")
     options = parser.parse_args(arguments)
-    grid = TINY if options.tiny else LARGE
+    points = chosen(TINY if options.tiny else LARGE, options.replicate)
     start = time.monotonic()
     if options.part is not None:
-        compile_some(grid, options.part, options.compile)
+        compile_some(points, options.part, options.compile)
         return
     if options.compile:
-        compile_all(options.compile, options.output)
-    measure_all(grid.of_diffusion(), options.output, start + options.seconds * options.diffusion_share)
-    measure_all(grid.of_baseline(), options.output, start + options.seconds)
+        compile_all(options.compile, options.output, options.replicate)
+    gc.collect()
+    gc.freeze()  # each point collects garbage several times, and what was imported is none
+    measure_all(points, options.output, start + options.seconds, options.replicate)
     print(f"all of it took {time.monotonic() - start:.0f} s", flush=True)
 
 
-def compile_all(processes: int, output: Path) -> None:
+def chosen(grid: Grid, replicate: int | None) -> list[Point]:
+    """The points of a process, each once."""
+    return list(dict.fromkeys(point for point in grid.points() if replicate is None or point.main))
+
+
+def compile_all(processes: int, output: Path, replicate: int | None) -> None:
     """Let processes compile all shapes at once, for a model of few layers: what is compiled are parts of a layer."""
     command = [sys.executable, "-m", "tests.benchmarks.map.cells", f"--output={output}", f"--compile={processes}"]
+    command += [] if replicate is None else [f"--replicate={replicate}"]
     started = [subprocess.Popen([*command, f"--part={part}"]) for part in range(processes)]
     end_s = time.monotonic() + COMPILE_S
     for process in started:
@@ -84,18 +93,28 @@ def compile_all(processes: int, output: Path) -> None:
             process.wait()
 
 
-def compile_some(grid: Grid, part: int, parts: int) -> None:
+def compile_some(points: Sequence[Point], part: int, parts: int) -> None:
     """Compile every so many-th shape: prepare its decoder, and generate once, without a clock."""
-    for points in (grid.of_diffusion(), grid.of_baseline()):
-        every = [point for point in points if not point.energy]
-        models, begun = ModelCache(), time.monotonic()
-        with tempfile.TemporaryDirectory() as folder:
-            for point in every[part::parts]:
-                run = with_few_layers(run_of(point.overrides), Path(folder))
-                loaded = models.get(run)
-                batch = _batch(run, loaded)
-                ready_decoder(run, loaded.factory, batch).decoder.decode(batch, run.output_tokens, Unmarked())
-        print(f"compiled {len(every[part::parts])} shapes in {time.monotonic() - begun:.0f} s", flush=True)
+    begun, mine = time.monotonic(), list(distinct_shapes(points))[part::parts]
+    models = ModelCache()
+    with tempfile.TemporaryDirectory() as folder:
+        for point in sorted(mine, key=lambda each: each.overrides):  # of one model one after another
+            run = with_few_layers(run_of(point.overrides), Path(folder))
+            loaded = models.get(run)
+            batch = _batch(run, loaded)
+            ready_decoder(run, loaded.factory, batch).decoder.decode(batch, run.output_tokens, Unmarked())
+    print(f"compiled {len(mine)} shapes in {time.monotonic() - begun:.0f} s", flush=True)
+
+
+def distinct_shapes(points: Iterable[Point]) -> Iterator[Point]:
+    """A point of each shape; how many steps it takes and what of it is timed compiles nothing more."""
+    seen = set()
+    for point in points:
+        names = ("steps=", "timing", "warmup=", "repeats=")
+        shape = tuple(each for each in point.overrides if not each.startswith(names))
+        if shape not in seen:
+            seen.add(shape)
+            yield point
 
 
 def with_few_layers(run: Run, folder: Path) -> Run:
@@ -109,7 +128,7 @@ def with_few_layers(run: Run, folder: Path) -> Run:
     return replace(run, model=replace(run.model, architecture=str(shallow)))
 
 
-def measure_all(points: Iterator[Point], output: Path, end_s: float) -> None:
+def measure_all(points: Iterable[Point], output: Path, end_s: float, replicate: int | None = None) -> None:
     """One point after another, as long as there is time; each record is written before the next point begins."""
     journal, models = Journal(output_dir=output), ModelCache()
     journal.prepare()
@@ -119,14 +138,20 @@ def measure_all(points: Iterator[Point], output: Path, end_s: float) -> None:
             continue
         begun = time.monotonic()
         run = run_of(point.overrides)
-        if journal.files({run.key}):
+        if _is_there(journal, replicate_key(run.key, replicate)):
             print(f"there already: {run.name}", flush=True)
             continue
         record = execute(run, sweep="map", models=models, report=_ignore, config=json.dumps(point.overrides))
-        if point.energy and record.measurement is not None:
+        if point.energy and replicate is None and record.measurement is not None:
             record = with_energy(record, models)
-        journal.write(record)
+        journal.write(replace(record, replicate=replicate))
         print(f"{say(record)} ({time.monotonic() - begun:.1f} s in all)", flush=True)
+
+
+def _is_there(journal: Journal, key: str) -> bool:
+    """Whether the folder has a record of this replicate; the names of further ones begin alike."""
+    names = [name.removeprefix(f"{key}-") for name in journal.all_files() if name.startswith(f"{key}-")]
+    return any(name[0].isdigit() for name in names)
 
 
 def run_of(overrides: Sequence[str]) -> Run:

@@ -1,13 +1,13 @@
 """Composed latencies beside whole generations: `python -m tests.benchmarks.map.composition FOLDER`.
 
 Reads the records that `tests.benchmarks.map.cells` wrote, and prints a row for each whole generation whose forward
-passes were timed in another run: of diffusion on a whole canvas that of 4 steps, with a cache that of one block, of a
-continuation the one of which a share of the tokens was timed. Larger batches are composed of the parts that they are
-computed in. Nothing of the whole generation enters its composed latency.
+passes were timed in another run (`timing=sampled`) of the same model and cache. Larger batches are composed of the
+parts that they are computed in. Nothing of a whole generation enters any composed latency.
 """
 
 import argparse
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,8 @@ from analysis.statistics.forward_passes.times import forwards_of
 from crossover.records.load import find, from_file, read
 from crossover.records.record import Record
 from crossover.records.run import Run
-from tests.benchmarks.map.points import PART_TOKENS
 
 LIMIT = 0.02
-SHORT = 4
-"""Steps of the runs that single passes are taken from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,15 +56,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def agreements(records: Sequence[Record]) -> Iterator[Agreement]:
     """A row for each whole generation that can be composed."""
     measured = [record for record in records if record.measurement is not None]
-    parts = [record for record in measured if _is_part(record.run)]
-    by_model = {name: arm_costs([each for each in parts if each.run.model.name == name]) for name in _names(measured)}
+    parts: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in measured:
-        if record in parts and not _is_large(record.run, parts):
+        if record.run.timed_share is not None:
+            parts[_kind(record.run)].append(record)
+    made = {kind: arm_costs(each) for kind, each in parts.items()}
+    for record in measured:
+        if record.run.timed_share is not None:
             continue
-        own = [each for each in parts if each is not record and each.run.model.name == record.run.model.name]
-        costs = arm_costs(own) if record in parts else by_model[record.run.model.name]
         try:
-            yield _agreement(record, costs)
+            yield _agreement(record, made[_kind(record.run)])
         except KeyError:
             print(f"{record.name}: no passes to compose it of", file=sys.stderr)
 
@@ -75,7 +73,8 @@ def agreements(records: Sequence[Record]) -> Iterator[Agreement]:
 def _agreement(record: Record, costs: ArmCosts) -> Agreement:
     assert record.measurement is not None
     run, samples = record.run, record.measurement.samples
-    composed_s = sum(costs.one(run.batch, forward) for forward in forwards_of(run, samples[0]))
+    keeps = run.diffusion is not None and run.diffusion.cache is not None
+    composed_s = sum(costs.one(run.batch, forward, keeps=keeps) for forward in forwards_of(run, samples[0]))
     if run.diffusion is None:
         composed_s += costs.one(run.batch, prefill(run.prompt_tokens))
     return Agreement(
@@ -86,24 +85,10 @@ def _agreement(record: Record, costs: ArmCosts) -> Agreement:
     )
 
 
-def _is_part(run: Run) -> bool:
-    """Whether single passes are taken from it."""
-    return run.timed_share is not None or (run.diffusion is not None and run.diffusion.steps == SHORT)
-
-
-def _is_large(run: Run, parts: Sequence[Record]) -> bool:
-    """Whether it is a whole generation of as many steps, of a batch that is computed in parts."""
-    same = [each.run.batch for each in parts if each.run.length == run.length and each.run.model == run.model]
-    return (
-        run.diffusion is not None
-        and run.diffusion.cache is None
-        and run.batch * run.length > PART_TOKENS
-        and len(same) > 1
-    )
-
-
-def _names(records: Sequence[Record]) -> set[str]:
-    return {record.run.model.name for record in records}
+def _kind(run: Run) -> tuple[str, str]:
+    """Model and cache: passes of one kind stand for each other."""
+    cache = None if run.diffusion is None else run.diffusion.cache
+    return run.model.name, "" if cache is None else cache.label
 
 
 if __name__ == "__main__":

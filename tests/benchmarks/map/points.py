@@ -1,7 +1,12 @@
-"""The points of `cells`, in the order of their worth."""
+"""The points of `cells`, in the order of their worth.
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+First what whole generations are compared with, and those generations; then the rest of the map: other batches, other
+lengths. A `main` point is measured again in every further process, so that its break-even has an interval.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 
 PART_TOKENS = 8192
 """The compiled engine computes a whole canvas in parts of so many tokens, so larger batches repeat what was timed."""
@@ -9,14 +14,21 @@ KEPT_TOKENS = 2**16
 """Keys and values of more tokens of LLaDA-8B do not fit a GPU of 80 GB."""
 BLOCK = 32
 STEPS_A_BLOCK = 8
+SAMPLED = ("timing=sampled", "warmup=2")
+"""Two discarded generations and, before each sample, at least one more."""
+WHOLE = ("warmup=1", "repeats=1")
+"""The parts of the same shape have warmed up before it, in the same process."""
+IN_BLOCKS = ("cache=exact", f"block_length={BLOCK}", f"model.block_length={BLOCK}", "model.name=llada_in_blocks")
+"""A block-causal model of the diffusion model's size: none was trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A run as its overrides, and whether its energy is counted afterwards."""
+    """A run as its overrides, whether its energy is counted afterwards, and whether further processes repeat it."""
 
     overrides: tuple[str, ...]
     energy: bool = False
+    main: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,84 +36,116 @@ class Grid:
     """What is measured, and where.
 
     Attributes:
-        batches: those of the report first.
-        cached_lengths: at which a block is computed against kept keys and values.
+        batches: those of the report first, `others` afterwards.
+        whole: batch and length of whole generations over whole canvases, with their steps.
+        continued: the same of continuations, without steps; `in_blocks`: of a block-causal model.
+        kept_lengths: at which a block is computed against kept keys and values; with the first of them whole
+            generations are measured.
         composed: batch and length of continuations that are not measured, since they lie between others.
-        whole: whole generations of diffusion, with their steps; `cached` and `continued`: of the other kinds.
-        energy: batch and length of the whole generations, of both arms, whose energy is counted.
+        energy: batch and length of the whole generations, of all kinds, whose energy is counted.
     """
 
     diffusion: str
     baseline: str
     common: tuple[str, ...]
     batches: tuple[int, ...]
+    others: tuple[int, ...] = ()
     lengths: tuple[int, ...]
-    cached_lengths: tuple[int, ...]
-    composed: frozenset[tuple[int, int]] = field(default_factory=frozenset)
-    whole: dict[tuple[int, int], int]
-    cached: frozenset[tuple[int, int]]
+    other_lengths: tuple[int, ...] = ()
+    kept_lengths: tuple[int, ...]
+    whole: Mapping[tuple[int, int], int]
     continued: frozenset[tuple[int, int]]
-    energy: frozenset[tuple[int, int]] = field(default_factory=frozenset)
+    in_blocks: frozenset[tuple[int, int]]
+    composed: frozenset[tuple[int, int]] = frozenset()
+    energy: frozenset[tuple[int, int]] = frozenset()
 
-    def of_diffusion(self) -> Iterator[Point]:
-        """Whole canvases, then blocks against kept keys and values; whole generations beside them."""
-        *longer, shortest = self.lengths
-        yield from self._canvases(longer)
-        yield from self._blocks()
-        yield from self._canvases([shortest])
+    def points(self) -> Iterator[Point]:
+        """All of them; neighbours share a model as far as their worth allows."""
+        first, *further = self.kept_lengths
+        yield from self._canvases(self.batches, self.lengths)
+        yield from self._kept(self.batches, first, is_whole=True)
+        yield from self._in_blocks()
+        yield from self._continuations(self.batches, self.lengths)
+        yield from self._continuations(self.others, self.lengths)
+        yield from self._continuations((*self.batches, *self.others), self.other_lengths)
+        yield from self._canvases(self.others, self.lengths)
+        yield from self._kept(self.others, first)
+        for kept in further:
+            yield from self._kept((*self.batches, *self.others), kept)
+        yield from self._canvases((*self.batches, *self.others), self.other_lengths)
 
-    def _canvases(self, lengths: Sequence[int]) -> Iterator[Point]:
-        for length in lengths:
-            for batch in self.batches:
-                if batch * length <= PART_TOKENS:
-                    yield self._canvas(batch, length, 4, "repeats=2")
-                if (steps := self.whole.get((batch, length))) is not None:
-                    yield self._canvas(batch, length, steps, "repeats=1", energy=(batch, length) in self.energy)
+    def _canvases(self, batches: Sequence[int], lengths: Sequence[int]) -> Iterator[Point]:
+        """Whole canvases in part, and whole generations; of a batch that is computed in parts, one part before it."""
+        for length, batch in product(lengths, batches):
+            part = min(batch, PART_TOKENS // length)
+            sampled = (f"steps={min(64, length // 4)}", "timing.share=0.02", *SAMPLED, "repeats=2")
+            yield self._point(self.diffusion, part, length, *sampled, main=self._is_main(part, length))
+            if (steps := self.whole.get((batch, length))) is not None:
+                whole = (f"steps={steps}", *WHOLE)
+                yield self._point(self.diffusion, batch, length, *whole, main=part < batch)
 
-    def _blocks(self) -> Iterator[Point]:
-        for length in self.cached_lengths:
-            for batch in self.batches:
-                kept = min(length, KEPT_TOKENS // batch)
-                fraction = f"prompt_fraction={(kept - BLOCK) / kept}"
-                yield self._block(batch, kept, 4, fraction, "repeats=1")
-                if (batch, kept) in self.cached:
-                    steps, energy = STEPS_A_BLOCK * (kept // 2 // BLOCK), (batch, kept) in self.energy
-                    yield self._block(batch, kept, steps, "repeats=1", energy=energy)
+    def _kept(self, batches: Sequence[int], length: int, *, is_whole: bool = False) -> Iterator[Point]:
+        """A block against kept keys and values, its refresh among its passes; whole generations beside."""
+        for batch in batches:
+            kept = min(length, KEPT_TOKENS // batch)
+            cached = (f"block_length={BLOCK}", "cache=dual")
+            one = (f"prompt_fraction={(kept - BLOCK) / kept}", f"steps={STEPS_A_BLOCK}", "timing.share=1", *SAMPLED)
+            yield self._point(self.diffusion, batch, kept, *cached, *one, "repeats=2", main=is_whole)
+            if is_whole:
+                yield self._point(self.diffusion, batch, kept, *cached, _steps(kept), *WHOLE, main=True)
 
-    def of_baseline(self) -> Iterator[Point]:
+    def _in_blocks(self) -> Iterator[Point]:
+        for batch, length in sorted(self.in_blocks):
+            for timing in ((*SAMPLED, "timing.share=0.1", "repeats=2"), WHOLE):
+                yield self._point(self.diffusion, batch, length, *IN_BLOCKS, _steps(length), *timing)
+
+    def _continuations(self, batches: Sequence[int], lengths: Sequence[int]) -> Iterator[Point]:
         """Continuations in part, and whole ones beside some of them."""
-        for length in self.lengths:
-            for batch in self.batches:
-                if (batch, length) not in self.composed:
-                    share = ("timing=sampled", "timing.share=0.02", "warmup=1", "repeats=1")
-                    yield self._point(self.baseline, batch, length, *share)
-                if (batch, length) in self.continued:
-                    energy = (batch, length) in self.energy
-                    yield self._point(self.baseline, batch, length, "warmup=0", "repeats=1", energy=energy)
+        for length, batch in product(lengths, batches):
+            if (batch, length) not in self.composed:
+                share = ("timing.share=0.02", *SAMPLED, "repeats=1")
+                yield self._point(self.baseline, batch, length, *share, main=self._is_main(batch, length))
+            if (batch, length) in self.continued:
+                yield self._point(self.baseline, batch, length, *WHOLE)
 
-    def _canvas(self, batch: int, length: int, steps: int, repeats: str, *, energy: bool = False) -> Point:
-        return self._point(self.diffusion, batch, length, f"steps={steps}", "warmup=0", repeats, energy=energy)
+    def _is_main(self, batch: int, length: int) -> bool:
+        return batch in self.batches and length in self.lengths
 
-    def _block(self, batch: int, length: int, steps: int, *others: str, energy: bool = False) -> Point:
-        cached = (f"block_length={BLOCK}", "cache=dual", f"steps={steps}", "warmup=0")
-        return self._point(self.diffusion, batch, length, *cached, *others, energy=energy)
+    def _point(self, model: str, batch: int, length: int, *others: str, main: bool = False) -> Point:
+        shape, energy = (f"model={model}", f"batch={batch}", f"length={length}"), set(WHOLE) <= set(others)
+        return Point(
+            overrides=(*shape, *others, *self.common), energy=energy and (batch, length) in self.energy, main=main
+        )
 
-    def _point(self, model: str, batch: int, length: int, *others: str, energy: bool = False) -> Point:
-        shape = (f"model={model}", f"batch={batch}", f"length={length}")
-        return Point(overrides=(*shape, *others, *self.common), energy=energy)
+
+def _steps(length: int) -> str:
+    """Those of a whole generation in blocks."""
+    return f"steps={STEPS_A_BLOCK * (length // 2 // BLOCK)}"
 
 
 LARGE = Grid(
     diffusion="llada",
     baseline="llama",
     common=("hardware=gpu", "engine=compiled"),
-    batches=(1, 8, 32, 64, 4, 16),
-    lengths=(512, 1024, 2048, 128),
-    cached_lengths=(512, 2048),
+    batches=(1, 8, 32),
+    others=(64, 4, 16),
+    lengths=(512, 1024, 2048),
+    other_lengths=(128,),
+    kept_lengths=(512, 2048),
+    whole={
+        (1, 512): 64,
+        (8, 512): 16,
+        (32, 512): 4,
+        (1, 1024): 32,
+        (8, 1024): 8,
+        (32, 1024): 2,
+        (1, 2048): 16,
+        (8, 2048): 4,
+        (32, 2048): 2,
+    },
+    continued=frozenset({(1, 512), (8, 512), (32, 512), (1, 1024), (8, 1024)}),
+    in_blocks=frozenset({(1, 512), (8, 512), (32, 512)}),
     composed=frozenset({(4, 1024), (16, 1024), (4, 128), (16, 128)}),
-    whole={(1, 512): 64, (8, 512): 16, (32, 512): 4, (8, 1024): 8, (32, 1024): 4, (1, 2048): 16, (1, 128): 32},
-    cached=frozenset({(1, 512), (8, 512)}),
-    continued=frozenset({(1, 512), (8, 512), (32, 512), (1, 128)}),
     energy=frozenset({(1, 512), (8, 512), (32, 512)}),
 )
 TINY = Grid(
@@ -110,8 +154,8 @@ TINY = Grid(
     common=("hardware=cpu", "engine=eager", "hardware.threads=1"),
     batches=(1, 4),
     lengths=(64, 128),
-    cached_lengths=(128,),
+    kept_lengths=(128,),
     whole={(1, 64): 16, (4, 64): 8, (1, 128): 16, (4, 128): 16},
-    cached=frozenset({(1, 128), (4, 128)}),
     continued=frozenset({(1, 64), (4, 64), (1, 128), (4, 128)}),
+    in_blocks=frozenset({(1, 128), (4, 128)}),
 )

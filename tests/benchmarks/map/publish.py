@@ -53,10 +53,10 @@ def steps_of(text: str) -> Iterator[tuple[int, Forward, float]]:
 def with_steps(pair: Pair, steps: Sequence[tuple[int, Forward, float]]) -> Pair:
     """The pair, with steps of kinds that its records did not time."""
     own = pair.diffusion_costs
-    seconds = dict(own.seconds)
+    seconds = dict(own.kept_seconds)
     for rows in {batch for batch, _, _ in steps}:
         seconds[rows] = merged_costs(seconds.get(rows), [(each, time) for batch, each, time in steps if batch == rows])
-    return replace(pair, diffusion_costs=replace(own, seconds=seconds))
+    return replace(pair, diffusion_costs=replace(own, kept_seconds=seconds))
 
 
 def merged_costs(known: Costs | None, steps: Sequence[tuple[Forward, float]]) -> Costs:

@@ -2,7 +2,8 @@
 
 import math
 import time
-from itertools import islice
+from functools import cache
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -11,38 +12,70 @@ from analysis.statistics.forward_passes.composition import Forward, costs
 from benchmark.execution.model_cache import ModelCache
 from crossover.records.load import find, from_file, read
 from crossover.records.record import Record
-from tests.benchmarks.map.cells import measure_all, run_of, with_few_layers
+from crossover.records.run import Run
+from crossover.records.settings import Weights
+from tests.benchmarks.map.cells import chosen, measure_all, run_of, with_few_layers
 from tests.benchmarks.map.composition import agreements
-from tests.benchmarks.map.points import LARGE, PART_TOKENS, TINY
+from tests.benchmarks.map.points import LARGE, PART_TOKENS, TINY, Point
 from tests.benchmarks.map.publish import merged_costs, steps_of
 from tests.factories import a_diffusion, a_measurement, a_record, a_run, a_sample
 
+BASELINE = [point for point in TINY.points() if "model=tiny_llama" in point.overrides]
+
+
+@cache
+def run_at(point: Point) -> Run:
+    return run_of(point.overrides)
+
 
 def test_composed_latencies_are_compared_with_whole_generations_at_twelve_points_or_more() -> None:
-    assert len(LARGE.whole) + len(LARGE.cached) + len(LARGE.continued) >= 12
+    whole = [run for run in map(run_at, chosen(LARGE, None)) if run.timed_share is None]
+    assert len(whole) >= 14
 
 
-def test_no_canvas_is_timed_twice_as_parts_of_a_larger_batch_but_for_a_check() -> None:
-    larger = [(batch, length) for batch, length in LARGE.whole if batch * length > PART_TOKENS]
-    assert larger == [(32, 512), (32, 1024)]
+def test_no_point_is_measured_twice_and_what_is_timed_in_part_fits_a_part() -> None:
+    runs = [run_at(point) for point in chosen(LARGE, None)]
+    assert len({run.key for run in runs}) == len(runs)
+    canvases = [run for run in runs if run.timed_share and run.diffusion and not run.diffusion.cache]
+    assert {run.batch * run.length <= PART_TOKENS for run in canvases} == {True}
+
+
+def test_whole_generations_come_before_what_only_fills_the_map() -> None:
+    assert all(point.main for point in chosen(LARGE, 1))
+    kinds = [run_at(point).timed_share is None for point in chosen(LARGE, None)]
+    assert kinds.index(True) == 1
+    assert not any(kinds[40:])
+
+
+def test_points_of_one_model_stand_together() -> None:
+    loads = [(run.model.name, run.model.checkpoint) for run in map(run_at, chosen(LARGE, None))]
+    assert sum(one != other for one, other in pairwise(loads)) == 3
+
+
+def test_a_replicate_is_a_record_of_its_own(tmp_path: Path) -> None:
+    for replicate in (None, 1, 1):
+        measure_all(chosen(TINY, replicate)[:1], tmp_path, time.monotonic() + 60, replicate)
+    records = read([from_file(file) for file in find(tmp_path)]).records
+    assert sorted((record.replicate for record in records), key=str) == [1, None]
+    assert len({record.key for record in records}) == 1
 
 
 def test_points_beyond_the_time_are_left_out_and_named(tmp_path: Path, capsys: object) -> None:
-    measure_all(islice(TINY.of_baseline(), 1), tmp_path, end_s=-math.inf)
+    measure_all(islice(BASELINE, 1), tmp_path, end_s=-math.inf)
     assert not list((tmp_path / "records").glob("*.json"))
     assert "left out: model=tiny_llama batch=1" in capsys.readouterr().out  # type: ignore[attr-defined]
 
 
 def test_a_point_becomes_a_record_once(tmp_path: Path) -> None:
     for _ in range(2):
-        measure_all(islice(TINY.of_baseline(), 1), tmp_path, time.monotonic() + 60)
+        measure_all(islice(BASELINE, 1), tmp_path, time.monotonic() + 60)
     (record,) = read([from_file(file) for file in find(tmp_path)]).records
     assert record.measurement is not None
     assert record.run.timed_share == 0.02
 
 
 def test_shapes_are_compiled_on_a_model_of_few_layers(tmp_path: Path) -> None:
-    (point,) = islice(TINY.of_diffusion(), 1)
+    (point,) = islice(TINY.points(), 1)
     run = run_of((*point.overrides, "model.architecture=builtin:tiny_llada"))
     assert len(ModelCache().get(with_few_layers(run, tmp_path)).model.llama.model.layers) == 2
 
@@ -50,7 +83,8 @@ def test_shapes_are_compiled_on_a_model_of_few_layers(tmp_path: Path) -> None:
 def test_a_whole_generation_is_composed_of_the_passes_of_others() -> None:
     def record(steps: int, seconds: float) -> Record:
         sample = a_sample(latency_s=steps * seconds, step_s=(seconds,) * steps)
-        run = a_run(diffusion=a_diffusion(steps=steps))
+        share = {} if steps == 8 else {"timed_share": 1.0, "weights": Weights.random, "judge": None}
+        run = a_run(diffusion=a_diffusion(steps=steps), **share)
         return a_record(run, measurement=a_measurement(samples=(sample,), forward_passes=steps))
 
     (row,) = agreements([record(4, 0.5), record(8, 0.4)])

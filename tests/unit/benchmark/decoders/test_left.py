@@ -44,6 +44,9 @@ class Marked:
     def mark(self, phase: Phase) -> None:
         self.phases.append(phase)
 
+    def is_settled(self) -> bool:
+        return True
+
 
 def generate(decoder: MaskedDiffusionDecoder, marked: Marked | None = None) -> Generation:
     batch = make_batch(PROMPTS, list(range(len(PROMPTS))), CPU)

@@ -6,7 +6,7 @@ from analysis.statistics.forward_passes.composition import Forward
 from benchmark.decoders.interface import Phase, make_batch
 from benchmark.decoders.plan import plan_of, timed_indices
 from crossover.errors import UserError
-from crossover.records.policies import Cache, CacheName, Policy, PolicyName
+from crossover.records.policies import Blocks, Cache, CacheName, Policy, PolicyName
 from crossover.records.settings import Weights
 from tests.checkpoints import CPU
 from tests.decoding import PROMPTS, UNEVEN, decoder
@@ -70,6 +70,27 @@ def test_a_continuation_makes_the_passes_of_the_plan_at_their_places_in_the_cach
     assert made.passes._cache.get_seq_length() == plan.forwards[plan.timed[-1]].kept  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("prompts", [PROMPTS, UNEVEN])
+def test_tokens_made_while_the_device_settles_change_none(prompts: list[list[int]]) -> None:
+    run = an_autoregressive_run(length=14, prompt_fraction=4 / 14, **SAMPLED | {"timed_share": 1.0})
+    batch, settling = make_batch(prompts, [0, 1], CPU), Marked(settles_after=3)
+    at_once, later = (decoder(run).decode(batch, 10, phases) for phases in (Marked(), settling))
+    assert later.tokens_BN.tolist() == at_once.tokens_BN.tolist()
+    assert settling.phases[:5] == [Phase.prefill, *[Phase.settling] * 3, Phase.step]
+    assert later.forward_passes == 10
+
+
+def test_a_block_is_settled_after_its_prompt() -> None:
+    settings = a_diffusion(steps=8, block_length=4, blocks=Blocks.sequence, cache=Cache(name=CacheName.exact))
+    run = a_run(length=20, prompt_fraction=0.2, diffusion=settings, **SAMPLED)
+    batch, settling = make_batch(PROMPTS, [0, 1], CPU), Marked(settles_after=2)
+    at_once, later = (decoder(run).decode(batch, 16, phases) for phases in (Marked(), settling))
+    made = [phase for phase in settling.phases if phase is not Phase.left_out]
+    assert made[:4] == [Phase.step, *[Phase.settling] * 2, Phase.step]
+    assert later.tokens_BN.tolist() == at_once.tokens_BN.tolist()
+    assert later.forwards == at_once.forwards
+
+
 def test_all_of_a_share_of_one_gives_the_tokens_of_a_whole_run() -> None:
     run = an_autoregressive_run(length=14, prompt_fraction=4 / 14, **SAMPLED | {"timed_share": 1.0})
     batch = make_batch(PROMPTS, [0, 1], CPU)
@@ -89,6 +110,13 @@ def test_all_of_a_share_of_one_gives_the_tokens_of_a_whole_run() -> None:
 def test_what_cannot_leave_passes_out_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(UserError, match="timing=sampled leaves forward passes out: it is for weights=random"):
         a_run(**SAMPLED | changes)
+
+
+def test_seconds_to_settle_are_for_what_leaves_passes_out() -> None:
+    with pytest.raises(UserError, match=r"settle_s=0.5 is for timing=sampled, where passes are left out"):
+        a_run(settle_s=0.5)
+    with pytest.raises(UserError, match=r"settle_s=-1.0 is not allowed: give seconds such as 0.5"):
+        a_run(**SAMPLED, settle_s=-1.0)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.5, float("nan")])

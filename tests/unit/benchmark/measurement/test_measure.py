@@ -197,6 +197,16 @@ def test_memory_is_watched_during_one_untimed_decoding_after_the_warm_up() -> No
     assert 6.0 not in [*result.warmup_s, *(sample.timing.latency_s for sample in result.samples)]
 
 
+def test_each_sample_follows_on_untimed_generations_for_as_long_as_the_device_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoder = FakeDecoder(FakeClock())
+    monkeypatch.setattr("benchmark.measurement.measure.time.perf_counter", lambda: decoder.clock.now)
+    result = measured(decoder, warmup=0, settle_s=9.0)
+    assert decoder.prompts == [0, 0, 0, 0, 1, 1, 1, 2, 2], "the n-th takes n + 3 s: untimed are 5 + 6, 8 + 9, and 11 s"
+    assert len(result.samples) == 3
+
+
 def test_progress_is_reported_between_samples_and_never_inside_one() -> None:
     clock = FakeClock()
     decoder = FakeDecoder(clock)

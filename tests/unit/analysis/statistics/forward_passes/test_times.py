@@ -1,7 +1,7 @@
 from analysis.statistics.forward_passes.composition import Forward
 from analysis.statistics.forward_passes.times import forward_times, prefill_times
 from crossover.records.forwards import Forwards, TimedForwards
-from crossover.records.policies import Cache, CacheName
+from crossover.records.policies import Blocks, Cache, CacheName
 from crossover.records.record import Record
 from crossover.records.run import Run
 from crossover.records.settings import Remasking
@@ -40,6 +40,16 @@ def test_counted_passes_read_what_their_block_has_left() -> None:
     assert [forward for forward, _ in timed] == [
         *(Forward(16, 16, 4), Forward(4, 16, 1)),
         *(Forward(16, 16, 4), Forward(4, 16, 2)),
+    ]
+
+
+def test_a_block_causal_pass_attends_to_the_end_of_its_block_and_one_that_keeps_reads_nothing() -> None:
+    settings = a_diffusion(steps=4, block_length=4, blocks=Blocks.sequence, cache=Cache(name=CacheName.exact))
+    counted = Forwards(computed=(8, 4, 4, 4, 4, 4, 4), written=(0, 6, 2, 0, 4, 4, 0), of_rows=(7, 7))
+    timed = list(forward_times(record_of(a_run(diffusion=settings), step_s=(1.0,) * 7, forwards=counted)))
+    assert [forward for forward, _ in timed] == [
+        *(Forward(8, 8, 0), Forward(4, 12, 4), Forward(4, 12, 1), Forward(4, 12, 0)),
+        *(Forward(4, 16, 4), Forward(4, 16, 2), Forward(4, 16, 0)),
     ]
 
 

@@ -41,15 +41,15 @@ class ArmCosts:
     cached_watts: Mapping[int, float]
 
     def one(self, rows: int, forward: Forward, *, keeps: bool = False) -> float:
-        """Seconds of a pass; in a generation that keeps keys and values, of one there, else as without.
+        """Seconds of a pass in a generation that `keeps` keys and values or does not; of the other kind if need be.
 
         Raises:
             KeyError: when it was not timed, nor can be composed from those that were.
         """
-        if keeps:
-            with contextlib.suppress(KeyError):
-                return _one(self.kept_seconds, rows, forward)
-        return _one(self.seconds, rows, forward)
+        own, other = (self.kept_seconds, self.seconds) if keeps else (self.seconds, self.kept_seconds)
+        with contextlib.suppress(KeyError):
+            return _one(own, rows, forward)
+        return _one(other, rows, forward)
 
     def least_s(self, one: Pass) -> float:
         """The least seconds that the device's ceilings allow for a pass; otherwise as above."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmark.config.convert import config_of, to_run
 from benchmark.decoders.factory import ready_decoder
-from benchmark.decoders.interface import Batch, Decoder, make_batch
+from benchmark.decoders.interface import Batch, Decoder, Unmarked, make_batch
 from benchmark.decoders.prompts import random_prompts
 from benchmark.execution.model_cache import LoadedModel, ModelCache
 from benchmark.execution.threads import set_threads
@@ -38,16 +38,11 @@ class Ready:
     def measure(self) -> dict[str, Any]:
         """A generation that no clock sees, then the latency of another and the state of the machine around it."""
         output_tokens = self.run.output_tokens
-        self.decoder.decode(self.batch, output_tokens, _Nobody())
+        self.decoder.decode(self.batch, output_tokens, Unmarked())
         self.clock.synchronize()
         with watch(on_gpu=self.run.device is Device.cuda)() as seen:
             timed = time_once(self.decoder, self.batch, output_tokens, self.clock)
         return {"latency_s": timed.timing.latency_s, **asdict(seen.conditions)}
-
-
-class _Nobody:
-    def mark(self, phase: object) -> None:
-        """Nobody asks when a phase ends."""
 
 
 def ready(overrides: str) -> Ready:

@@ -51,6 +51,7 @@ NEEDED = {
     "policy.top_k": ["policy=maskgit_plus"],
     "cache": ["cache=dual"],
     "retries": ["strict=retry"],
+    "timing.settle_s": ["timing=sampled", "weights=random"],
 }
 
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from benchmark.engines.compiled.layer import NOTHING, Arranged, Finish, Sizes, as_they_are, rotate_into
-from benchmark.engines.kernels.rotation import TurnInto
+from benchmark.engines.compiled.layer import NOTHING, Arranged, Finish, Sizes, as_they_are, rotate_into, rotate_queries
+from benchmark.engines.kernels.rotation import TurnInto, turned_queries
 
 
 class Rotated(NamedTuple):
@@ -48,3 +48,14 @@ def both_rotations(
     by_kernel = TurnInto(sizes, arranged)(qkv, rotation, (keys, values), positions, finish)
     expected = rotate_into(qkv, rotation, (cache[0], cache[1]), positions, finish, sizes, arranged)
     return (by_kernel, keys, values), (expected, cache[0], cache[1])
+
+
+def both_queries(case: Rotated, device: torch.device, *, rows_of_tables: int = 1) -> tuple[Tensor, Tensor]:
+    """Queries of a product of queries alone, by the kernel and by tensor operations."""
+    torch.manual_seed(0)
+    sizes = Sizes(heads=case.heads, key_heads=case.key_heads, head=case.head, epsilon=1e-6)
+    q = torch.randn(case.rows, case.tokens, case.heads * case.head, device=device).to(case.dtype)
+    angles = torch.randn(rows_of_tables, case.tokens, case.head // 2, device=device).repeat(1, 1, 2)
+    finish = a_finish(sizes, device, case.dtype, biased=case.biased, normed=case.normed).part(slice(sizes.queries))
+    rotation = (angles.cos(), angles.sin())
+    return turned_queries(q, rotation, finish, sizes), rotate_queries(q, rotation, finish, sizes)

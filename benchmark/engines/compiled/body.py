@@ -32,7 +32,6 @@ from benchmark.engines.compiled.layer import (
     first_rows,
     rotate,
     rotate_keys,
-    rotate_queries,
     rotation_at,
 )
 from benchmark.engines.compiled.packing import LayerWeights
@@ -149,7 +148,8 @@ class CompiledBody:
         places_RM = positions_RM - first_position
         x_RMD = at(under.hidden_RLD, places_RM)
         q_RME = products.normed(x_RMD, weights.input_norm, weights.qkv[queries])
-        q = rotate_queries(q_RME, rotation_at(rotation, places_RM), weights.finish.part(queries), self.sizes)
+        at_places, finish = rotation_at(rotation, places_RM), weights.finish.part(queries)
+        q = products.rotate_queries(q_RME, at_places, finish, self.sizes)
         keys = under.keys_RLGd, under.values_RLGd
         if view.until_R is not None:
             attended = self.kernel.seen(q, *keys, view.until_R, None)

@@ -11,7 +11,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from benchmark.engines.compiled.layer import Arranged, RotateInto, Sizes, gate, rms_norm, rotate_into
+from benchmark.engines.compiled.layer import (
+    Arranged,
+    Finish,
+    RotateInto,
+    Rotation,
+    Sizes,
+    gate,
+    rms_norm,
+    rotate_into,
+    rotate_queries,
+)
 
 Function = Callable[..., Any]
 
@@ -44,6 +54,10 @@ class Products:
         """layer.rotate_into for heads of these sizes."""
         rotates: RotateInto = compiled(partial(rotate_into, sizes=sizes, arranged=arranged))
         return rotates
+
+    def rotate_queries(self, q_BLE: Tensor, rotation: Rotation, finish: Finish, sizes: Sizes) -> Tensor:
+        """layer.rotate_queries, not compiled, for any number of tokens."""
+        return rotate_queries(q_BLE, rotation, finish, sizes)
 
     def plain(self, x: Tensor, weight_JK: Tensor) -> Tensor:
         """`x @ weight.T`."""

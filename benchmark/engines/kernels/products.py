@@ -10,7 +10,7 @@ from benchmark.engines.compiled.products import Products
 from benchmark.engines.kernels.gemv import gemv
 from benchmark.engines.kernels.hopper import is_hopper
 from benchmark.engines.kernels.norm import rms_norm
-from benchmark.engines.kernels.rotation import TurnInto
+from benchmark.engines.kernels.rotation import TurnInto, fits_turning, turned_queries
 from benchmark.engines.kernels.skinny import fits_skinny, skinny
 from benchmark.engines.kernels.swiglu import fits_swiglu, swiglu
 
@@ -38,11 +38,17 @@ class KernelProducts(Products):
         usual, ours = super().rotate_into(sizes, arranged), TurnInto(sizes, arranged)
 
         def rotates(qkv: Tensor, rotation: Rotation, cache: Cache, positions_L: Tensor, finish: Finish) -> Tensor:
-            if finish.is_nothing or not ours.fits(qkv, rotation):
+            if finish.is_nothing or not fits_turning(qkv, rotation, sizes):
                 return usual(qkv, rotation, cache, positions_L, finish)
             return ours(qkv, rotation, cache, positions_L, finish)
 
         return rotates
+
+    def rotate_queries(self, q_BLE: Tensor, rotation: Rotation, finish: Finish, sizes: Sizes) -> Tensor:
+        """See Products. One kernel takes the place of a dozen."""
+        if finish.is_nothing or not fits_turning(q_BLE, rotation, sizes):
+            return super().rotate_queries(q_BLE, rotation, finish, sizes)
+        return turned_queries(q_BLE, rotation, finish, sizes)
 
     def plain(self, x: Tensor, weight_JK: Tensor) -> Tensor:
         """See Products."""

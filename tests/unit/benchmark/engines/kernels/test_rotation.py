@@ -10,7 +10,7 @@ if os.environ.get("TRITON_INTERPRET") != "1":
     pytest.skip("needs TRITON_INTERPRET=1", allow_module_level=True)
 
 from benchmark.engines.attention import Flash2Torch
-from tests.rotation import Rotated, both_rotations
+from tests.rotation import Rotated, both_queries, both_rotations
 
 CPU = torch.device("cpu")
 
@@ -30,6 +30,7 @@ CPU = torch.device("cpu")
 def test_queries_and_the_cache_are_those_of_tensor_operations(case: Rotated, tables: int) -> None:
     by_kernel, expected = both_rotations(case, CPU, rows_of_tables=tables)
     torch.testing.assert_close(by_kernel, expected, atol=3e-6, rtol=0)
+    torch.testing.assert_close(*both_queries(case, CPU, rows_of_tables=tables), atol=3e-6, rtol=0)
 
 
 @pytest.mark.parametrize("multiprocessors", [2, 1000])

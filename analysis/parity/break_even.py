@@ -273,7 +273,7 @@ def _divided(each_s: float, budget: float) -> float:
 
 def _layout(way: Way, length: int) -> Layout:
     prompt_tokens, output_tokens = split_length(length, 0.5)
-    block = output_tokens if way is Way.whole else BLOCK
+    block = output_tokens if way is Way.whole else min(BLOCK, output_tokens)
     return Layout(way=way, prompt_tokens=prompt_tokens, output_tokens=output_tokens, block=block)
 
 

@@ -1,15 +1,15 @@
 """The report as one page of HTML: nothing is fetched, nothing runs."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from analysis.report.answers import answers, disagreements_of, parities
-from analysis.report.figures.panel import Panel
 from analysis.report.figures.style import Picture
+from analysis.report.first_screen.screen import first_screen
 from analysis.report.map.words import answers as break_even_answers
 from analysis.report.study import Study
 from analysis.report.tables import Table
@@ -20,34 +20,36 @@ from crossover.records.record import Record
 MOST_ANSWERS = 24
 MOST_ROWS = 150
 MOST_LINES = 40
+MOST_NAMES = 12
 
-LAYOUT = "templates/report.html"
+LAYOUT = "report.html"
 MACHINE = ("host", "system", "cpu", "cpu_threads", "gpu", "driver")
 SOFTWARE = ("python", "torch", "cuda", "transformers", "crossover", "commit", "engine", "attention")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """The first lines of a list, and the number of all its lines."""
+    """Lines by their reason, each with the names that share it; how many there are in all, and how many not shown."""
 
-    lines: tuple[str, ...]
+    lines: tuple[tuple[str, str], ...]
     total: int
-
-    @property
-    def more(self) -> int:
-        """The number of lines that are not shown."""
-        return self.total - len(self.lines)
+    more: int
 
 
 def render(study: Study, pictures: Sequence[Picture], tables: Sequence[Table], rejected: Sequence[str]) -> str:
     """The page."""
-    engine = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    layout = engine.from_string(files("analysis.report").joinpath(LAYOUT).read_text(encoding="utf-8"))
+    engine = Environment(
+        loader=FunctionLoader(_template),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     panels = [panel for by_metric in study.panels.values() for panel in by_metric]
     said, answered = answers(study), parities(study)
-    return layout.render(
-        subject=_subject(panels),
-        summary=_summary(study),
+    return engine.get_template(LAYOUT).render(
+        subject=_subject(study),
+        first=first_screen(study),
         answers=[(each.sentence, each.setting, each.remarks) for each in said[:MOST_ANSWERS]],
         basis=basis([parity for parity, _ in answered] or [each.parity for each in panels]) if panels else "",
         disagreements=disagreements_of(study)[:MOST_ANSWERS],
@@ -63,21 +65,18 @@ def render(study: Study, pictures: Sequence[Picture], tables: Sequence[Table], r
     )
 
 
-def _subject(panels: Sequence[Panel]) -> str:
-    pairs = dict.fromkeys((panel.parity.diffusion, panel.parity.baseline_model) for panel in panels)
+def _template(name: str) -> str:
+    return files("analysis.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _subject(study: Study) -> str:
+    """The pairs of models: those whose quality is compared, else those of the map."""
+    panels = [panel.parity for by_metric in study.panels.values() for panel in by_metric]
+    compared = [(parity.diffusion, parity.baseline_model) for parity in panels]
+    pairs = dict.fromkeys(compared or [(each.diffusion, each.baseline) for each in study.maps])
     if not pairs:
         return "Measured runs"
     return _few([f"{diffusion} against {baseline}" for diffusion, baseline in pairs])
-
-
-def _summary(study: Study) -> str:
-    """How much was measured, and when."""
-    measured = sum(not point.failed for point in study.points)
-    kinds = Counter(point.failed for point in study.points if point.failed)
-    failed = f"; {listed([f'{number} {kind}' for kind, number in kinds.items()])}" if kinds else ""
-    days = sorted({point.record.started_at[:10] for point in study.points})
-    when = f"on {days[0]}" if len(days) == 1 else f"from {days[0]} to {days[-1]}"
-    return f"{len(study.points):,} runs, {measured:,} measured{failed}; {when} (UTC)."
 
 
 def _partial(study: Study) -> str:
@@ -91,7 +90,22 @@ def _partial(study: Study) -> str:
 
 
 def _listing(lines: Sequence[str]) -> Listing:
-    return Listing(lines=tuple(lines[:MOST_LINES]), total=len(lines))
+    """A line for each reason; one that a single run or file has stands as it is."""
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for line in lines:
+        by_reason[line.partition(": ")[2]].append(line)
+    shown = list(by_reason.items())[:MOST_LINES]
+    return Listing(
+        lines=tuple(_of_reason(reason, alike) for reason, alike in shown),
+        total=len(lines),
+        more=len(lines) - sum(len(alike) for _, alike in shown),
+    )
+
+
+def _of_reason(reason: str, lines: Sequence[str]) -> tuple[str, str]:
+    if len(lines) == 1:
+        return lines[0], ""
+    return f"{len(lines):,}: {reason}", _few([line.partition(": ")[0] for line in lines], most=MOST_NAMES)
 
 
 def _few(values: Sequence[str], most: int = 6) -> str:

@@ -24,7 +24,7 @@ from analysis.report.figures.style import Drawing, Picture
 from analysis.report.figures.timeline import draw_timeline
 from analysis.report.front_table import front_table
 from analysis.report.grid_table import grid_table
-from analysis.report.map.study import PairMap
+from analysis.report.map.study import PairMap, largest
 from analysis.report.map.table import break_even_table
 from analysis.report.page import render
 from analysis.report.parity_table import parity_table
@@ -32,8 +32,6 @@ from analysis.report.study import FrontPanel, Study, Track
 from analysis.report.tables import Table
 
 PAGE = "report.html"
-LEAST_CELLS = 2
-"""A map has so many cells at least."""
 MANY = 1000
 """From this many points on, two processes draw the figures, while this one makes the tables."""
 
@@ -135,10 +133,8 @@ def tasks_of(study: Study, names: Collection[str] = FIGURES) -> list[Task]:
 
 def _maps(maps: Sequence[PairMap], names: Collection[str]) -> list[Task]:
     """The figures of the pair that has most cells: one cell is no map."""
-    largest = max(maps, key=lambda each: len(each.cells), default=None)
-    if largest is None or len(largest.cells) < LEAST_CELLS:
-        return []
-    return [(draw, largest) for name, draw in BREAK_EVEN.items() if name in names]
+    pair = largest(maps)
+    return [] if pair is None else [(draw, pair) for name, draw in BREAK_EVEN.items() if name in names]
 
 
 @contextmanager

@@ -24,6 +24,8 @@ WAYS = {
     Way.block_causal: "Block-causal",
 }
 TEN = 10
+TOKENS = LogNorm(1, 512)
+"""Shades of tokens per forward."""
 LIMIT = "at the limit"
 MEASURED = "measured"
 REACHED = " A ring: trained models are as good as the baseline at as many tokens per forward; a cross: they are not."
@@ -136,8 +138,9 @@ def _drawing(
     if not shown:
         return None
     grid = Grid.of(pair)
-    ways = [way for way in WAYS if any(each.layout.way is way for each in cells)]
-    norm = norm or LogNorm(1, 512)
+    known = [each for each in cells if any(layer.value(each) is not None for layer in shown)]
+    ways = [way for way in WAYS if any(each.layout.way is way for each in known)]
+    norm = norm or TOKENS
     with look():
         figure, axes = panels(len(ways) * len(shown), columns or len(shown), size=(3.4, 2.3))
         for index, axis in enumerate(axes):
@@ -158,7 +161,7 @@ def _panel(axes: Axes, grid: Grid, cells: Sequence[BreakEven], layer: Layer, nor
             continue
         composed = "~" if layer.is_measured and each.is_composed else ""
         block = each.layout.block if layer.is_bounded else math.inf
-        _write(axes, grid.at(each.batch, each.layout.length), _text(value, block, composed), _shade(value, norm))
+        _write(axes, grid.at(each.batch, each.layout.length), text_of(value, block, composed), _shade(value, norm))
     axes.set_xlim(-0.5, len(grid.batches) - 0.5)
     axes.set_ylim(-0.5, len(grid.lengths) - 0.5)
     axes.set_xticks(range(len(grid.batches)), [str(batch) for batch in grid.batches])
@@ -175,7 +178,7 @@ def _predict(axes: Axes, grid: Grid, pair: PairMap, way: Way, norm: Any) -> None
         if own is way and ((batch, length) not in timed or (norm is not None and known == {False})):
             block = length - length // 2 if way is Way.whole else BLOCK
             shade = None if norm is None else _shade(value, norm)
-            _write(axes, grid.at(batch, length), _text(value, block), shade)
+            _write(axes, grid.at(batch, length), text_of(value, block), shade)
 
 
 def _write(axes: Axes, at: tuple[int, int], text: str, shade: float | None) -> None:
@@ -190,11 +193,16 @@ def _write(axes: Axes, at: tuple[int, int], text: str, shade: float | None) -> N
     axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
 
 
+def shade_of(tokens: float) -> float:
+    """The shade of so many tokens per forward: 0 light to 1 dark."""
+    return _shade(tokens, TOKENS)
+
+
 def _shade(value: float, norm: Any) -> float:  # noqa: ANN401
     return float(norm(min(max(value, norm.vmin), norm.vmax)))
 
 
-def _text(value: float, block: float, before: str = "") -> str:
+def text_of(value: float, block: float, before: str = "") -> str:
     """The number; in brackets where a block holds fewer."""
     return f"({before}{_short(value)})" if value > block else f"{before}{_short(value)}"
 

@@ -11,6 +11,8 @@ from crossover.records.record import Record
 
 DUAL = "cache=dual"
 """In the name of a diffusion model whose runs keep keys and values of both sides."""
+LEAST_CELLS = 2
+"""A map has so many cells at least."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,12 @@ def pair_maps(
     known = tuple(panels)
     made = (pair_map(pair, known) for pair in pairs_of(records, allow))
     return sorted((each for each in made if each.rows), key=lambda each: (each.diffusion, each.baseline))
+
+
+def largest(maps: Iterable[PairMap]) -> PairMap | None:
+    """The one with most cells, which the report draws; None where all have a cell or none."""
+    found = max(maps, key=lambda each: len(each.cells), default=None)
+    return None if found is None or len(found.cells) < LEAST_CELLS else found
 
 
 def pair_map(pair: Pair, panels: tuple[Panel, ...] = ()) -> PairMap:

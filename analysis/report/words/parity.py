@@ -6,14 +6,11 @@ from collections.abc import Sequence
 
 from analysis.parity.choice import Reading
 from analysis.parity.quality import METRICS
+from analysis.parity.speed import speed_of
 from analysis.parity.steps_to_parity import ENTROPY_BOUND, Parity
 from analysis.report.words.disturbances import machine, reasons
 from analysis.report.words.numbers import inside, interval, listed, number, ratio_interval
 from analysis.statistics.intervals import Interval
-from crossover.records.machine import Verdict
-
-ALIKE = 1.2
-"""Ratio of an interval's ends up to which speeds that it does not tell apart are called alike."""
 
 
 def answer(parity: Parity) -> str:
@@ -54,22 +51,9 @@ def label(parity: Parity) -> str:
 
 def speed(parity: Parity) -> str:
     """The speed-up at parity in words, with its interval; a verdict beyond the margin alone."""
-    speedup, margin = parity.speedup, math.inf if _is_alone_and_disturbed(parity) else parity.verdict_margin
-    if speedup is None:
+    if parity.speedup is None:
         return "is there of unknown speed"
-    times = f"{ratio_interval(speedup)} times as fast{_processes(parity)}"
-    if speedup.low > 1 + margin:
-        return f"is faster there, {times}"
-    if speedup.high * (1 + margin) < 1:
-        return f"is slower there, {times}"
-    if speedup.high < ALIKE * speedup.low and margin < math.inf:
-        return f"is about as fast there, {times}"
-    return f"may be faster or slower there, {times}"
-
-
-def _is_alone_and_disturbed(parity: Parity) -> bool:
-    """Whether single processes were timed on a disturbed machine: no margin is wide enough for them."""
-    return parity.processes == 1 and any(each.verdict is Verdict.disturbed for each in parity.disturbed)
+    return f"{speed_of(parity)} there, {ratio_interval(parity.speedup)} times as fast{_processes(parity)}"
 
 
 def remarks(parity: Parity) -> tuple[str, ...]:

@@ -90,7 +90,7 @@ def test_runs_of_another_gpu_are_no_part_of_the_same_figures(tmp_path: Path) -> 
 
 def test_without_a_pair_the_page_says_what_is_missing(tmp_path: Path) -> None:
     alone = [record for record in a_sweep() if record.run.diffusion is None]
-    assert "Nothing here can be compared" in page_of(a_study(alone), tmp_path).text
+    assert "Quality is not compared here" in page_of(a_study(alone), tmp_path).text
 
 
 def test_figures_and_tables_lie_beside_the_page(tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""How sure the answer is: what its intervals rest on, and whether the machines were left alone."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from analysis.parity.break_even import BreakEven
+from analysis.parity.steps_to_parity import Parity
+from analysis.report.points import Point, verdict_of
+from analysis.report.words.numbers import listed
+from crossover.records.machine import Verdict
+
+WATCHED = {
+    Verdict.clean: "clean",
+    Verdict.disturbed: "disturbed",
+    Verdict.unknown: "could not be watched",
+    None: "not watched",
+}
+
+
+def certainty(parities: Sequence[Parity], points: Sequence[Point], cells: Sequence[BreakEven]) -> tuple[str, ...]:
+    """A sentence each on quality, on speed, on the map's cells, on the machines."""
+    return (*_intervals(parities), *_cells(cells), *_machines(points))
+
+
+def _intervals(parities: Sequence[Parity]) -> tuple[str, ...]:
+    if not parities:
+        return ()
+    level = f"{parities[0].baseline.level:.0%}"
+    processes = min(each.processes for each in parities)
+    margin = listed(sorted({f"{each.verdict_margin:.0%}" for each in parities}))
+    speed = (
+        f"Speed rests on one process a run: less than {margin} is called no difference."
+        if processes == 1
+        else f"Speed rests on {processes} processes a run."
+    )
+    prompts = min(each.prompts for each in parities)
+    return (f"Brackets are {level} confidence intervals, of quality over {prompts} prompts. {speed}",)
+
+
+def _cells(cells: Sequence[BreakEven]) -> tuple[str, ...]:
+    """How many cells of the map have an interval, and how many rest on single passes."""
+    if not cells:
+        return ()
+    known, composed = sum(each.has_interval for each in cells), sum(each.is_composed for each in cells)
+    having = (
+        "Every cell of the map has an interval"
+        if known == len(cells)
+        else f"{_of(known, cells).capitalize()} have an interval"
+    )
+    rest = f"; {_of(composed, cells)} are composed from single passes" if composed else ""
+    below = ", which the table of break-even holds" if known else ""
+    return (f"{having}{below}{rest}.",)
+
+
+def _of(number: int, cells: Sequence[BreakEven]) -> str:
+    return f"{number or 'none'} of {len(cells)} cells of the map"
+
+
+def _machines(points: Sequence[Point]) -> tuple[str, ...]:
+    """How many measured processes ran on a clean machine, and how many did not."""
+    measured = [record for point in points for record in point.replicates if record.measurement is not None]
+    found = Counter(verdict_of(record) for record in measured)
+    if not measured:
+        return ()
+    if len(found) == 1 and Verdict.clean in found:
+        return (f"The machine was clean in all {len(measured):,} measured processes.",)
+    told = [f"{WATCHED[verdict]} in {number:,}" for verdict, number in _ordered(found)]
+    return (f"The machine was {listed(told)} of {len(measured):,} measured processes.",)
+
+
+def _ordered(found: Counter[str | None]) -> list[tuple[Verdict | None, int]]:
+    return [(verdict, found[verdict]) for verdict in WATCHED if found[verdict]]

@@ -1,0 +1,72 @@
+from dataclasses import replace
+
+from analysis.report.first_screen.certainty import certainty
+from analysis.report.first_screen.circumstances import circumstances
+from analysis.report.first_screen.map_cells import map_cells
+from analysis.report.first_screen.screen import NOTHING, first_screen
+from analysis.report.map.study import pair_maps
+from analysis.report.points import points
+from crossover.records.machine import Verdict, Watched
+from crossover.records.record import Record
+from crossover.records.settings import Weights
+from tests.factories import a_failed_record, an_environment
+from tests.studies import a_parity, a_study, a_sweep
+
+
+def watched(record: Record, verdict: Verdict) -> Record:
+    assert record.measurement is not None
+    seen = Watched(verdict=verdict, labelled=(), why=None)
+    return replace(record, measurement=replace(record.measurement, watched=seen))
+
+
+def test_it_says_how_many_runs_on_what() -> None:
+    records = [*a_sweep(batches=(1,), environment=an_environment()), a_failed_record()]
+    runs, machine = circumstances(points(records))
+    assert runs.startswith("5 runs, 4 measured; 1 out of memory; on 2026-03-01")
+    assert an_environment().cpu in machine
+    assert "float32" in machine
+    assert "temperature 0" in machine
+    random = [replace(record, run=replace(record.run, weights=Weights.random)) for record in records]
+    assert "random weights" in circumstances(points(random))[1]
+
+
+def test_it_says_how_many_machines_were_not_clean() -> None:
+    clean = [watched(record, Verdict.clean) for record in a_sweep(batches=(1,))]
+    assert certainty([], points(clean), ()) == ("The machine was clean in all 4 measured processes.",)
+    mixed = [watched(clean[0], Verdict.disturbed), watched(clean[1], Verdict.unknown), *clean[2:]]
+    assert certainty([], points(mixed), ()) == (
+        "The machine was clean in 2, disturbed in 1 and could not be watched in 1 of 4 measured processes.",
+    )
+    assert certainty([], points(a_sweep(batches=(1,))), ())[0].startswith("The machine was not watched in 4 of 4")
+
+
+def test_it_says_what_intervals_rest_on() -> None:
+    (alone,) = certainty([a_parity(prompts=24)], [], ())
+    assert "95% confidence intervals, of quality over 24 prompts" in alone
+    assert "one process a run: less than 10% is called no difference" in alone
+    (several,) = certainty([a_parity(processes=3)], [], ())
+    assert several.endswith("Speed rests on 3 processes a run.")
+
+
+def test_the_map_is_a_row_a_length_the_longest_first() -> None:
+    (pair,) = pair_maps(a_sweep(batches=(1, 8), lengths=(16, 32)))
+    shown = map_cells(pair)
+    assert shown.batches == (1, 8)
+    assert [length for length, _ in shown.rows] == [32, 16]
+    assert all(cell.text and 1 <= cell.tone <= 5 for _, cells in shown.rows for cell in cells)
+    assert "small (whole canvas) must write to be faster than causal" in shown.title
+
+
+def test_a_large_map_keeps_its_ends() -> None:
+    (pair,) = pair_maps(a_sweep(batches=range(1, 13), lengths=(16, 32)))
+    shown = map_cells(pair)
+    assert len(shown.batches) == 8
+    assert (shown.batches[0], shown.batches[-1]) == (1, 12)
+
+
+def test_what_cannot_be_compared_has_no_verdict_and_no_map() -> None:
+    alone = [record for record in a_sweep() if record.run.diffusion is None]
+    screen = first_screen(a_study(alone))
+    assert screen.verdicts == (NOTHING,)
+    assert (screen.map, screen.rows, screen.more_rows) == (None, (), 0)
+    assert screen.of

@@ -1,0 +1,57 @@
+from analysis.parity.speed import Speed, speed_of
+from analysis.report.first_screen.verdict import MOST_ROWS, rows, verdicts
+from analysis.statistics.intervals import Interval
+from tests.studies import a_parity, not_reached, undecided
+
+
+def test_comparisons_are_counted_by_what_is_shown() -> None:
+    slower = a_parity(batch=8, speedup=Interval(0.5, 0.4, 0.6))
+    (told,) = verdicts([(a_parity(), ""), (slower, ""), (not_reached(), ""), (undecided(), "")])
+    assert told == (
+        "In 1 of 4 comparisons small reaches causal's quality and is faster there, 1.30 times as fast;"
+        " in 1 of 4 comparisons small reaches causal's quality and is slower there, 0.50 times as fast;"
+        " in 1 of 4 comparisons small does not reach causal's quality;"
+        " in 1 of 4 comparisons it is not decided whether small reaches causal's quality."
+    )
+
+
+def test_speeds_of_one_outcome_are_given_as_a_range() -> None:
+    faster = a_parity(batch=8, speedup=Interval(2.5, 2.4, 2.6))
+    (told,) = verdicts([(a_parity(), ""), (faster, "")])
+    assert told == (
+        "In all 2 comparisons small reaches causal's quality and is faster there, 1.30 to 2.50 times as fast."
+    )
+
+
+def test_models_go_unnamed_where_there_are_several_pairs() -> None:
+    (told,) = verdicts([(a_parity(), ""), (a_parity(diffusion="large"), "")])
+    assert "diffusion reaches the baseline's quality" in told
+
+
+def test_texts_that_are_not_equally_varied_are_counted() -> None:
+    apart = a_parity(entropy_gap=Interval(-0.5, -0.6, -0.4))
+    alike = a_parity(entropy_gap=Interval(0.1, 0.0, 0.2))
+    assert verdicts([(apart, ""), (alike, "")])[1] == (
+        "In 1 of 2 comparisons the texts differ in entropy by more than 0.25 nats: no parity at like entropy."
+    )
+    assert len(verdicts([(alike, "")])) == 1
+
+
+def test_without_a_comparison_nothing_is_claimed() -> None:
+    assert verdicts([]) == ()
+
+
+def test_a_row_has_the_interval_of_the_steps_or_that_nothing_is_decided() -> None:
+    reached, open_, short = rows([(a_parity(), ""), (undecided(), "seed=1"), (not_reached(), "")])
+    assert (reached.where, reached.metric) == ("B=1, N=16", "generative perplexity")
+    assert (reached.steps, reached.interval, reached.speed) == ("4", "[4, 8]", "1.30 [1.20, 1.40]")
+    assert (open_.where, open_.steps, open_.interval) == ("B=1, N=16 and seed=1", "not decided", "[4, > 8]")
+    assert (short.steps, short.interval, short.speed) == ("> 8", "", "")
+    assert len(rows([(a_parity(), "")] * 20)) == MOST_ROWS
+
+
+def test_a_speed_is_called_one_only_beyond_the_margin() -> None:
+    assert speed_of(a_parity(speedup=Interval(1.2, 1.05, 1.4))) is Speed.open
+    assert speed_of(a_parity(speedup=Interval(1.2, 1.05, 1.4), verdict_margin=0.01)) is Speed.faster
+    assert speed_of(a_parity(speedup=Interval(1.0, 0.95, 1.05))) is Speed.alike
+    assert speed_of(not_reached()) is Speed.unknown

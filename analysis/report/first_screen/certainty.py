@@ -59,14 +59,14 @@ def _of(number: int, cells: Sequence[BreakEven]) -> str:
 def _machines(points: Sequence[Point]) -> tuple[str, ...]:
     """How many measured processes ran on a clean machine, and how many did not."""
     measured = [record for point in points for record in point.replicates if record.measurement is not None]
-    found = Counter(verdict_of(record) for record in measured)
+    by_verdict = Counter(verdict_of(record) for record in measured)
     if not measured:
         return ()
-    if len(found) == 1 and Verdict.clean in found:
+    if len(by_verdict) == 1 and Verdict.clean in by_verdict:
         return (f"The machine was clean in all {len(measured):,} measured processes.",)
-    told = [f"{WATCHED[verdict]} in {number:,}" for verdict, number in _ordered(found)]
+    told = [f"{WATCHED[verdict]} in {number:,}" for verdict, number in _ordered(by_verdict)]
     return (f"The machine was {listed(told)} of {len(measured):,} measured processes.",)
 
 
-def _ordered(found: Counter[str | None]) -> list[tuple[Verdict | None, int]]:
-    return [(verdict, found[verdict]) for verdict in WATCHED if found[verdict]]
+def _ordered(by_verdict: Counter[str | None]) -> list[tuple[Verdict | None, int]]:
+    return [(verdict, by_verdict[verdict]) for verdict in WATCHED if by_verdict[verdict]]

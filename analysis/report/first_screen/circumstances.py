@@ -47,6 +47,6 @@ def _threads(number: int) -> str:
 
 
 def _few(values: Iterable[str]) -> str:
-    found = [value for value, _ in Counter(values).most_common()]
-    rest = len(found) - MOST
-    return listed([*found[:MOST], f"{rest} more"]) if rest > 0 else listed(found)
+    values_by_number = [value for value, _ in Counter(values).most_common()]
+    rest = len(values_by_number) - MOST
+    return listed([*values_by_number[:MOST], f"{rest} more"]) if rest > 0 else listed(values_by_number)

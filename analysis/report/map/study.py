@@ -55,8 +55,8 @@ def pair_maps(
 
 def largest(maps: Iterable[PairMap]) -> PairMap | None:
     """The one with most cells, which the report draws; None where all have a cell or none."""
-    found = max(maps, key=lambda each: len(each.cells), default=None)
-    return None if found is None or len(found.cells) < LEAST_CELLS else found
+    pair = max(maps, key=lambda each: len(each.cells), default=None)
+    return None if pair is None or len(pair.cells) < LEAST_CELLS else pair
 
 
 def pair_map(pair: Pair, panels: tuple[Panel, ...] = ()) -> PairMap:

@@ -26,7 +26,7 @@ def test_it_says_how_many_runs_on_what() -> None:
     assert an_environment().cpu in machine
     assert "float32" in machine
     assert "temperature 0" in machine
-    random = [replace(record, run=replace(record.run, weights=Weights.random)) for record in records]
+    random = [replace(record, run=replace(record.run, weights=Weights.random, judge=None)) for record in records]
     assert "random weights" in circumstances(points(random))[1]
 
 

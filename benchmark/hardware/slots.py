@@ -86,10 +86,9 @@ def _named(name: str, offered: Sequence[str]) -> str:
         return name
     if name.isdecimal() and int(name) < len(offered):
         return offered[int(name)]
-    raise UserError(
-        f"hardware.gpus={name} is not here: this program may use {len(offered)} GPUs, so give numbers from 0 to"
-        f" {len(offered) - 1}, or UUIDs that nvidia-smi -L shows"
-    )
+    several = f"{len(offered)} GPUs, so give numbers from 0 to {len(offered) - 1}, or UUIDs that nvidia-smi -L shows"
+    allowed = several if len(offered) > 1 else "one GPU, so give 0, or its UUID as nvidia-smi -L shows it"
+    raise UserError(f"hardware.gpus={name} is not here: this program may use {allowed}")
 
 
 def _refuse_twice(names: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ import torch
 
 from benchmark.dispatch.local_gpus import bind
 from benchmark.hardware.nvml import gpu_uuids
-from benchmark.hardware.slots import VISIBLE, Slot, gpu_slots
+from benchmark.hardware.slots import VISIBLE, Slot, gpu_slots, visible
 from benchmark.util.child_python import safe_variables
 from crossover.records.load import find, load
 from crossover.records.machine import Label
@@ -39,6 +39,13 @@ class Ended:
     output: str
 
 
+def uuids() -> tuple[str, str]:
+    """The first two GPUs that this program may use."""
+    first, second = visible(os.environ)[:2]
+    known = gpu_uuids()
+    return tuple(known[int(name)] if name.isdecimal() else name for name in (first, second))  # type: ignore[return-value]  # two
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("two")
@@ -47,23 +54,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def slots() -> dict[str, Slot]:
     """Slots by the way in which they are named."""
-    first, second = gpu_uuids()[:2]
+    first, second = uuids()
+    both, turned = {VISIBLE: f"{first},{second}"}, {VISIBLE: f"{second},{first}"}
     return {
-        "by number": gpu_slots(("1",), {})[0],
-        "by UUID": gpu_slots((first,), {})[0],
-        "inside": gpu_slots(("0",), {VISIBLE: f"{second},{first}"})[0],
-        "beside": gpu_slots(("0", "1"), {})[1],
+        "by number": gpu_slots(("1",), both)[0],
+        "by UUID": gpu_slots((first,), both)[0],
+        "turned round": gpu_slots(("0",), turned)[0],
+        "beside": gpu_slots(("0", "1"), both)[1],
     }
 
 
 @pytest.fixture(scope="module")
 def ended(folder: Path, slots: dict[str, Slot]) -> Iterator[dict[str, Ended]]:
     """What all the programs printed."""
-    first, second = gpu_uuids()[:2]
+    first, second = uuids()
+    both = {VISIBLE: f"{first},{second}"}
     measure = [sys.executable, "-m", "benchmark", "-m", *GRID, *QUICK, "hardware=local_gpus"]
     commands = {
-        "sweep": ([*measure, f"hardware.gpus=0,{second}", f"output_dir={folder / 'sweep'}"], {}),
-        "wrong number": ([*measure, "hardware.gpus=0,99", f"output_dir={folder / 'wrong'}"], {}),
+        "sweep": ([*measure, f"hardware.gpus=0,{second}", f"output_dir={folder / 'sweep'}"], both),
+        "wrong number": ([*measure, "hardware.gpus=0,99", f"output_dir={folder / 'wrong'}"], both),
         "wrong inside": ([*measure, "hardware.gpus=1", f"output_dir={folder / 'inside'}"], {VISIBLE: first}),
     }
     commands |= {name: ([sys.executable, "-c", PROBE], slot.variables) for name, slot in slots.items()}
@@ -95,20 +104,19 @@ def records(ended: dict[str, Ended], folder: Path) -> tuple[Record, ...]:
     return load(find(folder / "sweep")).records
 
 
-@pytest.mark.parametrize(("name", "gpu"), [("by number", 1), ("by UUID", 0), ("inside", 1), ("beside", 1)])
+@pytest.mark.parametrize(("name", "gpu"), [("by number", 1), ("by UUID", 0), ("turned round", 1), ("beside", 1)])
 def test_a_process_sees_the_gpu_that_its_slot_names_and_no_other(
     name: str, gpu: int, ended: dict[str, Ended], slots: dict[str, Slot]
 ) -> None:
     count, uuid, cores = ended[name].output.split()
-    assert (count, uuid) == ("1", gpu_uuids()[gpu])
+    assert (count, uuid) == ("1", uuids()[gpu])
     assert int(cores) == len(slots[name].cores or os.sched_getaffinity(0))
 
 
 def test_both_gpus_measure_and_each_point_is_measured_once(records: tuple[Record, ...]) -> None:
     assert [record.failure for record in records] == [None] * 6
     assert len({record.key for record in records}) == 6
-    uuids = {record.environment.gpu_uuid for record in records if record.environment}
-    assert uuids == set(gpu_uuids()[:2])
+    assert {record.environment.gpu_uuid for record in records if record.environment} == set(uuids())
 
 
 def test_a_neighbour_on_another_gpu_is_no_foreign_process(records: tuple[Record, ...]) -> None:
@@ -125,7 +133,7 @@ def test_a_neighbour_on_another_gpu_is_no_foreign_process(records: tuple[Record,
     ("name", "complaint"),
     [
         ("wrong number", "hardware.gpus=99 is not here: this program may use"),
-        ("wrong inside", "hardware.gpus=1 is not here: this program may use 1 GPUs"),
+        ("wrong inside", "hardware.gpus=1 is not here: this program may use one GPU"),
     ],
 )
 def test_a_wrong_gpu_is_one_line(name: str, complaint: str, ended: dict[str, Ended]) -> None:

@@ -37,6 +37,7 @@ def test_only_those_that_the_program_may_use_counted_as_in_pytorch() -> None:
     [
         (("3",), {}, r"hardware.gpus=3 is not here: this program may use 3 GPUs, so give numbers from 0 to 2, or"),
         (("GPU-dd",), {}, "hardware.gpus=GPU-dd is not here"),
+        (("1",), {VISIBLE: "2"}, "hardware.gpus=1 is not here: this program may use one GPU, so give 0, or its UUID"),
         (("2",), {VISIBLE: "2,1"}, "hardware.gpus=2 is not here: this program may use 2 GPUs"),
         (("0", "GPU-aa"), {}, "names GPU-aa twice"),
         (None, {VISIBLE: ""}, "finds no GPU"),

@@ -1,0 +1,194 @@
+"""A grid's latencies as tables: `python -m tests.benchmarks.grid_tables FOLDER... --steps 32,64,128 --csv FILE`.
+
+Reads the records of output folders. Each cell says where it comes from: a whole generation, one of which a share of the
+forward passes was timed (`timing=sampled`), or `composed` (with the mark °): no run has this K, and its latency is the
+sum of the passes of its schedule, each as long as those that other runs of this model and length timed at this batch,
+or at a smaller one that the engine computes it in parts of.
+"""
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+from analysis.parity.arm_costs import ArmCosts, arm_costs
+from analysis.statistics.intervals import Interval
+from analysis.statistics.timing import latency, median_interval
+from benchmark.decoders.plan import plan_of
+from crossover.records.load import find, from_file, read
+from crossover.records.record import Record
+from crossover.records.run import Run, split_length
+
+WHOLE, SAMPLED, COMPOSED = "whole", "sampled", "composed"
+MARKS = {WHOLE: "", SAMPLED: "", COMPOSED: "°"}
+GIB = 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A point's latency and where it comes from; `record` is that of the run, or of one that it is composed from."""
+
+    run: Run
+    latency: Interval
+    source: str
+    record: Record
+
+
+class Grid:
+    """The records of two arms, and what follows from them for each point."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = [record for record in records if record.measurement is not None]
+        self._costs = {
+            name: arm_costs([each for each in self.records if each.run.model.name == name]) for name in self.models
+        }
+
+    @property
+    def models(self) -> list[str]:
+        """The names of the arms."""
+        return sorted({record.run.model.name for record in self.records})
+
+    def shapes(self) -> list[tuple[int, int]]:
+        """Every batch and length that was measured."""
+        return sorted({(record.run.batch, record.run.length) for record in self.records})
+
+    def baseline(self, batch: int, length: int) -> Cell | None:
+        """The continuation of this shape."""
+        return self._measured(batch, length, None)
+
+    def diffusion(self, batch: int, length: int, steps: int) -> Cell | None:
+        """The generation in so many steps: whole, else sampled, else composed of the passes of other steps."""
+        return self._measured(batch, length, steps) or self._composed(batch, length, steps)
+
+    def _measured(self, batch: int, length: int, steps: int | None) -> Cell | None:
+        fitting = [each for each in self._of_shape(batch, length, diffusion=steps is not None) if _steps(each) == steps]
+        if not fitting:
+            return None
+        shares = {each.run.timed_share for each in fitting}
+        share = None if None in shares else max(each for each in shares if each is not None)
+        chosen = [each for each in fitting if each.run.timed_share == share]
+        found = latency([each.measurement for each in chosen if each.measurement is not None])
+        source = WHOLE if share is None else SAMPLED
+        if found is None:
+            return None
+        return Cell(run=chosen[0].run, latency=median_interval(found), source=source, record=chosen[-1])
+
+    def _composed(self, batch: int, length: int, steps: int) -> Cell | None:
+        beside = next((each for each in self.records if each.run.diffusion is not None), None)
+        if beside is None or beside.run.diffusion is None:
+            return None
+        output_tokens = split_length(length, beside.run.prompt_fraction)[1]
+        diffusion = replace(beside.run.diffusion, steps=steps, block_length=output_tokens)
+        run = replace(beside.run, batch=batch, length=length, diffusion=diffusion, timed_share=1.0)
+        if run.infeasible:
+            return None
+        try:
+            seconds = composed_s(run, self._costs[run.model.name])
+        except KeyError:
+            return None
+        return Cell(run=run, latency=Interval(seconds, seconds, seconds), source=COMPOSED, record=beside)
+
+    def _of_shape(self, batch: int, length: int, *, diffusion: bool) -> list[Record]:
+        return [
+            each
+            for each in self.records
+            if (each.run.batch, each.run.length) == (batch, length) and (each.run.diffusion is not None) == diffusion
+        ]
+
+
+def _steps(record: Record) -> int | None:
+    return None if record.run.diffusion is None else record.run.diffusion.steps
+
+
+def composed_s(run: Run, costs: ArmCosts) -> float:
+    """The sum of all passes of a schedule."""
+    plan = plan_of(run)
+    assert plan is not None
+    return sum(costs.one(run.batch, forward) for forward in plan.forwards)
+
+
+def table(grid: Grid, steps: Sequence[int]) -> Iterator[str]:
+    """A row for each batch and length: seconds of either arm, and the baseline's over those of each K."""
+    heads = [f"K={each} s" for each in steps] + [f"K={each}" for each in steps]
+    yield "| B | N | Llama-3 s | " + " | ".join(heads) + " |"
+    yield "|" + "--:|" * (3 + len(heads))
+    for batch, length in grid.shapes():
+        base = grid.baseline(batch, length)
+        cells = [grid.diffusion(batch, length, each) for each in steps]
+        seconds = [_seconds(cell) for cell in (base, *cells)]
+        times = ["" if base is None or cell is None else _times(base, cell) for cell in cells]
+        yield f"| {batch} | {length} | " + " | ".join([*seconds, *times]) + " |"
+
+
+def _seconds(cell: Cell | None) -> str:
+    return "" if cell is None else f"{cell.latency.estimate:.3g}{MARKS[cell.source]}"
+
+
+def _times(base: Cell, cell: Cell) -> str:
+    ratio = base.latency.estimate / cell.latency.estimate
+    return f"**{ratio:.3g}**" if ratio > 1 else f"{ratio:.3g}"
+
+
+OF_POINT = ("model", "B", "N", "K", "source", "latency_s", "low_s", "high_s")
+OF_RUN = ("samples", "tokens_per_s", "reserved_gib", "power_w", "sm_mhz", "verdict", "gpu_uuid", "record")
+HEADINGS = (*OF_POINT, *OF_RUN)
+
+
+def rows(grid: Grid, steps: Sequence[int]) -> Iterator[tuple[object, ...]]:
+    """A row for each point, as in `HEADINGS`. What belongs to a run is left out where a point is composed."""
+    for (batch, length), each in product(grid.shapes(), (None, *steps)):
+        cell = grid.baseline(batch, length) if each is None else grid.diffusion(batch, length, each)
+        if cell is None:
+            continue
+        speed = f"{batch * cell.run.output_tokens / cell.latency.estimate:.6g}"
+        ends = [f"{end:.6g}" for end in (cell.latency.estimate, cell.latency.low, cell.latency.high)]
+        if cell.source == COMPOSED:
+            ends[1:] = "", ""
+        yield (cell.run.model.name, batch, length, each or "", cell.source, *ends, *_of_run(cell, speed))
+
+
+def _of_run(cell: Cell, speed: str) -> tuple[object, ...]:
+    measured = cell.record.measurement
+    assert measured is not None
+    if cell.source == COMPOSED:
+        return ("", speed, "", "", "", "", "", "")
+    known = [sample.conditions for sample in measured.samples if sample.conditions is not None]
+    powers = [each.power_w for each in known if each.power_w is not None]
+    clocks = [each.sm_mhz_low for each in known if each.sm_mhz_low is not None]
+    reserved = measured.memory.max_reserved_bytes
+    return (
+        len(measured.samples),
+        speed,
+        "" if reserved is None else f"{reserved / GIB:.2f}",
+        f"{max(powers):.0f}" if powers else "",
+        min(clocks, default=""),
+        "" if measured.watched is None else measured.watched.verdict,
+        "" if cell.record.environment is None else cell.record.environment.gpu_uuid or "",
+        cell.record.key,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table; write the CSV."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="+", help="output folders, or folders of records")
+    parser.add_argument("--steps", default="32,64,128", help="the levels of K (%(default)s)")
+    parser.add_argument("--csv", type=Path, help="write a row for each point")
+    options = parser.parse_args(arguments)
+    steps = [int(each) for each in options.steps.split(",")]
+    grid = Grid(read([from_file(file) for folder in options.folder for file in find(folder)]).records)
+    print("\n".join(table(grid, steps)))
+    sources = [row[4] for row in rows(grid, steps)]
+    counted = ", ".join(f"{sources.count(source)} {source}" for source in (WHOLE, SAMPLED, COMPOSED))
+    print(f"\n{len(sources)} points: {counted}", file=sys.stderr)
+    if options.csv:
+        with options.csv.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerows([HEADINGS, *rows(grid, steps)])
+
+
+if __name__ == "__main__":
+    main()

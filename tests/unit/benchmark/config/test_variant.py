@@ -13,7 +13,7 @@ from benchmark.config.variant import variant_of
         ("tiny_llada", "/home/user/tuned", None, "tuned"),
         ("tiny_llada", "tuned/", None, "tuned"),
         ("tiny_llada", "builtin:tiny_llama", None, "builtin:tiny_llama"),
-        ("mine", "/home/user/tuned", None, None),
+        ("not_in_conf", "/home/user/tuned", None, None),
         ("_llada_8b", "/home/user/tuned", None, None),
     ],
 )

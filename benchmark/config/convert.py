@@ -160,6 +160,8 @@ def to_diffusion(config: Config) -> Diffusion:
         policy=policy,
         cache=_cache(config.cache),
         rows=config.rows if policy.is_self_paced else Rows.together,  # the others never wait
+        sub_block_length=config.sub_block_length,
+        causal_context=config.causal_context,
     )
 
 

@@ -60,6 +60,17 @@ class Config:
         None,
         "at least 1",
     )
+    sub_block_length: int | None = key(
+        "tokens of a block that are decided before the block's next ones, for models of shifted logits in blocks:"
+        " Fast-dLLM v2's order; null is the whole block",
+        None,
+        "at least 1",
+    )
+    causal_context: bool = key(
+        "true: a block-causal model keeps keys and values that attend causally, and begins each block with the token"
+        " that they give: Nemotron-Labs-Diffusion's order",
+        default=False,
+    )
     rows: Rows = key(
         "independent: where a policy follows the text, a row goes on to its next block without waiting for others",
         Rows.together,

@@ -17,7 +17,7 @@ from benchmark.engines.compiled.graphs import CompileError
 from benchmark.engines.factory import PassFactory
 from benchmark.engines.sampling.scores import DreamPick
 from crossover.errors import UserError
-from crossover.records.policies import DREAM, Blocks
+from crossover.records.policies import DREAM, Blocks, CacheName
 from crossover.records.run import Run
 from crossover.records.settings import Diffusion, Engine
 
@@ -112,6 +112,8 @@ def _masked_diffusion(
 def _block_diffusion(
     run: Run, diffusion: Diffusion, factory: PassFactory, kernel: Kernel, timed: frozenset[int] | None
 ) -> Decoder:
+    is_shifted = factory.model.architecture.is_shifted
+    _check_order(diffusion, is_shifted=is_shifted)
     policy = make_policy(diffusion, run.output_tokens)
     return BlockDiffusionDecoder(
         passes=factory.canvas(run.engine, kernel),
@@ -120,9 +122,23 @@ def _block_diffusion(
         policy=policy,
         block_length=diffusion.block_length,
         keeps=diffusion.cache is not None,
-        is_shifted=factory.model.architecture.is_shifted,
+        is_shifted=is_shifted,
         timed=timed,
+        part_length=diffusion.sub_block_length,
+        keeps_parts=diffusion.cache is not None and diffusion.cache.name is CacheName.sub_block,
+        is_causal=diffusion.causal_context,
     )
+
+
+def _check_order(diffusion: Diffusion, *, is_shifted: bool) -> None:
+    """Refuse an order of blocks that the model's logits do not give."""
+    if diffusion.sub_block_length is not None and not is_shifted:
+        raise UserError(
+            f"sub_block_length={diffusion.sub_block_length} is for models of shifted logits, such as Fast-dLLM v2:"
+            " leave it out"
+        )
+    if diffusion.causal_context and is_shifted:
+        raise UserError("causal_context=true is for models whose logits are not shifted: leave it out")
 
 
 def _mask_id(factory: PassFactory) -> int:

@@ -126,26 +126,35 @@ def _of_sequence(
 ) -> Iterator[Forward]:
     """The same of a block-causal model: see blocks/decoder.py."""
     block, keeps = diffusion.block_length, diffusion.cache is not None
-    whole = prompt_tokens // block * block
+    whole = prompt_tokens if diffusion.causal_context else prompt_tokens // block * block
+    read = 1 if diffusion.is_begun_by_context else 0
     if keeps and whole:
-        yield Forward(rows=rows, computed=whole, read=0, seen=whole)
-    masked = block - (prompt_tokens - whole)
+        yield Forward(rows=rows, computed=whole, read=read, seen=whole)
     for first in range(whole, prompt_tokens + output_tokens, block):
         end = first + block
-        for writes in _writes(diffusion, output_tokens, masked, fewest=fewest):
-            yield Forward(rows=rows, computed=block if keeps else end, read=masked, seen=end)
-            masked -= writes
+        begun = read if first else 0  # the block's first token is there, where something is kept before it
+        for part in range(first, end, diffusion.part_length):
+            masked = part + diffusion.part_length - max(part, first + begun, prompt_tokens)
+            for index, writes in enumerate(_writes(diffusion, output_tokens, max(masked, 0), fewest=fewest)):
+                computed = _computed_of_block(diffusion, block, index) if keeps else end
+                yield Forward(rows=rows, computed=computed, read=masked, seen=end)
+                masked -= writes
         if keeps:
-            yield Forward(rows=rows, computed=block, read=0, seen=end)
-        masked = block
+            yield Forward(rows=rows, computed=block, read=read, seen=end)
+
+
+def _computed_of_block(diffusion: Diffusion, block: int, forward: int) -> int:
+    """Positions that a forward pass of a block, or of a sub-block, computes; the first is of the whole block."""
+    assert diffusion.cache is not None
+    return diffusion.part_length if forward and diffusion.cache.name is CacheName.sub_block else block
 
 
 def _writes(diffusion: Diffusion, output_tokens: int, masked: int, *, fewest: bool) -> list[int]:
     """Tokens of a row that each forward pass of a block with so many masks writes."""
     policy = diffusion.policy
-    if policy.name is PolicyName.editing:
-        return _edits(policy, masked, fewest=fewest)
-    steps = diffusion.steps // (output_tokens // diffusion.block_length)
+    if policy.name is PolicyName.editing or not masked:
+        return _edits(policy, masked, fewest=fewest) if masked else []
+    steps = diffusion.steps // (output_tokens // diffusion.part_length)
     if policy.name is PolicyName.delayed_threshold:
         return transfers(masked, steps) if fewest else [1] * masked
     if policy.is_self_paced and fewest:
@@ -155,7 +164,7 @@ def _writes(diffusion: Diffusion, output_tokens: int, masked: int, *, fewest: bo
     if policy.name in DREAM:
         assert policy.eps is not None
         return list(dream_transfers(output_tokens, steps, policy.eps))
-    return _up_to(masked, transfers(diffusion.block_length, steps))
+    return _up_to(masked, transfers(diffusion.scheduled, steps))
 
 
 def _up_to(masked: int, shares: list[int]) -> list[int]:

@@ -14,6 +14,7 @@ from transformers import DynamicCache
 
 from benchmark.engines.attention import Kernel
 from benchmark.engines.attention_adapter import pinned
+from benchmark.engines.interface import first_block
 from benchmark.engines.kept_keys import KeptKeys
 from benchmark.engines.positions import rotary_positions
 from benchmark.engines.sampling.head import Head
@@ -30,6 +31,7 @@ class EagerCanvas:
     kernel: Kernel
     _kept: KeptKeys | None = field(default=None, init=False)
     _block_length: int | None = field(default=None, init=False)
+    _first_block: int = field(default=0, init=False)
 
     def prepare(
         self,
@@ -40,10 +42,12 @@ class EagerCanvas:
         padded: bool,
         widths: Sequence[int] = (),
         block_length: int | None = None,
+        causal_widths: Sequence[int] = (),
     ) -> float:
         """See CanvasPasses."""
         self._kept, self._block_length = None, block_length
-        if widths:
+        self._first_block = first_block(prompt_tokens, block_length, causal_widths)
+        if widths or causal_widths:
             self._kept = KeptKeys(self.model.architecture.layers, prompt_tokens + output_tokens)
         return 0.0
 
@@ -53,7 +57,13 @@ class EagerCanvas:
         return ()
 
     def hidden(
-        self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor, computed: range | None = None
+        self,
+        tokens_BL: Tensor,
+        padding_BL: Tensor | None,
+        positions_BM: Tensor,
+        computed: range | None = None,
+        *,
+        is_causal: bool = False,
     ) -> Tensor:
         """See CanvasPasses."""
         window = computed or range(tokens_BL.shape[1])
@@ -65,7 +75,8 @@ class EagerCanvas:
             positions_BL = rotary_positions(padding_BL)[:, window.start : window.stop]
             inputs |= {"attention_mask": (~padding_BL).long(), "position_ids": positions_BL}
         if self._block_length is not None:
-            inputs["attention_mask"] = visible_in_blocks(window, tokens_BL, padding_BL, self._block_length)
+            length, first = (1, 0) if is_causal else (self._block_length, self._first_block)
+            inputs["attention_mask"] = visible_in_blocks(window, tokens_BL, padding_BL, length, first)
         with pinned(self.kernel, padded=padding_BL is not None or self.model.attends_in_blocks):
             hidden_BWD: Tensor = self.model.body(**inputs).last_hidden_state
         places_BM = positions_BM - window.start
@@ -133,11 +144,13 @@ class EagerCausal:
         return hidden_B1D
 
 
-def visible_in_blocks(window: range, tokens_BL: Tensor, padding_BL: Tensor | None, block_length: int) -> Tensor:
+def visible_in_blocks(
+    window: range, tokens_BL: Tensor, padding_BL: Tensor | None, block_length: int, first_block: int = 0
+) -> Tensor:
     """Which positions of the canvas those of a window may see, [B or 1, 1, W, L]; padding sees itself."""
     keys_L = torch.arange(tokens_BL.shape[1], device=tokens_BL.device)
     queries_W = keys_L[window.start : window.stop]
-    visible_WL = block_causal(queries_W, keys_L, block_length)
+    visible_WL = block_causal(queries_W, keys_L, block_length, first_block)
     if padding_BL is None:
         return visible_WL[None, None]
     own_WL = queries_W[:, None] == keys_L

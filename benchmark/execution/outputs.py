@@ -133,9 +133,10 @@ def _changed_at(written_at: list[list[int]], generation: Generation) -> list[lis
 
 
 def _blocks(diffusion: Diffusion, generation: Generation) -> list[slice]:
-    """The blocks of the output; the first of a block-causal model begins in the prompt."""
-    block, tail = diffusion.block_length, 0
-    if diffusion.blocks is Blocks.sequence and generation.prompts_BP is not None:
+    """The blocks of the output, or their sub-blocks; the first of a block-causal model begins in the prompt."""
+    block, tail = diffusion.part_length, 0
+    in_blocks = diffusion.blocks is Blocks.sequence and not diffusion.causal_context
+    if in_blocks and generation.prompts_BP is not None:
         tail = generation.prompts_BP.shape[1] % block
     firsts = range(-tail, generation.tokens_BN.shape[1], block)
     return [slice(max(first, 0), first + block) for first in firsts]

@@ -7,6 +7,7 @@ from statistics import median, median_low
 
 import torch
 
+from benchmark.decoders.blocks.decoder import BlockDiffusionDecoder
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.factory import Ran, Ready, ready_decoder
 from benchmark.decoders.interface import Batch, make_batch
@@ -193,7 +194,7 @@ def _measure(run: Run, loaded: LoadedModel, prompts: list[Prompt], estimate: Est
 
 def _staleness(run: Run, loaded: LoadedModel, ready: Ready, batch: Batch) -> Staleness:
     """By the engine that ran, which is another than the run's after a fallback."""
-    assert isinstance(ready.decoder, MaskedDiffusionDecoder)
+    assert isinstance(ready.decoder, MaskedDiffusionDecoder | BlockDiffusionDecoder)
     whole = loaded.factory.canvas(ready.ran.engine, loaded.factory.kernel(run.attention))
     return measure_staleness(ready.decoder, whole, batch, run.output_tokens)
 

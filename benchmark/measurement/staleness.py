@@ -1,7 +1,8 @@
 """What a cache costs in exactness: a further generation after the timed samples, with each pass made twice.
 
 The cache's own pass decides what is written. Beside it the same engine computes the whole canvas as it stands, without
-a cache, and the logits of both are compared at the open positions. Nothing of it is timed.
+a cache, and the logits of both are compared at the open positions. Nothing of it is timed. Where attention is
+block-causal, the whole canvas is what the pass's block sees of it: all up to the block's end.
 
 Dimensions: B rows, M positions, C open positions, D hidden, V vocabulary.
 """
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from benchmark.decoders.blocks.decoder import BlockDiffusionDecoder
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Unmarked
 from benchmark.engines.interface import CanvasPasses
@@ -34,13 +36,18 @@ class _Compared:
 
 @dataclass
 class ComparingPasses:
-    """See CanvasPasses. Each pass is made with the cache, whose result goes on, and without it."""
+    """See CanvasPasses. Each pass is made with the cache, whose result goes on, and without it.
+
+    With `is_shifted` a position's logits are read at the one before it.
+    """
 
     cached: CanvasPasses
     whole: CanvasPasses
     head: Head
     mask_id: int
+    is_shifted: bool = False
     steps: list[_Compared] = field(default_factory=list)
+    _block_length: int | None = field(default=None, init=False)
 
     @property
     def window_kernels(self) -> tuple[str, ...]:
@@ -56,22 +63,47 @@ class ComparingPasses:
         padded: bool,
         widths: Sequence[int] = (),
         block_length: int | None = None,
+        causal_widths: Sequence[int] = (),
     ) -> float:
         """See CanvasPasses."""
-        assert block_length is None, "a block-causal model's cache is exact"
-        without_s = self.whole.prepare(rows, prompt_tokens, output_tokens, padded=padded)
-        return without_s + self.cached.prepare(rows, prompt_tokens, output_tokens, padded=padded, widths=widths)
+        assert not causal_widths, "a causal context is exact"
+        self._block_length, shape = block_length, (rows, prompt_tokens, output_tokens)
+        ends: tuple[int, ...] = ()
+        if block_length is not None and block_length < prompt_tokens + output_tokens:
+            ends = tuple(range(prompt_tokens + block_length, prompt_tokens + output_tokens + 1, block_length))
+        without_s = self.whole.prepare(*shape, padded=padded, widths=ends, block_length=block_length)
+        return without_s + self.cached.prepare(*shape, padded=padded, widths=widths, block_length=block_length)
 
     def hidden(
-        self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor, computed: range | None = None
+        self,
+        tokens_BL: Tensor,
+        padding_BL: Tensor | None,
+        positions_BM: Tensor,
+        computed: range | None = None,
+        *,
+        is_causal: bool = False,
     ) -> Tensor:
         """See CanvasPasses."""
+        assert not is_causal, "a causal context is exact"
         with_BMD = self.cached.hidden(tokens_BL, padding_BL, positions_BM, computed)
-        without_BMD = self.whole.hidden(tokens_BL, padding_BL, positions_BM)
-        open_BM = tokens_BL.gather(1, positions_BM) == self.mask_id
-        if open_BM.any():  # a spare pass has none
-            self._compare(without_BMD[open_BM], with_BMD[open_BM], len(computed or range(tokens_BL.shape[1])))
+        window = computed or range(tokens_BL.shape[1])
+        open_BM = self._open(tokens_BL, positions_BM, window)
+        if open_BM.any():  # a spare pass has none, nor a pass that keeps what is finished
+            length = self._block_length or tokens_BL.shape[1]
+            seen = range(-(-window.stop // length) * length)
+            without_BMD = self.whole.hidden(tokens_BL, padding_BL, positions_BM, seen)
+            self._compare(without_BMD[open_BM], with_BMD[open_BM], len(window))
         return with_BMD
+
+    def _open(self, tokens_BL: Tensor, positions_BM: Tensor, window: range) -> Tensor:
+        """Where the logits read are those of a masked position, each position once."""
+        if not self.is_shifted:
+            return tokens_BL.gather(1, positions_BM) == self.mask_id
+        behind_BM = (positions_BM + 1).clamp(max=window.stop - 1)
+        open_BM = (tokens_BL.gather(1, behind_BM) == self.mask_id) & (positions_BM + 1 < window.stop)
+        # the window's first position, which is written, is read at itself: as the one behind it is
+        earlier_BMM = (positions_BM[:, :, None] == positions_BM[:, None]).tril(-1)
+        return open_BM & ~earlier_BMM.any(dim=2)
 
     def _compare(self, without_CD: Tensor, with_CD: Tensor, computed: int) -> None:
         each = max(1, CHUNK_LOGITS // int(self.head.linear.out_features))  # type: ignore[arg-type]
@@ -97,10 +129,16 @@ class ComparingPasses:
 
 @torch.inference_mode()
 def measure_staleness(
-    decoder: MaskedDiffusionDecoder, whole: CanvasPasses, batch: Batch, output_tokens: int
+    decoder: MaskedDiffusionDecoder | BlockDiffusionDecoder, whole: CanvasPasses, batch: Batch, output_tokens: int
 ) -> Staleness:
     """Compare every step of a generation. `whole` are passes of their own, which keep nothing."""
-    passes = ComparingPasses(cached=decoder.passes, whole=whole, head=decoder.head, mask_id=decoder.mask_id)
+    passes = ComparingPasses(
+        cached=decoder.passes,
+        whole=whole,
+        head=decoder.head,
+        mask_id=decoder.mask_id,
+        is_shifted=decoder.is_shifted,
+    )
     replace(decoder, passes=passes).decode(batch, output_tokens, Unmarked())
     return Staleness(
         computed=tuple(step.computed for step in passes.steps),

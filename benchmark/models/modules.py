@@ -91,9 +91,9 @@ def attend_by_pattern(model: CausalModel, architecture: Architecture) -> None:
     model.model.register_forward_pre_hook(masked, with_kwargs=True)
 
 
-def block_causal(queries_Q: Tensor, keys_S: Tensor, block_length: int) -> Tensor:
-    """Which keys a query may see, [..., Q, S], by the positions of both."""
-    return keys_S // block_length <= queries_Q[..., None] // block_length
+def block_causal(queries_Q: Tensor, keys_S: Tensor, block_length: int, first_block: int = 0) -> Tensor:
+    """Which keys a query may see, [..., Q, S], by the positions of both; a block begins at `first_block`."""
+    return (keys_S - first_block) // block_length <= (queries_Q[..., None] - first_block) // block_length
 
 
 def _visible(inputs: dict[str, Any], block_length: int) -> Tensor:

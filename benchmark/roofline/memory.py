@@ -68,7 +68,8 @@ def _kept_positions(run: Run, settings: Diffusion) -> int:
     Without a cache its passes are windows from the first position on, whose keys and values have memory too.
     """
     if settings.blocks is Blocks.sequence:
-        return -(-run.length // settings.block_length) * settings.block_length
+        before = run.prompt_tokens if settings.causal_context else 0  # which blocks come behind
+        return before + -(-(run.length - before) // settings.block_length) * settings.block_length
     return run.length if settings.cache is not None else 0
 
 
@@ -144,7 +145,7 @@ def _positions(run: Run, settings: Diffusion) -> int:
     """The most positions of a row whose logits one step reads."""
     if settings.policy.is_self_paced:
         return settings.block_length
-    steps = writing_steps(run.output_tokens, settings.block_length, settings.steps)
+    steps = writing_steps(run.output_tokens, settings.part_length, settings.steps)
     if settings.remasking is Remasking.low_confidence:
         return max(step.masked for step in steps)
     return max(step.writes for step in steps)

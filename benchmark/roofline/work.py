@@ -145,12 +145,13 @@ def block_pass(shape: Shape, forward: Forward, *, block_length: int, keeps: bool
     """One forward pass of a block-causal model over whole blocks that end with position `seen`.
 
     A position attends to all before its block and to its block: W positions computed, in blocks of b, make
-    W (seen - W) + W (W + b) / 2 pairs. Bytes: as above; with an exact cache keys and values of the positions seen,
-    those of the W written, those of the others read. A pass that is made for its keys and values alone, which reads no
-    logits, needs neither the head nor what the last layer does beside them.
+    W (seen - W) + W (W + b) / 2 pairs. In a causal pass b is 1; in a pass of a sub-block it is W. Bytes: as above; with
+    an exact cache keys and values of the positions seen, those of the W written, those of the others read. A pass that
+    is made for its keys and values alone, which reads no logits, needs neither the head nor what the last layer does
+    beside them.
     """
     rows, computed, read, seen = forward
-    pairs = computed * (seen - computed) + computed * (computed + block_length) // 2
+    pairs = computed * (seen - computed) + computed * (computed + min(block_length, computed)) // 2
     work = _pass(shape, rows=rows, tokens=computed, pairs=pairs, read=read, last_pairs=read * seen)
     return work + _cached(shape, rows * seen) if keeps else work
 
@@ -213,7 +214,8 @@ def _canvas_pass(run: Run, shape: Shape, forward: Forward) -> Work:
     rows, computed, read, _ = forward
     if run.diffusion is not None and run.diffusion.blocks is Blocks.sequence:
         keeps = run.diffusion.cache is not None
-        return block_pass(shape, forward, block_length=run.diffusion.block_length, keeps=keeps)
+        is_causal = run.diffusion.causal_context and forward.seen == computed  # the prompt's; of others too few pairs
+        return block_pass(shape, forward, block_length=1 if is_causal else run.diffusion.block_length, keeps=keeps)
     if run.diffusion is None or run.diffusion.cache is None:
         return diffusion_pass(shape, batch=rows, length=run.length, read=read)
     return kept_pass(shape, batch=rows, length=run.length, computed=computed, read=read)

@@ -20,7 +20,7 @@ def schedule_problem(diffusion: Diffusion, output_tokens: int) -> str | None:
 
 
 def _steps_problem(diffusion: Diffusion, output_tokens: int) -> str | None:
-    steps, block_length = diffusion.steps, diffusion.block_length
+    steps, block_length = diffusion.steps, diffusion.part_length
     blocks = output_tokens // block_length
     if steps > output_tokens:
         return (
@@ -29,7 +29,7 @@ def _steps_problem(diffusion: Diffusion, output_tokens: int) -> str | None:
         )
     if steps % blocks:
         return (
-            f"steps={steps} does not divide over {blocks} blocks"
+            f"steps={steps} does not divide over {blocks} {'sub-' if diffusion.sub_block_length else ''}blocks"
             f" (output {output_tokens}, block_length {block_length}): use a multiple of {blocks}"
         )
     if diffusion.policy.name is PolicyName.delayed_threshold and output_tokens % steps:

@@ -39,15 +39,19 @@ class CacheName(StrEnum):
     prefix: those before a block, as they were at its first forward pass.
     dual: those on both of its sides, likewise.
     exact: those of the finished blocks of a block-causal model, which nothing written later changes.
+    sub_block: the same, and within a block those beside a sub-block, as a pass over the whole block left them.
     """
 
     prefix = "prefix"
     dual = "dual"
     exact = "exact"
+    sub_block = "sub_block"
 
 
-LOSSY = (CacheName.prefix, CacheName.dual)
+LOSSY = (CacheName.prefix, CacheName.dual, CacheName.sub_block)
 """Caches that are approximations: the text may be another than without them."""
+OF_BLOCKS = (CacheName.exact, CacheName.sub_block)
+"""Caches of block-causal models."""
 
 
 class Blocks(StrEnum):
@@ -213,7 +217,7 @@ QUOTA = Policy()
 class Cache:
     """Keys and values that are kept.
 
-    `prefix` and `dual` are approximations, since they belong to a canvas that has changed since. `refresh` computes the
+    Those of LOSSY are approximations, since they belong to a canvas that has changed since. `refresh` computes the
     whole canvas anew every so many forward passes of a block, besides at its first.
     """
 
@@ -228,8 +232,8 @@ class Cache:
         """
         if self.refresh is not None and self.refresh < 1:
             raise UserError(f"cache.refresh={self.refresh} is not allowed: give a number of at least 1, or null")
-        if self.refresh is not None and not self.is_lossy:
-            raise UserError(f"cache.refresh={self.refresh} has nothing to refresh under cache=exact: leave it out")
+        if self.refresh is not None and self.name in OF_BLOCKS:
+            raise UserError(f"cache.refresh={self.refresh} is for cache=prefix and dual, not {self.name}: leave it out")
 
     @property
     def is_lossy(self) -> bool:

@@ -157,7 +157,7 @@ class Run:
         known = {PolicyName.quota, PolicyName.threshold, PolicyName.factor, PolicyName.delayed_threshold, *DREAM}
         guided = settings.policy != QUOTA and settings.guidance_scale > 0
         random = settings.cache is not None and settings.remasking is Remasking.random
-        independent = settings.rows is not Rows.together
+        independent = settings.rows is not Rows.together or settings.is_begun_by_context
         if settings.blocks is Blocks.sequence:
             known = {PolicyName.quota, PolicyName.sequential, PolicyName.low_confidence_dynamic}
             random = settings.remasking is Remasking.random
@@ -201,8 +201,8 @@ class Run:
         lossy = settings is not None and settings.cache is not None and settings.cache.is_lossy
         if self.staleness and (not lossy or self.engine is Engine.published):
             raise UserError(
-                "staleness=true compares steps with a cache to steps without one: give cache=prefix or cache=dual,"
-                " with engine=eager or engine=compiled"
+                "staleness=true compares steps with a lossy cache to steps without one: give cache=prefix, dual or"
+                " sub_block, with engine=eager or engine=compiled"
             )
 
     def _unusual(self) -> Iterator[str]:
@@ -236,6 +236,8 @@ class Run:
         assert settings is not None
         texts = (
             (settings.block_length != self.output_tokens, f"block={settings.block_length}"),
+            (settings.sub_block_length is not None, f"sub_block={settings.sub_block_length}"),
+            (settings.causal_context, "causal context"),
             (settings.remasking is not Remasking.low_confidence, str(settings.remasking)),
             (settings.guidance_scale != 0, f"guidance={settings.guidance_scale:g}"),
             (settings.policy != QUOTA, policy),

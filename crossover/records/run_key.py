@@ -22,7 +22,14 @@ _UNSET = {
     "settle_s": None,
 }
 """Settings that are younger than the first records, with the values that those records were measured with."""
-_UNSET_OF_DIFFUSION = {"policy": asdict(QUOTA), "cache": None, "rows": Rows.together, "blocks": Blocks.output}
+_UNSET_OF_DIFFUSION = {
+    "policy": asdict(QUOTA),
+    "cache": None,
+    "rows": Rows.together,
+    "blocks": Blocks.output,
+    "sub_block_length": None,
+    "causal_context": False,
+}
 """The same of the settings of diffusion."""
 _UNSET_OF_PROMPTS = {"rule": None, "chat": False, "shots": None, "template": None}
 """The same of the prompts."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from crossover.errors import UserError
+from crossover.records.block_checks import check_blocks, check_causal_context, check_sub_blocks
 from crossover.records.policies import QUOTA, Blocks, Cache, Policy, PolicyName, Rows
 
 LABEL_DIGITS = 6
@@ -103,6 +104,10 @@ class Diffusion:
 
     Under a policy without a schedule, `steps` is the most that it may take: one for each output token. `blocks` is a
     property of the model: with `sequence` it is block-causal.
+
+    Attributes:
+        sub_block_length: tokens of a block that are decided before the next ones of the same block; None is all of it.
+        causal_context: what is kept attends causally, and blocks are cut from the prompt's end.
     """
 
     steps: int
@@ -113,6 +118,8 @@ class Diffusion:
     cache: Cache | None = None
     rows: Rows = Rows.together
     blocks: Blocks = Blocks.output
+    sub_block_length: int | None = None
+    causal_context: bool = False
 
     def __post_init__(self) -> None:
         """Reject values that no schedule could have.
@@ -126,7 +133,10 @@ class Diffusion:
         if self.policy != QUOTA and self.remasking is Remasking.random:
             raise UserError(f"model.remasking=random is a policy of its own: leave policy={self.policy.name} out")
         self._check_rows()
-        self._check_blocks()
+        check_blocks(self.blocks, self.policy, self.cache, self.guidance_scale)
+        check_sub_blocks(self.sub_block_length, self.block_length, self.blocks, self.policy, self.cache)
+        if self.causal_context:
+            check_causal_context(self.sub_block_length, self.blocks, self.policy, self.cache)
         if self.cache is not None and self.guidance_scale:
             raise UserError(
                 f"model.guidance_scale={self.guidance_scale:g} makes a second pass, which has no kept keys and values:"
@@ -148,29 +158,20 @@ class Diffusion:
         if self.cache is not None:
             raise UserError("rows=independent computes the whole canvas each time: use cache=none")
 
-    def _check_blocks(self) -> None:
-        """Refuse caches, policies and guidance that the model's attention has not."""
-        exact = self.cache is not None and not self.cache.is_lossy
-        if self.blocks is Blocks.output:
-            if exact:
-                raise UserError(
-                    "cache=exact is for block-causal models, whose finished blocks nothing changes:"
-                    " use cache=none, prefix or dual"
-                )
-            if self.policy.name is PolicyName.editing:
-                raise UserError("policy=editing is for block-causal models: use another policy")
-            if self.policy.is_of_whole_output and self.cache is not None:
-                raise UserError(f"policy={self.policy.name} has the whole output as its block: use cache=none")
-            return
-        if self.policy.is_of_whole_output:
-            raise UserError(
-                f"policy={self.policy.name} writes anywhere in the output, and a block-causal model block by block:"
-                " use another policy"
-            )
-        if self.cache is not None and not exact:
-            raise UserError(f"cache={self.cache.name} is lossy, and this model is block-causal: use cache=exact")
-        if self.guidance_scale:
-            raise UserError("model.guidance_scale is not for block-causal models: leave it out")
+    @property
+    def is_begun_by_context(self) -> bool:
+        """Whether a block's first token is written by the pass that keeps what is before the block."""
+        return self.causal_context or self.sub_block_length is not None
+
+    @property
+    def part_length(self) -> int:
+        """Positions that a policy's schedule is for: those of a block, or of a sub-block."""
+        return self.sub_block_length or self.block_length
+
+    @property
+    def scheduled(self) -> int:
+        """Masks that the schedule of a part is made for; a causal context has written the first of them."""
+        return self.block_length - 1 if self.causal_context else self.part_length
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,14 +6,15 @@ import torch
 from benchmark.engines.factory import PassFactory
 from benchmark.hardware.clock import HostClock
 from benchmark.roofline.work import Ceilings, shape_of
-from crossover.records.policies import LOSSY, CacheName
+from crossover.records.policies import CacheName
 from crossover.records.settings import Attention, Engine, Family
 from tests.benchmarks import cached_pieces, cached_steps
 from tests.benchmarks.cached_rows import ROWS, Place, Row, measured, run_of
 from tests.checkpoints import llada_settings, random_model
 
 SMALL = tuple(
-    Row(cache=cache, batch=2, length=32, blocks=2, block=8, steps=4, samples=1, is_quick=True) for cache in LOSSY
+    Row(cache=cache, batch=2, length=32, blocks=2, block=8, steps=4, samples=1, is_quick=True)
+    for cache in (CacheName.prefix, CacheName.dual)
 )
 
 

@@ -15,7 +15,7 @@ from benchmark.engines.factory import PassFactory
 from benchmark.models.loading import load_model
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Device, Engine, Family
-from tests.unit.benchmark.decoders import test_known_blocks, test_known_dream
+from tests.unit.benchmark.decoders import test_block_orders, test_known_blocks, test_known_dream
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")]
 
@@ -77,3 +77,17 @@ def test_dreams_sampling_gives_the_known_answers(case: dict[str, Any], engine: E
     run = test_known_dream.run_of(case, engine)
     found = generate(run, factory(test_known_dream.KNOWN), case["prompt_ids"])
     assert is_published(case, found, case["output_ids"], case["written_at_forward"])
+
+
+@pytest.mark.parametrize("rows", [test_block_orders.ROWS[:1], test_block_orders.ROWS], ids=["one row", "padded rows"])
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("order", test_block_orders.ORDERS)
+def test_the_orders_of_blocks_are_those_on_a_cpu(order: str, engine: Engine, rows: list[list[int]]) -> None:
+    """Which the plain references have, see test_block_orders.py."""
+    diffusion = test_block_orders.settings_of(8, 2, test_block_orders.THRESHOLD, **test_block_orders.ORDERS[order])
+    run = test_block_orders.run_of(diffusion, rows, 16, engine)
+    expected = test_block_orders.decoded(diffusion, rows, 16)
+    made = factory(test_known_blocks.KNOWN) if diffusion.causal_context else test_block_orders.shifted_factory(CUDA)
+    found = generate(run, made, rows)
+    assert found.tokens_BN.tolist() == expected.tokens_BN.tolist()
+    assert found.forwards == expected.forwards

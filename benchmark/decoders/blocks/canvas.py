@@ -84,9 +84,9 @@ class BlockCanvas:
         return torch.arange(block.start, block.stop, device=device).expand(len(self.tokens_BL), -1)
 
     def open_positions(self, block: range) -> OpenPositions:
-        """Those that are to be written."""
+        """Those of a block, or of a part of it, that are to be written."""
         if self.layout.is_even:
-            first = max(block.start, self.layout.whole + self.layout.tails[0])
+            first = min(max(block.start, self.layout.whole + self.layout.tails[0]), block.stop)
             return OpenPositions(positions_BM=self.positions(range(first, block.stop)))
         positions_BM = self.positions(block)
         return OpenPositions(positions_BM=positions_BM).without(~self.own(positions_BM), planned=None)

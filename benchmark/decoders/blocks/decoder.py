@@ -7,38 +7,35 @@ exact cache one forward pass reads the prompt's whole blocks; each block is then
 has no masks, which keeps its own keys and values. Without a cache a forward pass computes everything up to the block's
 end.
 
+Two published samplers have another order. Both write the first token of a block at once, as the pass chooses it that
+keeps what is before the block. Fast-dLLM v2's then decides a block's sub-blocks one after another (sub_blocks.py).
+Nemotron-Labs-Diffusion's keeps keys and values that attend causally, and cuts the blocks from the prompt's end on.
+
 Left out, with the same tokens: logits where no token can be written. The mask token is never written.
 
 Dimensions: B rows, P prompt tokens, N output tokens, L tokens of the canvas, M positions of a block, D hidden.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
 import torch
 from torch import Tensor
 
 from benchmark.decoders.blocks.canvas import BlockCanvas, BlockLayout, block_canvas, block_layout
-from benchmark.decoders.interface import Batch, Edit, Generation, Phase, Phases
+from benchmark.decoders.blocks.editing import edit_block
+from benchmark.decoders.blocks.step import Predictor, Step, cells_of, put_tokens
+from benchmark.decoders.blocks.sub_blocks import fill_sub_block
+from benchmark.decoders.interface import Batch, Generation, Phase, Phases
 from benchmark.decoders.left import Courier, Left, courier_from
 from benchmark.decoders.open_positions import OpenPositions
 from benchmark.decoders.policies.blocks.editing import Editing
 from benchmark.decoders.policies.interface import Policy
 from benchmark.decoders.schedule import Forward
 from benchmark.engines.interface import CanvasPasses
-from benchmark.engines.sampling.head import Choice, Head
-from benchmark.engines.sampling.noise import cells, uniform
-from benchmark.engines.sampling.scores import Score
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Step:
-    """A forward pass: its number among those of its block, and in the generation for its noise; what it computes."""
-
-    forward: int
-    number: int
-    computed: range
-    before_B1D: Tensor | None
+from benchmark.engines.sampling.head import Head
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +43,8 @@ class BlockDiffusionDecoder:
     """Writes the masks of one block after another. A row that is done with its block waits for the others.
 
     With `keeps` the exact cache is used. With `is_shifted` the logits of a position are made at the one before it.
+    With a `part_length` a block is decided in sub-blocks of so many positions, and with `keeps_parts` each of them
+    against kept keys of its block. With `is_causal` what is kept attends causally, and the prompt's end begins a block.
     `timed` are the forward passes that are made, counted from 0; None makes all of them.
     """
 
@@ -58,10 +57,13 @@ class BlockDiffusionDecoder:
     is_shifted: bool = False
     courier: Courier | None = None
     timed: frozenset[int] | None = None
+    part_length: int | None = None
+    keeps_parts: bool = False
+    is_causal: bool = False
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
         """See Decoder."""
-        layout = block_layout(batch, output_tokens, self.block_length)
+        layout = self._layout(batch, output_tokens)
         return self.passes.prepare(
             len(batch.tokens_BP),
             layout.whole,
@@ -69,21 +71,21 @@ class BlockDiffusionDecoder:
             padded=batch.padding_BP is not None,
             widths=self._widths(layout),
             block_length=self.block_length,
+            causal_widths=tuple(sorted({layout.whole, self.block_length}, reverse=True)) if self.is_causal else (),
         )
 
     @torch.inference_mode()
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
         """Generate exactly `output_tokens` tokens a row."""
         self.prepare(batch, output_tokens)
-        layout = block_layout(batch, output_tokens, self.block_length)
+        layout = self._layout(batch, output_tokens)
         canvas = block_canvas(batch, layout, self.mask_id)
         before_B1D = self._keep(canvas, range(layout.whole), phases) if self.keeps and layout.whole else None
         for index, block in enumerate(layout.blocks):
-            number = index * self.policy.most_forwards
-            if isinstance(self.policy, Editing):
-                self._edit(canvas, self.policy, block, number, before_B1D, phases)
-            else:
-                self._fill(canvas, block, number, before_B1D, phases)
+            number = index * self._most_forwards
+            if self._begins_blocks and block.start:
+                self._begin(canvas, block, number, before_B1D)
+            self._write_block(canvas, block, number, before_B1D, phases)
             if self.keeps:
                 before_B1D = self._keep(canvas, block, phases)
         prompt_tokens = batch.tokens_BP.shape[1]
@@ -97,32 +99,94 @@ class BlockDiffusionDecoder:
             spare_passes=len(canvas.spare),
         )
 
+    @property
+    def _begins_blocks(self) -> bool:
+        """Whether a block's first token is written before its own first pass."""
+        return self.is_causal or self.part_length is not None
+
+    @property
+    def _parts(self) -> int:
+        """Parts of a block that are decided one after another."""
+        return self.block_length // (self.part_length or self.block_length)
+
+    @property
+    def _most_forwards(self) -> int:
+        """The most forward passes of a block."""
+        return self._parts * self.policy.most_forwards
+
+    @property
+    def _predictor(self) -> Predictor:
+        return Predictor(passes=self.passes, head=self.head, is_shifted=self.is_shifted, score=self.policy.score)
+
+    def _layout(self, batch: Batch, output_tokens: int) -> BlockLayout:
+        if not self.is_causal:
+            return block_layout(batch, output_tokens, self.block_length)
+        rows, prompt_tokens = batch.tokens_BP.shape
+        return BlockLayout(
+            whole=prompt_tokens, tails=(0,) * rows, output_tokens=output_tokens, block_length=self.block_length
+        )
+
     def _widths(self, layout: BlockLayout) -> tuple[int, ...]:
         """How many positions a forward pass computes, each number once, falling; none where all compute the canvas."""
         widths = {layout.whole, self.block_length} if self.keeps else {block.stop for block in layout.blocks}
+        if self.is_causal:
+            widths = {self.block_length}
+        if self.keeps_parts:
+            widths.add(self.block_length // self._parts)
         return tuple(sorted(widths - {0}, reverse=True)) if widths - {0, layout.length} else ()
 
     def _keep(self, canvas: BlockCanvas, window: range, phases: Phases) -> Tensor | None:
-        """Compute what is finished, for its keys and values; with shifted logits, the last position's hidden states."""
-        last_BM = canvas.positions(range(window.stop - 1, window.stop) if self.is_shifted else range(0))
+        """Compute what is finished, for its keys and values; hidden states of its last position where they are read."""
+        reads = self.is_shifted or self.is_causal
+        last_BM = canvas.positions(range(window.stop - 1, window.stop) if reads else range(0))
         rows, read = last_BM.shape
         forward = Forward(rows=rows, computed=len(window), read=read, seen=window.stop)
         if self._leaves_out(canvas, forward, phases):
             return None
         canvas.forwards.append(forward)
-        hidden_BMD = self.passes.hidden(canvas.tokens_BL, canvas.padding_BL, last_BM, window)
+        hidden_BMD = self.passes.hidden(canvas.tokens_BL, canvas.padding_BL, last_BM, window, is_causal=self.is_causal)
         phases.mark(Phase.step)
-        return hidden_BMD if self.is_shifted else None
+        return hidden_BMD if reads else None
 
-    def _fill(self, canvas: BlockCanvas, block: range, number: int, before_B1D: Tensor | None, phases: Phases) -> None:
-        """Write all masks of a block."""
-        masked = canvas.open_positions(block)
+    def _begin(self, canvas: BlockCanvas, block: range, number: int, before_B1D: Tensor | None) -> None:
+        """Write the first token of a block, which the pass before it chooses; any where that pass was left out."""
+        first_B1 = canvas.positions(range(block.start, block.start + 1))
+        if before_B1D is None:
+            tokens_B1 = torch.full_like(first_B1, self._any_token)
+        else:
+            tokens_B1 = self.head.choose(before_B1D, cells_of(canvas, first_B1, number)).tokens_BM
+        put_tokens(canvas, first_B1, tokens_B1, canvas.own(first_B1))
+
+    def _write_block(
+        self, canvas: BlockCanvas, block: range, number: int, before_B1D: Tensor | None, phases: Phases
+    ) -> None:
+        """Write all masks of a block, part by part."""
+        step_of = partial(self._step, block, before_B1D=before_B1D)
+        if isinstance(self.policy, Editing):
+            edit_block(canvas, self._predictor, self.policy, block, partial(step_of, number), phases)
+            return
+        begun = 1 if self._begins_blocks and block.start else 0
+        length = self.block_length // self._parts
+        for first in range(block.start, block.stop, length):
+            open_range = range(max(first, block.start + begun), first + length)
+            masked = canvas.open_positions(open_range)
+            if not masked.most:
+                continue
+            if self.keeps_parts:
+                part = range(first, first + length)
+                fill_sub_block(canvas, self._predictor, self.policy, masked, part, step_of(number, 0), phases)
+            else:
+                self._fill(canvas, masked, partial(step_of, number), phases)
+            number += self.policy.most_forwards
+
+    def _fill(self, canvas: BlockCanvas, masked: OpenPositions, step_of: Callable[[int], Step], phases: Phases) -> None:
+        """Write all masks of a part, whose forward passes `step_of` makes."""
         left = Left(self.courier or courier_from(canvas.tokens_BL.device), [masked.most])
         for forward in count():
             if not left.is_far and not left.learn():
                 return
-            step = self._step(block, forward, number, before_B1D)
-            if self._leaves_out(canvas, self._forward(masked.positions_BM, step), phases):
+            step = step_of(forward)
+            if self._leaves_out(canvas, step.work(masked.positions_BM), phases):
                 written_BM = self._write_any(canvas, masked, self._planned(masked, forward))
                 masked = self._left(masked, written_BM, forward, left)
                 continue
@@ -153,18 +217,17 @@ class BlockDiffusionDecoder:
         left.ask(open_BM)
         return masked.only_open(open_BM, left.most)
 
-    def _write(self, canvas: BlockCanvas, masked: OpenPositions, step: _Step) -> Tensor:
+    def _write(self, canvas: BlockCanvas, masked: OpenPositions, step: Step) -> Tensor:
         """One forward pass: choose tokens, let the policy choose positions, write there; returns where."""
-        choice = self._predict(canvas, masked.positions_BM, step)
-        scores_BM = self._scores(canvas, choice, masked.positions_BM, step)
-        written_BM = masked.only(self.policy.choose(masked.closed(scores_BM), step.forward))
-        self._put(canvas, masked.positions_BM, choice.tokens_BM, written_BM)
+        choice = self._predictor.predict(canvas, masked.positions_BM, step)
+        written_BM = masked.only(self.policy.choose(masked.closed(choice.scores_BM), step.forward))
+        put_tokens(canvas, masked.positions_BM, choice.tokens_BM, written_BM)
         return written_BM
 
-    def _settle(self, canvas: BlockCanvas, positions_BM: Tensor, step: _Step, phases: Phases) -> None:
+    def _settle(self, canvas: BlockCanvas, positions_BM: Tensor, step: Step, phases: Phases) -> None:
         """Make a block's first timed forward pass, untimed, until the device works as it does in the midst of a run."""
         while not phases.is_settled():
-            self._predict(canvas, positions_BM, step)
+            self._predictor.predict(canvas, positions_BM, step)
             canvas.forwards.pop()
             phases.mark(Phase.settling)
 
@@ -181,85 +244,15 @@ class BlockDiffusionDecoder:
         assert planned is not None, "a policy that follows the text leaves nothing out"
         written_BM = torch.zeros_like(masked.positions_BM, dtype=torch.bool)
         written_BM[:, :planned] = True
-        any_BM = torch.full_like(masked.positions_BM, 1 if self.mask_id == 0 else 0)
-        self._put(canvas, masked.positions_BM, any_BM, written_BM)
+        any_BM = torch.full_like(masked.positions_BM, self._any_token)
+        put_tokens(canvas, masked.positions_BM, any_BM, written_BM)
         return written_BM
 
-    def _edit(
-        self,
-        canvas: BlockCanvas,
-        policy: Editing,
-        block: range,
-        number: int,
-        before_B1D: Tensor | None,
-        phases: Phases,
-    ) -> None:
-        """Write all masks of a block, and replace tokens of it that are written; see policies/blocks/editing.py."""
-        positions_BM = canvas.positions(block)
-        own_BM = canvas.own(positions_BM)
-        masked_BM, runs_B1, forward = own_BM, own_BM.any(dim=1, keepdim=True), 0
-        post_steps_B1 = torch.zeros_like(runs_B1, dtype=torch.long)
-        while True:
-            has_masks_B1 = masked_BM.any(dim=1, keepdim=True)
-            post_steps_B1 = post_steps_B1 + ~has_masks_B1
-            runs_B1 = runs_B1 & (has_masks_B1 | (post_steps_B1 <= policy.max_post_steps))
-            if not runs_B1.any():
-                return
-            choice = self._predict(canvas, positions_BM, self._step(block, forward, number, before_B1D))
-            scores_BM = choice.scores_BM
-            written_BM = policy.choose(scores_BM.masked_fill(~masked_BM, -torch.inf), forward) & masked_BM & runs_B1
-            tokens_BM = canvas.tokens_BL.gather(1, positions_BM)
-            written_before_BM = own_BM & ~masked_BM & runs_B1
-            edited_BM = policy.replaced(scores_BM, choice.tokens_BM, tokens_BM, written_before_BM)
-            self._put(canvas, positions_BM, choice.tokens_BM, written_BM)
-            self._replace(canvas, positions_BM, choice.tokens_BM, edited_BM)
-            runs_B1 = runs_B1 & (has_masks_B1 | edited_BM.any(dim=1, keepdim=True))
-            masked_BM = masked_BM & ~written_BM
-            phases.mark(Phase.step)
-            forward += 1
+    @property
+    def _any_token(self) -> int:
+        """A token that is not the mask."""
+        return 1 if self.mask_id == 0 else 0
 
-    def _put(self, canvas: BlockCanvas, positions_BM: Tensor, tokens_BM: Tensor, written_BM: Tensor) -> None:
-        """Write tokens, and the number of the forward pass that did."""
-        canvas.put(positions_BM, tokens_BM, written_BM, canvas.tokens_BL)
-        passes_BM = torch.full_like(tokens_BM, len(canvas.forwards))
-        canvas.put(positions_BM, passes_BM, written_BM, canvas.written_at_BL)
-
-    def _replace(self, canvas: BlockCanvas, positions_BM: Tensor, tokens_BM: Tensor, edited_BM: Tensor) -> None:
-        """Replace tokens, and note those of the output."""
-        canvas.put(positions_BM, tokens_BM, edited_BM, canvas.tokens_BL)
-        outputs_BM = positions_BM - canvas.firsts_B1
-        noted_BM = edited_BM & (outputs_BM < canvas.layout.output_tokens)
-        rows = noted_BM.nonzero()[:, 0].tolist()
-        outputs, tokens = outputs_BM[noted_BM].tolist(), tokens_BM[noted_BM].tolist()
-        step = len(canvas.forwards)
-        canvas.edits.extend(
-            Edit(step, row, output, token) for row, output, token in zip(rows, outputs, tokens, strict=True)
-        )
-
-    def _step(self, block: range, forward: int, number: int, before_B1D: Tensor | None) -> _Step:
+    def _step(self, block: range, number: int, forward: int, before_B1D: Tensor | None) -> Step:
         computed = block if self.keeps else range(block.stop)
-        return _Step(forward=forward, number=number + forward, computed=computed, before_B1D=before_B1D)
-
-    def _forward(self, positions_BM: Tensor, step: _Step) -> Forward:
-        rows, read = positions_BM.shape
-        return Forward(rows=rows, computed=len(step.computed), read=read, seen=step.computed.stop)
-
-    def _scores(self, canvas: BlockCanvas, choice: Choice, positions_BM: Tensor, step: _Step) -> Tensor:
-        if self.policy.score is Score.chance:
-            return uniform(_cells(canvas, positions_BM, step))
-        return choice.scores_BM
-
-    def _predict(self, canvas: BlockCanvas, positions_BM: Tensor, step: _Step) -> Choice:
-        computed = step.computed
-        canvas.forwards.append(self._forward(positions_BM, step))
-        read_BM = (positions_BM - 1).clamp(min=computed.start) if self.is_shifted else positions_BM
-        hidden_BMD = self.passes.hidden(canvas.tokens_BL, canvas.padding_BL, read_BM, computed)
-        if self.is_shifted and step.before_B1D is not None:  # what the block before gave, which this pass does not see
-            is_first_BM1 = (positions_BM == computed.start)[..., None]
-            hidden_BMD = step.before_B1D.where(is_first_BM1, hidden_BMD)
-        return self.head.choose(hidden_BMD, _cells(canvas, positions_BM, step))
-
-
-def _cells(canvas: BlockCanvas, positions_BM: Tensor, step: _Step) -> Tensor:
-    """Noise of each position; it goes with the output's position, not with the prompt's length."""
-    return cells(canvas.streams_B, step.number, positions_BM - canvas.firsts_B1)
+        return Step(forward=forward, number=number + forward, computed=computed, before_B1D=before_B1D)

@@ -40,8 +40,8 @@ def make_policy(diffusion: Diffusion, output_tokens: int) -> Policy:
     """The policy for blocks of an output of so many tokens."""
     given = Given(
         knobs=diffusion.policy,
-        steps=diffusion.steps // (output_tokens // diffusion.block_length),
-        block_length=diffusion.block_length,
+        steps=diffusion.steps // (output_tokens // diffusion.part_length),
+        block_length=diffusion.scheduled,
         output_tokens=output_tokens,
     )
     if diffusion.remasking is Remasking.random:

@@ -116,12 +116,16 @@ class CompiledBody:
         last_values_RLGd.index_copy_(1, positions_W, under.values_RLGd)
         return Underneath(under.hidden_RLD, last_keys_RLGd, last_values_RLGd)
 
-    def window_attention(self, window: int, kept: Kept, block_length: int | None) -> WindowAttention:
+    def window_attention(
+        self, window: int, kept: Kept, block_length: int | None, *, is_causal: bool = False
+    ) -> WindowAttention:
         """How windows of so many tokens attend to kept keys; a whole canvas does by the run's own kernel."""
         length = kept.keys_XRLGd.shape[2]
-        if window == length or self._scale(length) is not None or (block_length or window) < window:
+        if window == length or self._scale(length) is not None or is_causal or (block_length or window) < window:
             kernel = self.kernel if block_length is None else self.masked_kernel
             return RotatedFirst(kernel, self._rotate_among)
+        if window < (block_length or window):  # it sees keys behind itself, up to its block's end
+            return RotatedFirst(self.kernel, self._rotate_among)
         return window_attention_of(
             self.kernel,
             self._rotate_among,

@@ -10,6 +10,7 @@ Dimensions: B rows, R rows of a part, L tokens of a canvas, W of a window, M pos
 import gc
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from benchmark.engines.compiled.body import CompiledBody, Shape, Underneath, par
 from benchmark.engines.compiled.graphs import Captured, GraphPool, capture
 from benchmark.engines.compiled.layer import Kept
 from benchmark.engines.compiled.view import View
+from benchmark.engines.interface import first_block
 from benchmark.engines.positions import rotary_positions
 
 
@@ -31,11 +33,20 @@ class _Part:
     padded: bool
     kept: Kept | None
     block_length: int | None
+    first_block: int = 0
+    is_causal: bool = False
 
     @property
-    def is_one_block(self) -> bool:
+    def is_in_one_block(self) -> bool:
         """Whether all queries see the same keys: those up to the end of their one block."""
-        return not self.padded and self.width == self.block_length
+        return not self.padded and not self.is_causal and self.width <= (self.block_length or 0)
+
+    def until(self, positions_W: Tensor) -> Tensor:
+        """The number of those keys, for each row (int32)."""
+        assert self.block_length is not None
+        block_1 = (positions_W[-1:] - self.first_block) // self.block_length
+        until_1 = (block_1 + 1) * self.block_length + self.first_block
+        return until_1.clamp(max=self.length).int().repeat(self.rows)
 
 
 class _Pass:
@@ -50,11 +61,11 @@ class _Pass:
         self._body = body
         self._canvas_rotation = body.rotation(torch.arange(part.length, device=device)[None])
         self._rotation = self._canvas_rotation
-        self._view = View(block_length=part.block_length)
+        self._view = View(block_length=part.block_length, first_block=part.first_block, is_causal=part.is_causal)
         self._under: Underneath
         self._attention = None
         if part.kept is not None:
-            self._attention = body.window_attention(part.width, part.kept, part.block_length)
+            self._attention = body.window_attention(part.width, part.kept, part.block_length, is_causal=part.is_causal)
         self.captured: Captured = capture(self._work, device, pool=pool)
 
     def _work(self) -> None:
@@ -66,9 +77,8 @@ class _Pass:
             self._under = self._body.canvas(self._tokens_RW, self._rotation, self._view)
             return
         self._rotation = tuple(table.index_select(1, self._positions_W) for table in self._canvas_rotation)
-        if self.part.is_one_block:
-            until_1 = self._positions_W[-1:].int() + 1
-            self._view = replace(self._view, until_R=until_1.repeat(self.part.rows))
+        if self.part.is_in_one_block:
+            self._view = replace(self._view, until_R=self.part.until(self._positions_W))
         self._under = self._body.window(
             self._tokens_RW, self._rotation, self._view, self.part.kept, self._positions_W, self._attention
         )
@@ -91,17 +101,34 @@ class _Pass:
         return self._body.top(self._under, positions_RM, self._rotation, self._view, window.start)
 
 
-class _Passes:
-    """The captured passes of a shape: by the width of what they compute, one for each part of the batch."""
+class _Made(NamedTuple):
+    """What passes are made for."""
 
-    def __init__(self, body: CompiledBody, shape: Shape, widths: Sequence[int], block_length: int | None) -> None:
-        pool = _graph_pool(body.model.device) if widths else None
-        kept = body.kept(shape.rows, shape.length) if widths else None
-        self.by_width: dict[int, list[_Pass]] = {}
-        for width in widths or (shape.length,):
+    shape: Shape
+    widths: Sequence[int]
+    causal_widths: Sequence[int]
+    block_length: int | None
+
+
+class _Passes:
+    """The captured passes of a shape, one for each part of the batch.
+
+    They are found by the width of what they compute, and whether that is causal.
+    """
+
+    def __init__(self, body: CompiledBody, made: _Made) -> None:
+        shape, widths, causal_widths, block_length = made
+        keeps = bool(widths or causal_widths)
+        pool = _graph_pool(body.model.device) if keeps else None
+        kept = body.kept(shape.rows, shape.length) if keeps else None
+        begins = first_block(shape.prompt_tokens, block_length, causal_widths)
+        self.by_width: dict[tuple[int, bool], list[_Pass]] = {}
+        both_ways = widths or (shape.length,)
+        kinds = [*((width, False) for width in both_ways), *((width, True) for width in causal_widths)]
+        for width, is_causal in kinds:
             rows = part_rows(shape.rows, width)
             slices = [slice(first, first + rows) for first in range(0, shape.rows, rows)]
-            self.by_width[width] = [
+            self.by_width[width, is_causal] = [
                 _Pass(
                     body,
                     _Part(
@@ -111,10 +138,12 @@ class _Passes:
                         padded=shape.padded,
                         kept=None if kept is None else kept.of_rows(row_slice),
                         block_length=block_length,
+                        first_block=begins,
+                        is_causal=is_causal,
                     ),
                     pool,
                 )
-                for row_slice in (slices if widths else slices[:1])
+                for row_slice in (slices if keeps else slices[:1])
             ]
 
     @property
@@ -134,7 +163,7 @@ class CompiledCanvas:
 
     def __init__(self, body: CompiledBody) -> None:
         self.body = body
-        self._made: tuple[Shape, Sequence[int], int | None] | None = None
+        self._made: _Made | None = None
         self._passes: _Passes | None = None
 
     @torch.inference_mode()
@@ -147,14 +176,15 @@ class CompiledCanvas:
         padded: bool,
         widths: Sequence[int] = (),
         block_length: int | None = None,
+        causal_widths: Sequence[int] = (),
     ) -> float:
         """See CanvasPasses."""
         shape = Shape(rows=rows, prompt_tokens=prompt_tokens, output_tokens=output_tokens, padded=padded)
-        made = (shape, widths, block_length or self.body.model.architecture.block_length)
+        made = _Made(shape, widths, causal_widths, block_length or self.body.model.architecture.block_length)
         if self._passes is None or self._made != made:
             self._passes = None
             gc.collect()  # frees its graphs' memory before the next passes take their own
-            self._passes, self._made = _Passes(self.body, *made), made
+            self._passes, self._made = _Passes(self.body, made), made
         return self._passes.seconds
 
     @property
@@ -163,12 +193,18 @@ class CompiledCanvas:
         return () if self._passes is None else self._passes.other_kernels
 
     def hidden(
-        self, tokens_BL: Tensor, padding_BL: Tensor | None, positions_BM: Tensor, computed: range | None = None
+        self,
+        tokens_BL: Tensor,
+        padding_BL: Tensor | None,
+        positions_BM: Tensor,
+        computed: range | None = None,
+        *,
+        is_causal: bool = False,
     ) -> Tensor:
         """See CanvasPasses."""
         assert self._passes is not None
         window = computed or range(tokens_BL.shape[1])
-        passes = self._passes.by_width[len(window)]
+        passes = self._passes.by_width[len(window), is_causal]
         each = passes[0].part.rows
         hidden = []
         for index, first in enumerate(range(0, len(tokens_BL), each)):

@@ -1,5 +1,7 @@
 """Which keys the queries of a pass may see: those of real tokens, and in block-causal attention none of later blocks.
 
+A causal pass of a block-causal model sees nothing behind each query.
+
 Dimensions: R rows, Q queries of a row, L positions of the canvas.
 """
 
@@ -18,12 +20,16 @@ class View:
     Attributes:
         shown_R1L: False at padding; None where there is none.
         block_length: that of block-causal attention; None where positions of all blocks are seen.
-        until_R: in the pass of one block without padding, the number of keys that all queries see (int32).
+        until_R: in a pass within one block, without padding, the number of keys that all queries see (int32).
+        first_block: a position at which a block begins.
+        is_causal: whether a query of a block-causal model sees nothing behind itself.
     """
 
     shown_R1L: Tensor | None = None
     block_length: int | None = None
     until_R: Tensor | None = None
+    first_block: int = 0
+    is_causal: bool = False
 
     def mask(self, queries: Tensor, length: int) -> Tensor | None:
         """True where a query may see a key, [R or 1, Q, L], by the queries' positions, [Q] or [R, Q].
@@ -35,7 +41,8 @@ class View:
         if self.until_R is not None:
             return None
         keys_L = torch.arange(length, device=queries.device)
-        within = block_causal(queries, keys_L, self.block_length)
+        length_of_block, first_block = (1, 0) if self.is_causal else (self.block_length, self.first_block)
+        within = block_causal(queries, keys_L, length_of_block, first_block)
         within_RQL = within if queries.dim() > 1 else within[None]
         if self.shown_R1L is None:
             return within_RQL

@@ -19,7 +19,7 @@ from benchmark.engines.eager import EagerCanvas
 from benchmark.engines.sampling.head import Head, TensorPick
 from benchmark.engines.sampling.scores import pick_of
 from benchmark.models.loading import LanguageModel
-from crossover.records.policies import LOSSY, Cache, FactorRule, Policy, PolicyName, Rows
+from crossover.records.policies import Cache, CacheName, FactorRule, Policy, PolicyName, Rows
 from crossover.records.settings import Family
 from tests import reference_policies
 from tests.checkpoints import CPU, MASK_ID, VOCABULARY, random_model
@@ -45,7 +45,10 @@ knobs = st.one_of(
     ),
     st.floats(0.0, 6.0).map(lambda gamma: Policy(name=PolicyName.entropy_bounded, gamma=gamma)),
 )
-caches = st.one_of(st.none(), st.builds(Cache, name=st.sampled_from(LOSSY), refresh=st.sampled_from([None, 1, 2])))
+caches = st.one_of(
+    st.none(),
+    st.builds(Cache, name=st.sampled_from([CacheName.prefix, CacheName.dual]), refresh=st.sampled_from([None, 1, 2])),
+)
 token = st.integers(0, VOCABULARY - 1).filter(lambda token: token != MASK_ID)
 prompts = st.lists(st.lists(token, min_size=1, max_size=4), min_size=1, max_size=3)
 

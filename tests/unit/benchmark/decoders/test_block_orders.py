@@ -1,0 +1,251 @@
+"""The orders of Fast-dLLM v2 and of Nemotron-Labs-Diffusion, against the plain references."""
+
+import json
+import shutil
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmark.decoders.blocks.decoder import BlockDiffusionDecoder
+from benchmark.decoders.factory import make_decoder
+from benchmark.decoders.interface import Generation, Unmarked, make_batch
+from benchmark.decoders.left import AtOnce
+from benchmark.decoders.schedule import planned_forwards
+from benchmark.engines.factory import PassFactory
+from benchmark.models.loading import load_model
+from crossover.errors import UserError
+from crossover.records.policies import QUOTA, Blocks, Cache, CacheName, Policy, PolicyName
+from crossover.records.run import Run
+from crossover.records.settings import Attention, Diffusion, Engine, Family
+from tests.checkpoints import CPU
+from tests.factories import a_diffusion, a_run
+from tests.paths import KNOWN_ANSWERS
+from tests.reference_block_diffusion import WrittenBlocks
+from tests.reference_block_orders import OrderedSampling, above, causal_context, fast_dllm_v2, in_steps
+from tests.unit.benchmark.decoders import test_known_blocks
+from tests.unit.benchmark.decoders.test_plain_references import model
+
+ENGINES = [Engine.eager, Engine.compiled]
+EXACT, SUB_BLOCK = Cache(name=CacheName.exact), Cache(name=CacheName.sub_block)
+BEYOND_MASKS = 300
+prompts = st.lists(st.integers(0, BEYOND_MASKS), min_size=1, max_size=19)
+
+pytestmark = pytest.mark.usefixtures("uncompiled")
+
+
+@cache
+def shifted_factory(device: torch.device = CPU) -> PassFactory:
+    """The weights of Dream's tiny model in the layout of Fast-dLLM v2, whose blocks are causal among themselves."""
+    known = KNOWN_ANSWERS / "tiny_random_dream"
+    config = json.loads((known / "config.json").read_text())
+    changes = {"model_type": "Fast_dLLM_Qwen", "bd_size": 8, "layer_types": ["full_attention"] * 2}
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "config.json").write_text(json.dumps(config | changes))
+        shutil.copy(known / "model.safetensors", folder)
+        return PassFactory(load_model(Path(folder), Family.diffusion, dtype=torch.float32, device=device))
+
+
+def run_of(diffusion: Diffusion, rows: list[list[int]], output_tokens: int, engine: Engine = Engine.eager) -> Run:
+    prompt = max(map(len, rows))
+    length = prompt + output_tokens
+    run = a_run(engine=engine, length=length, prompt_fraction=prompt / length, diffusion=diffusion)
+    assert run.infeasible is None
+    return run
+
+
+def decoder_of(run: Run) -> BlockDiffusionDecoder:
+    assert run.diffusion is not None
+    factory = test_known_blocks.factory() if run.diffusion.causal_context else shifted_factory()
+    made = make_decoder(run, factory, factory.kernel(Attention.sdpa))
+    assert isinstance(made, BlockDiffusionDecoder)
+    return made
+
+
+def decoded(
+    diffusion: Diffusion, rows: list[list[int]], output_tokens: int, engine: Engine = Engine.eager
+) -> Generation:
+    made = decoder_of(run_of(diffusion, rows, output_tokens, engine))
+    return made.decode(make_batch(rows, list(range(len(rows))), CPU), output_tokens, Unmarked())
+
+
+def settings_of(block_length: int, count: int, policy: Policy, **changes: Any) -> Diffusion:
+    return a_diffusion(
+        **{"steps": count * block_length, "block_length": block_length, "policy": policy, "cache": EXACT}
+        | {"blocks": Blocks.sequence}
+        | changes
+    )
+
+
+def check(found: Generation, expected: list[WrittenBlocks], diffusion: Diffusion, prompt: int) -> None:
+    """Every row has its tokens; a row alone has them from the same passes, which are in the schedule."""
+    assert found.tokens_BN.tolist() == [row.tokens for row in expected]
+    if len(expected) > 1:
+        return
+    assert found.written_at_BN is not None
+    assert found.written_at_BN.tolist() == [expected[0].at]
+    assert [forward.computed for forward in found.forwards] == expected[0].computed
+    output_tokens = found.tokens_BN.shape[1]
+    most = list(planned_forwards(diffusion, prompt, output_tokens, 1))
+    fewest = list(planned_forwards(diffusion, prompt, output_tokens, 1, fewest=True))
+    assert len(fewest) <= found.forward_passes <= len(most)
+    if not diffusion.policy.is_self_paced:
+        assert list(found.forwards) == most == fewest
+
+
+@pytest.mark.parametrize("cache", [EXACT, SUB_BLOCK], ids=lambda cache: cache.name)
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(
+    rows=st.lists(prompts, min_size=1, max_size=3),
+    blocks=st.integers(1, 2),
+    shape=st.sampled_from([(8, 2), (8, 4), (8, 8), (6, 3), (4, 1)]),
+    threshold=st.floats(0.02, 0.6),
+)
+def test_sub_blocks_are_those_of_the_published_rule(
+    engine: Engine, cache: Cache, rows: list[list[int]], blocks: int, shape: tuple[int, int], threshold: float
+) -> None:
+    block_length, part_length = shape
+    policy = Policy(name=PolicyName.threshold, threshold=threshold)
+    diffusion = settings_of(block_length, blocks, policy, cache=cache, sub_block_length=part_length)
+    sampling = OrderedSampling(
+        output_tokens=blocks * block_length,
+        block_length=block_length,
+        part_length=part_length,
+        keeps_block=cache is SUB_BLOCK,
+        chosen=above(threshold),
+    )
+    plain, mask_id = model("tiny_random_dream")
+    expected = [fast_dllm_v2(plain, row, mask_id, sampling) for row in rows]
+    check(decoded(diffusion, rows, blocks * block_length, engine), expected, diffusion, len(rows[0]))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(rows=st.lists(prompts, min_size=1, max_size=3), steps=st.integers(1, 4))
+def test_sub_blocks_have_a_schedule_of_their_own(engine: Engine, rows: list[list[int]], steps: int) -> None:
+    diffusion = settings_of(8, 2, QUOTA, steps=4 * steps, sub_block_length=4)
+    sampling = OrderedSampling(output_tokens=16, block_length=8, part_length=4, chosen=in_steps(4, steps))
+    plain, mask_id = model("tiny_random_dream")
+    expected = [fast_dllm_v2(plain, row, mask_id, sampling) for row in rows]
+    check(decoded(diffusion, rows, 16, engine), expected, diffusion, len(rows[0]))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(max_examples=7, deadline=None, derandomize=True)
+@given(
+    rows=st.lists(prompts, min_size=1, max_size=3),
+    blocks=st.integers(1, 2),
+    block_length=st.integers(1, 6),
+    threshold=st.none() | st.floats(0.02, 0.6),
+    data=st.data(),
+)
+def test_a_causal_context_gives_what_the_published_rule_gives(
+    engine: Engine,
+    rows: list[list[int]],
+    blocks: int,
+    block_length: int,
+    threshold: float | None,
+    data: st.DataObject,
+) -> None:
+    steps = data.draw(st.integers(1, block_length))
+    policy = QUOTA if threshold is None else Policy(name=PolicyName.threshold, threshold=threshold)
+    changes = {"steps": blocks * steps} if threshold is None else {}
+    diffusion = settings_of(block_length, blocks, policy, causal_context=True, **changes)
+    chosen = in_steps(block_length - 1, steps) if threshold is None else above(threshold)
+    sampling = OrderedSampling(output_tokens=blocks * block_length, block_length=block_length, chosen=chosen)
+    plain, mask_id = model("tiny_random_sdar")
+    expected = [causal_context(plain, row, mask_id, sampling) for row in rows]
+    check(decoded(diffusion, rows, blocks * block_length, engine), expected, diffusion, len(rows[0]))
+
+
+ROWS = [[5, 9, 2, 7, 1, 4], [3, 4], [8, 8, 1, 2, 3, 4, 5, 6, 7, 9, 11]]
+THRESHOLD = Policy(name=PolicyName.threshold, threshold=0.05)
+ORDERS: dict[str, dict[str, Any]] = {
+    "sub_blocks": {"sub_block_length": 2},
+    "kept sub_blocks": {"sub_block_length": 4, "cache": SUB_BLOCK},
+    "causal context": {"causal_context": True},
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_row_draws_the_tokens_that_it_draws_alone(order: str) -> None:
+    made = decoder_of(replace(run_of(settings_of(8, 2, THRESHOLD, **ORDERS[order]), ROWS, 16), temperature=1.0))
+
+    def drawn(rows: list[list[int]], streams: list[int]) -> list[list[int]]:
+        tokens: list[list[int]] = made.decode(make_batch(rows, streams, CPU), 16, Unmarked()).tokens_BN.tolist()
+        return tokens
+
+    alone = [drawn([row], [10 + index])[0] for index, row in enumerate(ROWS)]
+    assert drawn(ROWS, [10, 11, 12]) == alone
+    assert drawn(ROWS, [20, 21, 22]) != alone
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_host_that_goes_ahead_changes_no_token_and_no_recorded_forward_pass(order: str) -> None:
+    rows = [[5, 9, 2, 7, 1, 4]]
+    made = decoder_of(run_of(settings_of(8, 2, THRESHOLD, **ORDERS[order]), rows, 16))
+    at_once, late = (
+        replace(made, courier=courier).decode(make_batch(rows, [0], CPU), 16, Unmarked())
+        for courier in (AtOnce(), AtOnce(goes_ahead=True))
+    )
+    assert late.tokens_BN.tolist() == at_once.tokens_BN.tolist()
+    assert late.forwards == at_once.forwards
+
+
+@pytest.mark.parametrize("order", ["sub_blocks", "causal context"])
+def test_passes_that_are_left_out_are_in_their_places(order: str) -> None:
+    rows = [[5, 9, 2, 7, 1, 4]]
+    diffusion = settings_of(8, 2, QUOTA, steps=8, **ORDERS[order])
+    made = decoder_of(run_of(diffusion, rows, 16))
+    whole = made.decode(make_batch(rows, [0], CPU), 16, Unmarked())
+    timed = frozenset(range(1, whole.forward_passes, 3))
+    some = replace(made, timed=timed).decode(make_batch(rows, [0], CPU), 16, Unmarked())
+    assert some.forwards == tuple(whole.forwards[index] for index in sorted(timed))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sub_block_length": 3}, "sub_block_length=3 does not divide block_length=8: give a number that does"),
+        ({"sub_block_length": 4, "cache": None}, "sub_block_length=4 begins blocks from kept keys and values"),
+        ({"sub_block_length": 4, "blocks": Blocks.output, "cache": None}, "=4 is for block-causal models: leave it"),
+        ({"cache": SUB_BLOCK}, "cache=sub_block needs sub-blocks: give sub_block_length"),
+        ({"cache": SUB_BLOCK, "blocks": Blocks.output}, "cache=sub_block is for block-causal models"),
+        ({"cache": SUB_BLOCK, "sub_block_length": 4, "policy": QUOTA}, "cache=sub_block is for policies that follow"),
+        ({"causal_context": True, "cache": None}, "causal_context=true begins blocks from kept keys and values"),
+        ({"causal_context": True, "sub_block_length": 4}, "causal_context=true has no sub-blocks"),
+    ],
+)
+def test_what_an_order_cannot_have_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        settings_of(8, 2, **{"policy": THRESHOLD} | changes)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_an_order_is_refused_for_logits_that_do_not_give_it(order: str) -> None:
+    run = run_of(settings_of(8, 2, THRESHOLD, **ORDERS[order]), [[1, 2]], 16)
+    other = shifted_factory() if order == "causal context" else test_known_blocks.factory()
+    with pytest.raises(UserError, match=r"is for models (of shifted logits|whose logits are not shifted)"):
+        make_decoder(run, other, other.kernel(Attention.sdpa))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_published_engine_has_none_of_them(order: str) -> None:
+    with pytest.raises(UserError, match="engine=published is the published loops"):
+        run_of(settings_of(8, 2, QUOTA, **ORDERS[order] | {"cache": EXACT}), [[1, 2]], 16, Engine.published)
+
+
+def test_a_run_says_its_order_in_its_name() -> None:
+    names = [run_of(settings_of(8, 2, THRESHOLD, **changes), [[1, 2]], 16).name for changes in ORDERS.values()]
+    assert [name.split("block=8 ")[1] for name in names] == [
+        "sub_block=2 threshold=0.05 cache=exact (not lossy)",
+        "sub_block=4 threshold=0.05 cache=sub_block (lossy)",
+        "causal context threshold=0.05 cache=exact (not lossy)",
+    ]

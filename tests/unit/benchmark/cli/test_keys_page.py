@@ -52,6 +52,7 @@ NEEDED = {
     "cache": ["cache=dual"],
     "retries": ["strict=retry"],
     "timing.settle_s": ["timing=sampled", "weights=random"],
+    "sub_block_length": [*BLOCKS, "cache=exact"],
 }
 
 

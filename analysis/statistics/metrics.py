@@ -138,6 +138,7 @@ def _memory(memory: Memory) -> dict[str, float | None]:
 
 def _quality(scores: tuple[Score, ...]) -> dict[str, float | None]:
     return {
+        **_figures("quality", scores),
         "quality/bits_per_byte": bits_per_byte(scores),
         "quality/perplexity": perplexity(scores),
         "quality/entropy_nats": _mean(score.entropy_nats for score in scores),
@@ -157,9 +158,16 @@ def _quality(scores: tuple[Score, ...]) -> dict[str, float | None]:
     }
 
 
+def _figures(group: str, scores: tuple[Score, ...]) -> dict[str, float | None]:
+    """Means of the metrics that the texts have by name."""
+    names = dict.fromkeys(name for score in scores for name in score.figures)
+    return {f"{group}/{name}": _mean(score.figures.get(name) for score in scores) for name in names}
+
+
 def _human(scores: tuple[Score, ...]) -> dict[str, float | None]:
     """The same figures of the documents' true continuations."""
     return {
+        **_figures("human", scores),
         "human/bits_per_byte": bits_per_byte(scores),
         "human/perplexity": perplexity(scores),
         "human/entropy_nats": _mean(score.entropy_nats for score in scores),

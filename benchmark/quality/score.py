@@ -1,4 +1,4 @@
-"""All quality figures of each generated text; a new metric is a field of Score and a line here."""
+"""All quality figures of each generated text; text_metrics.py has those that need no model."""
 
 import logging
 import re
@@ -11,6 +11,7 @@ from benchmark.quality.bertscore import TextEncoder, load_encoder
 from benchmark.quality.diversity import distinct, entropy_nats, repetition
 from benchmark.quality.human import judge_human
 from benchmark.quality.perplexity import PerplexityJudge
+from benchmark.quality.text_metrics import Written, text_figures
 from benchmark.util.progress import Report, Stage
 from crossover.errors import BrokenProtocolError, UserError, first_line
 from crossover.records.settings import Device, Encoder, Family, Judge
@@ -129,6 +130,7 @@ def _of_tokens(text: Generated, ends: frozenset[int]) -> Score:
         ended=not ends.isdisjoint(text.tokens) if ends else None,
         cluster=text.cluster,
         text_bytes=len(text.continuation.encode()),
+        figures=text_figures(Written(tokens=tokens, text=text.continuation)),
     )
 
 

@@ -50,7 +50,8 @@ def _converters(kind: type) -> tuple[dict[str, tuple[frozenset[type], Converter,
         each.name: (_plain(hints[each.name]), _converter(hints[each.name]), f"{kind.__name__}.{each.name}")
         for each in fields(kind)
     }
-    return converters, frozenset(each.name for each in fields(kind) if each.default is MISSING)
+    required = (each for each in fields(kind) if each.default is MISSING and each.default_factory is MISSING)
+    return converters, frozenset(each.name for each in required)
 
 
 def _plain(hint: Any) -> frozenset[type]:  # noqa: ANN401 (as below)
@@ -66,6 +67,8 @@ def _converter(hint: Any) -> Converter:  # noqa: ANN401 (a type is known at run 
         return partial(_optional, _converter(known)) if type(None) in options else _converter(known)
     if typing.get_origin(hint) is tuple:
         return partial(_sequence, _converter(options[0]), options[0] if options[0] in PLAIN else None)
+    if typing.get_origin(hint) is dict:
+        return partial(_mapping, _converter(options[1]))
     if is_dataclass(hint):
         assert isinstance(hint, type)
         return partial(_nested, hint)
@@ -88,6 +91,12 @@ def _sequence(convert: Converter, plain: type | None, value: object, where: str)
     if plain is not None and set(map(type, value)) <= {plain}:
         return tuple(value)
     return tuple([convert(item, where) for item in value])
+
+
+def _mapping(convert: Converter, value: object, where: str) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{where}: expected an object, found {type(value).__name__}")  # noqa: TRY004 (as documented)
+    return {name: convert(item, f"{where}.{name}") for name, item in value.items()}
 
 
 def _scalar(hint: type, value: object, where: str) -> object:

@@ -1,6 +1,6 @@
 """The texts of a run, their scores, and the likelihood of the true continuations."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,8 @@ class Score:
         correct: 1 where the continuation has an answer of its prompt, 0 where not; a task's own measure lies between
             them. Null for prompts without answers.
         answered: what of the continuation was taken for its answer; null where nothing was.
+        figures: the text's other metrics by their names, see `benchmark/quality/text_metrics.py`; without those that it
+            does not have, or that were unknown when it was scored.
     """
 
     prompt_id: str
@@ -67,6 +69,7 @@ class Score:
     text_bytes: int | None = None
     correct: float | None = None
     answered: str | None = None
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

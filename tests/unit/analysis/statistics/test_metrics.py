@@ -137,6 +137,13 @@ def test_diversity_is_the_mean_over_the_texts_that_have_it() -> None:
     assert figures["quality/repetition_4"] == 0.25
 
 
+def test_a_metric_of_the_text_is_the_mean_over_the_texts_that_have_it_under_the_name_that_the_record_gives() -> None:
+    texts = (a_score(figures={"rhymes": 2.0, "feet": 5.0}), a_score(figures={"feet": 4.0}), a_score())
+    figures = metrics(diffusion(scores=texts, human=texts[1:]))
+    assert (figures["quality/rhymes"], figures["quality/feet"], figures["human/feet"]) == (2.0, 4.5, 4.0)
+    assert "human/rhymes" not in figures
+
+
 def test_bertscore_is_the_mean_over_texts_with_its_standard_error() -> None:
     scores = tuple(a_score(bertscore_precision=0.2, bertscore_recall=0.4, bertscore_f1=f1) for f1 in (0.1, 0.3))
     figures = metrics(diffusion(scores=scores))

@@ -76,6 +76,7 @@ def test_each_text_is_judged_given_its_own_prompt() -> None:
             characters=4,
             ended=False,
             text_bytes=5,
+            figures={"distinct_1": 2 / 6, "compression_ratio": 5 / 13},
         ),
         Score(
             prompt_id="b",

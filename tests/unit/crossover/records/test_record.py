@@ -37,6 +37,7 @@ def changed(change: Change) -> str:
         a_record(a_run(encoder=Encoder(checkpoint="./encoder", revision=None, layer=2, device=Device.cpu))),
         a_record(measurement=a_measurement(likelihood=(a_document(), a_document(nats_se=None)))),
         a_record(measurement=a_measurement(scores=(a_score(bertscore_f1=0.5, characters=3, ended=True),))),
+        a_record(measurement=a_measurement(scores=(a_score(figures={"rhymes": 2.0, "feet": 5.0}),))),
         a_record(rescored_from="0123456789abcdef-20260301T120000.000000"),
         a_failed_record(kind=FailureKind.error, message='"quoted"\nand ünïcode'),
     ],
@@ -73,6 +74,11 @@ def test_what_has_another_schema_is_no_record(text: str) -> None:
         (lambda data: data["run"].update(model=3), "Model: expected an object, found int"),
         (lambda data: data["measurement"].update(samples={}), "Measurement.samples: expected a list, found dict"),
         (lambda data: data["measurement"]["samples"][0].update(step_s=[None]), "Sample.step_s: expected float"),
+        (
+            lambda data: data["measurement"]["scores"][0].update(figures=[]),
+            "Score.figures: expected an object, found list",
+        ),
+        (lambda data: data["measurement"]["scores"][0].update(figures={"a": "b"}), "Score.figures.a: expected float"),
         (lambda data: data.update(key=None), "Record.key: expected str, found NoneType"),
         (lambda data: data["run"].update(batch=0), "Run: batch=0 is not allowed"),
         (lambda data: data.update(measurement=None), "a record holds a measurement or a failure"),
@@ -107,7 +113,7 @@ LATER: dict[str, tuple[str, ...]] = {
         "limits",
         "profile",
     ),
-    "score": ("bertscore_precision", "bertscore_recall", "bertscore_f1", "characters", "ended"),
+    "score": ("bertscore_precision", "bertscore_recall", "bertscore_f1", "characters", "ended", "figures"),
     "record": ("rescored_from", "fingerprint", "prediction"),
 }
 

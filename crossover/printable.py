@@ -17,5 +17,5 @@ def all_printable(data: object) -> object:
     if isinstance(data, str):
         return printable(data)
     if isinstance(data, dict):
-        return {name: all_printable(value) for name, value in data.items()}
+        return {printable(name): all_printable(value) for name, value in data.items()}
     return [all_printable(item) for item in data] if isinstance(data, list) else data

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from analysis.report.points import Point, verdict_of
 from analysis.report.replicates import PROCESSES
-from analysis.report.tables import Raw, Table
+from analysis.report.tables import REMARKS, Raw, Table
 from analysis.report.words.numbers import number
 from crossover.records.machine import Verdict
 
@@ -48,12 +48,17 @@ def grid_table(points: Sequence[Point]) -> Table:
     shown = {name: column for name, column in columns.items() if any(column[0] in point.values for point in points)}
     temperatures = {point.record.run.temperature for point in points}
     settings = {name: read for name, read in SETTINGS.items() if name != TEMPERATURE or len(temperatures) > 1}
+    remarks = [_remark(point) for point in points]
+    remarked = any(remarks)
     return Table(
         name="grid",
         title="All grid points" + (OVER_PROCESSES if several else ""),
-        headings=(*settings, *shown, "outcome"),
-        words=frozenset({"model", "outcome"}),
-        rows=tuple(_row(point, settings, shown) for point in points),
+        headings=(*settings, *shown, "outcome", *([REMARKS] if remarked else [])),
+        words=frozenset({"model", "outcome", REMARKS}),
+        rows=tuple(
+            (*_row(point, settings, shown), *([remark] if remarked else []))
+            for point, remark in zip(points, remarks, strict=True)
+        ),
         raw=tuple(raw_row(Point(record)) for point in points for record in point.replicates),
     )
 
@@ -79,6 +84,13 @@ def _outcome(point: Point) -> str:
     return ", ".join(["measured", *parts])
 
 
+def _remark(point: Point) -> str:
+    """Why another engine ran than was asked for; the first reason of several processes."""
+    reasons = (record.measurement.fallback for record in point.replicates if record.measurement is not None)
+    reason = next(filter(None, reasons), None)
+    return "" if reason is None else f"Another engine ran than asked for: {reason}."
+
+
 def raw_row(point: Point) -> Raw:
     """A point for machines: settings and metrics, with units in the names."""
     record, run = point.record, point.record.run
@@ -100,6 +112,7 @@ def raw_row(point: Point) -> Raw:
         "outcome": point.failed or "measured",
         "replicate": record.replicate,
         "machine": verdict_of(record),
+        "fallback": None if record.measurement is None else record.measurement.fallback,
         "reason": "" if record.failure is None else record.failure.message,
         **{name: value for name, value in point.values.items() if name != PROCESSES},
     }

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from analysis.report.terminal_table import MOST_NAMED, failures, few, human_line, unclean
+from analysis.report.terminal_table import MIB, MOST_NAMED, failures, few, human_line, unclean
 from crossover.records.profile import Profile
 from crossover.records.record import Record
 
@@ -37,9 +37,15 @@ def profiles(records: Sequence[Record]) -> list[str]:
 
 
 def _shares(profile: Profile) -> str:
-    """The shares of the kinds of operations, largest first, and the energy where it was counted."""
+    """The shares of the kinds of operations, largest first; memory and energy where they were recorded."""
     kinds = sorted(profile.kinds, key=lambda each: -each.seconds)
     total_s = sum(each.seconds for each in kinds)
     shares = [f"{each.kind} {each.seconds / total_s:.0%}" for each in kinds if total_s > 0 and each.seconds > 0]
     energy = [] if profile.energy is None else [f"{profile.energy.joules_per_token:.3g} J a token"]
-    return ", ".join([*shares, *energy])
+    return ", ".join([*shares, *_memory(profile), *energy])
+
+
+def _memory(profile: Profile) -> list[str]:
+    """The least and the most that was allocated along a generation."""
+    used = [each.used_bytes / MIB for each in profile.memory]
+    return [f"memory {min(used):,.0f} to {max(used):,.0f} MiB"] if used else []

@@ -19,6 +19,8 @@ from crossover.records.record import Record
 
 MOST_ANSWERS = 24
 MOST_ROWS = 150
+TALL = 24
+"""A table of more rows scrolls in a box of its own."""
 MOST_LINES = 40
 MOST_NAMES = 12
 
@@ -59,6 +61,7 @@ def render(study: Study, pictures: Sequence[Picture], tables: Sequence[Table], r
         pictures=pictures,
         tables=tables,
         most_rows=MOST_ROWS,
+        tall=TALL,
         left_out=_listing([*study.left_out, *(f"not read: {line}" for line in rejected)]),
         controls={name: _few(values) for name, values in study.controls.items()},
         machines=_facts([point.record for point in study.points]),

@@ -13,6 +13,7 @@ import numpy as np
 from analysis.statistics.intervals import exponential
 from analysis.statistics.timing import why_no_latency
 from crossover.records.machine import Label
+from crossover.records.profile import Profile
 from crossover.records.record import Measurement, Memory, Prediction, Record
 from crossover.records.settings import Family
 from crossover.records.staleness import Staleness
@@ -56,6 +57,8 @@ def series(record: Record) -> dict[str, list[float]]:
     if (staleness := record.measurement.staleness) is not None:
         along["series/cache_kl_nats"] = list(staleness.kl_nats)
         along["series/cache_equal_share"] = list(staleness.equal_share)
+    if (profile := record.measurement.profile) is not None and profile.memory:
+        along["series/memory_bytes"] = [float(each.used_bytes) for each in profile.memory]
     return along
 
 
@@ -205,9 +208,16 @@ def _protocol(measured: Measurement) -> dict[str, float | None]:
     if measured.limits is not None:
         for name in ("floor_s", "floor_share", "matrix_share", "copy_share"):
             figures[f"limit/{name}"] = getattr(measured.limits, name)
-    if measured.profile is not None and measured.profile.energy is not None:
-        figures["energy/joules_per_token"] = measured.profile.energy.joules_per_token
-    return figures
+    return figures | _profile(measured.profile)
+
+
+def _profile(profile: Profile | None) -> dict[str, float | None]:
+    """Shares of the profiled generation by kind of operation, and energy where the device counts it."""
+    if profile is None:
+        return {}
+    total_s = sum(each.seconds for each in profile.kinds)
+    shares = {f"profile/{each.kind}_share": each.seconds / total_s for each in profile.kinds if total_s > 0}
+    return {**shares, "energy/joules_per_token": profile.energy.joules_per_token if profile.energy else None}
 
 
 def _prediction(prediction: Prediction | None) -> dict[str, float | None]:

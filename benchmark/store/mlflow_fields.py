@@ -70,6 +70,8 @@ def labels(record: Record) -> dict[str, str]:
     if record.measurement is not None and record.measurement.watched is not None:
         tags |= _facts({"verdict": record.measurement.watched.verdict, "why": record.measurement.watched.why})
         tags |= _facts({"stopped_by": record.measurement.stopped_by})
+    if record.measurement is not None:
+        tags |= _facts({"fallback": record.measurement.fallback})
     if record.run.timed_share is not None:
         tags["timing"] = "composed"
     if record.rescored_from is not None:
@@ -109,6 +111,7 @@ def view() -> str:
         "params.`batch`",
         "params.`replicate`",
         "tags.`verdict`",
+        "tags.`fallback`",
     ]
     state = {"selectedColumns": columns, "runsHiddenMode": "SHOWALL"}
     return json.dumps({"name": VIEW, "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)})

@@ -45,6 +45,11 @@ class MemoryPoint:
     cache_bytes: int
     rest_bytes: int
 
+    @property
+    def used_bytes(self) -> int:
+        """All that is allocated."""
+        return self.weights_bytes + self.cache_bytes + self.rest_bytes
+
 
 @dataclass(frozen=True, kw_only=True)
 class Energy:

@@ -8,7 +8,7 @@ from analysis.report.points import points, points_of
 from analysis.report.tables import LONG, Table, as_csv, as_latex, as_markdown
 from analysis.report.words.parity import answer
 from crossover.records.machine import Verdict, Watched
-from tests.factories import a_failed_record, a_record, a_run
+from tests.factories import a_failed_record, a_measurement, a_record, a_run, an_autoregressive_run
 from tests.studies import a_parity, a_sweep, not_reached
 
 
@@ -120,6 +120,14 @@ def test_grid_points_that_failed_keep_their_row_and_reason() -> None:
     assert [row[-1] for row in table.rows] == ["measured", "out of memory"]
     assert table.raw[1]["reason"] == "too much"
     assert "BERTScore F1" not in table.headings
+
+
+def test_a_fallback_is_a_remark_on_its_row_and_a_column_of_the_csv() -> None:
+    fallen = a_record(measurement=a_measurement(fallback="no compiler"))
+    table = grid_table(points([fallen, a_record(an_autoregressive_run())]))
+    assert sorted(row[-1] for row in table.rows) == ["", "Another engine ran than asked for: no compiler."]
+    assert {row["fallback"] for row in table.raw} == {None, "no compiler"}
+    assert "remarks" not in grid_table(points([a_record()])).headings
 
 
 def test_replicates_are_one_row_of_the_page_and_one_each_of_the_csv() -> None:

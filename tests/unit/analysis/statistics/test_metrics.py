@@ -6,7 +6,7 @@ import pytest
 from analysis.statistics.metrics import bits_per_byte, metrics, perplexity, series
 from crossover.records.forwards import Forwards
 from crossover.records.machine import Label, Verdict, Watched
-from crossover.records.profile import Energy, Limits, Profile
+from crossover.records.profile import Energy, KernelTime, Limits, MemoryPoint, Profile
 from crossover.records.record import Memory, Prediction, Record
 from crossover.records.staleness import Staleness
 from tests.factories import (
@@ -231,7 +231,9 @@ def test_limits_energy_and_predictions_are_metrics_where_they_are_known() -> Non
         copy_share=0.2,
     )
     energy = Energy(joules=8.0, seconds=5.0, generations=1, joules_per_token=0.5)
-    profile = Profile(latency_s=2.0, kinds=(), energy=energy)
+    kinds = (KernelTime(kind="matrix", seconds=1.5, calls=3), KernelTime(kind="idle", seconds=0.5, calls=1))
+    memory = (MemoryPoint(at_s=0.1, reserved_bytes=9, weights_bytes=5, cache_bytes=2, rest_bytes=1),)
+    profile = Profile(latency_s=2.0, kinds=kinds, memory=memory, energy=energy)
     record = a_record(
         measurement=a_measurement(limits=limits, profile=profile, interval_share=0.02),
         prediction=Prediction(latency_s=1.5, peak_bytes=7),
@@ -242,12 +244,16 @@ def test_limits_energy_and_predictions_are_metrics_where_they_are_known() -> Non
         "limit/matrix_share": 0.125,
         "limit/copy_share": 0.2,
         "energy/joules_per_token": 0.5,
+        "profile/matrix_share": 0.75,
+        "profile/idle_share": 0.25,
         "latency/interval_share": 0.02,
         "prediction/latency_s": 1.5,
         "prediction/peak_bytes": 7.0,
     }
     assert expected.items() <= metrics(record).items()
     assert not expected.keys() & metrics(diffusion()).keys()
+    assert series(record)["series/memory_bytes"] == [8.0]
+    assert "series/memory_bytes" not in series(diffusion())
 
 
 def test_valid_tokens_a_second_are_those_of_a_mean_sample() -> None:

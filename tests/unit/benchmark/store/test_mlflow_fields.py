@@ -1,6 +1,7 @@
+import json
 from dataclasses import replace
 
-from benchmark.store.mlflow_fields import as_markdown, labels, parameters
+from benchmark.store.mlflow_fields import as_markdown, labels, parameters, view
 from crossover.records.machine import Card, Verdict, Watched
 from crossover.records.record import Fingerprint, StoppedBy
 from crossover.records.settings import Encoder, HeldOut
@@ -64,3 +65,10 @@ def test_labels_have_the_fingerprint_and_the_verdict() -> None:
     assert len(tags["config"]) == 5000
     assert "revision" not in tags
     assert "card.ecc" not in tags
+
+
+def test_a_fallback_is_a_tag_and_the_saved_view_shows_it_beside_the_verdict() -> None:
+    assert labels(a_record(measurement=a_measurement(fallback="no compiler")))["fallback"] == "no compiler"
+    assert "fallback" not in labels(a_record())
+    columns = json.loads(json.loads(view())["state"])["selectedColumns"]
+    assert {"tags.`verdict`", "tags.`fallback`"} <= {*columns}

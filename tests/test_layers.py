@@ -176,6 +176,8 @@ def test_the_program_loads_nothing_of_its_tests() -> None:
         "benchmark.cli.main",
         "benchmark.cli.status",
         "benchmark.rescore",
+        "benchmark.sweep.run_grid",
+        "benchmark.sweep.parity_search",
         "analysis.cli.main",
         "analysis.report.write",
     ],

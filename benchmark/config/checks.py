@@ -1,10 +1,9 @@
 """What the schema's types let through: keys that are not in it, values off a list, values that would change nothing."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from operator import attrgetter
-from typing import Any
 
 from benchmark.config.keys import keys
 from benchmark.config.schema import Config
@@ -19,19 +18,19 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 LARGEST_SEED = 2**31 - 1
 
 
-def refuse_unknown(known: Mapping[str, Any], schema: object, group: str = "") -> None:
+def refuse_unknown(config: object, group: str = "") -> None:
     """Hydra lets `+key=value` add what is not in the schema; here it would change nothing.
 
     Raises:
         UserError: naming the first such key.
     """
-    names = [entry.name for entry in fields(schema)]  # type: ignore[arg-type]  # an instance of a dataclass
-    for key in known:
-        if key not in names:
-            allowed = ", ".join(group + name for name in names)
-            raise UserError(f"there is no key {group + key!r}: set one of {allowed}")
-        if is_dataclass(inner := getattr(schema, key)):
-            refuse_unknown(known[key], inner, f"{key}.")
+    names = [entry.name for entry in fields(config)]  # type: ignore[arg-type]  # an instance of a dataclass
+    for name, value in vars(config).items():
+        if name not in names:
+            allowed = ", ".join(group + known for known in names)
+            raise UserError(f"there is no key {group + name!r}: set one of {allowed}")
+        if is_dataclass(value):
+            refuse_unknown(value, f"{name}.")
 
 
 def refuse_unlisted(config: Config) -> None:

@@ -73,12 +73,14 @@ def to_config(composed: DictConfig) -> Config:
     Raises:
         UserError: when a key is not in the schema, or a value is off its list or would change nothing.
     """
-    known = composed.copy()
-    with open_dict(known):
-        known.pop("hydra", None)
-    refuse_unknown(known, Config())
+    known = composed
+    if "hydra" in composed:
+        known = composed.copy()
+        with open_dict(known):
+            known.pop("hydra")
     config = OmegaConf.to_object(known)
     assert isinstance(config, Config)
+    refuse_unknown(config)
     config.strict = config.strict.lower()  # Hydra reads a bare true as a truth value, and writes it True
     refuse_unlisted(config)
     refuse_ignored(config)

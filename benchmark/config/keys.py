@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, fields
 from enum import StrEnum
+from functools import cache, cached_property
 from types import NoneType
 from typing import Any, get_args
 
@@ -26,7 +27,7 @@ class Key:
         """The schema's default; `???` where a file of conf/ gives it."""
         return self.field.default
 
-    @property
+    @cached_property
     def listed(self) -> tuple[str, ...]:
         """The values of a key of `choice`; of any other key none."""
         return tuple(map(str, self.field.metadata.get("listed", ())))
@@ -48,8 +49,13 @@ class Key:
         return self.listed or (tuple(map(str, self.kind)) if issubclass(self.kind, StrEnum) else ())
 
 
-def keys() -> Iterator[Key]:
+@cache
+def keys() -> tuple[Key, ...]:
     """Every key that takes a value, those of groups after the others."""
+    return tuple(_keys())
+
+
+def _keys() -> Iterator[Key]:
     for entry in sorted(fields(Config), key=lambda each: "schema" in each.metadata):
         if schema := entry.metadata.get("schema"):
             yield from (Key(name=f"{entry.name}.{inner.name}", field=inner) for inner in fields(schema))

@@ -9,7 +9,6 @@ from benchmark.decoders.prompts import Prompt, Survey, survey
 from benchmark.decoders.questions import asked, holds_questions, shortage
 from benchmark.models.architecture import architecture_of
 from benchmark.models.checkpoint import find, read_config
-from benchmark.models.loading import load_tokenizer
 from benchmark.tasks.chat import require_template
 from crossover.errors import UserError
 from crossover.records.run import Run
@@ -61,6 +60,8 @@ def _check_questions(runs: Sequence[Run]) -> list[str]:
 
 def _asked(runs: Sequence[Run], folder: Path) -> list[Prompt]:
     """The prompts that runs of one model and one source read."""
+    from benchmark.models.loading import load_tokenizer  # torch and transformers, which texts do without
+
     for run in runs:
         if run.likelihood is not None:
             raise UserError(

@@ -1,5 +1,6 @@
 """A run's identity is what it reads, not what that is called: hashes of its checkpoints and its prompts."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from benchmark.decoders.prompts import locate
@@ -13,20 +14,35 @@ from crossover.errors import UserError
 from crossover.records.run import Run
 from crossover.records.settings import Encoder, Judge, Model, Prompts, Weights
 
+Contents = tuple[Model, Prompts, Judge | None, Encoder | None]
+Read = Callable[[Model, Weights, Prompts, Judge | None, Encoder | None], Contents]
+"""What hashes everything that a run reads, now or once for all runs that read the same."""
 
-def with_contents(run: Run) -> Run:
+
+def contents(
+    model: Model, weights: Weights, prompts: Prompts, judge: Judge | None, encoder: Encoder | None
+) -> Contents:
+    """All that a run reads, each with its hash.
+
+    Raises:
+        UserError: when something is not there or cannot be read.
+    """
+    return (
+        replace(model, content=_of_model(model, weights)),
+        prompts if weights is Weights.random else _read_prompts(prompts, model),
+        None if judge is None else read_judge(judge),
+        None if encoder is None else read_encoder(encoder),
+    )
+
+
+def with_contents(run: Run, read: Read = contents) -> Run:
     """The run with the hash of everything that it reads.
 
     Raises:
         UserError: when something is not there or cannot be read.
     """
-    return replace(
-        run,
-        model=replace(run.model, content=_of_model(run.model, run.weights)),
-        prompts=run.prompts if run.weights is Weights.random else _read_prompts(run.prompts, run.model),
-        judge=None if run.judge is None else read_judge(run.judge),
-        encoder=None if run.encoder is None else read_encoder(run.encoder),
-    )
+    model, prompts, judge, encoder = read(run.model, run.weights, run.prompts, run.judge, run.encoder)
+    return replace(run, model=model, prompts=prompts, judge=judge, encoder=encoder)
 
 
 def require_contents(run: Run) -> None:

@@ -6,7 +6,7 @@ from functools import cache
 
 from benchmark.dispatch.ledger import GridPoint, grid_point
 from benchmark.execution.fingerprint import fingerprint
-from benchmark.execution.identity import with_contents
+from benchmark.execution.identity import Read, contents, with_contents
 from benchmark.models.checkpoint import BUILTIN
 from benchmark.store.record_index import RecordIndex
 from benchmark.sweep.plan import Plan
@@ -29,13 +29,14 @@ def identified(planned: Plan, records: RecordIndex, *, take_older: bool) -> Plan
     if take_older:
         records.refresh({point.key for point in planned.dispatched})
     weights_hash = cache(lambda model: fingerprint(model, None).weights_sha256)
-    return replace(planned, points=tuple(_identified(point, records, weights_hash) for point in planned.points))
+    read = cache(contents)
+    return replace(planned, points=tuple(_identified(point, records, weights_hash, read) for point in planned.points))
 
 
-def _identified(point: GridPoint, records: RecordIndex, weights_hash: WeightsHash) -> GridPoint:
+def _identified(point: GridPoint, records: RecordIndex, weights_hash: WeightsHash, read: Read) -> GridPoint:
     if point.run.infeasible or any(_is_of(point.run, record, weights_hash) for record in records.of({point.key})):
         return point
-    return grid_point(with_contents(point.run), point.overrides, point.config)
+    return grid_point(with_contents(point.run, read), point.overrides, point.config)
 
 
 def _is_of(run: Run, record: Record, weights_hash: WeightsHash) -> bool:

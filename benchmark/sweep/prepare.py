@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 
 from omegaconf import DictConfig
 from rich.console import Console
@@ -54,7 +54,7 @@ def prepare(grid: Grid, *, compose: Compose, hand_out: HandOut, search: bool = F
     """
     console = make_console()
     with console.status("checking grid points, checkpoints and the tracking store"):
-        checked = _check(console, [compose(overrides) for overrides in grid], grid)
+        checked = _check(console, [to_config(compose(overrides)) for overrides in grid], grid)
     if checked.settings.dry_run:
         _dry_run(console, checked)
         return None
@@ -63,10 +63,10 @@ def prepare(grid: Grid, *, compose: Compose, hand_out: HandOut, search: bool = F
     return driver_of(console, checked, hand_out, search=search)
 
 
-def _check(console: Console, composed: Sequence[DictConfig], grid: Grid) -> CheckedSweep:
+def _check(console: Console, configs: Sequence[Config], grid: Grid) -> CheckedSweep:
     """Plan the points, and look for everything that those to be run need, unless this is a dry run."""
-    configs = [to_config(each) for each in composed]
-    planned = plan([_point(config, overrides) for config, overrides in zip(configs, grid, strict=True)])
+    count = cache(gpu_count)
+    planned = plan([_point(config, overrides, count) for config, overrides in zip(configs, grid, strict=True)])
     settings = common_settings(configs)
     tracker = None
     records = RecordIndex(Journal(output_dir=settings.output_dir))
@@ -77,7 +77,7 @@ def _check(console: Console, composed: Sequence[DictConfig], grid: Grid) -> Chec
     return CheckedSweep(plan=planned, settings=settings, tracker=tracker, records=records)
 
 
-def _point(config: Config, overrides: Sequence[str]) -> GridPoint:
+def _point(config: Config, overrides: Sequence[str], gpu_count: Callable[[], int]) -> GridPoint:
     """The point of a configuration, without the address of the store, which may have a password."""
     described = ["tracking.uri=***" if each.lstrip("+").startswith("tracking.uri=") else each for each in overrides]
     return grid_point(to_run(config, gpu_count), described, as_json(all_masked(asdict(config))))

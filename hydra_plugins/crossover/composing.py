@@ -1,11 +1,12 @@
 """Compose the points of a grid: each choice of groups once, then values set as Hydra itself sets them.
 
 Hydra builds a configuration from the groups that are chosen, and sets values in it afterwards. Only the groups decide
-which files it reads. So points that differ in values share one reading, which saves a tenth of a second a point. Hydra
-is asked once whether a key is a group, since it copies all that it has read before it answers.
+which files it reads. So points that differ in values share one reading, which saves a tenth of a second a point. Each
+gets a copy of it, made from bytes, in a fifth of the time of `deepcopy`. Points that share an override share its
+parsing. Hydra is asked once whether a key is a group, since it copies all that it has read before it answers.
 """
 
-import copy
+import pickle
 from collections.abc import Callable, Sequence
 
 from hydra.core.config_loader import ConfigLoader
@@ -25,25 +26,31 @@ class Composer:
         self._loader = loader
         self._config = config
         self._parser = OverridesParser.create(config_loader=loader)
-        self._composed: dict[tuple[str, ...], DictConfig] = {}
+        self._pickled: dict[tuple[str, ...], bytes] = {}
+        self._parsed: dict[str, Override] = {}
         self._is_group: dict[str, bool] = {}
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
         """The configuration of a point; what is wrong with it is raised as Hydra raises it."""
-        parsed = self._parser.parse_overrides(list(overrides))
+        parsed = [self._parse(each) for each in overrides]
         values = [each for each in parsed if not self._chooses(each)]
         if not all(map(_replaces_value, values)):
             return self._compose(overrides)
         groups = tuple(each.input_line or "" for each in parsed if self._chooses(each))
-        if groups not in self._composed:
-            self._composed[groups] = self._compose(groups)
-        composed = copy.deepcopy(self._composed[groups])
+        if groups not in self._pickled:
+            self._pickled[groups] = pickle.dumps(self._compose(groups), pickle.HIGHEST_PROTOCOL)
+        composed: DictConfig = pickle.loads(self._pickled[groups])  # noqa: S301 (a line above wrote it)
         try:
             for each in values:
                 OmegaConf.update(composed, each.key_or_group, each.value(), merge=True)
         except OmegaConfBaseException:  # Hydra has words of its own for it
             return self._compose(overrides)
         return composed
+
+    def _parse(self, override: str) -> Override:
+        if override not in self._parsed:
+            (self._parsed[override],) = self._parser.parse_overrides([override])
+        return self._parsed[override]
 
     def _chooses(self, override: Override) -> bool:
         """Whether an override may decide which files are read; all overrides of Hydra's own settings count."""

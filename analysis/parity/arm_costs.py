@@ -15,9 +15,12 @@ import numpy as np
 
 from analysis.statistics.forward_passes.composition import Costs, Forward, costs
 from analysis.statistics.forward_passes.counted_work import CountedWork, Pass, counted_work
+from analysis.statistics.forward_passes.pace import Way
 from analysis.statistics.forward_passes.times import forward_times, forwards_of, prefill_times
+from crossover.records.policies import Blocks, CacheName
 from crossover.records.profile import Limits
 from crossover.records.record import Record
+from crossover.records.run import Run
 
 FULL_TOKENS = 8192
 """From so many tokens a pass on, twice the rows take twice the time: the compiled engine computes them in parts."""
@@ -31,14 +34,13 @@ class ArmCosts:
         seconds: of passes in generations without a cache, and of the baseline; `kept_seconds`: in those with one, where
             a refresh meets a cooler card and the keys and values are kept.
         work: what gives the least time of any pass; None where no record counts its work.
-        watts: mean power while the model generated, by rows, where energy was measured; `cached_watts`: with a cache.
+        watts: mean power while the model generated, by way (None of a baseline) and rows, where energy was measured.
     """
 
     seconds: Mapping[int, Costs]
     kept_seconds: Mapping[int, Costs]
     work: CountedWork | None
-    watts: Mapping[int, float]
-    cached_watts: Mapping[int, float]
+    watts: Mapping[Way | None, Mapping[int, float]]
 
     def one(self, rows: int, forward: Forward, *, keeps: bool = False) -> float:
         """Seconds of a pass in a generation that `keeps` keys and values or does not; of the other kind if need be.
@@ -57,17 +59,25 @@ class ArmCosts:
             raise KeyError(one)
         return self.work.least_s(one)
 
-    def power(self, rows: int, *, cached: bool = False) -> float:
+    def power(self, rows: int, way: Way | None = None) -> float:
         """Watts at a batch, straight between those that were measured on a logarithmic scale, the nearest beyond them.
 
         Raises:
             KeyError: when none was.
         """
-        watts = self.cached_watts if cached else self.watts
-        if not watts:
-            raise KeyError(rows)
+        watts = self.watts[way]
         known = sorted(watts)
         return float(np.interp(math.log(rows), [math.log(each) for each in known], [watts[each] for each in known]))
+
+
+def way_of(run: Run) -> Way | None:
+    """In what way a run computes its forward passes; None for a baseline. With a cache of another kind, on average."""
+    if run.diffusion is None:
+        return None
+    cache = run.diffusion.cache
+    if cache is not None and run.diffusion.blocks is Blocks.sequence:
+        return Way.block_causal
+    return Way.dual if cache is not None and cache.name is CacheName.dual and cache.refresh is None else Way.whole
 
 
 def prefill(prompt_tokens: int) -> Forward:
@@ -81,8 +91,7 @@ def arm_costs(records: Sequence[Record]) -> ArmCosts:
         seconds=_seconds(each for each in records if not _is_cached(each)),
         kept_seconds=_seconds(each for each in records if _is_cached(each)),
         work=counted_work(_generations(records)),
-        watts=_watts(each for each in records if not _is_cached(each)),
-        cached_watts=_watts(each for each in records if _is_cached(each)),
+        watts=_watts(records),
     )
 
 
@@ -132,10 +141,10 @@ def _is_cached(record: Record) -> bool:
     return record.run.diffusion is not None and record.run.diffusion.cache is not None
 
 
-def _watts(records: Iterable[Record]) -> dict[int, float]:
-    seen: dict[int, list[float]] = defaultdict(list)
+def _watts(records: Iterable[Record]) -> dict[Way | None, dict[int, float]]:
+    seen: dict[Way | None, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         profile = None if record.measurement is None else record.measurement.profile
         if profile is not None and profile.energy is not None and profile.energy.seconds > 0:
-            seen[record.run.batch].append(profile.energy.joules / profile.energy.seconds)
-    return {rows: median(each) for rows, each in seen.items()}
+            seen[way_of(record.run)][record.run.batch].append(profile.energy.joules / profile.energy.seconds)
+    return {way: {rows: median(each) for rows, each in by_rows.items()} for way, by_rows in seen.items()}

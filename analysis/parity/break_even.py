@@ -16,6 +16,7 @@ from itertools import product
 
 import numpy as np
 
+from analysis.parity.arm_costs import way_of
 from analysis.parity.flags import disturbances
 from analysis.parity.timed_pairs import Pair, shape
 from analysis.statistics.forward_passes.pace import Layout, Way, forwards_within
@@ -26,7 +27,13 @@ from crossover.records.record import Record
 from crossover.records.run import Run, split_length
 from crossover.records.settings import Weights
 
-NONE, DUAL = "none", Cache(name=CacheName.dual).label
+NONE = "none"
+CACHES = {
+    Way.whole: NONE,
+    Way.dual: Cache(name=CacheName.dual).label,
+    Way.block_causal: Cache(name=CacheName.exact).label,
+}
+"""What the cells of the map keep."""
 BLOCK = 32
 """Positions of a block where none was measured."""
 
@@ -53,7 +60,7 @@ class BreakEven:
 
     Attributes:
         policy: what the runs wrote by; of a composed one, any.
-        cache: what they kept, in words; `none` of a whole canvas and of block-causal passes.
+        cache: what they kept, in words; `none` of a whole canvas.
         weights: of both models, the checkpoints' or random ones.
         forwards: those that take as long as the baseline; their ends are equal where there is no interval.
         tokens: tokens per forward that diffusion needs to be as fast.
@@ -114,8 +121,8 @@ def composed_break_evens(
         (each.layout.way, each.batch, each.layout.length): each
         for each in break_evens(pair)
         if each.policy == QUOTA.label
-        and each.cache == (DUAL if each.layout.way is Way.dual else NONE)
-        and each.layout == _layout(each.layout.way, each.layout.length)
+        and each.cache == CACHES[each.layout.way]
+        and each.layout == _layout(pair, each.layout.way, each.layout.length)
     }
     cells = product(ways, batches, lengths)
     made = (exact.get(cell) or _composed(pair, *cell) for cell in cells)
@@ -127,14 +134,14 @@ def predictions(
 ) -> dict[tuple[Way, int, int], float]:
     """Tokens per forward needed at the device's limit, for each cell of a grid of which the records span the work."""
     known = {
-        cell: _known(partial(_least_tokens, pair, _layout(cell[0], cell[2]), cell[1]))
+        cell: _known(partial(_least_tokens, pair, _layout(pair, cell[0], cell[2]), cell[1]))
         for cell in product(ways, batches, lengths)
     }
     return {cell: tokens for cell, tokens in known.items() if tokens is not None}
 
 
 def _of_series(pair: Pair, rungs: Sequence[tuple[Record, ...]]) -> BreakEven | None:
-    """By the run whose steps are nearest to the break-even that it gives, of runs that differ in steps alone."""
+    """Of runs that differ in steps alone, by those of most processes and then of the nearest steps to their answer."""
     run = rungs[0][0].run
     baseline = pair.baseline_run(*shape(run))
     if baseline is None or run.diffusion is None:
@@ -146,7 +153,7 @@ def _of_series(pair: Pair, rungs: Sequence[tuple[Record, ...]]) -> BreakEven | N
         if baseline_s is not None and own_s is not None:
             made.append(_measured(pair, replicates, baseline, own_s, baseline_s))
     known = [each for each in made if each is not None]
-    return min(known, key=lambda each: each[0], default=(0.0, None))[1]
+    return min(known, key=lambda each: (-each[1].processes, each[0]), default=(0.0, None))[1]
 
 
 def _measured(
@@ -156,7 +163,8 @@ def _measured(
     run, measured = replicates[0].run, replicates[0].measurement
     assert run.diffusion is not None
     assert measured is not None
-    way = _way(run)
+    way = way_of(run)
+    assert way is not None
     layout = Layout(
         way=way, prompt_tokens=run.prompt_tokens, output_tokens=run.output_tokens, block=run.diffusion.block_length
     )
@@ -195,7 +203,7 @@ def _measured(
 
 
 def _composed(pair: Pair, way: Way, batch: int, length: int) -> BreakEven | None:
-    layout = _layout(way, length)
+    layout = _layout(pair, way, length)
     try:
         budget = pair.baseline_seconds(batch, layout)
         forwards = _within(partial(pair.cost, layout, batch), layout, budget)
@@ -207,7 +215,7 @@ def _composed(pair: Pair, way: Way, batch: int, length: int) -> BreakEven | None
         diffusion=pair.diffusion,
         baseline=pair.baseline,
         policy=QUOTA.label,
-        cache=DUAL if way is Way.dual else NONE,
+        cache=CACHES[way],
         weights=pair.of_diffusion[0][0].run.weights,
         forwards=Interval(forwards, forwards, forwards),
         baseline_s=budget,
@@ -222,7 +230,7 @@ def _beside(pair: Pair, layout: Layout, batch: int, budget: float, forwards: flo
     a_block = max(1.0, forwards / layout.blocks)
 
     def joule_tokens() -> float:
-        power = pair.baseline_costs.power(batch) / pair.diffusion_costs.power(batch, cached=layout.way is not Way.whole)
+        power = pair.baseline_costs.power(batch) / pair.diffusion_costs.power(batch, layout.way)
         return layout.output_tokens / _within(cost_of, layout, budget * power)
 
     return Beside(
@@ -271,16 +279,12 @@ def _divided(each_s: float, budget: float) -> float:
     return budget / each_s
 
 
-def _layout(way: Way, length: int) -> Layout:
+def _layout(pair: Pair, way: Way, length: int) -> Layout:
     prompt_tokens, output_tokens = split_length(length, 0.5)
-    block = output_tokens if way is Way.whole else min(BLOCK, output_tokens)
+    block = output_tokens
+    if way is not Way.whole:
+        block = min(output_tokens, min(pair.blocks(way), default=BLOCK))
     return Layout(way=way, prompt_tokens=prompt_tokens, output_tokens=output_tokens, block=block)
-
-
-def _way(run: Run) -> Way:
-    assert run.diffusion is not None
-    cache = run.diffusion.cache
-    return Way.dual if cache is not None and cache.name is CacheName.dual and cache.refresh is None else Way.whole
 
 
 def _sampling(run: Run) -> tuple[str, ...]:

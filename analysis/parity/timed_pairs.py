@@ -1,12 +1,13 @@
 """Pairs of models that were timed under equal controls, and what their passes cost."""
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
-from analysis.parity.arm_costs import ArmCosts, arm_costs, continuation, prefill
+from analysis.parity.arm_costs import ArmCosts, arm_costs, continuation, prefill, way_of
 from analysis.parity.comparability import CONTROLS, controls_of, measured_alike, newest
 from analysis.parity.identity import told_apart
 from analysis.statistics.forward_passes.composition import Forward
@@ -33,9 +34,9 @@ class Pair:
     baseline_costs: ArmCosts
 
     def baseline_run(self, batch: int, length: int, prompt_tokens: int) -> tuple[Record, ...] | None:
-        """The processes that measured a continuation of this shape; whole ones before sampled ones."""
+        """The processes that measured a continuation of this shape: the most, and whole ones before sampled ones."""
         fitting = [each for each in self.of_baseline if shape(each[0].run) == (batch, length, prompt_tokens)]
-        return min(fitting, key=lambda each: each[0].run.timed_share is not None, default=None)
+        return min(fitting, key=lambda each: (-len(each), each[0].run.timed_share is not None), default=None)
 
     def cost(self, layout: Layout, batch: int, forwards: float) -> float:
         """Seconds of a continuation in so many forward passes, composed of single ones.
@@ -43,11 +44,23 @@ class Pair:
         Raises:
             KeyError: when a pass that it needs was not timed.
         """
-        prompt = 0.0
-        if layout.way is Way.block_causal:
-            prompt = self.baseline_costs.one(batch, prefill(layout.prompt_tokens))
+        prompt = self._prompt(layout, batch) if layout.way is Way.block_causal else 0.0
         keeps = layout.way is not Way.whole
         return generation_cost(layout, partial(self.diffusion_costs.one, batch, keeps=keeps), forwards, prompt)
+
+    def blocks(self, way: Way) -> set[int]:
+        """Lengths of the blocks that were measured in this way."""
+        runs = (each[0].run for each in self.of_diffusion)
+        return {run.diffusion.block_length for run in runs if run.diffusion is not None and way_of(run) is way}
+
+    def _prompt(self, layout: Layout, batch: int) -> float:
+        """The pass over a prompt by a block-causal model; where it was not timed, the baseline's."""
+        tokens = layout.prompt_tokens
+        if not self.blocks(Way.block_causal):
+            return self.baseline_costs.one(batch, prefill(tokens))
+        with contextlib.suppress(KeyError):
+            return self.diffusion_costs.one(batch, Forward(tokens, tokens, 0), keeps=True)
+        return self.baseline_costs.one(batch, prefill(tokens))
 
     def least_cost(self, layout: Layout, batch: int, forwards: float) -> float:
         """The same at the limit of the device."""

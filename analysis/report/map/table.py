@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from analysis.parity.break_even import NONE, BreakEven
+from analysis.parity.break_even import CACHES, NONE, BreakEven
 from analysis.report.tables import Raw, Table
 from analysis.report.words.numbers import interval, listed, number
 from analysis.statistics.forward_passes.pace import Way
@@ -15,6 +15,8 @@ HEADINGS = (
     *("at limit", "joules", "AR %", "diffusion %", "times", "machine"),
 )
 WAYS = {Way.whole: "whole", Way.dual: "dual", Way.block_causal: "block-causal"}
+SAID_BY_WAY = {NONE, CACHES[Way.block_causal]}
+"""What is kept, where the way says it."""
 OPTIONAL = ("at limit", "joules", "AR %", "diffusion %", "machine")
 """Columns that are left out where no row has a value."""
 
@@ -54,7 +56,7 @@ def _shown(each: BreakEven) -> dict[str, str]:
         each.baseline,
         each.policy,
         each.weights.value,
-        WAYS[each.layout.way] if each.cache == NONE else each.cache,
+        WAYS[each.layout.way] if each.cache in SAID_BY_WAY else each.cache,
         str(each.layout.block),
         _figure(each, each.forwards),
         _figure(each, each.tokens) + ("" if each.is_reachable else f" > {each.layout.block}"),

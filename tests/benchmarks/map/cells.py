@@ -62,12 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--part", type=int, help="only compile what process PART of --compile has to")
     options = parser.parse_args(arguments)
     points = chosen(TINY if options.tiny else LARGE, options.replicate)
+    same = [] if options.replicate is None else [f"--replicate={options.replicate}"]
     start = time.monotonic()
     if options.part is not None:
         compile_some(points, options.part, options.compile)
         return
     if options.compile:
-        compile_all(options.compile, options.output, options.replicate)
+        compile_all(options.compile, options.output, [*same, *(["--tiny"] if options.tiny else [])])
     gc.collect()
     gc.freeze()  # each point collects garbage several times, and what was imported is none
     measure_all(points, options.output, start + options.seconds, options.replicate)
@@ -79,10 +80,16 @@ def chosen(grid: Grid, replicate: int | None) -> list[Point]:
     return list(dict.fromkeys(point for point in grid.points() if replicate is None or point.main))
 
 
-def compile_all(processes: int, output: Path, replicate: int | None) -> None:
+def compile_all(processes: int, output: Path, others: Sequence[str]) -> None:
     """Let processes compile all shapes at once, for a model of few layers: what is compiled are parts of a layer."""
-    command = [sys.executable, "-m", "tests.benchmarks.map.cells", f"--output={output}", f"--compile={processes}"]
-    command += [] if replicate is None else [f"--replicate={replicate}"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks.map.cells",
+        f"--output={output}",
+        f"--compile={processes}",
+        *others,
+    ]
     started = [subprocess.Popen([*command, f"--part={part}"]) for part in range(processes)]
     end_s = time.monotonic() + COMPILE_S
     for process in started:

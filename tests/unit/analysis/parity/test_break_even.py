@@ -10,7 +10,7 @@ from analysis.parity.timed_pairs import pairs_of
 from analysis.statistics.forward_passes.pace import Way
 from crossover.records.forwards import Forwards
 from crossover.records.machine import Verdict, Watched
-from crossover.records.policies import Cache, CacheName
+from crossover.records.policies import Blocks, Cache, CacheName
 from crossover.records.profile import Energy, Limits, Profile
 from crossover.records.record import Record, Sample
 from crossover.records.run import Run
@@ -193,3 +193,41 @@ def test_a_prefix_cache_goes_by_the_mean_of_its_passes_and_is_named() -> None:
     made = only(baseline(6.0, 6.0), record(a_run(diffusion=kept), samples))
     assert made.cache == "prefix (lossy)"
     assert made.forwards.estimate == pytest.approx(6 / (3 / 2))
+
+
+def in_blocks(pass_s: float, keep_s: float, **changes: object) -> Record:
+    """Two blocks of 4 after a prompt of 8: each two passes, and one that keeps."""
+    settings = a_diffusion(steps=4, block_length=4, blocks=Blocks.sequence, cache=Cache(name=CacheName.exact))
+    steps = (0.5, *(pass_s, pass_s, keep_s) * 2)
+    forwards = Forwards(computed=(8, *(4,) * 6), written=(0, *(4, 4, 0) * 2), of_rows=(7, 7))
+    samples = [a_sample(latency_s=sum(steps), step_s=steps, forwards=forwards)] * 2
+    return record(a_run(diffusion=settings), samples, **changes)
+
+
+def test_a_block_causal_run_pays_its_prompt_once_and_a_pass_more_a_block() -> None:
+    (pair,) = pairs_of([baseline(6.5, 6.5), in_blocks(1.0, 1.0)])
+    (made,) = break_evens(pair)
+    assert (made.layout.way, made.is_composed) == (Way.block_causal, True)
+    assert made.forwards.estimate == pytest.approx((6.5 - 0.5) / 1.0 - 2)
+    (cell,) = composed_break_evens(pair, Way, [2], [16])
+    assert cell.layout == made.layout, "the map takes the blocks that were measured"
+
+
+def test_power_is_that_of_the_way_of_computing() -> None:
+    def watts(power: float) -> Profile:
+        energy = Energy(joules=power * 10, seconds=10.0, generations=2, joules_per_token=1.0)
+        return Profile(latency_s=1.0, kinds=(), energy=energy)
+
+    records = [baseline(13.0, 13.0, profile=watts(300.0)), in_blocks(1.0, 1.0, profile=watts(600.0))]
+    made = only(*records)
+    assert made.beside.joule_tokens == pytest.approx(8 / ((13.0 / 2 - 0.5) / 1.0 - 2))
+    blind = only(records[0], whole(8.0, 8.0))
+    assert blind.beside.joule_tokens is None
+
+
+def test_runs_of_more_processes_come_before_nearer_and_whole_ones() -> None:
+    far = [replace(whole(each, each, steps=8), replicate=index) for index, each in enumerate((16.0, 16.2))]
+    tokens = [replace(baseline(each, each), replicate=index) for index, each in enumerate((6.0, 6.1))]
+    made = only(*far, *tokens, whole(8.0, 8.0))
+    assert made.processes == 2
+    assert made.forwards.estimate == pytest.approx(6.05 / 2.0125, rel=1e-3)

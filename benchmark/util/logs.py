@@ -3,8 +3,9 @@
 import io
 import logging
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmark.util.no_links import open_to_append, open_to_read
@@ -37,7 +38,8 @@ def logging_to(file: Path) -> Iterator[None]:
         yield
     finally:
         root.handlers, root.level = before, level
-        handler.close()
+        with suppress(OSError):  # no room for its last lines is no reason to lose a measurement
+            handler.close()
 
 
 class _FileHandler(logging.FileHandler):
@@ -49,3 +51,8 @@ class _FileHandler(logging.FileHandler):
         except OSError:  # no reason to end the measurement that logs something
             return Path(os.devnull).open("a", encoding=self.encoding)
         return io.TextIOWrapper(file, encoding=self.encoding, errors=self.errors)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        """Let a line be lost for which the disk has no room: whoever logs it has said the same on the screen."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)

@@ -14,8 +14,9 @@ import pytest
 import torch
 
 from benchmark.dispatch.local_gpus import bind
-from benchmark.hardware.nvml import gpu_uuids
+from benchmark.hardware.nvml import Gpu, gpu_uuids
 from benchmark.hardware.slots import VISIBLE, Slot, gpu_slots, visible
+from benchmark.hardware.verdict import FOREIGN_BYTES
 from benchmark.util.child_python import safe_variables
 from crossover.records.load import find, load
 from crossover.records.machine import Label
@@ -26,6 +27,11 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(torch.cuda.device_count() < 2,
 PROBE = """
 import os, torch
 print(torch.cuda.device_count(), f"GPU-{torch.cuda.get_device_properties(0).uuid}", len(os.sched_getaffinity(0)))
+"""
+WAITER = """
+import torch
+print(f"GPU-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}", flush=True)
+input()
 """
 GRID = ("model=tiny_llama,tiny_llada", "steps=2,4", "batch=1,2", "engine=eager")
 QUICK = ("warmup=1", "repeats=3", "prompts.count=2", "length=64", "judge=none", "tracking=none")
@@ -102,6 +108,25 @@ def ended(folder: Path, slots: dict[str, Slot]) -> Iterator[dict[str, Ended]]:
 def records(ended: dict[str, Ended], folder: Path) -> tuple[Record, ...]:
     assert ended["sweep"].code == 0, ended["sweep"].output
     return load(find(folder / "sweep")).records
+
+
+def test_a_process_that_waits_for_a_gpu_takes_none_of_its_memory() -> None:
+    """It would be a foreign process beside the one that measures. This test comes first, while nobody measures."""
+    uuid = uuids()[1]
+    gpu = Gpu.find(uuid)
+    assert gpu is not None
+    before = gpu.used_bytes()
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITER], env=os.environ | {VISIBLE: uuid}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as waiter:
+        assert waiter.stdout is not None
+        assert waiter.stdout.readline().strip() == uuid.encode()
+        during, processes = gpu.used_bytes(), gpu.processes()
+        waiter.communicate(b"\n")
+    assert before is not None
+    assert during is not None
+    assert during - before < FOREIGN_BYTES
+    assert waiter.pid not in (processes or ())
 
 
 @pytest.mark.parametrize(("name", "gpu"), [("by number", 1), ("by UUID", 0), ("turned round", 1), ("beside", 1)])

@@ -1,5 +1,6 @@
 """What the documentation points to exists."""
 
+import json
 import re
 import runpy
 from pathlib import Path
@@ -97,6 +98,18 @@ def test_a_page_of_results_says_when_on_what_by_which_versions_and_how(page: Pat
         "a command": r"python -m |pytest |nox -s ",
     }
     assert not [what for what, pattern in needed.items() if not re.search(pattern, text)]
+
+
+def test_the_notebook_is_stored_with_what_its_cells_show() -> None:
+    text = (ROOT / "docs" / "example.ipynb").read_text(encoding="utf-8")
+    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    kinds = [
+        {kind for each in cell["outputs"] for kind in each.get("data", {each["output_type"]: ""})} for cell in cells
+    ]
+    assert all(kinds), "jupyter execute --inplace docs/example.ipynb stores it with outputs"
+    assert "image/png" in set.union(*kinds)
+    assert "error" not in set.union(*kinds)
+    assert not re.search(r"/(home|root|tmp|Users)/", text)
 
 
 def test_the_readme_is_among_the_pages() -> None:

@@ -15,7 +15,10 @@ Logits = Callable[[list[int]], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class BlockSampling:
-    """`rule`: a strategy of SDAR's, `entropy_bounded` or `editing`. `kept`: count the exact cache's forward passes."""
+    """`rule`: a strategy of SDAR's, `entropy_bounded` or `editing`. `kept`: count the exact cache's forward passes.
+
+    With a `text` its tokens are written in the place of the model's own.
+    """
 
     rule: str
     output_tokens: int
@@ -27,16 +30,21 @@ class BlockSampling:
     editing_threshold: float = 1.0
     max_post_steps: int = 0
     transfers: int = 1
+    text: tuple[int, ...] | None = None
 
 
 @dataclass
 class WrittenBlocks:
-    """Tokens, the forward pass after which each was first written, positions of each pass, and what was edited."""
+    """Tokens, the forward pass after which each was first written, positions of each pass, and what was edited.
+
+    `nats` is the sum of -log p of the tokens when they were written, the mask token left out.
+    """
 
     tokens: list[int] = field(default_factory=list)
     at: list[int] = field(default_factory=list)
     computed: list[int] = field(default_factory=list)
     edits: list[tuple[int, int, int]] = field(default_factory=list)
+    nats: float = 0.0
 
 
 def block_causal_logits(model: Any, block_length: int) -> Logits:
@@ -103,6 +111,9 @@ def _fill(
             and tokens[place] != canvas[place]
             and confidence[place] > sampling.editing_threshold
         ]
+        for place in chosen if sampling.text else ():
+            tokens[place] = sampling.text[place - prompt] if sampling.text else 0
+            written.nats -= float(rows_LV[place].double().log_softmax(dim=-1)[tokens[place]])
         for place in (*chosen, *edited):
             canvas[place] = tokens[place]
         for place in chosen:

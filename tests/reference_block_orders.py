@@ -22,13 +22,17 @@ Chosen = Callable[[dict[int, float], int], list[int]]
 
 @dataclass(frozen=True, kw_only=True)
 class OrderedSampling:
-    """`part_length` are Fast-dLLM v2's sub-blocks; `keeps_block` its cache within a block."""
+    """`part_length` are Fast-dLLM v2's sub-blocks; `keeps_block` its cache within a block.
+
+    With a `text` its tokens are written in the place of the model's own.
+    """
 
     output_tokens: int
     block_length: int
     chosen: Chosen
     part_length: int = 0
     keeps_block: bool = False
+    text: tuple[int, ...] | None = None
 
 
 def above(threshold: float) -> Chosen:
@@ -48,7 +52,7 @@ def fast_dllm_v2(model: Any, prompt: list[int], mask_id: int, sampling: OrderedS
     whole, total = len(prompt) // block_length * block_length, -(-end // block_length) * block_length
     canvas, layers = prompt + [mask_id] * (total - len(prompt)), _Layers(model)
     written = WrittenBlocks(at=[0] * (total + 1 - len(prompt)))
-    last_V = torch.zeros(0)
+    last_V, put = torch.zeros(0), _writer(canvas, len(prompt), mask_id, sampling, written)
     for first in range(0, whole, block_length):
         last_V = layers.logits(canvas, range(first, first + block_length), first + block_length)[-1]
     if whole:
@@ -56,7 +60,7 @@ def fast_dllm_v2(model: Any, prompt: list[int], mask_id: int, sampling: OrderedS
     for first in range(whole, total, block_length):
         block = range(first, first + block_length)
         if first and first >= len(prompt):
-            _put(canvas, first, _token(last_V, mask_id), len(prompt), written)
+            put(first, last_V)
         is_kept = False
         for small in range(first, block.stop, sampling.part_length):
             part, forward = range(small, small + sampling.part_length), 0
@@ -68,7 +72,7 @@ def fast_dllm_v2(model: Any, prompt: list[int], mask_id: int, sampling: OrderedS
                 shifted_WV = torch.cat([rows_WV[:1], rows_WV[:-1]])
                 seen = {place: shifted_WV[place - window.start] for place in masked}
                 for place in sampling.chosen({place: _chance(row, mask_id) for place, row in seen.items()}, forward):
-                    _put(canvas, place, _token(seen[place], mask_id), len(prompt), written)
+                    put(place, seen[place])
                 forward += 1
         last_V = layers.logits(canvas, block, block.stop)[-1]
         written.computed.append(block_length)
@@ -80,18 +84,19 @@ def causal_context(model: Any, prompt: list[int], mask_id: int, sampling: Ordere
     """The same of Nemotron's order."""
     canvas, block_length = list(prompt), sampling.block_length
     written = WrittenBlocks(computed=[len(prompt)])
+    put = _writer(canvas, len(prompt), mask_id, sampling, written)
     while len(canvas) < len(prompt) + sampling.output_tokens:
         first = len(canvas)
-        token = _token(_logits(model, canvas, first)[-1], mask_id)
+        last_V = _logits(model, canvas, first)[-1]
         canvas += [mask_id] * block_length
         written.at += [0] * block_length
-        _put(canvas, first, token, len(prompt), written)
+        put(first, last_V)
         forward = 0
         while masked := [place for place in range(first, len(canvas)) if canvas[place] == mask_id]:
             rows_LV = _logits(model, canvas, first)
             written.computed.append(block_length)
             for place in sampling.chosen({place: _chance(rows_LV[place], mask_id) for place in masked}, forward):
-                _put(canvas, place, _token(rows_LV[place], mask_id), len(prompt), written)
+                put(place, rows_LV[place])
             forward += 1
         written.computed.append(block_length)
     written.tokens = canvas[len(prompt) : len(prompt) + sampling.output_tokens]
@@ -149,9 +154,20 @@ def _logits(model: Any, canvas: list[int], first: int) -> Tensor:
     return rows_LV
 
 
-def _put(canvas: list[int], place: int, token: int, prompt: int, written: WrittenBlocks) -> None:
-    canvas[place] = token
-    written.at[place - prompt] = len(written.computed)
+def _writer(
+    canvas: list[int], prompt: int, mask_id: int, sampling: OrderedSampling, written: WrittenBlocks
+) -> Callable[[int, Tensor], None]:
+    """Writes the token of a place, given its logits."""
+
+    def put(place: int, row_V: Tensor) -> None:
+        token = _token(row_V, mask_id) if sampling.text is None else sampling.text[place - prompt]
+        allowed_V = row_V.double()
+        allowed_V[mask_id] = -torch.inf
+        written.nats -= float(allowed_V.log_softmax(dim=-1)[token])
+        written.at[place - prompt] = len(written.computed)
+        canvas[place] = token
+
+    return put
 
 
 def _token(row_V: Tensor, mask_id: int) -> int:

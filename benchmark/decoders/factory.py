@@ -78,7 +78,7 @@ def make_decoder(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:
     if run.engine is Engine.published:
         use_kernel(factory.model.llama.model, kernel)
         if run.diffusion is not None and run.diffusion.blocks is not Blocks.sequence:
-            _policy(run, run.diffusion, factory)  # refuses what no engine takes
+            policy_of(run, run.diffusion, factory)  # refuses what no engine takes
         return published_decoder(run, factory.model, kernel)
     plan = plan_of(run)
     timed = None if plan is None else frozenset(plan.timed)
@@ -93,7 +93,7 @@ def make_decoder(run: Run, factory: PassFactory, kernel: Kernel) -> Decoder:
 def _masked_diffusion(
     run: Run, diffusion: Diffusion, factory: PassFactory, kernel: Kernel, timed: frozenset[int] | None
 ) -> Decoder:
-    policy = _policy(run, diffusion, factory)
+    policy = policy_of(run, diffusion, factory)
     return MaskedDiffusionDecoder(
         passes=factory.canvas(run.engine, kernel),
         head=factory.head(run.engine, run.temperature, policy.score, dream_pick(diffusion, policy, run.temperature)),
@@ -154,7 +154,7 @@ def dream_pick(diffusion: Diffusion, policy: Policy, temperature: float) -> Drea
     return DreamPick(policy.score, top_p=knobs.top_p, top_k=knobs.top_k)
 
 
-def _policy(run: Run, diffusion: Diffusion, factory: PassFactory) -> Policy:
+def policy_of(run: Run, diffusion: Diffusion, factory: PassFactory) -> Policy:
     """The policy; where logits are shifted and keys are kept, as Fast-dLLM has it.
 
     Raises:

@@ -17,7 +17,8 @@ from benchmark.execution.model_cache import LoadedModel
 from benchmark.harness.arguments import Arguments, Likelihood
 from benchmark.harness.writing import TextRequest, Writer
 from benchmark.quality.likelihood import Document, monte_carlo_bound
-from benchmark.quality.sampler_likelihood import sampler_of
+from benchmark.quality.sampler_likelihood import ends_with_block, sampler_of
+from crossover.errors import UserError
 from crossover.records.settings import Engine
 
 SEED = 0
@@ -131,9 +132,13 @@ def _logs(arguments: Arguments, loaded: LoadedModel, together: Sequence[PairRequ
 
 
 def _bound(arguments: Arguments, loaded: LoadedModel, pair: PairRequest) -> float:
-    document = Document(prompt=pair.context, answer=pair.continuation)
+    document = _document(pair)
     generator = torch.Generator().manual_seed(SEED)
     return -monte_carlo_bound(loaded.model, document, arguments.bound_samples, generator).nats
+
+
+def _document(pair: PairRequest) -> Document:
+    return Document(prompt=pair.context, answer=pair.continuation)
 
 
 def _of_sampler(arguments: Arguments, loaded: LoadedModel, together: Sequence[PairRequest]) -> tuple[list[float], int]:
@@ -142,6 +147,11 @@ def _of_sampler(arguments: Arguments, loaded: LoadedModel, together: Sequence[Pa
         rows=len(together), prompt_tokens=width, output_tokens=len(together[0].continuation), temperature=0.0
     )
     assert run.diffusion is not None
+    if not all(ends_with_block(run.diffusion, _document(each)) for each in together):
+        raise UserError(
+            f"the sampler of a model with blocks of {run.diffusion.block_length} has a likelihood of continuations that"
+            " end with a block: use loglikelihood=bound"
+        )
     sampler = sampler_of(run, run.diffusion, loaded.factory, Engine.eager)  # shapes vary too much to compile
     batch = make_batch([list(each.context) for each in together], [0] * len(together), device)
     answers_BN = torch.tensor([each.continuation for each in together], device=device)

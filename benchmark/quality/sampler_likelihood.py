@@ -20,30 +20,25 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from benchmark.decoders.blocks.decoder import BlockDiffusionDecoder
+from benchmark.decoders.factory import make_decoder, policy_of
 from benchmark.decoders.interface import Batch, make_batch
 from benchmark.decoders.open_positions import OpenPositions, whole_block
-from benchmark.decoders.policies.factory import make_policy
 from benchmark.decoders.policies.interface import Policy
 from benchmark.decoders.prompts import Prompt
 from benchmark.decoders.schedule import blocks_of, computed_positions, window_widths
 from benchmark.engines.factory import PassFactory
 from benchmark.engines.interface import CanvasPasses
 from benchmark.engines.sampling.head import CHUNK_LOGITS, Head
+from benchmark.quality.answer_nats import AnswerNats
+from benchmark.quality.block_likelihood import BlockSamplerLikelihood
 from benchmark.quality.likelihood import Document
 from benchmark.quality.memo import known_values
 from benchmark.util.progress import Report, Stage
-from crossover.records.policies import Blocks, Cache
+from crossover.records.policies import Blocks, Cache, PolicyName
 from crossover.records.run import Run
 from crossover.records.settings import Diffusion, Engine, Remasking
 from crossover.records.texts import DocumentLikelihood
-
-
-@dataclass(frozen=True, kw_only=True)
-class AnswerNats:
-    """-log p of each row's answer given its prompt, float64 on the CPU, and the evaluations of the body for it."""
-
-    nats_B: Tensor
-    forward_passes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +123,9 @@ class SamplerLikelihood:
         return torch.cat(chunks).double().cpu()
 
 
+Sampler = SamplerLikelihood | BlockSamplerLikelihood
+
+
 def sampler_nats(
     run: Run, factory: PassFactory, engine: Engine, documents: Sequence[Document], report: Report
 ) -> list[float | None]:
@@ -138,10 +136,11 @@ def sampler_nats(
     """
     settings = run.diffusion
     assert settings is not None
-    if not _has_likelihood(settings, is_shifted=factory.model.is_shifted):
+    if not _has_likelihood(settings):
         return [None] * len(documents)
     known = known_values(factory.model.body)
-    unknown = [each for each in dict.fromkeys(documents) if (each, settings) not in known]
+    readable = [each for each in dict.fromkeys(documents) if ends_with_block(settings, each)]
+    unknown = [each for each in readable if (each, settings) not in known]
     sampler = sampler_of(run, settings, factory, engine) if unknown else None
     for first in range(0, len(unknown), run.batch):
         assert sampler is not None
@@ -149,19 +148,24 @@ def sampler_nats(
         rows = unknown[first : first + run.batch]
         nats = _read(sampler, [*rows, *[rows[-1]] * (run.batch - len(rows))], factory.model.device)
         known.update({(row, settings): value for row, value in zip(rows, nats, strict=False)})
-    return [value if math.isfinite(value := known[each, settings]) else None for each in documents]
+    values = (known.get((each, settings), math.inf) for each in documents)
+    return [value if math.isfinite(value) else None for value in values]
 
 
-def _has_likelihood(settings: Diffusion, *, is_shifted: bool) -> bool:
-    """Whether positions follow from the state by the loop above, and tokens are drawn from the whole softmax.
+def ends_with_block(settings: Diffusion, document: Document) -> bool:
+    """Whether nothing is decoded behind a document's answer, which a block-causal model's last block may do."""
+    if settings.blocks is Blocks.output:
+        return True
+    begun = 0 if settings.causal_context else len(document.prompt)
+    return (begun + len(document.answer)) % settings.block_length == 0
 
-    Blocks of a block-causal model, and those of Fast-dLLM with a cache for shifted logits, have loops of their own.
-    """
+
+def _has_likelihood(settings: Diffusion) -> bool:
+    """Whether positions follow from the state, tokens are drawn from the whole softmax, and none is replaced."""
     policy = settings.policy
     drawn = settings.remasking is Remasking.random or policy.draws_positions
     cut = policy.top_p is not None or policy.top_k is not None
-    other_loop = settings.blocks is Blocks.sequence or (is_shifted and settings.cache is not None)
-    return not (drawn or cut or other_loop)
+    return not (drawn or cut or policy.name is PolicyName.editing)
 
 
 def with_sampler(
@@ -180,7 +184,7 @@ def with_sampler(
     return tuple(replace(each, sampler_nats=value) for each, value in zip(likelihoods, nats, strict=True))
 
 
-def _read(sampler: SamplerLikelihood, documents: Sequence[Document], device: torch.device) -> list[float]:
+def _read(sampler: Sampler, documents: Sequence[Document], device: torch.device) -> list[float]:
     """-log p of each document's answer; all of them are of one length."""
     batch = make_batch([list(each.prompt) for each in documents], [0] * len(documents), device)
     answers_BN = torch.tensor([list(each.answer) for each in documents], device=device)
@@ -188,11 +192,16 @@ def _read(sampler: SamplerLikelihood, documents: Sequence[Document], device: tor
     return nats
 
 
-def sampler_of(run: Run, settings: Diffusion, factory: PassFactory, engine: Engine) -> SamplerLikelihood:
+def sampler_of(run: Run, settings: Diffusion, factory: PassFactory, engine: Engine) -> Sampler:
     """The sampler of a run with these settings, as `engine` computes it."""
     assert factory.model.mask_id is not None
     plain = Engine.eager if engine is Engine.published else engine  # whose loop writes the same, more slowly
-    policy = make_policy(settings, run.output_tokens)
+    if settings.blocks is Blocks.sequence:
+        greedy = replace(run, engine=plain, temperature=0.0, diffusion=settings)
+        decoder = make_decoder(greedy, factory, factory.kernel(run.attention))
+        assert isinstance(decoder, BlockDiffusionDecoder)
+        return BlockSamplerLikelihood(decoder=decoder)
+    policy = policy_of(run, settings, factory)
     return SamplerLikelihood(
         passes=factory.canvas(plain, factory.kernel(run.attention)),
         head=factory.head(plain, 0.0, policy.score),

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from benchmark.decoders.blocks.canvas import BlockCanvas, BlockLayout, block_canvas, block_layout
 from benchmark.decoders.blocks.editing import edit_block
-from benchmark.decoders.blocks.step import Predictor, Step, cells_of, put_tokens
+from benchmark.decoders.blocks.step import Predictor, Step, put_tokens
 from benchmark.decoders.blocks.sub_blocks import fill_sub_block
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
 from benchmark.decoders.left import Courier, Left, courier_from
@@ -45,7 +45,8 @@ class BlockDiffusionDecoder:
     With `keeps` the exact cache is used. With `is_shifted` the logits of a position are made at the one before it.
     With a `part_length` a block is decided in sub-blocks of so many positions, and with `keeps_parts` each of them
     against kept keys of its block. With `is_causal` what is kept attends causally, and the prompt's end begins a block.
-    `timed` are the forward passes that are made, counted from 0; None makes all of them.
+    `timed` are the forward passes that are made, counted from 0; None makes all of them. A `predictor` stands in for
+    the model's own choice of tokens.
     """
 
     passes: CanvasPasses
@@ -60,6 +61,7 @@ class BlockDiffusionDecoder:
     part_length: int | None = None
     keeps_parts: bool = False
     is_causal: bool = False
+    predictor: Predictor | None = None
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
         """See Decoder."""
@@ -116,7 +118,9 @@ class BlockDiffusionDecoder:
 
     @property
     def _predictor(self) -> Predictor:
-        return Predictor(passes=self.passes, head=self.head, is_shifted=self.is_shifted, score=self.policy.score)
+        return self.predictor or Predictor(
+            passes=self.passes, head=self.head, is_shifted=self.is_shifted, score=self.policy.score
+        )
 
     def _layout(self, batch: Batch, output_tokens: int) -> BlockLayout:
         if not self.is_causal:
@@ -154,7 +158,7 @@ class BlockDiffusionDecoder:
         if before_B1D is None:
             tokens_B1 = torch.full_like(first_B1, self._any_token)
         else:
-            tokens_B1 = self.head.choose(before_B1D, cells_of(canvas, first_B1, number)).tokens_BM
+            tokens_B1 = self._predictor.choose(canvas, first_B1, before_B1D, number).tokens_BM
         put_tokens(canvas, first_B1, tokens_B1, canvas.own(first_B1))
 
     def _write_block(

@@ -3,7 +3,7 @@
 Dimensions: B rows, L tokens of the canvas, M positions of a block, D hidden.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -52,10 +52,13 @@ class Predictor:
         hidden_BMD = self.passes.hidden(seen_BL, canvas.padding_BL, read_BM, step.computed)
         if self.is_shifted and step.before_B1D is not None:  # what the block before gave, which this pass does not see
             hidden_BMD = step.before_B1D.where((positions_BM == start)[..., None], hidden_BMD)
-        choice = self.head.choose(hidden_BMD, cells_of(canvas, positions_BM, step.number))
-        if self.score is not Score.chance:
-            return choice
-        return Choice(tokens_BM=choice.tokens_BM, scores_BM=uniform(cells_of(canvas, positions_BM, step.number)))
+        return self.choose(canvas, positions_BM, hidden_BMD, step.number)
+
+    def choose(self, canvas: BlockCanvas, positions_BM: Tensor, hidden_BMD: Tensor, number: int | Tensor) -> Choice:
+        """The same from what a pass has made."""
+        cells_BM = cells_of(canvas, positions_BM, number)
+        choice = self.head.choose(hidden_BMD, cells_BM)
+        return replace(choice, scores_BM=uniform(cells_BM)) if self.score is Score.chance else choice
 
 
 def cells_of(canvas: BlockCanvas, positions_BM: Tensor, number: int | Tensor) -> Tensor:

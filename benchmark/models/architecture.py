@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+GROUP = re.compile(r"\([^)]*\)")
+"""A group of a layout's pattern of names; none has another in it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class QueryScale:
     """Queries grow with the logarithm of their position, in steps of `until` positions; the first ones do not."""
@@ -162,6 +166,19 @@ def module_name(name: str, layout: Layout) -> str:
     return name
 
 
+def stored_name(name: str, layout: Layout) -> str:
+    """The name in the checkpoint of a tensor of transformers' modules: `module_name` the other way round."""
+    for pattern, replacement in layout.names.items():
+        groups = GROUP.findall(pattern)
+        known = re.escape(replacement)
+        for number, group in enumerate(groups, start=1):
+            known = known.replace(rf"\\{number}", group)
+        if match := re.fullmatch(known, name):
+            values = iter(match.groups())
+            return GROUP.sub(lambda _: next(values), pattern).replace(r"\.", ".")  # noqa: B023 (called at once)
+    return name
+
+
 def module_settings(config: Mapping[str, Any], family: Family, where: str) -> dict[str, Any]:
     """A config.json in the names of transformers' configurations, checked.
 
@@ -233,16 +250,26 @@ def _query_scale(settings: Mapping[str, Any]) -> QueryScale | None:
 
 def _mask_id(settings: Mapping[str, Any], layout: Layout, where: str) -> int:
     mask_id = settings.get("mask_token_id", layout.mask_id)
-    if not isinstance(mask_id, int):
+    if not isinstance(mask_id, int) or isinstance(mask_id, bool):
         raise UserError(f"checkpoint {where}: config.json has no mask_token_id, which diffusion needs: add it")
+    if mask_id >= settings["vocab_size"]:
+        raise UserError(
+            f"checkpoint {where}: config.json has no mask_token_id, and that of the published sampler, {mask_id}, is"
+            f" beyond the vocabulary of {settings['vocab_size']}: add it"
+        )
     return mask_id
 
 
 def _block_length(config: Mapping[str, Any], layout: Layout, where: str, given: int | None) -> int | None:
     if layout.block_key is None:
+        if config.get("block_size") is not None:
+            raise UserError(
+                f"checkpoint {where}: config.json has block_size={config['block_size']}, and a model of type"
+                f" {config['model_type']!r} has no blocks that are known here: give another checkpoint"
+            )
         return None
     length = config.get(layout.block_key)
-    if length is not None and (not isinstance(length, int) or length < 1):
+    if length is not None and (not isinstance(length, int) or isinstance(length, bool) or length < 1):
         raise UserError(
             f"checkpoint {where}: config.json has {layout.block_key}={length}: it must be a whole number from 1"
         )

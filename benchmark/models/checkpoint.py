@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmark.models.head_size import head_of
 from benchmark.models.mask_token import mask_of_tokenizer
 from crossover.errors import UserError, first_line
 
@@ -71,7 +72,7 @@ def architecture_folder(architecture: str | None, checkpoint: str, revision: str
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The checkpoint's config.json, with its tokenizer's mask token where it names none itself.
+    """The checkpoint's config.json, with its tokenizer's mask token and its weights' head where it names none itself.
 
     Raises:
         UserError: when it is no JSON object.
@@ -79,6 +80,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     config = _json_object(folder, "config.json")
     if config.get("mask_token_id") is None and (mask_id := mask_of_tokenizer(folder)) is not None:
         config["mask_token_id"] = mask_id
+    if (head := head_of(folder, config)) is not None:
+        config["head_dim"] = head
     return config
 
 

@@ -20,6 +20,8 @@ ROPE_TYPES: dict[str, tuple[str, ...]] = {
 }
 """Those whose frequencies do not depend on the length of a text, and what each needs."""
 
+ROPE_KEYS = ("rope_parameters", "rope_scaling", "rope_theta")
+
 COMMON: dict[str, tuple[object, ...]] = {
     "quantization_config": (),
     "alibi": (False,),
@@ -86,7 +88,7 @@ ALLOWED: dict[Keys, dict[str, tuple[object, ...]]] = {
     | SCALES
     | {
         "attention_bias": (False,),
-        "dlm_paradigm": ("bidirectional",),
+        "dlm_paradigm": ("bidirectional", "block_diff", "sbd_block_diff", "autoregressive"),
         "hidden_act": SILU,
         "mlp_bias": (False,),
         "num_ar_layers": (0,),
@@ -123,6 +125,8 @@ def check_computation(config: Mapping[str, Any], keys: Keys, where: str) -> None
         value = config.get(key)
         if value is not None and not any(value == each for each in allowed):
             raise _refusal(where, key, value, allowed)
+    if keys is Keys.nemotron and all(config.get(key) is None for key in ROPE_KEYS):
+        raise UserError(f"checkpoint {where}: config.json has no rope_parameters: add those of the checkpoint")
     if keys is not Keys.llada:
         _check_rope(config, where)
         _check_layers(config, where)
@@ -175,7 +179,7 @@ def _check_kinds(settings: Mapping[str, Any], where: str) -> None:
 
 
 def _check_rope(config: Mapping[str, Any], where: str) -> None:
-    for key in ("rope_parameters", "rope_scaling"):
+    for key in ROPE_KEYS[:2]:
         rope = config.get(key)
         if rope is None:
             continue
@@ -188,6 +192,14 @@ def _check_rope(config: Mapping[str, Any], where: str) -> None:
             raise _unusable(where, f"{key}.{missing[0]}", rope.get(missing[0]), f"a number for rope_type={kind!r}")
         if rope.get("partial_rotary_factor", 1) != 1:
             raise _refusal(where, f"{key}.partial_rotary_factor", rope["partial_rotary_factor"], (1,))
+        _check_theta(config, key, rope, where)
+
+
+def _check_theta(config: Mapping[str, Any], key: str, rope: Mapping[str, Any], where: str) -> None:
+    """Older files have the base beside this object, newer ones in it; one that was edited may have two."""
+    outer, inner = config.get("rope_theta"), rope.get("rope_theta")
+    if isinstance(outer, int | float) and isinstance(inner, int | float) and outer != inner:
+        raise _unusable(where, f"{key}.rope_theta", inner, f"that of rope_theta beside it, {_shown(outer)}")
 
 
 def _check_layers(config: Mapping[str, Any], where: str) -> None:

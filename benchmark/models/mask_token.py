@@ -13,10 +13,12 @@ def mask_of_tokenizer(folder: Path) -> int | None:
     if text is None:
         return None
     whole = _read(folder / "tokenizer.json")
+    words = (whole.get("model") or {}).get("vocab")
+    known = words if isinstance(words, dict) else _read(folder / "vocab.json")
     added = [(each.get("content"), each.get("id")) for each in whole.get("added_tokens") or []]
     added += list(_read(folder / "added_tokens.json").items())
     added += [(each.get("content"), int(number)) for number, each in settings.get("added_tokens_decoder", {}).items()]
-    number = dict(added).get(text)
+    number = (known | dict(added)).get(text)
     return number if isinstance(number, int) else None
 
 

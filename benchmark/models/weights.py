@@ -1,24 +1,21 @@
 """What a checkpoint's safetensors files hold, by their headers alone: nothing of the weights themselves is read."""
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.models.architecture import architecture_of, layout_of, module_name
+from benchmark.models.architecture import architecture_of, layout_of, module_name, stored_name
 from benchmark.models.checkpoint import advice, read_config, weight_files
+from benchmark.models.headers import read_header
 from crossover.errors import UserError
 from crossover.records.settings import Family
 
-HARMLESS = re.compile(r"(.*\.)?(rotary_emb\.(inv_freq|cos_cached|sin_cached)|(masked_bias|attn\.bias))")
+HARMLESS = re.compile(r"(.*\.)?(rotary_emb\.((original_)?inv_freq|cos_cached|sin_cached)|(masked_bias|attn\.bias))")
 """Tensors that older programs wrote beside the weights and that follow from config.json."""
 
 FLOATS = ("F64", "F32", "F16", "BF16")
-HEADER_LENGTH_BYTES = 8
-LFS = b"version "
-"""How a file of Git LFS begins that stands for another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +61,14 @@ def check_weights(folder: Path, config: dict[str, Any], family: Family) -> None:
         stored[name] = info
     if architecture.is_tied:
         stored.pop("lm_head.weight", None)
-    missing = [name for name in expected if name not in stored]
+    missing = [stored_name(name, layout) for name in expected if name not in stored]
     if missing:
         raise UserError(f"checkpoint {folder}: the weight {_some(missing)} is missing; {advice(folder)}")
-    unknown = [name for name in stored if name not in expected]
+    unknown = {info.name: info.file.name for name, info in stored.items() if name not in expected}
     if unknown:
         raise UserError(
-            f"checkpoint {folder}: the weight {_some(unknown)} is not known to this architecture"
-            f" ({stored[unknown[0]].file.name}): give a checkpoint whose config.json is of its weights"
+            f"checkpoint {folder}: the weight {_some(list(unknown))} is not known to this architecture"
+            f" ({unknown[min(unknown)]}): give a checkpoint whose config.json is of its weights"
         )
     _check_each(folder, expected, stored)
 
@@ -97,7 +94,7 @@ def _check_each(folder: Path, expected: dict[str, tuple[int, ...]], stored: dict
             )
         if info.shape != expected[name]:
             raise UserError(
-                f"checkpoint {folder}: {name} has the shape {info.shape}, config.json asks for {expected[name]}"
+                f"checkpoint {folder}: {info.name} has the shape {info.shape}, config.json asks for {expected[name]}"
                 f" ({info.file.name}): give a checkpoint whose config.json is of its weights"
             )
 
@@ -105,7 +102,7 @@ def _check_each(folder: Path, expected: dict[str, tuple[int, ...]], stored: dict
 def _header(folder: Path, file: Path) -> dict[str, Any]:
     """The header of a safetensors file."""
     try:
-        header, end = _read_header(file)
+        header, end = read_header(file)
         size = file.stat().st_size
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"checkpoint {folder}: {file.name} cannot be read ({error}); {advice(folder)}") from error
@@ -115,20 +112,6 @@ def _header(folder: Path, file: Path) -> dict[str, Any]:
             f" {advice(folder)}"
         )
     return header
-
-
-def _read_header(file: Path) -> tuple[dict[str, Any], int]:
-    """The header, and the bytes that the file must have; it begins with the header's length, little-endian."""
-    with file.open("rb") as stream:
-        start = stream.read(HEADER_LENGTH_BYTES)
-        if start == LFS:
-            raise ValueError("it is a pointer of Git LFS: git lfs pull brings the file")
-        length = int.from_bytes(start, "little")
-        if length > file.stat().st_size - HEADER_LENGTH_BYTES:
-            raise ValueError("its header is cut short, or it is no safetensors file")
-        header: dict[str, Any] = json.loads(stream.read(length))
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    return header, HEADER_LENGTH_BYTES + length + max(ends, default=0)
 
 
 def _some(names: list[str]) -> str:

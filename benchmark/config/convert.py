@@ -30,7 +30,7 @@ from benchmark.models.checkpoint import is_remote
 from benchmark.tasks.harness_tasks import HARNESS
 from crossover.addresses import without_credentials
 from crossover.errors import UserError
-from crossover.records.policies import LOSSY, OWNERS, QUOTA, Blocks, Cache, Policy, PolicyName, Rows, check_knob
+from crossover.records.policies import KNOWN, LOSSY, OWNERS, QUOTA, Blocks, Cache, Policy, Rows, check_knob
 from crossover.records.run import Run, split_length
 from crossover.records.settings import (
     Attention,
@@ -189,12 +189,24 @@ def _policy(config: PolicyConfig) -> Policy:
     """
     if config.name == Remasking.random:
         return QUOTA
-    name = PolicyName(config.name)
-    for knob, owners in OWNERS.items():
-        value = getattr(config, knob)
-        if name not in owners and value is not None:  # it changes nothing here, yet a typo in it is a typo
+    read = _knobs_read(config)
+    for knob in OWNERS.keys() - read:
+        if (value := getattr(config, knob)) is not None:  # it changes nothing here, yet a typo in it is a typo
             check_knob(knob, value)
-    return Policy(name=name, **{knob: getattr(config, knob) for knob, owners in OWNERS.items() if name in owners})
+    return Policy(name=config.name, pace=config.pace, **{knob: getattr(config, knob) for knob in read})
+
+
+def _knobs_read(config: PolicyConfig) -> set[str]:
+    if config.name not in KNOWN:
+        named = set() if config.knobs is None else set(config.knobs.split(","))
+        if unknown := sorted(named - OWNERS.keys()):
+            raise UserError(f"policy.knobs has {unknown[0]!r}, which is none: give some of {', '.join(OWNERS)}")
+        return named
+    if config.knobs is not None:
+        raise UserError(
+            f"policy.knobs={config.knobs} is for a policy of your own: leave it out of policy={config.name}"
+        )
+    return {knob for knob, owners in OWNERS.items() if config.name in owners}
 
 
 def _cache(config: CacheConfig) -> Cache | None:

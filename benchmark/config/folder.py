@@ -20,6 +20,12 @@ def options() -> dict[str, list[str]]:
     }
 
 
+def names_given(group: str) -> list[str]:
+    """The names that the files of a group give to what they choose; several may give one."""
+    texts = (file.read_text(encoding="utf-8") for file in sorted((CONF / group).glob("*.yaml")))
+    return [name for text in texts for name in re.findall(r"^name: (\w+)", text, re.MULTILINE)]
+
+
 def usual_choices() -> dict[str, str]:
     """The name that each group has where none is given."""
     lines = (CONF / "config.yaml").read_text(encoding="utf-8")

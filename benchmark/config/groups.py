@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from benchmark.config.declaring import choice, key, listed
+from benchmark.config.folder import names_given
 from benchmark.config.settings import Tokenizers
-from crossover.records.policies import CacheName, FactorRule, PolicyName
+from crossover.records.policies import CacheName, FactorRule, Pace, PolicyName
 from crossover.records.settings import Device, Family, Precision, Remasking
 
-POLICIES = (*(name.value for name in PolicyName), Remasking.random.value)
+POLICIES = tuple(dict.fromkeys((*(name.value for name in PolicyName), *names_given("policy"))))
 """The names of policies. The random one is a run's remasking, which there was before there were policies."""
 
 
@@ -126,6 +127,12 @@ class PolicyConfig:
     """The policy group. A policy reads its own knobs and no others, so that a sweep may mix policies."""
 
     name: str = listed("how the positions that a forward pass writes are chosen; see docs/policies.md", POLICIES)
+    pace: Pace | None = key(
+        "a policy of your own: what decides the number of forward passes, `steps` alone, the text alone, or the text"
+        " with `steps` as the most",
+        None,
+    )
+    knobs: str | None = key("a policy of your own: those of the keys below that it reads, with commas between", None)
     threshold: float = key(
         "threshold, delayed_threshold: the least confidence that is written; low_confidence_dynamic, editing: what it"
         " must be above",

@@ -152,10 +152,10 @@ def _computed_of_block(diffusion: Diffusion, block: int, forward: int) -> int:
 def _writes(diffusion: Diffusion, output_tokens: int, masked: int, *, fewest: bool) -> list[int]:
     """Tokens of a row that each forward pass of a block with so many masks writes."""
     policy = diffusion.policy
-    if policy.name is PolicyName.editing or not masked:
+    if policy.name == PolicyName.editing or not masked:
         return _edits(policy, masked, fewest=fewest) if masked else []
     steps = diffusion.steps // (output_tokens // diffusion.part_length)
-    if policy.name is PolicyName.delayed_threshold:
+    if policy.name == PolicyName.delayed_threshold:
         return transfers(masked, steps) if fewest else [1] * masked
     if policy.is_self_paced and fewest:
         return [masked]

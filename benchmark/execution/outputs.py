@@ -120,7 +120,7 @@ def forwards_of(diffusion: Diffusion | None, generation: Generation) -> Forwards
             else _steps_of_rows(_changed_at(written_at, generation), _blocks(diffusion, generation), len(steps))
         ),
         spare=generation.spare_passes,
-        edited=tuple(edited[step] for step in steps) if diffusion.policy.name is PolicyName.editing else (),
+        edited=tuple(edited[step] for step in steps) if diffusion.policy.name == PolicyName.editing else (),
     )
 
 

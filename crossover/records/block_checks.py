@@ -30,7 +30,7 @@ def _check_output(policy: Policy, cache: Cache | None) -> None:
             f"cache={cache.name} is for block-causal models, whose finished blocks nothing changes:"
             " use cache=none, prefix or dual"
         )
-    if policy.name is PolicyName.editing:
+    if policy.name == PolicyName.editing:
         raise UserError("policy=editing is for block-causal models: use another policy")
     if policy.is_of_whole_output and cache is not None:
         raise UserError(f"policy={policy.name} has the whole output as its block: use cache=none")
@@ -77,5 +77,5 @@ def _check_kept(given: str, blocks: Blocks, policy: Policy, cache: Cache | None)
         raise UserError(f"{given} is for block-causal models: leave it out")
     if cache is None:
         raise UserError(f"{given} begins blocks from kept keys and values: use cache=exact")
-    if policy.name is PolicyName.editing:
+    if policy.name == PolicyName.editing:
         raise UserError(f"{given} is not for policy=editing: use another policy")

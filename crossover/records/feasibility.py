@@ -32,6 +32,6 @@ def _steps_problem(diffusion: Diffusion, output_tokens: int) -> str | None:
             f"steps={steps} does not divide over {blocks} {'sub-' if diffusion.sub_block_length else ''}blocks"
             f" (output {output_tokens}, block_length {block_length}): use a multiple of {blocks}"
         )
-    if diffusion.policy.name is PolicyName.delayed_threshold and output_tokens % steps:
+    if diffusion.policy.name == PolicyName.delayed_threshold and output_tokens % steps:
         return f"steps={steps} does not divide the output of {output_tokens} tokens, as policy=delayed_threshold needs"
     return None

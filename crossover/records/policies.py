@@ -1,6 +1,7 @@
 """Which masked positions a diffusion run writes, which keys and values it keeps, and how the rows of a batch wait."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -8,7 +9,10 @@ from crossover.errors import UserError
 
 
 class PolicyName(StrEnum):
-    """How the positions that a forward pass writes are chosen; docs/policies.md defines each."""
+    """How the positions that a forward pass writes are chosen; docs/policies.md defines each.
+
+    These are the policies whose facts stand here. Others bring theirs along: see `Policy.pace`.
+    """
 
     quota = "quota"
     threshold = "threshold"
@@ -24,6 +28,19 @@ class PolicyName(StrEnum):
     dream_entropy = "dream_entropy"
     origin = "origin"
     delayed_threshold = "delayed_threshold"
+
+
+class Pace(StrEnum):
+    """What decides how many forward passes a policy makes.
+
+    steps: `steps` alone.
+    both: the text, and `steps` is the most.
+    text: the text alone; `steps` is ignored.
+    """
+
+    steps = "steps"
+    both = "both"
+    text = "text"
 
 
 class FactorRule(StrEnum):
@@ -71,10 +88,17 @@ class Rows(StrEnum):
     independent = "independent"
 
 
-IGNORING_STEPS = frozenset({PolicyName.threshold, PolicyName.factor, PolicyName.entropy_bounded, PolicyName.editing})
-"""Policies without a schedule."""
-SELF_PACED = IGNORING_STEPS | {PolicyName.low_confidence_dynamic, PolicyName.origin, PolicyName.delayed_threshold}
-"""Policies whose number of forward passes depends on the text."""
+KNOWN = frozenset(PolicyName)
+PACES: Mapping[str, Pace] = {
+    PolicyName.threshold: Pace.text,
+    PolicyName.factor: Pace.text,
+    PolicyName.entropy_bounded: Pace.text,
+    PolicyName.editing: Pace.text,
+    PolicyName.low_confidence_dynamic: Pace.both,
+    PolicyName.origin: Pace.both,
+    PolicyName.delayed_threshold: Pace.both,
+}
+"""Those of the policies here that are not of `steps`."""
 DREAM = frozenset({PolicyName.maskgit_plus, PolicyName.topk_margin, PolicyName.dream_entropy, PolicyName.origin})
 """Policies of Dream's schedule, which writes the whole output without blocks."""
 
@@ -106,6 +130,7 @@ class Policy:
     """A rule with its knobs; knobs of other rules are None.
 
     Attributes:
+        pace: of a policy that is none of `PolicyName`; None of those.
         threshold: the least confidence that is written; `low_confidence_dynamic` and `editing` ask for more than that.
         factor: f of the rule `factor`, see `benchmark/decoders/policies/factor.py`.
         gamma: the most entropy in nats that `entropy_bounded` writes beside its first position.
@@ -118,7 +143,8 @@ class Policy:
         top_k: the same of so many tokens.
     """
 
-    name: PolicyName = PolicyName.quota
+    name: str = PolicyName.quota
+    pace: Pace | None = None
     threshold: float | None = None
     factor: float | None = None
     factor_rule: FactorRule | None = None
@@ -137,34 +163,47 @@ class Policy:
         Raises:
             UserError: naming the key, its value and what is allowed.
         """
+        if self.name in KNOWN:
+            self._check_owners()
+        elif self.pace is None:
+            raise UserError(f"policy={self.name} says no pace: give policy.pace={', '.join(Pace)} in its file")
+        for knob in OWNERS:
+            if (value := getattr(self, knob)) is not None:
+                check_knob(knob, value)
+
+    def _check_owners(self) -> None:
+        if self.pace is not None:
+            raise UserError(f"policy.pace={self.pace} is for a policy of your own: leave it out of policy={self.name}")
         for knob, owners in OWNERS.items():
             value, is_owned = getattr(self, knob), self.name in owners
             if (value is not None) != is_owned and not (is_owned and knob in OPTIONAL):
                 named = ", ".join(name for name in PolicyName if name in owners)
                 advice = "give it one" if value is None else f"it is a knob of policy={named}"
                 raise UserError(f"policy.{knob} has {value or 'no value'} under policy={self.name}: {advice}")
-            if value is not None:
-                check_knob(knob, value)
 
     @property
     def is_self_paced(self) -> bool:
         """Whether the number of forward passes depends on the text."""
-        return self.name in SELF_PACED
+        return self._pace is not Pace.steps
 
     @property
     def has_steps(self) -> bool:
         """Whether `steps` changes what is written."""
-        return self.name not in IGNORING_STEPS
+        return self._pace is not Pace.text
+
+    @property
+    def _pace(self) -> Pace:
+        return self.pace or PACES.get(self.name, Pace.steps)
 
     @property
     def is_of_whole_output(self) -> bool:
         """Whether its schedule is one for the whole output, which then is a single block."""
-        return self.name in DREAM or self.name is PolicyName.delayed_threshold
+        return self.name in DREAM or self.name == PolicyName.delayed_threshold
 
     @property
     def draws_positions(self) -> bool:
         """Whether chance decides which positions are written."""
-        return self.name is PolicyName.origin or bool(self.alg_temp)
+        return self.name == PolicyName.origin or bool(self.alg_temp)
 
     @property
     def knob(self) -> float | None:

@@ -150,7 +150,7 @@ class Diffusion:
             raise UserError(
                 f"rows=independent is for policies that follow the text: policy={self.policy.name} waits never"
             )
-        if self.policy.has_steps or self.policy.name is PolicyName.editing or self.blocks is Blocks.sequence:
+        if self.policy.has_steps or self.policy.name == PolicyName.editing or self.blocks is Blocks.sequence:
             raise UserError(
                 "rows=independent is for policy=threshold, factor or entropy_bounded of a model that is not"
                 " block-causal: use rows=together"

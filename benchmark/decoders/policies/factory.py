@@ -1,4 +1,4 @@
-"""From a run's settings to its policy. A new policy is a file, a row in POLICIES, a name in PolicyName and a YAML."""
+"""From a run's settings to its policy. A new policy is a file, a row in POLICIES and a YAML with its facts."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from benchmark.decoders.policies.quota import Quota
 from benchmark.decoders.policies.random import random
 from benchmark.decoders.policies.threshold import Threshold
 from benchmark.engines.sampling.scores import Score
+from crossover.errors import UserError
 from crossover.records import policies as settings
 from crossover.records.policies import PolicyName
 from crossover.records.settings import Diffusion, Remasking
@@ -37,7 +38,11 @@ class Given:
 
 
 def make_policy(diffusion: Diffusion, output_tokens: int) -> Policy:
-    """The policy for blocks of an output of so many tokens."""
+    """The policy for blocks of an output of so many tokens.
+
+    Raises:
+        UserError: when no row makes it.
+    """
     given = Given(
         knobs=diffusion.policy,
         steps=diffusion.steps // (output_tokens // diffusion.part_length),
@@ -46,7 +51,10 @@ def make_policy(diffusion: Diffusion, output_tokens: int) -> Policy:
     )
     if diffusion.remasking is Remasking.random:
         return random(steps=given.steps, block_length=given.block_length)
-    return POLICIES[diffusion.policy.name](given)
+    row = POLICIES.get(diffusion.policy.name)
+    if row is None:
+        raise UserError(f"policy={diffusion.policy.name} has no row in POLICIES of {__name__}: give it one")
+    return row(given)
 
 
 def _threshold(given: Given) -> Policy:
@@ -91,7 +99,7 @@ def _known(value: Knob | None) -> Knob:
     return value
 
 
-POLICIES: Mapping[PolicyName, Callable[[Given], Policy]] = {
+POLICIES: Mapping[str, Callable[[Given], Policy]] = {
     PolicyName.quota: lambda given: Quota(steps=given.steps, block_length=given.block_length),
     PolicyName.margin: lambda given: margin(steps=given.steps, block_length=given.block_length),
     PolicyName.entropy: lambda given: entropy(steps=given.steps, block_length=given.block_length),

@@ -106,7 +106,7 @@ class PublishedBlockDecoder(PublishedLoop):
     def _chosen(self, chance_M: Tensor, masked_M: Tensor, share: int) -> Tensor:
         """The positions of a row that are written, as places in the block."""
         policy = self.diffusion.policy
-        if policy.name is PolicyName.sequential:
+        if policy.name == PolicyName.sequential:
             return masked_M.nonzero()[:share, 0]
         if policy.threshold is not None:
             above = (chance_M > policy.threshold).nonzero()[:, 0]

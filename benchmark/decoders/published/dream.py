@@ -64,7 +64,7 @@ class PublishedDreamDecoder(PublishedLoop):
         guess_C, scores_C = self._sampled(logits_BLV[masked_BL], generator)
         guess_BL, scores_BL = canvas_BL.clone(), torch.full_like(logits_BLV[..., 0], -torch.inf, dtype=torch.float32)
         guess_BL[masked_BL], scores_BL[masked_BL] = guess_C, scores_C
-        if policy.name is PolicyName.origin:
+        if policy.name == PolicyName.origin:
             chance_BL = torch.rand(canvas_BL.shape, device=canvas_BL.device, generator=generator)
             canvas_BL.copy_(guess_BL.where(chance_BL < share, canvas_BL))
             return

@@ -100,7 +100,7 @@ class PublishedPolicyDecoder(PublishedLoop):
         policy = self.diffusion.policy
         if not falling:
             return 0
-        if policy.name is PolicyName.delayed_threshold:
+        if policy.name == PolicyName.delayed_threshold:
             written = self.diffusion.block_length - len(falling)
             looked = self.diffusion.block_length // steps * min(forward + 1, steps) - written
             falling = falling[:looked]

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmark.config.convert import to_run
+from benchmark.config.convert import to_diffusion, to_run
 from crossover.errors import UserError
 from crossover.records.run import Run
 from tests.composition import config
@@ -34,6 +34,16 @@ def test_a_context_that_holds_no_prompt_and_output_is_refused() -> None:
         run("model.context=-7")
 
 
+def test_a_policy_of_ones_own_reads_the_knobs_that_its_file_names() -> None:
+    given = config("policy.pace=text", "policy.knobs='gamma,threshold'")
+    given.policy.name = "mine"
+    policy = to_diffusion(given).policy
+    assert (policy.name, policy.pace, policy.gamma, policy.threshold, policy.factor) == ("mine", "text", 0.1, 0.9, None)
+    given.policy.knobs = "gamma,thresold"
+    with pytest.raises(UserError, match=r"policy.knobs has 'thresold', which is none: give some of threshold, factor"):
+        to_diffusion(given)
+
+
 def test_dreams_policies_have_steps_that_may_be_more_than_the_tokens_and_one_block() -> None:
     made = run("policy=maskgit_plus", "steps=200", "policy.top_p=0.9", "policy.alg_temp=0.1")
     assert made.name == "tiny_llada K=200 B=1 N=128 maskgit_plus alg_temp=0.1 top_p=0.9"
@@ -56,6 +66,8 @@ def test_random_order_is_one_setting_whichever_key_says_it() -> None:
     ("overrides", "words"),
     [
         (("policy.name=best",), "policy.name=best is not allowed: give one of quota, threshold"),
+        (("policy.knobs=gamma",), "policy.knobs=gamma is for a policy of your own: leave it out of policy=quota"),
+        (("policy.pace=text",), "policy.pace=text is for a policy of your own: leave it out of policy=quota"),
         (("cache.refresh=4",), "cache.refresh=4 needs a cache"),
         (("policy=margin", "engine=published"), "engine=published is the published loops"),
         (("cache=dual", "cache.refresh=2", "engine=published"), "engine=published is the published loops"),

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from benchmark.config.folder import names_given
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Generation, Unmarked, make_batch
 from benchmark.decoders.policies.entropy_bounded import EntropyBounded
@@ -19,8 +20,9 @@ from benchmark.engines.eager import EagerCanvas
 from benchmark.engines.sampling.head import Head, TensorPick
 from benchmark.engines.sampling.scores import pick_of
 from benchmark.models.loading import LanguageModel
-from crossover.records.policies import Cache, CacheName, FactorRule, Policy, PolicyName, Rows
-from crossover.records.settings import Family
+from crossover.errors import UserError
+from crossover.records.policies import Cache, CacheName, FactorRule, Pace, Policy, PolicyName, Rows
+from crossover.records.settings import Family, Remasking
 from tests import reference_policies
 from tests.checkpoints import CPU, MASK_ID, VOCABULARY, random_model
 from tests.factories import a_diffusion
@@ -142,8 +144,14 @@ def test_closed_positions_change_nothing_for_the_open_ones(rule: Rule) -> None:
     assert chosen(rule, [[CLOSED, -0.1, CLOSED, -0.3]])[0] == [False, alone[0], False, alone[1]]
 
 
-def test_every_name_of_a_policy_has_its_row() -> None:
-    assert set(POLICIES) == set(PolicyName)
+def test_every_policy_that_can_be_chosen_has_its_row() -> None:
+    assert set(POLICIES) == {*names_given("policy")} - {Remasking.random}
+    assert set(POLICIES) >= set(PolicyName)
+
+
+def test_a_policy_without_a_row_is_refused() -> None:
+    with pytest.raises(UserError, match="policy=mine has no row in POLICIES"):
+        make_policy(a_diffusion(policy=Policy(name="mine", pace=Pace.steps)), 8)
 
 
 def test_a_threshold_is_reached_by_being_equal() -> None:

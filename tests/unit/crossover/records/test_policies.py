@@ -4,8 +4,7 @@ import pytest
 
 from analysis.parity.ladder import setting
 from crossover.errors import UserError
-from crossover.records import policies
-from crossover.records.policies import Cache, CacheName, FactorRule, Policy, PolicyName, Rows
+from crossover.records.policies import Cache, CacheName, FactorRule, Pace, Policy, PolicyName, Rows
 from crossover.records.run import Run
 from crossover.records.settings import Remasking
 from tests.factories import a_diffusion, a_record, a_run, from_json
@@ -28,6 +27,8 @@ def test_the_published_policy_without_a_cache_has_the_key_from_before_there_were
     [
         {"policy": THRESHOLD},
         {"policy": Policy(name=PolicyName.margin)},
+        {"policy": Policy(name="mine", pace=Pace.steps)},
+        {"policy": Policy(name="mine", pace=Pace.text, threshold=0.9)},
         {"cache": DUAL},
         {"policy": THRESHOLD, "rows": Rows.independent},
     ],
@@ -36,6 +37,30 @@ def test_each_setting_changes_the_key_and_survives_the_record(changes: dict[str,
     run = a_policy_run(**changes)
     assert run.key != a_run().key
     assert from_json(a_record(run).to_json()).run == run
+
+
+@pytest.mark.parametrize(
+    ("pace", "facts", "rule", "turned"),
+    [
+        (Pace.steps, (True, False), "mine=0.5", 0.5),
+        (Pace.both, (True, True), "mine=0.5", 0.5),
+        (Pace.text, (False, True), "mine", 0.7),
+    ],
+)
+def test_a_policy_of_ones_own_says_its_pace(pace: Pace, facts: tuple[bool, bool], rule: str, turned: float) -> None:
+    made = Policy(name="mine", pace=pace, gamma=0.5)
+    assert (made.has_steps, made.is_self_paced) == facts
+    assert (made.label, made.rule) == ("mine=0.5", rule)
+    assert made.turned(0.7).gamma == turned
+    with pytest.raises(UserError, match=r"policy=mine says no pace: give policy.pace=steps, both, text"):
+        Policy(name="mine")
+    with pytest.raises(UserError, match=r"policy.gamma=-1 is not allowed"):
+        Policy(name="mine", pace=pace, gamma=-1)
+
+
+def test_the_pace_of_a_known_policy_is_known() -> None:
+    with pytest.raises(UserError, match=r"policy.pace=text is for a policy of your own: leave it out of policy=quota"):
+        Policy(pace=Pace.text)
 
 
 def test_knobs_and_refresh_change_the_key() -> None:
@@ -90,15 +115,14 @@ def test_a_policy_without_its_knob_or_with_anothers_is_refused(changes: dict[str
         Policy(**changes)  # type: ignore[arg-type]
 
 
-def test_a_policy_may_have_neither_steps_nor_a_knob(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policies, "IGNORING_STEPS", frozenset({PolicyName.margin}))
-    policy = Policy(name=PolicyName.margin)
-    assert (policy.knob, policy.turned(0.5), policy.rule, policy.label) == (None, policy, "margin", "margin")
-    assert setting(a_diffusion(policy=policy)) == "margin", "a ladder names it by its rule, since it has no steps"
+def test_a_policy_may_have_neither_steps_nor_a_knob() -> None:
+    policy = Policy(name="mine", pace=Pace.text)
+    assert (policy.knob, policy.turned(0.5), policy.rule, policy.label) == (None, policy, "mine", "mine")
+    assert setting(a_diffusion(policy=policy)) == "mine", "a ladder names it by its rule, since it has no steps"
 
 
 def test_what_does_not_go_together_is_refused() -> None:
-    with pytest.raises(UserError, match="policy=quota waits never"):
+    with pytest.raises(UserError, match=r"policy=quota waits never"):
         a_diffusion(rows=Rows.independent)
     with pytest.raises(UserError, match="use cache=none"):
         a_diffusion(policy=THRESHOLD, cache=DUAL, rows=Rows.independent)

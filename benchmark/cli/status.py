@@ -113,8 +113,10 @@ def _follow(options: argparse.Namespace, console: Console) -> None:
             sweeps = survey.look()
             live.update(_table(sweeps, survey.damaged, options, console.width), refresh=True)
             if not any(each.is_live for each in sweeps):
-                return
+                break
             time.sleep(LOOK_S)
+    if not console.is_terminal:
+        console.line()  # a terminal has its last line ended by Live, and a file has not
 
 
 class Survey:

@@ -89,6 +89,16 @@ def test_it_shows_a_table_and_why_points_failed(tmp_path: Path, capsys: pytest.C
     assert "The same command runs again" in said
 
 
+def test_following_a_sweep_that_is_over_shows_it_once_and_ends_its_last_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_sweep(tmp_path).close()
+    main([str(tmp_path), "--follow"])
+    followed = capsys.readouterr().out
+    main([str(tmp_path)])
+    assert followed == capsys.readouterr().out
+
+
 def test_a_folder_without_sweeps_gets_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([str(tmp_path)])

@@ -12,6 +12,9 @@ from analysis.report.write import write_maps
 from crossover.errors import UserError
 from crossover.terminal import make_console, say
 
+MARKED_BY = ("bits_per_byte", "accuracy")
+"""Metrics by which the map marks where trained models stand."""
+
 
 def draw_map(options: Namespace) -> None:
     """Print the table of break-even, and write its figures and the table as files.
@@ -20,7 +23,7 @@ def draw_map(options: Namespace) -> None:
         UserError: when no diffusion run has a baseline with equal controls.
     """
     loaded = load_records(options.source, options.tracking_uri)
-    metrics = [METRICS["bits_per_byte"]]
+    metrics = [METRICS[name] for name in MARKED_BY]
     maps = study(loaded.records, metrics=metrics, allow=frozenset(options.allow), track=with_progress).maps
     rows = [row for each in maps for row in each.rows]
     if not rows:

@@ -124,7 +124,7 @@ def composed_break_evens(
         and each.cache == CACHES[each.layout.way]
         and each.layout == _layout(pair, each.layout.way, each.layout.length)
     }
-    cells = product(ways, batches, lengths)
+    cells = product(_possible(pair, ways), batches, lengths)
     made = (exact.get(cell) or _composed(pair, *cell) for cell in cells)
     return [each for each in made if each is not None]
 
@@ -135,9 +135,15 @@ def predictions(
     """Tokens per forward needed at the device's limit, for each cell of a grid of which the records span the work."""
     known = {
         cell: _known(partial(_least_tokens, pair, _layout(pair, cell[0], cell[2]), cell[1]))
-        for cell in product(ways, batches, lengths)
+        for cell in product(_possible(pair, ways), batches, lengths)
     }
     return {cell: tokens for cell, tokens in known.items() if tokens is not None}
+
+
+def _possible(pair: Pair, ways: Iterable[Way]) -> list[Way]:
+    """Those of the ways that the diffusion model could compute in: a block-causal one in no other."""
+    in_blocks = bool(pair.blocks(Way.block_causal))
+    return [way for way in ways if not in_blocks or way is Way.block_causal]
 
 
 def _of_series(pair: Pair, rungs: Sequence[tuple[Record, ...]]) -> BreakEven | None:

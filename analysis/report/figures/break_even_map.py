@@ -12,7 +12,8 @@ from matplotlib.patches import Rectangle
 
 from analysis.parity.break_even import BLOCK, BreakEven
 from analysis.report.figures.style import GREY, INK, Drawing, look, panels
-from analysis.report.map.study import PairMap, Reached
+from analysis.report.map.reached import Reached
+from analysis.report.map.study import PairMap
 from analysis.report.words.numbers import number
 from analysis.statistics.forward_passes.pace import Way
 
@@ -28,7 +29,10 @@ TOKENS = LogNorm(1, 512)
 """Shades of tokens per forward."""
 LIMIT = "at the limit"
 MEASURED = "measured"
-REACHED = " A ring: trained models are as good as the baseline at as many tokens per forward; a cross: they are not."
+REACHED = (
+    " A ring: trained models are as good as the baseline at as many tokens per forward, compared at this length and any"
+    " batch; a cross: they are not shown to be."
+)
 
 Value = Callable[[BreakEven], float | None]
 

@@ -1,28 +1,18 @@
 """The cells of the map: what was measured or can be composed, on the grid of the records' batches and lengths."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.parity.break_even import BreakEven, break_evens, composed_break_evens, predictions
+from analysis.parity.identity import told_apart
 from analysis.parity.timed_pairs import Pair, pairs_of
 from analysis.report.figures.panel import Panel
+from analysis.report.map.reached import Compared, Reached, compared_pairs, reached_at
 from analysis.statistics.forward_passes.pace import Way
 from crossover.records.record import Record
 
-DUAL = "cache=dual"
-"""In the name of a diffusion model whose runs keep keys and values of both sides."""
 LEAST_CELLS = 2
 """A map has so many cells at least."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reached:
-    """Where trained models were compared: the steps by which diffusion is shown to be as good, None where it is not."""
-
-    way: Way
-    batch: int
-    length: int
-    steps: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +38,10 @@ def pair_maps(
     records: Iterable[Record], panels: Iterable[Panel] = (), allow: Collection[str] = frozenset()
 ) -> list[PairMap]:
     """One for each pair that has a break-even, in the order of their names."""
-    known = tuple(panels)
-    made = (pair_map(pair, known) for pair in pairs_of(records, allow))
+    every = told_apart(tuple(records))
+    names = {record.run.model.label: record.run.model.name for record in every}
+    compared = compared_pairs(panels, names)
+    made = (pair_map(pair, compared) for pair in pairs_of(every, allow))
     return sorted((each for each in made if each.rows), key=lambda each: (each.diffusion, each.baseline))
 
 
@@ -59,8 +51,8 @@ def largest(maps: Iterable[PairMap]) -> PairMap | None:
     return None if pair is None or len(pair.cells) < LEAST_CELLS else pair
 
 
-def pair_map(pair: Pair, panels: tuple[Panel, ...] = ()) -> PairMap:
-    """That of one pair, on the grid of its batches and lengths."""
+def pair_map(pair: Pair, compared: Sequence[Compared] = ()) -> PairMap:
+    """That of one pair, on the grid of its batches and lengths; with `compared`, where its trained models stand."""
     shapes = [each[0].run for each in (*pair.of_baseline, *pair.of_diffusion)]
     batches, lengths = sorted({run.batch for run in shapes}), sorted({run.length for run in shapes})
     rows, cells = break_evens(pair), composed_break_evens(pair, Way, batches, lengths)
@@ -69,23 +61,8 @@ def pair_map(pair: Pair, panels: tuple[Panel, ...] = ()) -> PairMap:
         baseline=pair.baseline,
         rows=(*rows, *(cell for cell in cells if cell not in rows)),
         cells=tuple(cells),
-        reached=tuple(_reached(pair, panels)),
+        reached=tuple(
+            reached_at(pair, compared, {(each.layout.way, each.batch, each.layout.length) for each in cells})
+        ),
         predicted=predictions(pair, Way, batches, lengths),
     )
-
-
-def _reached(pair: Pair, panels: Iterable[Panel]) -> Iterable[Reached]:
-    for panel in panels:
-        name, *sampling = panel.parity.diffusion.removeprefix(pair.diffusion).split(" ")
-        if (
-            name
-            or not panel.parity.diffusion.startswith(pair.diffusion)
-            or panel.parity.baseline_model != pair.baseline
-        ):
-            continue
-        yield Reached(
-            way=Way.dual if DUAL in sampling else Way.whole,
-            batch=panel.parity.batch,
-            length=panel.parity.length,
-            steps=panel.parity.first_steps_interval[1],
-        )

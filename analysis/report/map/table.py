@@ -14,7 +14,7 @@ HEADINGS = (
     *("B", "N", *NAMES, "way", "block", "forwards", "tokens"),
     *("at limit", "joules", "AR %", "diffusion %", "times", "machine"),
 )
-WAYS = {Way.whole: "whole", Way.dual: "dual", Way.block_causal: "block-causal"}
+WAYS = {Way.whole: "whole", Way.dual: "dual", Way.block_causal: "causal blocks"}
 SAID_BY_WAY = {NONE, CACHES[Way.block_causal]}
 """What is kept, where the way says it."""
 OPTIONAL = ("at limit", "joules", "AR %", "diffusion %", "machine")

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from analysis.cli.main import main
 from analysis.parity.break_even import Beside, BreakEven
 from analysis.report.figures.break_even_map import draw_distance, draw_joules, draw_map, draw_row
-from analysis.report.map.study import PairMap, Reached, pair_maps
+from analysis.report.map.reached import Reached
+from analysis.report.map.study import PairMap, pair_maps
 from analysis.report.map.table import break_even_table
 from analysis.report.map.words import answers
 from analysis.report.tables import as_csv
@@ -20,7 +21,7 @@ from analysis.statistics.forward_passes.pace import Layout, Way
 from analysis.statistics.intervals import Interval
 from crossover.records.record import Record
 from crossover.records.settings import Weights
-from tests.studies import a_panel, a_parity, a_sweep
+from tests.studies import a_sweep
 
 
 def a_break_even(way: Way = Way.whole, batch: int = 1, length: int = 128, tokens: float = 4.0) -> BreakEven:
@@ -126,12 +127,6 @@ def test_joules_and_distance_are_drawn_where_they_are_known() -> None:
     distance = draw_distance(pair)
     assert distance is not None
     assert [words(axes) for axes in distance.figure.axes] == [["90", "90"], ["80", "80"]]
-
-
-def test_a_sweep_has_a_map_with_marks_of_its_parities() -> None:
-    (pair,) = pair_maps(a_sweep(), [a_panel(), a_panel(a_parity(diffusion="smaller"))])
-    assert {(each.layout.way, each.batch) for each in pair.cells} == {(Way.whole, 1), (Way.whole, 8)}
-    assert pair.reached == (Reached(way=Way.whole, batch=1, length=16, steps=8),)
 
 
 @pytest.fixture

@@ -143,6 +143,25 @@ def _of_sequence(
             yield Forward(rows=rows, computed=block, read=read, seen=end)
 
 
+def parts_of_output(diffusion: Diffusion, prompt_tokens: int, output_tokens: int) -> Iterator[tuple[range, list[int]]]:
+    """What is decided one after another: positions of the output, and how many of them each of their steps writes.
+
+    A block-causal model's first block may begin in the prompt, and its last one end behind the output, which is left
+    out here. Where the text decides how many a step writes, each writes one.
+    """
+    block, end = diffusion.block_length, prompt_tokens + output_tokens
+    shares = transfers(diffusion.scheduled, diffusion.steps // (output_tokens // diffusion.part_length))
+    in_blocks = diffusion.blocks is Blocks.sequence and not diffusion.causal_context
+    for first in range(prompt_tokens // block * block if in_blocks else prompt_tokens, end, block):
+        begun = int(diffusion.is_begun_by_context and first >= prompt_tokens)
+        if begun:
+            yield range(first - prompt_tokens, first - prompt_tokens + 1), [1]
+        for part in range(first, first + block, diffusion.part_length):
+            places = range(max(part, first + begun, prompt_tokens), min(part + diffusion.part_length, end))
+            if places:
+                yield range(places.start - prompt_tokens, places.stop - prompt_tokens), _up_to(len(places), shares)
+
+
 def _computed_of_block(diffusion: Diffusion, block: int, forward: int) -> int:
     """Positions that a forward pass of a block, or of a sub-block, computes; the first is of the whole block."""
     assert diffusion.cache is not None

@@ -8,7 +8,8 @@ Exact for an autoregressive model. For a diffusion model two upper bounds of -lo
   [arXiv 2503.09573]: it was trained so, and sees nothing of later blocks.
 - that of the sampler in K steps: the positions in a random order, cut into K blocks as the sampler's
   schedule cuts them; a block's tokens are predicted together, from the prompt and the earlier blocks.
-  With K = N it is the any-order autoregressive likelihood.
+  With K = N it is the any-order autoregressive likelihood. Blocks of the decoder keep their order, and so do those of a
+  block-causal model, which are counted from the prompt's first position: the prompt may end inside one.
 
 Guidance and temperature enter neither; the mask token keeps its share of the probability.
 
@@ -19,18 +20,20 @@ S scored positions of all rows, H pairs of samples, O orders, K steps, D hidden,
 import itertools
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from benchmark.decoders.prompts import Prompt
-from benchmark.decoders.schedule import transfers
+from benchmark.decoders.schedule import parts_of_output
 from benchmark.engines.sampling.head import CHUNK_LOGITS
 from benchmark.models.loading import LanguageModel
+from benchmark.models.modules import block_causal
 from benchmark.quality.memo import remember
 from benchmark.util.progress import Report, Stage
+from crossover.records.policies import Blocks
 from crossover.records.settings import Diffusion, HeldOut
 from crossover.records.texts import DocumentLikelihood
 
@@ -137,22 +140,62 @@ def k_step_bound(
 ) -> Estimate:
     """The bound of the sampler in K steps, averaged over random orders; decoder blocks keep their order."""
     size = len(document.answer)
-    decoder_blocks = size // diffusion.block_length
-    ranks_ON = _ranks(orders * decoder_blocks, diffusion.block_length, generator).view(orders, -1)
-    ranks_ON = ranks_ON + torch.arange(size) // diffusion.block_length * diffusion.block_length
-    ends = itertools.accumulate(transfers(diffusion.block_length, diffusion.steps // decoder_blocks) * decoder_blocks)
-    bounds_K1 = torch.tensor([0, *ends])[:, None]
+    parts = list(parts_of_output(diffusion, len(document.prompt), size))
+    draws_ON = torch.rand((orders, size), generator=generator, dtype=torch.float64)
+    ranks_ON = torch.cat([draws_ON[:, each.start : each.stop].argsort(dim=1) + each.start for each, _ in parts], dim=1)
+    bounds_K1 = torch.tensor([0, *itertools.accumulate(itertools.chain(*(shares for _, shares in parts)))])[:, None]
     masked_OKN = ranks_ON[:, None] >= bounds_K1[:-1]
     scored_OKN = masked_OKN & (ranks_ON[:, None] < bounds_K1[1:])
-    nats_R = masked_nats(model, document, masked_OKN.flatten(0, 1), scored_OKN.flatten(0, 1))
-    nats_O = nats_R.view(orders, -1).sum(dim=1)
+    nats_O, step = torch.zeros(orders, dtype=torch.float64), 0
+    for view in _views(model, document, diffusion, parts):
+        steps = slice(step, step + view.steps)
+        masked_RN, scored_RN = (each[:, steps].flatten(0, 1) for each in (masked_OKN, scored_OKN))
+        nats_O += masked_nats(model, document, masked_RN, scored_RN, view).view(orders, -1).sum(dim=1)
+        step = steps.stop
     return Estimate(nats=float(nats_O.mean()), se_nats=float(nats_O.std() / math.sqrt(orders)) if orders > 1 else None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _View:
+    """What positions see in some steps, [L, L], by the model's own pattern where that is None; where logits are read.
+
+    With `is_shifted` those of a position are read at the one before it.
+    """
+
+    steps: int
+    visible_LL: Tensor | None
+    is_shifted: bool
+
+
+def _views(
+    model: LanguageModel, document: Document, diffusion: Diffusion, parts: Sequence[tuple[range, list[int]]]
+) -> Iterator[_View]:
+    """The view of all steps. In a causal context each part has its own: a block's first token is read causally."""
+    prompt, size = len(document.prompt), len(document.prompt) + len(document.answer)
+    place_L = torch.arange(size, device=model.device)
+    if not diffusion.causal_context:
+        in_blocks = diffusion.blocks is Blocks.sequence
+        visible_LL = block_causal(place_L, place_L, diffusion.block_length) if in_blocks else None
+        steps = sum(len(shares) for _, shares in parts)
+        yield _View(steps=steps, visible_LL=visible_LL, is_shifted=model.is_shifted)
+        return
+    for part, shares in parts:
+        is_first = part.start % diffusion.block_length == 0
+        first = prompt + part.start // diffusion.block_length * diffusion.block_length
+        causal_LL = place_L <= place_L[:, None]
+        in_block_LL = (place_L[:, None] >= first) & (place_L < first + diffusion.block_length)
+        visible_LL = causal_LL if is_first else causal_LL | in_block_LL
+        yield _View(steps=len(shares), visible_LL=visible_LL, is_shifted=is_first)
+
+
 @torch.inference_mode()
-def masked_nats(model: LanguageModel, document: Document, masked_RN: Tensor, scored_RN: Tensor) -> Tensor:
+def masked_nats(
+    model: LanguageModel, document: Document, masked_RN: Tensor, scored_RN: Tensor, view: _View | None = None
+) -> Tensor:
     """Sum of -log p over each row's scored positions, its masked positions masked: [R], float64, on the CPU."""
     assert model.mask_id is not None
+    is_shifted = model.is_shifted if view is None else view.is_shifted
+    seen = {} if view is None or view.visible_LL is None else {"attention_mask": view.visible_LL[None, None]}
     rows = max(1, TOKENS_AT_ONCE // (len(document.prompt) + len(document.answer)))
     answer_N = torch.tensor(document.answer, device=model.device)
     prompt_P = torch.tensor(document.prompt, dtype=torch.int64, device=model.device)
@@ -161,8 +204,8 @@ def masked_nats(model: LanguageModel, document: Document, masked_RN: Tensor, sco
         chosen_RN = scored.to(model.device)
         noisy_RN = answer_N.expand(len(masked), -1).masked_fill(masked.to(model.device), model.mask_id)
         tokens_RL = torch.cat([prompt_P.expand(len(masked), -1), noisy_RN], dim=1)
-        hidden_RLD = model.body(input_ids=tokens_RL, use_cache=False).last_hidden_state
-        first = len(prompt_P) - (1 if model.is_shifted else 0)
+        hidden_RLD = model.body(input_ids=tokens_RL, use_cache=False, **seen).last_hidden_state
+        first = len(prompt_P) - (1 if is_shifted else 0)
         read_RND = hidden_RLD[:, first : first + len(answer_N)]
         nats_S = _nats(model, read_RND[chosen_RN], answer_N.expand_as(chosen_RN)[chosen_RN])
         rows_S = scored.nonzero()[:, 0]
@@ -185,7 +228,7 @@ def _both(
     assert samples is not None
     assert orders is not None
     which, draws = (document, seed, orders), _generator(seed)
-    blocks = (diffusion.steps, diffusion.block_length)
+    blocks = (diffusion.steps, diffusion.block_length, diffusion.sub_block_length, diffusion.causal_context)
     # The orders are drawn first, and their number of draws does not depend on K and the blocks.
     _ranks(orders, len(document.answer), draws)
     steps = remember(

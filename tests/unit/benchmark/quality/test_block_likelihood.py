@@ -14,7 +14,7 @@ import transformers
 from benchmark.engines.factory import PassFactory
 from benchmark.models.architecture import architecture_of
 from benchmark.models.loading import LanguageModel, load_model
-from benchmark.quality.likelihood import Document
+from benchmark.quality.likelihood import Document, k_step_bound
 from benchmark.quality.sampler_likelihood import sampler_nats
 from crossover.records.policies import QUOTA, Blocks, Cache, CacheName, Policy, PolicyName
 from crossover.records.run import Run
@@ -196,3 +196,48 @@ def test_a_text_that_is_looked_at_again_has_none() -> None:
     run, factory = run_of([3, 0, 2, 2], 2, policy=policy), PassFactory(model_of("sdar"))
     documents = [Document(prompt=(3, 0, 2, 2), answer=(2, 3, 0, 2))]
     assert sampler_nats(run, factory, Engine.eager, documents, lambda *_: None) == [None]
+
+
+BOUNDS: list[tuple[str, list[int], int, dict[str, Any]]] = [
+    *(("sdar", prompt, 3, {}) for prompt in ([3], [3, 0], [3, 0, 2])),
+    ("Fast_dLLM_Qwen", [3, 0], 3, {}),
+    *(("Fast_dLLM_Qwen", prompt, 3, {"sub_block_length": 3}) for prompt in ([3, 0], [3, 0, 2])),
+    ("Fast_dLLM_Qwen", [3, 0, 2], 4, {"sub_block_length": 2}),
+    *(("sdar", prompt, 3, {"causal_context": True}) for prompt in ([3], [3, 0, 2])),
+]
+"""A layout, a prompt that may end inside a block, the length of blocks and of the text, and an order."""
+
+
+@pytest.mark.parametrize(("layout", "prompt", "block_length", "changes"), BOUNDS)
+def test_an_order_of_the_bound_gives_all_texts_together_a_probability_of_1(
+    layout: str, prompt: list[int], block_length: int, changes: dict[str, Any]
+) -> None:
+    """Each order is a sampler of its own, which may draw the mask too."""
+    parts = block_length // changes.get("sub_block_length", block_length)
+    settings = {"cache": EXACT, "blocks": Blocks.sequence} | changes
+    diffusion = a_diffusion(steps=2 * parts, block_length=block_length, **settings)
+    bounds = [
+        k_step_bound(
+            model_of(layout), Document(prompt=prompt, answer=text), diffusion, 1, torch.Generator().manual_seed(1)
+        ).nats
+        for text in itertools.product((MASK_ID, *LETTERS), repeat=block_length)
+    ]
+    check_total(bounds)
+
+
+def test_the_bound_is_that_of_the_plain_parts_in_every_order() -> None:
+    """A prompt of two and blocks of three: one token is left of the first block, two are of the second."""
+    prompt, answer = [3, 0], (2, 3, 0)
+    diffusion = a_diffusion(steps=2, block_length=3, cache=EXACT, blocks=Blocks.sequence)
+    logits = block_causal_logits(plain("sdar"), 3)
+
+    def nats(masked: list[int], scored: list[int]) -> float:
+        canvas = [*prompt, *(MASK_ID if place in masked else token for place, token in enumerate(answer))]
+        rows_LV = logits(canvas).double().log_softmax(dim=-1)
+        return -sum(float(rows_LV[len(prompt) + place, answer[place]]) for place in scored)
+
+    first, second = nats([0, 1, 2], [0]), nats([1, 2], [1, 2])
+    document = Document(prompt=prompt, answer=answer)
+    found = k_step_bound(model_of("sdar"), document, diffusion, 4, torch.Generator().manual_seed(0))
+    assert found.nats == pytest.approx(first + second, abs=1e-5)
+    assert found.se_nats == pytest.approx(0, abs=1e-9)

@@ -157,9 +157,12 @@ def parts_of_output(diffusion: Diffusion, prompt_tokens: int, output_tokens: int
         if begun:
             yield range(first - prompt_tokens, first - prompt_tokens + 1), [1]
         for part in range(first, first + block, diffusion.part_length):
-            places = range(max(part, first + begun, prompt_tokens), min(part + diffusion.part_length, end))
-            if places:
-                yield range(places.start - prompt_tokens, places.stop - prompt_tokens), _up_to(len(places), shares)
+            positions = range(max(part, first + begun, prompt_tokens), min(part + diffusion.part_length, end))
+            if positions:
+                yield (
+                    range(positions.start - prompt_tokens, positions.stop - prompt_tokens),
+                    _up_to(len(positions), shares),
+                )
 
 
 def _computed_of_block(diffusion: Diffusion, block: int, forward: int) -> int:

@@ -11,5 +11,6 @@ html_theme = "furo"
 html_title = "Crossover"
 html_copy_source = False
 html_show_sphinx = False
-html_static_path: list[str] = []
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 highlight_language = "text"

@@ -9,8 +9,10 @@ or at a smaller one that the engine computes it in parts of.
 import argparse
 import csv
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import product
 from pathlib import Path
 
@@ -171,6 +173,17 @@ def _of_run(cell: Cell, speed: str) -> tuple[object, ...]:
     )
 
 
+def spent(records: Sequence[Record]) -> Iterator[str]:
+    """What each GPU did: its points, and the seconds from the start of each to its record, failed ones included."""
+    by_gpu: dict[str, list[float]] = defaultdict(list)
+    for record in records:
+        uuid = "no GPU" if record.environment is None else record.environment.gpu_uuid or "no GPU"
+        began, ended = (datetime.fromisoformat(moment) for moment in (record.started_at, record.finished_at))
+        by_gpu[uuid].append((ended - began).total_seconds())
+    for uuid, seconds in sorted(by_gpu.items()):
+        yield f"{uuid}: {len(seconds)} records, {sum(seconds):.0f} s from their starts to their ends"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table; write the CSV."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -179,11 +192,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--csv", type=Path, help="write a row for each point")
     options = parser.parse_args(arguments)
     steps = [int(each) for each in options.steps.split(",")]
-    grid = Grid(read([from_file(file) for folder in options.folder for file in find(folder)]).records)
+    records = read([from_file(file) for folder in options.folder for file in find(folder)]).records
+    grid = Grid(records)
     print("\n".join(table(grid, steps)))
     sources = [row[4] for row in rows(grid, steps)]
     counted = ", ".join(f"{sources.count(source)} {source}" for source in (WHOLE, SAMPLED, COMPOSED))
-    print(f"\n{len(sources)} points: {counted}", file=sys.stderr)
+    print("\n".join([f"\n{len(sources)} points: {counted}", *spent(records)]), file=sys.stderr)
     if options.csv:
         with options.csv.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")

@@ -59,13 +59,14 @@ class Grid:
 
     def baseline(self, batch: int, length: int) -> Cell | None:
         """The continuation of this shape."""
-        return self._measured(batch, length, None)
+        return self.measured(batch, length, None)
 
     def diffusion(self, batch: int, length: int, steps: int) -> Cell | None:
         """The generation in so many steps: whole, else sampled, else composed of the passes of other steps."""
-        return self._measured(batch, length, steps) or self._composed(batch, length, steps)
+        return self.measured(batch, length, steps) or self._composed(batch, length, steps)
 
-    def _measured(self, batch: int, length: int, steps: int | None) -> Cell | None:
+    def measured(self, batch: int, length: int, steps: int | None) -> Cell | None:
+        """A point that a run measured, whole or in part; `steps` is None for the baseline."""
         fitting = [each for each in self._of_shape(batch, length, diffusion=steps is not None) if _steps(each) == steps]
         if not fitting:
             return None
@@ -173,6 +174,20 @@ def _of_run(cell: Cell, speed: str) -> tuple[object, ...]:
     )
 
 
+def agreement(grid: Grid) -> Iterator[str]:
+    """A row for each point of which there are whole and sampled generations; nothing of the one is in the other."""
+    records = grid.records
+    whole = Grid([each for each in records if each.run.timed_share is None])
+    sampled = Grid([each for each in records if each.run.timed_share is not None])
+    for batch, length in whole.shapes():
+        for steps in (None, *sorted({each for record in records if (each := _steps(record)) is not None})):
+            one, other = (each.measured(batch, length, steps) for each in (whole, sampled))
+            if one is not None and other is not None:
+                difference = other.latency.estimate / one.latency.estimate - 1
+                named = f"{one.run.name.removesuffix(' random weights')}"
+                yield f"| {named} | {one.latency.estimate:.4f} | {other.latency.estimate:.4f} | {difference:+.1%} |"
+
+
 def spent(records: Sequence[Record]) -> Iterator[str]:
     """What each GPU did: its points, and the seconds from the start of each to its record, failed ones included."""
     by_gpu: dict[str, list[float]] = defaultdict(list)
@@ -197,6 +212,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("\n".join(table(grid, steps)))
     sources = [row[4] for row in rows(grid, steps)]
     counted = ", ".join(f"{sources.count(source)} {source}" for source in (WHOLE, SAMPLED, COMPOSED))
+    if rows_of_both := list(agreement(grid)):
+        print("\n| whole generation | measured s | sampled s | sampled / measured - 1 |\n|---|--:|--:|--:|")
+        print("\n".join(rows_of_both))
     print("\n".join([f"\n{len(sources)} points: {counted}", *spent(records)]), file=sys.stderr)
     if options.csv:
         with options.csv.open("w", encoding="utf-8", newline="") as file:

@@ -7,7 +7,7 @@ import pytest
 from benchmark.store.journal import Journal
 from crossover.records.record import Record
 from crossover.records.settings import Weights
-from tests.benchmarks.grid_tables import COMPOSED, SAMPLED, WHOLE, Grid, main, rows, table
+from tests.benchmarks.grid_tables import COMPOSED, SAMPLED, WHOLE, Grid, agreement, main, rows, table
 from tests.factories import a_diffusion, a_measurement, a_record, a_run, a_sample, an_autoregressive_run
 
 
@@ -41,9 +41,17 @@ def test_a_sampled_generation_stands_where_there_is_no_whole_one() -> None:
     whole, sampled = diffusion(4, 0.5), diffusion(4, 0.6, share=1.0)
     shape = (whole.run.batch, whole.run.length)
     for records, source in (([sampled], SAMPLED), ([sampled, whole], WHOLE)):
-        cell = Grid(records)._measured(*shape, 4)
+        cell = Grid(records).measured(*shape, 4)
         assert cell is not None
         assert cell.source == source
+
+
+def test_both_ways_to_time_a_point_stand_side_by_side() -> None:
+    rows_of_both = list(
+        agreement(Grid([diffusion(4, 0.5), diffusion(4, 0.505, share=1.0), diffusion(8, 0.5), baseline(3.0)]))
+    )
+    (row,) = rows_of_both
+    assert row.endswith("| 2.0000 | 2.0200 | +1.0% |")
 
 
 def test_tables_are_made_of_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

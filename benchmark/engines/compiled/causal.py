@@ -56,6 +56,13 @@ class _Passes:
         """The next token comes so many positions later."""
         self._seen_B.add_(tokens)
 
+    def repeat(self) -> None:
+        """Add a token and take it back: the next pass reads and writes what it would have without."""
+        latest_B1 = self._latest_B1.clone()
+        self.step()
+        self._seen_B.sub_(1)
+        self._latest_B1.copy_(latest_B1)
+
     def _forget_tokens(self) -> None:
         self._seen_B.fill_(self._shape.prompt_tokens)
 
@@ -131,8 +138,7 @@ class CompiledCausal:
 
     def repeat(self) -> None:
         """See CausalPasses. What was computed for the token is computed anew with the next one."""
-        self._current.step()
-        self._current.leave_out(-1)
+        self._current.repeat()
 
     def written(self) -> Tensor:
         """See CausalPasses. A copy, since the next generation writes into the same memory."""

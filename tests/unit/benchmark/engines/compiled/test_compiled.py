@@ -1,12 +1,14 @@
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.nn.attention import SDPBackend
 
+from benchmark.decoders.autoregressive import AutoregressiveDecoder
 from benchmark.decoders.factory import make_decoder
-from benchmark.decoders.interface import make_batch
+from benchmark.decoders.interface import Phase, make_batch
 from benchmark.engines.attention import Sdpa
 from benchmark.engines.compiled import body, graphs
 from benchmark.engines.compiled.body import part_rows
@@ -126,6 +128,28 @@ def test_one_generation_after_another_starts_afresh() -> None:
         made = decoder(run)
         first, other, again = (tokens_of(made, rows, 8) for rows in (PROMPTS, [[2, 2, 2, 2]] * 2, PROMPTS))
         assert first == again != other
+
+
+@dataclass
+class Restless:
+    """A device that is settled when it has been asked so many times."""
+
+    asked: int
+
+    def mark(self, phase: Phase) -> None: ...
+
+    def is_settled(self) -> bool:
+        self.asked -= 1
+        return self.asked < 0
+
+
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.parametrize("engine", [Engine.eager, Engine.compiled])
+def test_untimed_passes_change_no_token(engine: Engine) -> None:
+    made = decoder(an_autoregressive_run(engine=engine))
+    assert isinstance(made, AutoregressiveDecoder)
+    timed, batch = replace(made, timed=frozenset(range(7))), make_batch(PROMPTS, [0, 1], CPU)
+    assert timed.decode(batch, 8, Restless(3)).tokens_BN.tolist() == tokens_of(made, PROMPTS, 8)
 
 
 @pytest.mark.usefixtures("uncompiled")

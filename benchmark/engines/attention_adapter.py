@@ -29,7 +29,7 @@ def pinned(kernel: Kernel, *, padded: bool) -> AbstractContextManager[object]:
     if not isinstance(kernel, Sdpa):
         return nullcontext()
     backends = [kernel.backend]
-    if padded or kernel.backend is SDPBackend.EFFICIENT_ATTENTION:  # which takes no shared keys, as modules give them
+    if padded or kernel.backend == SDPBackend.EFFICIENT_ATTENTION:  # which takes no shared keys, as modules give them
         backends += [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
     return sdpa_kernel(backends)
 

@@ -9,7 +9,7 @@ from torch.nn.attention import SDPBackend
 
 from benchmark.engines import attention
 from benchmark.engines.attention import Flash2Package, Flash2Torch, Kernel, Plain, Sdpa, choose_kernel, for_masks
-from benchmark.engines.attention_adapter import use_kernel
+from benchmark.engines.attention_adapter import pinned, use_kernel
 from benchmark.models.loading import load_model
 from crossover.errors import UserError
 from crossover.records.settings import Attention, Family
@@ -127,3 +127,11 @@ def test_a_kernel_of_ours_gets_the_mask_of_blocks_in_transformers_modules() -> N
 def test_flash_attention_leaves_the_masks_of_blocks_to_a_kernel_that_takes_them() -> None:
     assert for_masks(Flash2Torch(132)) == Sdpa(SDPBackend.EFFICIENT_ATTENTION)
     assert for_masks(Plain()) == Plain()
+
+
+def test_where_the_efficient_kernel_is_pinned_shared_keys_may_go_to_another() -> None:
+    """On a GPU in float32 the kernel is found by its number, whose enum is not the one that has the name."""
+    with pinned(Sdpa(SDPBackend(SDPBackend.EFFICIENT_ATTENTION.value)), padded=False):
+        assert torch.backends.cuda.math_sdp_enabled()
+    with pinned(Sdpa(SDPBackend.FLASH_ATTENTION), padded=False):
+        assert not torch.backends.cuda.math_sdp_enabled()

@@ -2,21 +2,24 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
+from benchmark.decoders.blocks.decoder import BlockDiffusionDecoder
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import Unmarked, make_batch
-from benchmark.measurement.staleness import measure_staleness
+from benchmark.measurement.staleness import ComparingPasses, measure_staleness
 from crossover.errors import UserError
-from crossover.records.policies import Cache, CacheName, Policy, PolicyName
+from crossover.records.policies import Blocks, Cache, CacheName, Policy, PolicyName
 from crossover.records.settings import Attention, Engine, Family
 from crossover.records.staleness import Staleness
 from tests.checkpoints import CPU
 from tests.decoding import UNEVEN, factory
 from tests.factories import a_diffusion, a_run
+from tests.unit.benchmark.decoders import test_block_orders, test_known_dream
 
 THRESHOLD = Policy(name=PolicyName.threshold, threshold=1.0)
 
@@ -56,8 +59,6 @@ def test_a_cache_that_is_made_anew_at_each_pass_is_not_stale() -> None:
 
 def test_the_divergence_is_that_of_the_definition() -> None:
     p, q = (torch.tensor(logits).softmax(dim=0) for logits in ([1.0, 2.0, 0.5], [0.0, 2.5, 0.5]))
-    from benchmark.measurement.staleness import ComparingPasses
-
     made = factory(Family.diffusion)
     head = replace(made.head(Engine.eager, 0.0), linear=torch.nn.Identity())
     canvas = made.canvas(Engine.eager, made.kernel(Attention.sdpa))
@@ -72,3 +73,45 @@ def test_it_needs_a_cache_and_an_engine_of_ours(changes: dict[str, object]) -> N
     cache = None if "cache" in changes else Cache(name=CacheName.dual)
     with pytest.raises(UserError, match="staleness=true compares"):
         a_run(staleness=True, diffusion=a_diffusion(cache=cache), engine=changes.get("engine", Engine.eager))
+
+
+def shifted(rows: list[list[int]], cache: Cache, **changes: Any) -> tuple[list[int], Staleness]:
+    """Open positions that each step compares, and what it says, of 8 tokens in blocks of 4 of shifted logits."""
+    in_blocks = bool(changes)
+    made = test_block_orders.shifted_factory() if in_blocks else test_known_dream.factory()
+    run = a_run(diffusion=a_diffusion(steps=8, block_length=4, policy=THRESHOLD, cache=cache, **changes))
+    kernel = made.kernel(Attention.sdpa)
+    decoder = make_decoder(run, made, kernel)
+    assert isinstance(decoder, MaskedDiffusionDecoder | BlockDiffusionDecoder)
+    batch, whole = make_batch(rows, list(range(len(rows))), CPU), made.canvas(Engine.eager, kernel)
+    passes = ComparingPasses(
+        cached=decoder.passes, whole=whole, head=decoder.head, mask_id=decoder.mask_id, is_shifted=True
+    )
+    replace(decoder, passes=passes).decode(batch, 8, Unmarked())
+    return [step.positions for step in passes.steps], measure_staleness(decoder, whole, batch, 8)
+
+
+@pytest.mark.parametrize("name", [CacheName.prefix, CacheName.dual])
+def test_shifted_logits_are_compared_at_the_open_positions(name: CacheName) -> None:
+    compared, staleness = shifted([[5, 9, 2, 7]], Cache(name=name))
+    assert compared == [4, 3, 2, 1] * 2
+    whole = [computed == 12 for computed in staleness.computed]
+    assert whole == [True, False, False, False] * 2
+    for is_whole, kl_nats in zip(whole, staleness.kl_nats, strict=True):
+        assert math.isclose(kl_nats, 0, abs_tol=1e-6) == is_whole
+    rows = [[5, 9, 2, 7], [3, 4]]
+    assert [sum(two) for two in zip(*(shifted([row], Cache(name=name))[0] for row in rows), strict=True)] == shifted(
+        rows, Cache(name=name)
+    )[0]
+
+
+def test_a_sub_block_is_compared_with_all_up_to_its_blocks_end() -> None:
+    changes = {"blocks": Blocks.sequence, "sub_block_length": 2}
+    compared, staleness = shifted([[5, 9, 2, 7]], Cache(name=CacheName.sub_block), **changes)
+    assert sum(staleness.computed) == 4 * sum(computed == 4 for computed in staleness.computed) + 2 * sum(
+        computed == 2 for computed in staleness.computed
+    )
+    for computed, kl_nats in zip(staleness.computed, staleness.kl_nats, strict=True):
+        assert math.isclose(kl_nats, 0, abs_tol=1e-6) == (computed == 4)
+    assert staleness.mean_kl_nats is not None
+    assert compared[0] == 1  # the block's first token is there, and its sub-block has one more

@@ -14,6 +14,7 @@ from tests.paths import ROOT
 from tests.test_docs import PAGES
 
 BLOCK = re.compile(r"^( *)```sh\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+INDENTED = re.compile(r"^ {4}(python.*(?:\n {4}.+)*\n)", re.MULTILINE)
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 PROGRAM = re.compile(r"(?:python -P?\s*-?m|python3? -m) ([\w.]+)(.*)")
 NOT_SHOWN = {"wrong-inputs.md"}
@@ -23,7 +24,7 @@ NOT_SHOWN = {"wrong-inputs.md"}
 def commands(page: Path) -> Iterator[str]:
     """The lines of the page's shell blocks and the commands between its sentences, without remarks."""
     text = page.read_text(encoding="utf-8")
-    blocks = re.sub(r"\\\n\s*", " ", "".join(block for _, block in BLOCK.findall(text)))
+    blocks = re.sub(r"\\\n\s*", " ", "".join([*(block for _, block in BLOCK.findall(text)), *INDENTED.findall(text)]))
     for line in (*blocks.splitlines(), *SPAN.findall(BLOCK.sub("", text))):
         yield from (command.strip(" &") for command in re.split(r"&&|\s#\s", line))
 

@@ -16,6 +16,9 @@ INTRODUCTION = """\
 All that can be set on the command line. A default is the value of the command without arguments; a choice from a
 group, such as `sweep=demo` or `hardware=a100`, may give another. `--cfg job` shows a command's values.
 
+The installed command `crossover` is `python -m benchmark` under a shorter name. A shell completes its keys and
+choices after `eval "$(crossover -sc install=bash)"`, or with `zsh` or `fish` instead of `bash`.
+
 From benchmark/config/schema.py, by `python -m benchmark.cli.keys_page > docs/keys.md`.
 """
 TYPES = {int: "whole number", float: "number", bool: "true or false", str: "text"}

@@ -71,7 +71,10 @@ class ArmCosts:
 
 
 def way_of(run: Run) -> Way | None:
-    """In what way a run computes its forward passes; None for a baseline. With a cache of another kind, on average."""
+    """In what way a run computes its forward passes; None for a baseline.
+
+    A prefix cache and a refresh have passes of several kinds: such a run counts as a whole canvas, by its mean pass.
+    """
     if run.diffusion is None:
         return None
     cache = run.diffusion.cache

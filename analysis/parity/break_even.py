@@ -22,10 +22,10 @@ from analysis.parity.timed_pairs import Pair, shape
 from analysis.statistics.forward_passes.pace import Layout, Way, forwards_within
 from analysis.statistics.intervals import Interval
 from analysis.statistics.timing import Latency, latency, median_interval, ratio_interval
-from crossover.records.policies import QUOTA, Cache, CacheName
+from crossover.records.policies import QUOTA, Cache, CacheName, Rows
 from crossover.records.record import Record
-from crossover.records.run import Run, split_length
-from crossover.records.settings import Weights
+from crossover.records.run import USUAL_PROMPT_FRACTION, Run, split_length
+from crossover.records.settings import Diffusion, Remasking, Weights
 
 NONE = "none"
 CACHES = {
@@ -105,7 +105,9 @@ def break_evens(pair: Pair) -> list[BreakEven]:
     for replicates in pair.of_diffusion:
         run = replicates[0].run
         assert run.diffusion is not None
-        series[*shape(run), run.diffusion.block_length, *_sampling(run)].append(replicates)
+        series[*shape(run), run.diffusion.block_length, _policy(run.diffusion), _cache(run.diffusion)].append(
+            replicates
+        )
     made = (_of_series(pair, rungs) for _, rungs in sorted(series.items(), key=lambda item: tuple(map(str, item[0]))))
     known = [each for each in made if each is not None]
     return sorted(
@@ -169,25 +171,15 @@ def _measured(
     run, measured = replicates[0].run, replicates[0].measurement
     assert run.diffusion is not None
     assert measured is not None
-    way = way_of(run)
-    assert way is not None
-    layout = Layout(
-        way=way, prompt_tokens=run.prompt_tokens, output_tokens=run.output_tokens, block=run.diffusion.block_length
-    )
+    layout = _layout_of(run, run.diffusion)
     budget, ratio = median_interval(baseline_s).estimate, ratio_interval(baseline_s, own_s)
-    if way is Way.whole:
-        each_s = median_interval(own_s).estimate / measured.forward_passes
-        at = partial(_divided, each_s)
-    else:
-        cost_of = partial(pair.cost, layout, run.batch)
-        try:
-            cost_of(1.0)
-        except KeyError:
-            return None
-        at = partial(_within, cost_of, layout)
-    estimate = at(budget)
-    scales = (1.0, 1.0) if ratio is None else (ratio.low / ratio.estimate, ratio.high / ratio.estimate)
-    forwards = Interval(estimate, at(budget * scales[0]), at(budget * scales[1]))
+    at = partial(_within, partial(pair.cost, layout, run.batch), layout)
+    if layout.way is Way.whole:
+        at = partial(_divided, median_interval(own_s).estimate / measured.forward_passes)
+    try:
+        forwards = _forwards(at, budget, ratio)
+    except KeyError:
+        return None
     sampled = any(each[0].run.timed_share is not None for each in (replicates, baseline))
     processes = 0 if ratio is None else min(own_s.processes, baseline_s.processes)
     made = BreakEven(
@@ -195,17 +187,25 @@ def _measured(
         layout=layout,
         diffusion=pair.diffusion,
         baseline=pair.baseline,
-        policy=run.diffusion.policy.label,
-        cache=_cache(run),
+        policy=_policy(run.diffusion),
+        cache=_cache(run.diffusion),
         weights=run.weights,
         forwards=forwards,
         baseline_s=budget,
-        is_composed=sampled or way is not Way.whole,
+        is_composed=sampled or layout.way is not Way.whole,
         processes=processes,
         disturbed=bool(disturbances({"baseline": baseline, "diffusion": replicates})),
-        beside=_with_own_limits(_beside(pair, layout, run.batch, budget, estimate), layout, replicates[0], baseline[0]),
+        beside=_with_own_limits(
+            _beside(pair, layout, run.batch, budget, forwards.estimate), layout, replicates[0], baseline[0]
+        ),
     )
-    return abs(np.log(estimate / measured.forward_passes)), made
+    return abs(np.log(forwards.estimate / measured.forward_passes)), made
+
+
+def _forwards(at: Callable[[float], float], budget: float, ratio: Interval | None) -> Interval:
+    """The forward passes that the baseline's time allows; the interval of the arms' ratio becomes theirs."""
+    ends = (1.0, 1.0) if ratio is None else (ratio.low / ratio.estimate, ratio.high / ratio.estimate)
+    return Interval(at(budget), at(budget * ends[0]), at(budget * ends[1]))
 
 
 def _composed(pair: Pair, way: Way, batch: int, length: int) -> BreakEven | None:
@@ -285,20 +285,33 @@ def _divided(each_s: float, budget: float) -> float:
     return budget / each_s
 
 
+def _layout_of(run: Run, settings: Diffusion) -> Layout:
+    way = way_of(run)
+    assert way is not None
+    return Layout(
+        way=way, prompt_tokens=run.prompt_tokens, output_tokens=run.output_tokens, block=settings.block_length
+    )
+
+
 def _layout(pair: Pair, way: Way, length: int) -> Layout:
-    prompt_tokens, output_tokens = split_length(length, 0.5)
+    prompt_tokens, output_tokens = split_length(length, USUAL_PROMPT_FRACTION)
     block = output_tokens
     if way is not Way.whole:
         block = min(output_tokens, min(pair.blocks(way), default=BLOCK))
     return Layout(way=way, prompt_tokens=prompt_tokens, output_tokens=output_tokens, block=block)
 
 
-def _sampling(run: Run) -> tuple[str, ...]:
-    """Policy, cache, and what else makes another series of steps."""
-    assert run.diffusion is not None
-    return run.diffusion.policy.label, _cache(run), str(run.diffusion.remasking), str(run.diffusion.rows)
+def _policy(settings: Diffusion) -> str:
+    """The policy, and what else but steps and blocks decides what is written, e.g. `quota guidance=1.5`."""
+    random = settings.remasking is Remasking.random
+    guided, independent = settings.guidance_scale > 0, settings.rows is not Rows.together
+    words = (
+        str(settings.remasking) if random else settings.policy.label,
+        *([f"guidance={settings.guidance_scale:g}"] if guided else []),
+        *([f"rows={settings.rows}"] if independent else []),
+    )
+    return " ".join(words)
 
 
-def _cache(run: Run) -> str:
-    assert run.diffusion is not None
-    return NONE if run.diffusion.cache is None else run.diffusion.cache.label
+def _cache(settings: Diffusion) -> str:
+    return NONE if settings.cache is None else settings.cache.label

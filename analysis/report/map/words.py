@@ -7,15 +7,13 @@ from analysis.parity.break_even import BreakEven
 from analysis.report.words.numbers import interval, number
 from crossover.records.settings import Weights
 
-MOST = 6
-
 
 def answers(cells: Sequence[BreakEven]) -> list[str]:
     """For each way of computing: the fewest and the most tokens per forward from which on diffusion is faster."""
     by_way: dict[str, list[BreakEven]] = defaultdict(list)
     for each in cells:
         by_way[each.layout.way].append(each)
-    return [_answer(way, alike) for way, alike in by_way.items()][:MOST]
+    return [_answer(way, alike) for way, alike in by_way.items()]
 
 
 def _answer(way: str, cells: Sequence[BreakEven]) -> str:

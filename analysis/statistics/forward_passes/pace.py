@@ -22,7 +22,10 @@ from analysis.statistics.forward_passes.composition import Forward
 Cost = Callable[[Forward], float]
 """What one pass costs."""
 
-MOST_FORWARDS, TOLERANCE = 1e6, 1e-7
+MOST_FORWARDS = 1e6
+"""No block takes so many."""
+TOLERANCE = 1e-7
+"""Share of the forward passes that they are found to."""
 
 
 class Way(StrEnum):
@@ -76,13 +79,18 @@ def forwards_within(cost_of: Callable[[float], float], budget: float) -> float:
     """The forward passes a block that cost as much as `budget`.
 
     Where even one costs more, the share of one that would not: such a number cannot be reached with this block.
+
+    Raises:
+        KeyError: when no number costs as much, since times were composed beyond what was timed, down to nothing.
     """
     least = cost_of(1.0)
     if least >= budget:
         return budget / least
     low, high = 1.0, 2.0
-    while cost_of(high) < budget and high < MOST_FORWARDS:
+    while cost_of(high) < budget:
         low, high = high, 2 * high
+        if high > MOST_FORWARDS:
+            raise KeyError(budget)
     while high - low > TOLERANCE * high:
         middle = math.sqrt(low * high)
         low, high = (middle, high) if cost_of(middle) < budget else (low, middle)

@@ -10,11 +10,11 @@ from analysis.parity.timed_pairs import pairs_of
 from analysis.statistics.forward_passes.pace import Way
 from crossover.records.forwards import Forwards
 from crossover.records.machine import Verdict, Watched
-from crossover.records.policies import Blocks, Cache, CacheName
+from crossover.records.policies import Blocks, Cache, CacheName, Policy, PolicyName, Rows
 from crossover.records.profile import Energy, Limits, Profile
 from crossover.records.record import Record, Sample
 from crossover.records.run import Run
-from crossover.records.settings import Weights
+from crossover.records.settings import Remasking, Weights
 from tests.factories import a_diffusion, a_measurement, a_record, a_run, a_sample, an_autoregressive_run
 
 DUAL = a_diffusion(steps=4, block_length=4, cache=Cache(name=CacheName.dual))
@@ -171,6 +171,22 @@ def test_energy_is_power_times_time() -> None:
 
     made = only(baseline(6.0, 6.0, profile=watts(300.0, 6.0)), whole(8.0, 8.0, profile=watts(600.0, 8.0)))
     assert made.beside.joule_tokens == pytest.approx(8 / (6 / 2 / 2))  # twice the power: half the forwards
+
+
+def test_runs_that_choose_otherwise_are_rows_of_their_own_by_their_names() -> None:
+    pace = Policy(name=PolicyName.threshold, threshold=0.9)
+    changes: dict[str, dict[str, object]] = {
+        "random": {"remasking": Remasking.random},
+        "quota guidance=1.5": {"guidance_scale": 1.5},
+        "threshold=0.9 rows=independent": {"policy": pace, "rows": Rows.independent},
+    }
+    runs = {name: a_run(diffusion=a_diffusion(**each)) for name, each in changes.items()}
+    others = [record(run, [a_sample(latency_s=4.0, step_s=(1.0,) * 4)] * 2) for run in runs.values()]
+    (pair,) = pairs_of([baseline(6.0, 6.0), whole(8.0, 8.0), *others])
+    made = {each.policy: each.forwards.estimate for each in break_evens(pair)}
+    assert made == pytest.approx({"quota": 3.0, **dict.fromkeys(runs, 6.0)})
+    (cell,) = composed_break_evens(pair, [Way.whole], [2], [16])
+    assert cell.forwards.estimate == pytest.approx(3.0), "the map is of quota"
 
 
 def test_a_disturbed_run_marks_it() -> None:

@@ -25,8 +25,31 @@ def test_where_both_differ_a_plane_goes_through_them() -> None:
         return 0.5 + 0.01 * kept + 0.1 * read
 
     timed = [(Forward(4, kept, read), seconds(kept, read)) for kept, read in ((8, 4), (8, 1), (16, 4), (16, 1))]
-    wanted = [Forward(4, 12, 2), Forward(4, 9, 3)]
-    assert costs(timed).seconds(wanted) == pytest.approx(seconds(12, 2) + seconds(9, 3))
+    for kept, read in ((12, 2), (9, 3), (16, 4), (4, 1)):
+        assert costs(timed).one(Forward(4, kept, read)) == pytest.approx(seconds(kept, read))
+    falling = costs([(Forward(4, 8, 1), 1.0), (Forward(4, 16, 1), 5.0), (Forward(4, 16, 2), 5.0)])
+    assert falling.one(Forward(4, 2, 1)) == 0.0, "no time is negative"
+
+
+def test_of_passes_that_differ_in_the_other_number_alone_the_mean_counts() -> None:
+    timed = [(Forward(4, 8, 1), 1.0), (Forward(4, 8, 2), 5.0)]
+    assert costs([*timed, (Forward(4, 8, 2), 7.0)]).one(Forward(4, 6, 2)) == 6.0
+    line = costs([(Forward(1, 8, 1), 1.0), (Forward(1, 16, 1), 3.0)])
+    assert line.by_computed.keys() == {1}
+    assert (line.knows(1), line.knows(2)) == (True, False)
+
+
+def test_where_fewer_positions_are_attended_to_than_were_timed_the_line_goes_on_down_to_nothing() -> None:
+    line = costs([(Forward(1, 10, 1), 1.0), (Forward(1, 20, 1), 2.0), (Forward(1, 30, 1), 3.0)])
+    assert [line.one(Forward(1, kept, 1)) for kept in (10, 5, 0, -5)] == pytest.approx([1.0, 0.5, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("read", [(1, 1), (1, 2)])
+def test_where_more_are_attended_to_nothing_is_said(read: tuple[int, int]) -> None:
+    timed = costs([(Forward(1, 10, read[0]), 1.0), (Forward(1, 20, read[1]), 2.0)])
+    assert timed.one(Forward(1, 20, 1)) > 0
+    with pytest.raises(KeyError):
+        timed.one(Forward(1, 20.5, 1))
 
 
 def test_kinds_of_passes_are_kept_apart_and_equal_ones_give_their_median() -> None:

@@ -41,6 +41,11 @@ def test_the_passes_that_a_time_allows_take_that_time(way: Way, forwards: float)
     assert forwards_within(cost_of, cost_of(forwards)) == pytest.approx(forwards, rel=1e-6)
 
 
+def test_passes_that_cost_nothing_never_take_as_long() -> None:
+    with pytest.raises(KeyError):
+        forwards_within(lambda forwards: 2 - 1 / forwards, 2.0)
+
+
 def test_where_one_pass_a_block_takes_too_long_its_share_is_told() -> None:
     cost_of = partial(generation_cost, layout(Way.dual), cost)
     assert forwards_within(cost_of, cost_of(1.0) / 4) == pytest.approx(0.25)

@@ -16,7 +16,6 @@ from benchmark.hardware.gpu_lock import occupy
 from benchmark.slurm.signals import Stopped, signals_held_back
 from benchmark.util.importing import importing
 from benchmark.util.logs import logging_to, tail
-from benchmark.util.postponed import postponed
 from benchmark.util.progress import Report, Stage
 from crossover.errors import LostDeviceError
 from crossover.records.record import Failure, FailureKind, Record
@@ -133,7 +132,7 @@ class Worker:
                 return unmeasured_record(point.run, self._sweep.id, failure, started)
 
     def _execute(self, point: GridPoint, report: Report, claim: Claim) -> Record:
-        with signals_held_back(), importing("benchmark.execution.pipeline"), postponed():
+        with signals_held_back(), importing("benchmark.execution.pipeline"):
             from benchmark.execution.model_cache import MODEL_CACHE  # torch and transformers, which --help does without
             from benchmark.execution.pipeline import execute
 

@@ -16,7 +16,7 @@ import pytest
 from analysis.cli.main import main as analyse
 from benchmark.cli.status import main as show_status
 from benchmark.config.settings import Rerun
-from benchmark.dispatch.batches import read_batches
+from benchmark.dispatch.batches import find_batches
 from benchmark.dispatch.claims import Claims
 from benchmark.dispatch.ledger import ExpectedEnvironment, SweepReader
 from benchmark.dispatch.resume import ResumePolicy
@@ -149,7 +149,7 @@ def test_the_ledger_and_the_claims_are_read(outputs: Path, records: Sequence[Rec
     assert sweep.is_closed
     assert {entry.run.key for entry in sweep.entries} == {entry.key for entry in sweep.entries}
     assert {entry.key for entry in sweep.entries} == {record.key for record in records}
-    (batch,) = read_batches(sweep)
+    (batch,) = find_batches(sweep).batches
     assert [index for task in batch.tasks for index in task] == list(range(POINTS))
     claims = Claims(outputs)
     for entry in sweep.entries:

@@ -14,7 +14,7 @@ from benchmark.dispatch.reconcile import reconcile_process
 from benchmark.dispatch.worker import run_points
 from benchmark.slurm.job_state import JobState
 from benchmark.util.child_python import python_command, safe_variables
-from benchmark.util.logs import tail
+from benchmark.util.logs import last_words
 from benchmark.util.no_links import open_to_append
 
 END_S = 60.0
@@ -56,8 +56,7 @@ def _run_task(context: SweepContext, file: Path, task: int) -> list[int]:
     leftover = reconcile_process(sweep, read_batch(file), task, state, log, context.records)
     if leftover.recorded:
         names, how = ", ".join(sweep.entries[index].title for index in leftover.recorded), state.failure[1]
-        why = f": {said.splitlines()[-1]} (its log: {log})" if (said := tail(log)) else ""
-        context.say(f"{names}: {how}{why}")
+        context.say(f"{names}: {how}{last_words(log)}")
     return leftover.untried
 
 

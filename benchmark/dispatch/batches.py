@@ -153,11 +153,6 @@ def find_batches(sweep: Sweep) -> BatchesFound:
     return BatchesFound(batches=tuple(batches), damaged=tuple(damaged))
 
 
-def read_batches(sweep: Sweep) -> list[PointBatch]:
-    """All batches that were handed out and can be read, in order."""
-    return list(find_batches(sweep).batches)
-
-
 def _check_indices(batch: PointBatch, sweep: Sweep, file: Path) -> None:
     if any(not 0 <= index < len(sweep.entries) for task in batch.tasks for index in task):
         raise UserError(f"{file} cannot be read (it names points that the sweep does not have)")

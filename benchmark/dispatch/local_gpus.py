@@ -23,12 +23,12 @@ from benchmark.dispatch.context import SweepContext
 from benchmark.dispatch.ledger import GridPoint, Sweep
 from benchmark.dispatch.point_status import PointStatus
 from benchmark.dispatch.reconcile import begun_by, reconcile_process, reconcile_worker
-from benchmark.dispatch.resume import resume_policy
+from benchmark.dispatch.resume import resume_policy, start_of
 from benchmark.dispatch.wait import JobWaiter
 from benchmark.hardware.slots import Slot
 from benchmark.slurm.client import Slurm
 from benchmark.util.child_python import python_command, safe_variables
-from benchmark.util.logs import tail
+from benchmark.util.logs import last_words
 from benchmark.util.no_links import open_to_append
 from crossover.records.record import Record
 
@@ -73,7 +73,7 @@ class LocalGpus:
         self._started = 0
         self._claims = Claims(Path(self._sweep.output_dir))
         self._waiter = JobWaiter(context, Slurm(), longest_s=LOOK_S)
-        self._before = {_start_of(each) for each in self._records()}
+        self._before = {start_of(each) for each in self._records()}
         self._file = add_tasks(self._sweep, self._tasks, slurm=False, shared=True)
 
     def run(self) -> None:
@@ -121,7 +121,7 @@ class LocalGpus:
         """The number of points of each task that nobody measures or has measured, where there are any."""
         entries, policy = self._sweep.entries, resume_policy(self._sweep)
         records = self._records()
-        done = policy.done(records) | policy.outcomes(each for each in records if _start_of(each) not in self._before)
+        done = policy.done(records) | policy.outcomes(each for each in records if start_of(each) not in self._before)
 
         def is_open(point: GridPoint) -> bool:
             return point.replicate_key not in done and self._claims.holder(point.replicate_key) is None
@@ -148,7 +148,7 @@ class LocalGpus:
             return
         indices, pid, state = self._tasks[worker.task], worker.process.pid, process_state(ended)
         recorded = reconcile_worker(self._sweep, indices, pid, state, worker.log, self._context.records)
-        why = f": {said.splitlines()[-1]} (its log: {worker.log})" if (said := tail(worker.log)) else ""
+        why = last_words(worker.log)
         for index in recorded:
             self._context.say(f"{self._sweep.entries[index].title}: {state.failure[1]} on {name}{why}")
         if begun or worker.task not in self._open():
@@ -190,10 +190,6 @@ def bind(pid: int, cores: frozenset[int]) -> None:
     if cores:
         with suppress(OSError):  # it has ended, or the system does not allow it
             os.sched_setaffinity(pid, cores)
-
-
-def _start_of(record: Record) -> tuple[str, str]:
-    return record.replicate_key, record.started_at
 
 
 def by_model(sweep: Sweep, indices: Sequence[int]) -> list[list[int]]:

@@ -76,17 +76,8 @@ def reconcile_process(
     begun = [index for index in indices if last_owner(sweep, sweep.entries[index], claims) is not None]
     missing = _missing(sweep, indices, claims, records)
     recorded = [index for index in missing if index in begun or not begun]
-    kind, words = state.failure
     for index in recorded:
-        status = PointStatus(
-            index=index,
-            point=sweep.entries[index],
-            at=batch.at,
-            who=f"a process on {batch.host}",
-            job_status=JobStatus.over,
-            failure=Failure(kind=kind, message=words),
-        )
-        _write(_record(sweep, status, log), records.journal)
+        _write_end(sweep, index, f"a process on {batch.host}", batch.at, state, log, records.journal)
     return Leftover(recorded=recorded, untried=[index for index in missing if index not in recorded])
 
 
@@ -105,22 +96,27 @@ def reconcile_worker(
     Other processes may be at points of the same task, and one may have taken this point over. Returns the index of the
     point, if there is one.
     """
-    kind, words = state.failure
     claims = Claims(Path(sweep.output_dir))
     missing = _missing(sweep, indices, claims, records)
     last = {index: last_owner(sweep, sweep.entries[index], claims) for index in missing}
     recorded = [index for index, owner in last.items() if owner is not None and owner.pid == pid]
     for index in recorded:
-        status = PointStatus(
-            index=index,
-            point=sweep.entries[index],
-            at="",
-            who=f"process {pid}",
-            job_status=JobStatus.over,
-            failure=Failure(kind=kind, message=words),
-        )
-        _write(_record(sweep, status, log), records.journal)
+        _write_end(sweep, index, f"process {pid}", "", state, log, records.journal)
     return recorded
+
+
+def _write_end(sweep: Sweep, index: int, who: str, at: str, state: JobState, log: Path, journal: Journal) -> None:
+    """Write the record of the point at which a process ended in this state."""
+    kind, words = state.failure
+    status = PointStatus(
+        index=index,
+        point=sweep.entries[index],
+        at=at,
+        who=who,
+        job_status=JobStatus.over,
+        failure=Failure(kind=kind, message=words),
+    )
+    _write(_record(sweep, status, log), journal)
 
 
 def _missing(sweep: Sweep, indices: Sequence[int], claims: Claims, records: RecordIndex) -> list[int]:

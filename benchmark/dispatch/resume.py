@@ -86,6 +86,11 @@ def measured_last(records: Iterable[Record]) -> list[Record]:
     return sorted(records, key=lambda each: (each.measurement is not None, each.started_at))
 
 
+def start_of(record: Record) -> tuple[str, str]:
+    """Which of all records it is: of which replicate, and when it was begun."""
+    return record.replicate_key, record.started_at
+
+
 def is_clean_enough(measured: Measurement, strict: Strictness) -> bool:
     """Whether the machine was as undisturbed as was asked for."""
     verdict = None if measured.watched is None else measured.watched.verdict
@@ -122,9 +127,9 @@ def _plain(version: str) -> str:
     return version.partition("+")[0]
 
 
-def dominated(run: Run, failed: Mapping[str, Record]) -> Record | None:
-    """A record of a smaller point of the same curve that ran out of memory, if `failed` holds one, by key."""
-    smaller = (record for record in failed.values() if is_larger(run, record.run))
+def dominated(run: Run, records: Iterable[Record]) -> Record | None:
+    """A record of a smaller point of the same curve that ran out of memory, if there is one among these."""
+    smaller = (record for record in records if is_larger(run, record.run))
     return next((each for each in smaller if each.failure and each.failure.kind is FailureKind.out_of_memory), None)
 
 

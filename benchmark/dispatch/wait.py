@@ -12,7 +12,7 @@ from benchmark.dispatch.batches import find_batches
 from benchmark.dispatch.context import SweepContext
 from benchmark.dispatch.point_status import JobStatus, PointStatus, point_statuses, waiting
 from benchmark.dispatch.reconcile import reconcile
-from benchmark.dispatch.resume import resume_policy
+from benchmark.dispatch.resume import resume_policy, start_of
 from benchmark.execution.display import finished
 from benchmark.slurm.client import Slurm
 from crossover.errors import UserError
@@ -50,7 +50,7 @@ class JobWaiter:
         self._after_look = after_look
         self._policy = resume_policy(context.sweep)
         self._seen: dict[str, Record] = {}
-        self._before = {_start_of(each) for each in self._records() if each.sweep == self._sweep.id}
+        self._before = {start_of(each) for each in self._records() if each.sweep == self._sweep.id}
         self._reasons: list[str] = []
         self._damaged: set[str] = set()
         self._longest_s = longest_look_s() if longest_s is None else longest_s
@@ -123,7 +123,7 @@ class JobWaiter:
     def _is_news(self, record: Record) -> bool:
         """Whether a record is of these jobs, or of another sweep that measured the point since this one began."""
         return (
-            _start_of(record) not in self._before
+            start_of(record) not in self._before
             and self._policy.is_new(record)
             and (record.sweep == self._sweep.id or self._policy.is_done(record))
         )
@@ -136,10 +136,6 @@ class JobWaiter:
         elif reasons != self._reasons or time.monotonic() - self._printed > QUIET_S:
             self._printed, self._reasons = time.monotonic(), reasons
             self._context.say(line)
-
-
-def _start_of(record: Record) -> tuple[str, str]:
-    return record.replicate_key, record.started_at
 
 
 def counts(statuses: Collection[PointStatus], records: Mapping[str, Record], left: int = 0) -> str:

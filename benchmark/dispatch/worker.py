@@ -98,7 +98,7 @@ class Worker:
         if (done := records.get(point.replicate_key)) is not None:
             self._context.say(f"{point.title} was measured meanwhile")
             return done
-        smaller = dominated(point.run, records) if self._sweep.skip_dominated else None
+        smaller = dominated(point.run, records.values()) if self._sweep.skip_dominated else None
         if smaller is not None:
             record = unmeasured_record(point.run, self._sweep.id, dominated_failure(smaller))
         else:

@@ -149,7 +149,7 @@ class SweepDriver:
         missing = [point for point in points if point.replicate_key not in done]
         if not self.settings.skip_dominated:
             return missing
-        smaller = {point.key: dominated(point.run, done) for point in missing}  # of any replicate
+        smaller = {point.key: dominated(point.run, done.values()) for point in missing}  # of any replicate
         for point in missing:
             if (cause := smaller[point.key]) is not None:
                 self._record(point, dominated_failure(cause))

@@ -26,6 +26,12 @@ def tail(file: Path) -> str | None:
     return "\n".join(lines[-LINES:]).strip() or None
 
 
+def last_words(file: Path) -> str:
+    """The last line of a file and where it stands, as the end of a sentence; nothing where there is none."""
+    said = tail(file)
+    return "" if said is None else f": {said.splitlines()[-1]} (its log: {file})"
+
+
 @contextmanager
 def logging_to(file: Path) -> Iterator[None]:
     """Send what the libraries log to a file instead of the screen."""

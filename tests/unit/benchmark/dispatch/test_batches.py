@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.dispatch.batches import add_batch, add_tasks, new_batch, note_job_id, packed, read_batch, read_batches
+from benchmark.dispatch.batches import add_batch, add_tasks, find_batches, new_batch, note_job_id, packed, read_batch
 from tests.factories import STARTED, a_run, an_autoregressive_run
 from tests.sweeps import a_sweep
 
@@ -28,7 +28,7 @@ def test_parts_keep_their_order_and_learn_the_id_that_the_scheduler_gave(tmp_pat
     sweep = a_sweep(tmp_path)
     files = [add_batch(sweep, new_batch([[index % 3]], STARTED, slurm=True)) for index in range(12)]
     note_job_id(files[11], "77")
-    assert [batch.tasks for batch in read_batches(sweep)] == [((index % 3,),) for index in range(12)]
+    assert [batch.tasks for batch in find_batches(sweep).batches] == [((index % 3,),) for index in range(12)]
     assert read_batch(files[11]).of_task(0) == "77_0"
     assert read_batch(files[0]).of_task(0) is None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli.status import main as show_status
-from benchmark.dispatch.batches import add_tasks, new_batch, read_batches
+from benchmark.dispatch.batches import add_tasks, find_batches, new_batch
 from benchmark.dispatch.claims import Claim, Claims, this_process
 from benchmark.dispatch.context import SweepContext
 from benchmark.dispatch.job import main as run_job
@@ -78,7 +78,7 @@ def test_a_copy_of_a_batch_is_named_and_not_read(tmp_path: Path, capsys: pytest.
     file = add_tasks(sweep, [[0]], slurm=False)
     (sweep.folder / "part-0 (copy).json").write_bytes(file.read_bytes())
     assert add_tasks(sweep, [[1]], slurm=False).name == "part-1.json"
-    assert [batch.tasks for batch in read_batches(sweep)] == [((0,),), ((1,),)]
+    assert [batch.tasks for batch in find_batches(sweep).batches] == [((0,),), ((1,),)]
     show_status([str(tmp_path)])
     assert "part-0 (copy).json is not read" in " ".join(capsys.readouterr().out.split())
 
@@ -140,6 +140,6 @@ def test_a_batch_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     file = add_tasks(sweep, [[0]], slurm=False)
     text = file.read_text()
     file.write_text(text[: text.index(', "identity"')] + "}")
-    (batch,) = read_batches(sweep)
+    (batch,) = find_batches(sweep).batches
     assert batch.identity is None
     assert batch.pid == new_batch([[0]], STARTED, slurm=False).pid

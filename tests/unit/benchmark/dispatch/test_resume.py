@@ -168,10 +168,10 @@ def test_what_is_larger_than_a_point_that_ran_out_of_memory_is_dominated_by_it()
     failed = a_failed_record(a_run(batch=2))
     measured = a_record(a_run(batch=1))
     records = {record.key: record for record in (failed, measured)}
-    assert dominated(a_run(batch=4), records) == failed
-    assert dominated(a_run(batch=1), records) is None
+    assert dominated(a_run(batch=4), records.values()) == failed
+    assert dominated(a_run(batch=1), records.values()) is None
     infeasible = a_failed_record(a_run(batch=2), kind=FailureKind.infeasible)
-    assert dominated(a_run(batch=4), {infeasible.key: infeasible}) is None
+    assert dominated(a_run(batch=4), [infeasible]) is None
 
 
 @pytest.mark.parametrize("rerun", [Rerun.all, Rerun.failed])

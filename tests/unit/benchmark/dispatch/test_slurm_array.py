@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.dispatch.batches import read_batches
+from benchmark.dispatch.batches import find_batches
 from benchmark.dispatch.context import sweep_context
 from benchmark.dispatch.slurm_array import SlurmArray
 from crossover.errors import UserError
@@ -44,8 +44,8 @@ def test_points_are_submitted_in_arrays_no_larger_than_the_cluster_takes(
     assert "#SBATCH --array=0-1%2" in scripts
     assert "#SBATCH --array=0-0%1" in scripts
     assert "#SBATCH --partition=gpu" in scripts
-    assert [batch.tasks for batch in read_batches(sweep)] == [((0,), (1,)), ((2,),)]
-    jobs = [batch.job for batch in read_batches(sweep)]
+    assert [batch.tasks for batch in find_batches(sweep).batches] == [((0,), (1,)), ((2,),)]
+    jobs = [batch.job for batch in find_batches(sweep).batches]
     assert all(jobs)
     said = capsys.readouterr().out
     assert f"submitted 2 jobs as SLURM array {jobs[0]}; to cancel: scancel {jobs[0]}" in said
@@ -56,7 +56,7 @@ def test_what_slurm_refuses_is_said_in_its_words_and_nothing_is_noted(tmp_path: 
     sweep = a_sweep(tmp_path)
     with pytest.raises(UserError, match="SLURM refused the jobs: invalid partition specified: x"):
         SlurmArray(sweep_context(sweep, make_console())).submit([0], {}, pack=1)
-    assert read_batches(sweep) == []
+    assert find_batches(sweep).batches == ()
 
 
 @pytest.mark.usefixtures("cluster")
@@ -93,7 +93,7 @@ def test_where_fewer_jobs_may_be_submitted_what_fits_is_and_the_rest_is_told_wit
     array = SlurmArray(sweep_context(sweep, make_console()))
     array.submit([0, 1, 2], {}, pack=1)
     array.leave()
-    assert [batch.tasks for batch in read_batches(sweep)] == [((0,),)]
+    assert [batch.tasks for batch in find_batches(sweep).batches] == [((0,),)]
     said = " ".join(capsys.readouterr().out.split())
     assert "SLURM takes no more jobs now (AssocMaxSubmitJobLimit): 2 jobs were not submitted" in said
     assert "or with pack=3" in said
@@ -104,7 +104,7 @@ def test_where_no_job_may_be_submitted_the_refusal_names_pack(tmp_path: Path, li
     sweep = a_sweep(tmp_path)
     with pytest.raises(UserError, match=r"AssocMaxSubmitJobLimit.*pack="):
         SlurmArray(sweep_context(sweep, make_console())).submit([0, 1, 2], {}, pack=1)
-    assert read_batches(sweep) == []
+    assert find_batches(sweep).batches == ()
 
 
 def test_what_was_refused_is_submitted_as_jobs_end(
@@ -119,14 +119,14 @@ def test_what_was_refused_is_submitted_as_jobs_end(
     array = SlurmArray(sweep_context(sweep, make_console()))
     array.submit([0, 1, 2], {}, pack=1)
     array.wait([0, 1, 2])
-    assert [batch.tasks for batch in read_batches(sweep)] == [((0,),), ((1,),), ((2,),)]
+    assert [batch.tasks for batch in find_batches(sweep).batches] == [((0,),), ((1,),), ((2,),)]
 
 
 def test_an_id_in_a_line_of_a_sites_wrapper_is_not_believed(tmp_path: Path, cluster: Path) -> None:
     say(cluster, "sbatch", "echo 'checked the quota of job 7'; echo Submitted batch job 12")
     sweep = a_sweep(tmp_path)
     SlurmArray(sweep_context(sweep, make_console())).submit([0], {}, pack=1)
-    assert [batch.job for batch in read_batches(sweep)] == ["12"]
+    assert [batch.job for batch in find_batches(sweep).batches] == ["12"]
 
 
 FOREIGN = "echo 'JobId=7 JobState=RUNNING StdOut=/home/somebody/7.out'"
@@ -138,7 +138,7 @@ def test_a_job_that_the_scheduler_knows_as_anothers_is_not_taken_for_ours(tmp_pa
     sweep = a_sweep(tmp_path)
     with pytest.raises(UserError, match=r"sbatch answered .*7.*names no job of this sweep"):
         SlurmArray(sweep_context(sweep, make_console())).submit([0], {}, pack=1)
-    assert read_batches(sweep) == []
+    assert find_batches(sweep).batches == ()
 
 
 def test_ctrl_c_cancels_only_jobs_that_the_scheduler_knows_as_the_sweeps(
@@ -147,7 +147,7 @@ def test_ctrl_c_cancels_only_jobs_that_the_scheduler_knows_as_the_sweeps(
     sweep = a_sweep(tmp_path)
     array = SlurmArray(sweep_context(sweep, make_console()))
     array.submit([0, 1, 2], {}, pack=1)
-    first, second = (str(batch.job) for batch in read_batches(sweep))
+    first, second = (str(batch.job) for batch in find_batches(sweep).batches)
     known = 'echo "JobId=$4 ArrayJobId=$4 ArrayTaskId=0-1 JobState=CANCELLED StdOut=$folder/x"'
     folder = f'if [ "$4" = {first} ]; then folder=/home/somebody; else folder={sweep.logs}; fi'
     say(cluster, "scancel", f'echo "$@" >> {cluster}/cancelled')

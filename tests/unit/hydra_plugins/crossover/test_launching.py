@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli.main import main
-from benchmark.dispatch.batches import read_batches
+from benchmark.dispatch.batches import find_batches
 from benchmark.dispatch.ledger import SweepReader
 from benchmark.execution import pipeline
 from benchmark.store.journal import Journal
@@ -36,13 +36,15 @@ def test_hydra_s_own_launcher_runs_each_point_once_and_those_that_are_done_not_a
     monkeypatch.setattr("sys.argv", words)
     main()
     (sweep,) = SweepReader(tmp_path).all()
-    assert [batch.tasks for batch in read_batches(sweep)] == [((0,), (1,), (2,))]
+    assert [batch.tasks for batch in find_batches(sweep).batches] == [((0,), (1,), (2,))]
     files = Journal(output_dir=tmp_path).files({point.key for point in sweep.entries}).values()
     assert sorted(record.key for record in load(files).records) == sorted(point.key for point in sweep.entries)
     lost = next(file for file in files if file.name.startswith(sweep.entries[2].key))
     lost.unlink()
     main()
-    assert [batch.tasks for each in SweepReader(tmp_path).all()[1:] for batch in read_batches(each)] == [((2,),)]
+    assert [batch.tasks for each in SweepReader(tmp_path).all()[1:] for batch in find_batches(each).batches] == [
+        ((2,),)
+    ]
     assert len(Journal(output_dir=tmp_path).files({sweep.entries[2].key})) == 1
 
 

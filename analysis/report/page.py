@@ -73,13 +73,20 @@ def _template(name: str) -> str:
 
 
 def _subject(study: Study) -> str:
-    """The pairs of models: those whose quality is compared, else those of the map."""
-    panels = [panel.parity for by_metric in study.panels.values() for panel in by_metric]
-    compared = [(parity.diffusion, parity.baseline_model) for parity in panels]
-    pairs = dict.fromkeys(compared or [(each.diffusion, each.baseline) for each in study.maps])
+    """The pairs of models: those whose quality is compared, then others that the map has."""
+    compared = dict.fromkeys(
+        (panel.parity.diffusion, panel.parity.baseline_model) for panels in study.panels.values() for panel in panels
+    )
+    timed = [(each.diffusion, each.baseline) for each in study.maps]
+    pairs = [*compared, *(pair for pair in timed if not any(_is_of(name, pair) for name in compared))]
     if not pairs:
         return "Measured runs"
     return _few([f"{diffusion} against {baseline}" for diffusion, baseline in pairs])
+
+
+def _is_of(compared: tuple[str, str], pair: tuple[str, str]) -> bool:
+    """Whether the names are those of the pair; a policy may follow diffusion's."""
+    return compared[0].split(" ")[0] == pair[0] and compared[1] == pair[1]
 
 
 def _partial(study: Study) -> str:

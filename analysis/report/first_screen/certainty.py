@@ -9,10 +9,10 @@ from analysis.report.points import Point, verdict_of
 from analysis.report.words.numbers import listed
 from crossover.records.machine import Verdict
 
-WATCHED = {
+WATCHED: dict[str | None, str] = {
     Verdict.clean: "clean",
     Verdict.disturbed: "disturbed",
-    Verdict.unknown: "could not be watched",
+    Verdict.unknown: "not to be watched",
     None: "not watched",
 }
 
@@ -62,11 +62,12 @@ def _machines(points: Sequence[Point]) -> tuple[str, ...]:
     by_verdict = Counter(verdict_of(record) for record in measured)
     if not measured:
         return ()
-    if len(by_verdict) == 1 and Verdict.clean in by_verdict:
-        return (f"The machine was clean in all {len(measured):,} measured processes.",)
+    if len(by_verdict) == 1:
+        (verdict,) = by_verdict
+        return (f"The machine was {WATCHED[verdict]} in all {len(measured):,} measured processes.",)
     told = [f"{WATCHED[verdict]} in {number:,}" for verdict, number in _ordered(by_verdict)]
     return (f"The machine was {listed(told)} of {len(measured):,} measured processes.",)
 
 
-def _ordered(by_verdict: Counter[str | None]) -> list[tuple[Verdict | None, int]]:
+def _ordered(by_verdict: Counter[str | None]) -> list[tuple[str | None, int]]:
     return [(verdict, by_verdict[verdict]) for verdict in WATCHED if by_verdict[verdict]]

@@ -20,7 +20,8 @@ def circumstances(points: Sequence[Point]) -> tuple[str, ...]:
 def _runs(points: Sequence[Point]) -> str:
     measured = sum(not point.failed for point in points)
     kinds = Counter(point.failed for point in points if point.failed)
-    failed = f"; {listed([f'{number:,} {kind}' for kind, number in kinds.items()])}" if kinds else ""
+    told = ", ".join(f"{number:,} {kind}" for kind, number in kinds.most_common())
+    failed = f", {kinds.total():,} failed ({told})" if kinds else ""
     days = sorted({point.record.started_at[:10] for point in points})
     when = f"on {days[0]}" if len(days) == 1 else f"from {days[0]} to {days[-1]}"
     return f"{len(points):,} runs, {measured:,} measured{failed}; {when} (UTC)."
@@ -32,12 +33,13 @@ def _machine(records: Sequence[Record]) -> tuple[str, ...]:
     if not known:
         return ()
     engines = _few(f"{each.engine}" for each in known)
-    random = any(record.run.weights is Weights.random for record in records)
+    random = sum(record.run.weights is Weights.random for record in records)
+    weights = "random weights" if random == len(records) else "checkpoints and random weights"
     told = [
         _few(each.gpu or f"{each.cpu}, {_threads(each.cpu_threads)}" for each in known),
         f"{_few(record.run.precision.value for record in records)}, {engines}",
         f"temperature {_few(f'{record.run.temperature:g}' for record in records)}",
-        *(["random weights"] if random else []),
+        *([weights] if random else []),
     ]
     return (f"{'; '.join(told)}.",)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from analysis.parity.choice import Reading
 from analysis.parity.speed import Speed, speed_of
 from analysis.parity.steps_to_parity import ENTROPY_BOUND, Parity
-from analysis.report.words.numbers import inside, listed, ratio, ratio_interval
+from analysis.report.words.numbers import inside, ratio, ratio_interval
 from analysis.report.words.parity import batch_and_length, label, steps_to_parity
 
 MOST_ROWS = 8
@@ -38,11 +38,12 @@ def verdicts(answered: Answered) -> tuple[str, ...]:
         grouped[_outcome(parity)].append(parity)
     models = {(each.diffusion, each.baseline_model) for each in parities}
     diffusion, baseline = models.pop() if len(models) == 1 else ("diffusion", "the baseline")
-    parts = [
-        f"{_share(len(alike), len(parities))} {outcome.format(diffusion=diffusion, baseline=baseline)}{_range(alike)}"
-        for outcome, alike in grouped.items()
-    ]
-    return (f"{_sentence('; '.join(parts))}.", *_varied(parities))
+    total = len(parities)
+    (commonest, alike), *others = sorted(grouped.items(), key=lambda item: -len(item[1]))
+    parts = [f"{_share(len(alike), total)} {commonest}{_range(alike)}"]
+    parts += [f"in {len(rest):,} {outcome}{_range(rest)}" for outcome, rest in others]
+    told = "; ".join(parts).format(diffusion=diffusion, baseline=baseline)
+    return (f"{_sentence(told)}.", *_varied(parities))
 
 
 def rows(answered: Answered) -> tuple[Row, ...]:
@@ -60,9 +61,9 @@ def _outcome(parity: Parity) -> str:
 
 
 def _share(number: int, total: int) -> str:
-    if number == total:
-        return "in the one comparison" if total == 1 else f"in all {total} comparisons"
-    return f"in {number} of {total} comparisons"
+    if number < total:
+        return f"in {number:,} of {total:,} comparisons"
+    return {1: "in the one comparison", 2: "in both comparisons"}.get(total, f"in all {total:,} comparisons")
 
 
 def _range(alike: Sequence[Parity]) -> str:
@@ -91,7 +92,7 @@ def _row(parity: Parity, setting: str) -> Row:
     beyond = f"> {parity.steps[-1]}"
     low, high = (beyond if end is None else f"{end}" for end in parity.first_steps_interval)
     return Row(
-        where=listed([batch_and_length(parity), *([setting] if setting else [])]),
+        where=", ".join([batch_and_length(parity), *([setting] if setting else [])]),
         metric=inside(label(parity)),
         steps=steps_to_parity(parity),
         interval="" if parity.reading is Reading.not_reached else f"[{low}, {high}]",

@@ -22,12 +22,13 @@ def watched(record: Record, verdict: Verdict) -> Record:
 def test_it_says_how_many_runs_on_what() -> None:
     records = [*a_sweep(batches=(1,), environment=an_environment()), a_failed_record()]
     runs, machine = circumstances(points(records))
-    assert runs.startswith("5 runs, 4 measured; 1 out of memory; on 2026-03-01")
+    assert runs.startswith("5 runs, 4 measured, 1 failed (1 out of memory); on 2026-03-01")
     assert an_environment().cpu in machine
     assert "float32" in machine
     assert "temperature 0" in machine
     random = [replace(record, run=replace(record.run, weights=Weights.random, judge=None)) for record in records]
-    assert "random weights" in circumstances(points(random))[1]
+    assert "; random weights" in circumstances(points(random))[1]
+    assert "; checkpoints and random weights" in circumstances(points([*records, *random]))[1]
 
 
 def test_it_says_how_many_machines_were_not_clean() -> None:
@@ -35,9 +36,9 @@ def test_it_says_how_many_machines_were_not_clean() -> None:
     assert certainty([], points(clean), ()) == ("The machine was clean in all 4 measured processes.",)
     mixed = [watched(clean[0], Verdict.disturbed), watched(clean[1], Verdict.unknown), *clean[2:]]
     assert certainty([], points(mixed), ()) == (
-        "The machine was clean in 2, disturbed in 1 and could not be watched in 1 of 4 measured processes.",
+        "The machine was clean in 2, disturbed in 1 and not to be watched in 1 of 4 measured processes.",
     )
-    assert certainty([], points(a_sweep(batches=(1,))), ())[0].startswith("The machine was not watched in 4 of 4")
+    assert certainty([], points(a_sweep(batches=(1,))), ())[0].startswith("The machine was not watched in all 4")
 
 
 def test_it_says_what_intervals_rest_on() -> None:

@@ -9,9 +9,9 @@ def test_comparisons_are_counted_by_what_is_shown() -> None:
     (told,) = verdicts([(a_parity(), ""), (slower, ""), (not_reached(), ""), (undecided(), "")])
     assert told == (
         "In 1 of 4 comparisons small reaches causal's quality and is faster there, 1.30 times as fast;"
-        " in 1 of 4 comparisons small reaches causal's quality and is slower there, 0.50 times as fast;"
-        " in 1 of 4 comparisons small does not reach causal's quality;"
-        " in 1 of 4 comparisons it is not decided whether small reaches causal's quality."
+        " in 1 small reaches causal's quality and is slower there, 0.50 times as fast;"
+        " in 1 small does not reach causal's quality;"
+        " in 1 it is not decided whether small reaches causal's quality."
     )
 
 
@@ -19,8 +19,14 @@ def test_speeds_of_one_outcome_are_given_as_a_range() -> None:
     faster = a_parity(batch=8, speedup=Interval(2.5, 2.4, 2.6))
     (told,) = verdicts([(a_parity(), ""), (faster, "")])
     assert told == (
-        "In all 2 comparisons small reaches causal's quality and is faster there, 1.30 to 2.50 times as fast."
+        "In both comparisons small reaches causal's quality and is faster there, 1.30 to 2.50 times as fast."
     )
+
+
+def test_the_commonest_outcome_comes_first() -> None:
+    (told,) = verdicts([(not_reached(), ""), *[(a_parity(), "")] * 1500])
+    assert told.startswith("In 1,500 of 1,501 comparisons small reaches")
+    assert told.endswith("; in 1 small does not reach causal's quality.")
 
 
 def test_models_go_unnamed_where_there_are_several_pairs() -> None:
@@ -45,7 +51,7 @@ def test_a_row_has_the_interval_of_the_steps_or_that_nothing_is_decided() -> Non
     reached, open_, short = rows([(a_parity(), ""), (undecided(), "seed=1"), (not_reached(), "")])
     assert (reached.where, reached.metric) == ("B=1, N=16", "generative perplexity")
     assert (reached.steps, reached.interval, reached.speed) == ("4", "[4, 8]", "1.30 [1.20, 1.40]")
-    assert (open_.where, open_.steps, open_.interval) == ("B=1, N=16 and seed=1", "not decided", "[4, > 8]")
+    assert (open_.where, open_.steps, open_.interval) == ("B=1, N=16, seed=1", "not decided", "[4, > 8]")
     assert (short.steps, short.interval, short.speed) == ("> 8", "", "")
     assert len(rows([(a_parity(), "")] * 20)) == MOST_ROWS
 

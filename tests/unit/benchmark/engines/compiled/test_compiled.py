@@ -16,11 +16,12 @@ from benchmark.engines.compiled.graphs import CompileError, capture
 from benchmark.engines.compiled.products import Products
 from benchmark.engines.factory import PassFactory
 from crossover.records.run import Run
-from crossover.records.settings import Attention, Engine, Family
+from crossover.records.settings import Attention, Engine, Family, Weights
 from tests import reference
 from tests.checkpoints import CPU, random_model
 from tests.decoding import PROMPTS, UNEVEN, decoder, factory, tokens_of
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
+from tests.fakes import Marked
 from tests.reference import Sampling
 
 
@@ -82,6 +83,17 @@ def test_a_batch_in_parts_gives_the_tokens_of_the_whole(monkeypatch: pytest.Monk
             patched.setattr(body, "PART_TOKENS", 24)
             assert part_rows(4, 11) == 2
             assert tokens_of(decoder(run), rows, 8) == whole
+
+
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.parametrize("rows", [PROMPTS, UNEVEN], ids=["even", "uneven"])
+@pytest.mark.parametrize("share", [0.1, 1.0])
+def test_tokens_made_while_the_device_settles_change_none(rows: list[list[int]], share: float) -> None:
+    sampled = {"timed_share": share, "weights": Weights.random, "judge": None}
+    run = an_autoregressive_run(engine=Engine.compiled, length=34, prompt_fraction=4 / 34, **sampled)
+    made, batch = decoder(run), make_batch(rows, [0, 1], CPU)
+    at_once, later, again = (made.decode(batch, 30, Marked(settles_after=passes)) for passes in (0, 3, 1))
+    assert later.tokens_BN.tolist() == at_once.tokens_BN.tolist() == again.tokens_BN.tolist()
 
 
 @pytest.mark.parametrize(

@@ -110,15 +110,15 @@ def measure(
     warmup: int,
     report: Report,
 ) -> Measured:
-    """Time samples until `rule` has enough, after `warmup` discarded runs and one untimed memory pass.
+    """Time samples until `rule` has enough, after `warmup` discarded runs, the last of which is the memory pass.
 
-    `batch_of` makes the batch of each sample; all have the same shape. Warm-up and memory pass use the first.
-    Where generations are made in part, the memory pass is the last warm-up, and each sample follows at once on untimed
-    generations: one at least, and as many as take `settle_s`.
+    Without warm-up there is a memory pass all the same. `batch_of` makes the batch of each sample; all have the same
+    shape. Warm-up and memory pass use the first. Where generations are made in part, each sample follows at once on
+    untimed generations: one at least, and as many as take `settle_s`.
     """
     clock, first, whole = instruments.clock, batch_of(0), instruments.complete or _as_it_is
     warmup_s = []
-    alone = warmup if instruments.complete is None else max(0, warmup - 1)
+    alone = max(0, warmup - 1)
     for done in range(alone):
         report(Stage.warmup, done, warmup)
         warmup_s.append(whole(time_once(decoder, first, output_tokens, clock)).timing.latency_s)

@@ -41,8 +41,8 @@ def cost_s(run: Run, shape: Shape, prediction: Prediction, *, loads: bool, start
 
     `loads` says that the run loads its model, since the last run had another; `starts` that it is a job of its own.
     """
-    memory_pass = 1 if run.timed_share is None or not run.warmup else 0  # of a run in parts it is the last warm-up
-    generations = (run.warmup + memory_pass + run.samples) * (run.timed_share or 1)
+    discarded = max(1, run.warmup)  # the last warm-up is the memory pass, which there is in any case
+    generations = (discarded + run.samples) * (run.timed_share or 1)
     settling = 2 * run.samples * (run.settle_s or 0.0)
     loading = shape.weights_bytes / LOAD_BYTES_PER_S if loads and run.weights is Weights.checkpoint else 0.0
     compiling = COMPILE_S if run.engine is Engine.compiled else 0.0

@@ -167,9 +167,9 @@ def _records(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _decoding_s(measurement: dict[str, Any]) -> float:
-    """Warm-up, samples, and the generation whose memory is taken, which is as long as a sample."""
+    """Warm-up, the memory pass among it, and samples; without warm-up, a memory pass that is as long as a sample."""
     samples = [sample["host_latency_s"] for sample in measurement["samples"]]
-    return float(sum(measurement["warmup_s"]) + sum(samples) + statistics.mean(samples))
+    return float(sum(measurement["warmup_s"] or [statistics.mean(samples)]) + sum(samples))
 
 
 def _environment(root: Path) -> dict[str, str]:

@@ -234,7 +234,7 @@ def test_the_stages_come_in_their_order(diffusion: Run) -> None:
 
     assert diffusion.diffusion is not None
     cached = replace(diffusion.diffusion, cache=Cache(name=CacheName.dual))
-    run = replace(diffusion, diffusion=cached, likelihood=BOTH_BOUNDS, profile=True, staleness=True)
+    run = replace(diffusion, diffusion=cached, likelihood=BOTH_BOUNDS, profile=True, staleness=True, warmup=2)
     execute(run, sweep="", models=ModelCache(), report=report)
     assert list(dict.fromkeys(stages)) == list(Stage)
 

@@ -101,7 +101,7 @@ def with_instruments(clock: FakeClock, **changes: Any) -> Instruments:
 THREE = Rule(least=3, stopping=None)
 
 
-def measured(decoder: FakeDecoder, warmup: int = 2, rule: Rule = THREE, **instruments: Any) -> Measured:
+def measured(decoder: FakeDecoder, warmup: int = 3, rule: Rule = THREE, **instruments: Any) -> Measured:
     return measure(
         decoder,
         lambda sample: BATCHES[sample % 3],
@@ -158,14 +158,15 @@ def test_the_host_clock_goes_round_all_marks_and_waits_for_the_end_alone(monkeyp
 
 def test_warm_up_is_kept_apart_from_the_samples() -> None:
     result = measured(FakeDecoder(FakeClock()))
-    assert result.warmup_s == (4.0, 5.0)  # the memory pass is the third decoding
+    assert result.warmup_s == (4.0, 5.0, 6.0)
     assert [sample.timing.latency_s for sample in result.samples] == [7.0, 8.0, 9.0]
 
 
-def test_without_warm_up_the_samples_are_the_same_in_number() -> None:
-    result = measured(FakeDecoder(FakeClock()), warmup=0)
+def test_without_warm_up_memory_is_watched_all_the_same_and_the_samples_are_as_many() -> None:
+    decoder = FakeDecoder(FakeClock())
+    result = measured(decoder, warmup=0)
     assert result.warmup_s == ()
-    assert len(result.samples) == 3
+    assert (len(decoder.prompts), len(result.samples)) == (4, 3)
 
 
 def test_each_sample_decodes_its_own_batch_and_the_passes_before_them_the_first() -> None:
@@ -179,7 +180,7 @@ def test_marks_of_one_sample_do_not_show_in_the_next() -> None:
     assert [len(sample.timing.step_s) for sample in measured(FakeDecoder(FakeClock())).samples] == [2, 2, 2]
 
 
-def test_memory_is_watched_during_one_untimed_decoding_after_the_warm_up() -> None:
+def test_memory_is_watched_during_the_last_warm_up() -> None:
     decoder = FakeDecoder(FakeClock())
     seen: list[int] = []
 
@@ -194,7 +195,8 @@ def test_memory_is_watched_during_one_untimed_decoding_after_the_warm_up() -> No
     result = measured(decoder, peaks=peaks)
     assert seen == [2, 3]
     assert result.peaks.resident_bytes == 42
-    assert 6.0 not in [*result.warmup_s, *(sample.timing.latency_s for sample in result.samples)]
+    assert result.warmup_s[-1] == 6.0
+    assert [sample.timing.latency_s for sample in result.samples] == [7.0, 8.0, 9.0]
 
 
 def test_each_sample_follows_on_untimed_generations_for_as_long_as_the_device_needs(
@@ -217,10 +219,10 @@ def test_progress_is_reported_between_samples_and_never_inside_one() -> None:
         clock.calls.append("report")
         reports.append((stage, done, total))
 
-    measure(decoder, BATCHES.__getitem__, 4, instruments=with_instruments(clock), rule=THREE, warmup=2, report=report)
+    measure(decoder, BATCHES.__getitem__, 4, instruments=with_instruments(clock), rule=THREE, warmup=3, report=report)
     assert reports == [
-        (Stage.warmup, 0, 2),
-        (Stage.warmup, 1, 2),
+        (Stage.warmup, 0, 3),
+        (Stage.warmup, 1, 3),
         (Stage.memory, 0, 1),
         (Stage.repeats, 0, 3),
         (Stage.repeats, 1, 3),

@@ -185,8 +185,8 @@ class TimingConfig:
         "above 0, at most 1",
     )
     settle_s: float | None = key(
-        "seconds of untimed work of the same kind before the first forward pass that is timed, so that the device's"
-        " clock and power are those of a long run; null: none",
+        "seconds of the same work untimed before each sample, so that the device's clock and power are those of a long"
+        " run; null: none",
         None,
         "at least 0",
     )

@@ -41,5 +41,6 @@ def completed(plan: Plan, timed: Timed) -> Timed:
             computed=tuple(forward.computed for forward in made),
             kept=tuple(int(forward.kept) for forward in made),
             read=tuple(int(forward.read) for forward in made),
+            generations=timed.of_generations,
         ),
     )

@@ -6,9 +6,10 @@ copying prompts to the device, reading tokens back, decoding text, scoring, logg
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 
 from benchmark.decoders.interface import Batch, Decoder, Generation, Phase
 from benchmark.hardware.clock import Clock, Mark
@@ -35,13 +36,15 @@ class Timing:
 class Timed:
     """A generation with its timing, and the state of the machine around it.
 
-    `forwards` says which of its forward passes were made, where that is a share of them.
+    `forwards` says which of its forward passes were made, where that is a share of them; the times are then means
+    over `of_generations`.
     """
 
     generation: Generation
     timing: Timing
     conditions: Conditions = field(default_factory=Conditions)
     forwards: TimedForwards | None = None
+    of_generations: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +116,8 @@ def measure(
     """Time samples until `rule` has enough, after `warmup` discarded runs, the last of which is the memory pass.
 
     Without warm-up there is a memory pass all the same. `batch_of` makes the batch of each sample; all have the same
-    shape. Warm-up and memory pass use the first. Where generations are made in part, each sample follows at once on
-    untimed generations: one at least, and as many as take `settle_s`.
+    shape. Warm-up and memory pass use the first. With `settle_s` each sample follows at once on untimed generations:
+    one at least, and as many as take so long; where generations are made in part, it is the mean of as many.
     """
     clock, first, whole = instruments.clock, batch_of(0), instruments.complete or _as_it_is
     warmup_s = []
@@ -134,7 +137,7 @@ def measure(
         batch = batch_of(len(samples))
         with instruments.watch() as seen:
             _settle(decoder, batch, output_tokens, instruments)
-            timed = time_once(decoder, batch, output_tokens, clock, instruments.settle_s)
+            timed = _sample(decoder, batch, output_tokens, instruments)
         spent_s += timed.timing.host_latency_s
         samples.append(replace(whole(timed), conditions=seen.conditions))
         stopped_by = rule.verdict([sample.timing.latency_s for sample in samples], spent_s)
@@ -153,6 +156,37 @@ def _settle(decoder: Decoder, batch: Batch, output_tokens: int, instruments: Ins
         decoder.decode(batch, output_tokens, _Marks(instruments.clock, instruments.settle_s))
         if settling.is_over():
             return
+
+
+def _sample(decoder: Decoder, batch: Batch, output_tokens: int, instruments: Instruments) -> Timed:
+    """One generation; of those made in part the mean of as many as take `settle_s`.
+
+    A clock at its power limit swings by a tenth within a third of a second, so that a few passes alone meet any of it.
+    """
+    clock, settle_s = instruments.clock, instruments.settle_s
+    if instruments.complete is None or settle_s is None:
+        return time_once(decoder, batch, output_tokens, clock)
+    made = [time_once(decoder, batch, output_tokens, clock, settle_s)]
+    while sum(each.timing.latency_s for each in made) < settle_s:
+        made.append(time_once(decoder, batch, output_tokens, clock, settle_s))
+    return mean_of(made)
+
+
+def mean_of(made: Sequence[Timed]) -> Timed:
+    """The first of some generations of one batch, with the means of all their times."""
+    timings = [each.timing for each in made]
+    steps = zip(*(each.step_s for each in timings), strict=True)
+    prefills = [each.prefill_s for each in timings if each.prefill_s is not None]
+    return replace(
+        made[0],
+        timing=Timing(
+            latency_s=fmean(each.latency_s for each in timings),
+            host_latency_s=fmean(each.host_latency_s for each in timings),
+            prefill_s=fmean(prefills) if prefills else None,
+            step_s=tuple(map(fmean, steps)),
+        ),
+        of_generations=len(made),
+    )
 
 
 def time_once(decoder: Decoder, batch: Batch, output_tokens: int, clock: Clock, settle_s: float | None = None) -> Timed:

@@ -43,7 +43,7 @@ def cost_s(run: Run, shape: Shape, prediction: Prediction, *, loads: bool, start
     """
     discarded = max(1, run.warmup)  # the last warm-up is the memory pass, which there is in any case
     generations = (discarded + run.samples) * (run.timed_share or 1)
-    settling = 2 * run.samples * (run.settle_s or 0.0)
+    settling = 3 * run.samples * (run.settle_s or 0.0)
     loading = shape.weights_bytes / LOAD_BYTES_PER_S if loads and run.weights is Weights.checkpoint else 0.0
     compiling = COMPILE_S if run.engine is Engine.compiled else 0.0
     return generations * prediction.latency_s + settling + loading + compiling + (JOB_START_S if starts else 0.0)

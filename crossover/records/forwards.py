@@ -39,6 +39,7 @@ class TimedForwards:
         computed: positions of each row that the pass computed.
         kept: positions that they attended to, their own among them.
         read: positions of each row whose logits were read.
+        generations: of which the times are means, made at once one after another.
     """
 
     planned: int
@@ -46,6 +47,7 @@ class TimedForwards:
     computed: tuple[int, ...]
     kept: tuple[int, ...]
     read: tuple[int, ...]
+    generations: int = 1
 
     @property
     def composed_share(self) -> float:

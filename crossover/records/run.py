@@ -43,8 +43,8 @@ class Run:
     adds passes that measure where time, memory and energy go; `staleness` a generation that shows what the cache
     changes. `threads` are those that PyTorch computes
     with; null is chosen on the machine. `timed_share` of the forward passes are made and timed, and the times of the
-    others composed; null times all of them. `settle_s` are the seconds of untimed work before the first that is timed,
-    with null none.
+    others composed; null times all of them. `settle_s` are the seconds of untimed work before each sample;
+    null none.
     """
 
     model: Model
@@ -174,8 +174,8 @@ class Run:
             raise UserError(f"weights=random has no quality to score: leave out {', '.join(scored)}")
 
     def _check_timing(self) -> None:
-        if self.settle_s is not None:
-            self._check_settling(self.settle_s)
+        if self.settle_s is not None and not 0 <= self.settle_s < math.inf:
+            raise UserError(f"timing.settle_s={self.settle_s} is not allowed: give seconds such as {USUAL_SETTLE_S}")
         if self.timed_share is None:
             return
         if not 0 < self.timed_share <= 1:
@@ -189,12 +189,6 @@ class Run:
                 "timing=sampled leaves forward passes out: it is for weights=random, a policy that follows no text,"
                 " engine=eager or engine=compiled, without guidance, without profile and without staleness"
             )
-
-    def _check_settling(self, seconds: float) -> None:
-        if self.timed_share is None:
-            raise UserError(f"timing.settle_s={seconds} is for timing=sampled, where passes are left out: leave it out")
-        if not 0 <= seconds < math.inf:
-            raise UserError(f"timing.settle_s={seconds} is not allowed: give seconds such as {USUAL_SETTLE_S}")
 
     def _check_staleness(self) -> None:
         settings = self.diffusion
@@ -216,7 +210,7 @@ class Run:
             (self.weights is Weights.random, "random weights"),
             (self.threads is not None, f"threads={self.threads}"),
             (self.timed_share is not None, f"timed={self.timed_share}"),
-            (self.settle_s not in {None, USUAL_SETTLE_S}, f"settle={self.settle_s}"),
+            (self.settle_s not in {None, USUAL_SETTLE_S if self.timed_share else None}, f"settle={self.settle_s}"),
             *((True, text) for text in self.prompts.unusual),
         )
         return (text for differs, text in texts if differs)

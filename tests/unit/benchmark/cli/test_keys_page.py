@@ -51,7 +51,6 @@ NEEDED = {
     "policy.top_k": ["policy=maskgit_plus"],
     "cache": ["cache=dual"],
     "retries": ["strict=retry"],
-    "timing.settle_s": ["timing=sampled", "weights=random"],
     "sub_block_length": [*BLOCKS, "cache=exact"],
 }
 

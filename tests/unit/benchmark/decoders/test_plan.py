@@ -112,11 +112,12 @@ def test_what_cannot_leave_passes_out_is_refused(changes: dict[str, object]) -> 
         a_run(**SAMPLED | changes)
 
 
-def test_seconds_to_settle_are_for_what_leaves_passes_out() -> None:
-    with pytest.raises(UserError, match=r"settle_s=0.5 is for timing=sampled, where passes are left out"):
-        a_run(settle_s=0.5)
+def test_seconds_to_settle_are_seconds_and_named_where_they_are_not_the_usual_ones() -> None:
     with pytest.raises(UserError, match=r"settle_s=-1.0 is not allowed: give seconds such as 0.5"):
-        a_run(**SAMPLED, settle_s=-1.0)
+        a_run(settle_s=-1.0)
+    assert "settle" not in a_run(**SAMPLED, settle_s=0.5).name + a_run().name
+    assert "settle=0.5" in a_run(settle_s=0.5).name
+    assert "settle=2.0" in a_run(**SAMPLED, settle_s=2.0).name
 
 
 @pytest.mark.parametrize("share", [0.0, 1.5, float("nan")])

@@ -209,6 +209,18 @@ def test_each_sample_follows_on_untimed_generations_for_as_long_as_the_device_ne
     assert len(result.samples) == 3
 
 
+def test_a_sample_of_generations_in_part_is_the_mean_of_as_many_as_take_so_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoder = FakeDecoder(FakeClock(), prefill=False)
+    monkeypatch.setattr("benchmark.measurement.measure.time.perf_counter", lambda: decoder.clock.now)
+    rule = Rule(least=1, stopping=None)
+    (sample,) = measured(decoder, warmup=0, rule=rule, settle_s=8.0, complete=lambda timed: timed).samples
+    assert len(decoder.prompts) == 1 + 3 + 2, "the n-th takes n + 1 s: 2 + 3 + 4 untimed, then 5 + 6"
+    assert sample.timing.latency_s == pytest.approx((5 + 6) / 2)
+    assert (sample.timing.step_s, sample.of_generations) == ((0.5, 0.5), 2)
+
+
 def test_progress_is_reported_between_samples_and_never_inside_one() -> None:
     clock = FakeClock()
     decoder = FakeDecoder(clock)

@@ -99,8 +99,10 @@ class Drawing:
             self.figure.savefig(image, format="png", dpi=RASTER_DPI)
         return image.getvalue()
 
-    def save(self, folder: Path) -> Picture:
-        """Write `name`.svg, the same for the same data, and `name`.png."""
+    def save(self, folder: str | Path) -> Picture:
+        """Write `name`.svg, the same for the same data, and `name`.png to a folder; make it where it is not there."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         text = io.StringIO()
         with look():
             self.figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Title": self.title})

@@ -26,8 +26,9 @@ def test_answers_are_sentences_of_the_report() -> None:
 def test_a_figure_by_its_name_is_shown_and_saved(tmp_path: Path) -> None:
     drawing = crossover.figure("quality", a_sweep(), metric="perplexity")
     assert drawing._repr_png_().startswith(b"\x89PNG")
-    assert drawing.save(tmp_path).name == "quality-perplexity"
-    assert sorted(file.suffix for file in tmp_path.iterdir()) == [".png", ".svg"]
+    folder = tmp_path / "figures" / "of today"
+    assert drawing.save(str(folder)).name == "quality-perplexity"
+    assert sorted(file.suffix for file in folder.iterdir()) == [".png", ".svg"]
     assert crossover.figure("scaling", a_sweep()).name == "latency-throughput"
 
 

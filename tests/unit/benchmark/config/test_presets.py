@@ -1,20 +1,14 @@
 """The presets' grids are those of the contract, for any pair, and name what no machine can run."""
 
 from dataclasses import replace
-from functools import cache
 from itertools import product
 
 import pytest
-from omegaconf import OmegaConf
 
 from benchmark.config.convert import to_run
-from benchmark.config.folder import CONF, options
 from benchmark.dispatch.ledger import grid_point
 from benchmark.sweep.plan import Plan, plan
 from crossover.errors import UserError
-from crossover.records.policies import Blocks
-from crossover.records.run import Run
-from crossover.records.settings import Family
 from tests.composition import composed, config
 
 REPORT = {"model": "llama,llada", "batch": "1,8,32", "length": "512,1024,2048", "steps": "32,64,128"}
@@ -67,53 +61,6 @@ def test_a_sweep_of_fronts_varies_the_temperature_in_both_arms() -> None:
     assert len(grid["temperature"].split(",")) >= 4
     assert len(grid["steps"].split(",")) >= 3
     assert (made.sweep.name, made.hydra.mode.name, made.prompts.count) == ("front", "MULTIRUN", 24)
-
-
-PAIRS = [name for name in options()["pair"] if name != "none"]
-
-
-@cache
-def arms_of(pair: str) -> tuple[Run, Run]:
-    """Both models of a pair, as its file has them."""
-    models = OmegaConf.load(CONF / "pair" / f"{pair}.yaml").pair.models.split(",")
-    baseline, diffusion = (
-        to_run(config(f"pair={pair}", f"model={model}", "hardware=a100", "weights=random"), lambda: 1)
-        for model in models
-    )
-    return baseline, diffusion
-
-
-@pytest.mark.parametrize("pair", PAIRS)
-def test_a_pair_is_both_models_with_what_makes_them_comparable(pair: str) -> None:
-    baseline, diffusion = arms_of(pair)
-    assert (baseline.model.family, diffusion.model.family) == (Family.autoregressive, Family.diffusion)
-    assert baseline.infeasible is None
-    assert diffusion.infeasible is None
-    for shared in (
-        "length",
-        "prompt_fraction",
-        "temperature",
-        "prompts",
-        "precision",
-        "engine",
-        "attention",
-        "weights",
-    ):
-        assert getattr(baseline, shared) == getattr(diffusion, shared)
-    preset = OmegaConf.load(CONF / "pair" / f"{pair}.yaml")
-    assert (preset.pair.name, preset.hydra.mode) == (pair, "MULTIRUN")
-
-
-@pytest.mark.parametrize("pair", PAIRS)
-def test_a_block_causal_model_is_decoded_in_its_own_blocks_with_an_exact_cache(pair: str) -> None:
-    settings = arms_of(pair)[1].diffusion
-    assert settings is not None
-    is_in_blocks = settings.blocks is Blocks.sequence
-    assert is_in_blocks == pair.startswith(("sdar", "fast_dllm", "nemotron", "qwen3_0_6b_bd3lm", "tiny_twin"))
-    assert (settings.cache is not None) == is_in_blocks
-    assert settings.block_length == (
-        {"sdar": 4, "tiny": 16}.get(pair[:4], 32) if is_in_blocks else settings.block_length
-    )
 
 
 def test_a_model_that_is_not_of_its_pair_is_refused() -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from crossover.errors import LostDeviceError, UserError
 from crossover.interrupt import INTERRUPTED
 from crossover.records.record import FailureKind, Record
 from crossover.terminal import end_with, make_console, say
+
+KILL_S = 60.0
+"""Time for SLURM to end a job that is to be started again."""
 
 
 def main(arguments: list[str]) -> int:
@@ -89,15 +93,12 @@ def is_left(context: SweepContext, batch: PointBatch, index: int) -> bool:
     return lives(batch.driver) is not False
 
 
-KILL_S = 60.0
-"""Time for SLURM to end a job that is to be started again."""
-
-
 def _start_again() -> None:
     """Ask SLURM to queue this job again: one that was preempted and ends by itself would count as failed."""
     command = ["scontrol", "requeue", os.environ["SLURM_JOB_ID"]]
-    if subprocess.run(command, check=False, timeout=KILL_S).returncode == 0:
-        time.sleep(KILL_S)
+    with suppress(OSError, subprocess.TimeoutExpired):  # its record says what became of it, and a rerun measures it
+        if subprocess.run(command, check=False, timeout=KILL_S).returncode == 0:
+            time.sleep(KILL_S)
 
 
 def _failed(record: Record) -> bool:

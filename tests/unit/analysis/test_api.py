@@ -1,9 +1,11 @@
+import re
 from pathlib import Path
 
 import pytest
 
 import crossover
 from crossover.errors import UserError
+from tests.paths import ROOT
 from tests.studies import a_sweep
 
 
@@ -51,3 +53,17 @@ def test_records_load_from_folders_and_files(tmp_path: Path) -> None:
 def test_what_the_package_does_not_offer_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'crossover' has no attribute 'walk'"):
         crossover.walk  # noqa: B018
+
+
+def test_the_lines_of_the_page_do_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(crossover, "run", lambda _: a_sweep(), raising=False)
+    monkeypatch.setattr(crossover, "load", lambda *_: a_sweep(), raising=False)
+    names: dict[str, object] = {"crossover": crossover}
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, names)
+    assert names["slow"], "the last line reads a sample of the first of them"
+    assert sorted(file.suffix for file in (tmp_path / "figures").iterdir()) == [".png", ".svg"]

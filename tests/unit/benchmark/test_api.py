@@ -1,4 +1,3 @@
-import runpy
 from pathlib import Path
 
 import nbformat
@@ -42,12 +41,3 @@ def test_the_notebook_of_the_docs_runs(tmp_path: Path, monkeypatch: pytest.Monke
     shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert not [output for output in shown if output.output_type == "error"]
     assert [output for output in shown if "image/png" in output.get("data", {})], "the figure is shown"
-
-
-def test_the_lines_of_the_page_are_python(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    blocks = page.split("```python\n")[1:]
-    for index, block in enumerate(blocks):
-        file = tmp_path / f"{index}.py"
-        file.write_text("def example():\n    import crossover\n    " + block.split("```")[0].replace("\n", "\n    "))
-        assert "example" in runpy.run_path(str(file))

@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError
 
 from benchmark.config.folder import BASE, options
 from benchmark.config.keys import groups, keys
@@ -20,6 +21,10 @@ def complaint(error: BaseException) -> str | None:
         return str(error)
     if isinstance(error, HydraException | OmegaConfBaseException) or "override must be" in str(error):
         return _reworded(f"{error}\n{error.__cause__ or ''}")
+    if isinstance(error, MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        where = f"{mark.name}, line {mark.line + 1}" if mark else "a file of conf/"
+        return f"{where}: {error.problem or error.context}: mend its YAML"
     if isinstance(error, OSError) and error.filename:
         return (
             f"{error.filename}: {error.strerror}; if it belongs to the output, give another folder, output_dir=FOLDER"

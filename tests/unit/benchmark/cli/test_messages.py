@@ -1,4 +1,7 @@
+from pathlib import Path
+
 import pytest
+import yaml
 
 from benchmark.cli.messages import complaint
 from crossover.errors import UserError
@@ -91,6 +94,14 @@ def test_whatever_is_wrong_with_an_override_is_said_in_one_line(override: str) -
 
 def test_a_line_that_was_written_for_the_user_stays() -> None:
     assert complaint(UserError("use a multiple of 5")) == "use a multiple of 5"
+
+
+def test_a_file_of_conf_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\nfamily: diffusion\n checkpoint: x\n")
+    with pytest.raises(yaml.YAMLError) as raised, file.open() as stream:
+        yaml.safe_load(stream)
+    assert complaint(raised.value) == f"{file}, line 3: mapping values are not allowed here: mend its YAML"
 
 
 def test_a_folder_that_cannot_be_written_is_named() -> None:

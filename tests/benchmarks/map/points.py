@@ -4,7 +4,7 @@ First what whole generations are compared with, and those generations; then the 
 lengths. A `main` point is measured again in every further process, so that its break-even has an interval.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -14,10 +14,12 @@ KEPT_TOKENS = 2**16
 """Keys and values of more tokens of LLaDA-8B do not fit a GPU of 80 GB."""
 BLOCK = 32
 STEPS_A_BLOCK = 8
-SAMPLED = ("timing=sampled", "warmup=2")
+SAMPLED = ("timing=sampled", "warmup=2", "repeats=1")
 """Two discarded generations and, before each sample, at least one more."""
 WHOLE = ("warmup=1", "repeats=1")
 """The parts of the same shape have warmed up before it, in the same process."""
+BUSY = "timing.settle_s=1"
+"""For what brings a card to its power limit: a second of it before, and the mean of a second where it is short."""
 IN_BLOCKS = ("cache=exact", f"block_length={BLOCK}", f"model.block_length={BLOCK}", "model.name=llada_in_blocks")
 """A block-causal model of the diffusion model's size: none was trained."""
 
@@ -37,10 +39,11 @@ class Grid:
 
     Attributes:
         batches: those of the report first, `others` afterwards.
-        whole: batch and length of whole generations over whole canvases, with their steps.
+        whole: batch and length of whole generations over whole canvases, with their steps, and of some `larger` ones
+            that are measured later.
         continued: the same of continuations, without steps; `in_blocks`: of a block-causal model.
         kept_lengths: at which a block is computed against kept keys and values; with the first of them whole
-            generations are measured.
+            generations are measured, those of `kept_batches` first.
         composed: batch and length of continuations that are not measured, since they lie between others.
         energy: batch and length of the whole generations, of all kinds, whose energy is counted.
     """
@@ -53,7 +56,9 @@ class Grid:
     lengths: tuple[int, ...]
     other_lengths: tuple[int, ...] = ()
     kept_lengths: tuple[int, ...]
+    kept_batches: tuple[int, ...]
     whole: Mapping[tuple[int, int], int]
+    larger: Mapping[tuple[int, int], int]
     continued: frozenset[tuple[int, int]]
     in_blocks: frozenset[tuple[int, int]]
     composed: frozenset[tuple[int, int]] = frozenset()
@@ -61,49 +66,50 @@ class Grid:
 
     def points(self) -> Iterator[Point]:
         """All of them; neighbours share a model as far as their worth allows."""
-        first, *further = self.kept_lengths
-        yield from self._canvases(self.batches, self.lengths)
-        yield from self._kept(self.batches, first, is_whole=True)
-        yield from self._in_blocks()
+        first = self.kept_lengths[0]
+        batches = (*self.batches, *self.others)
         yield from self._continuations(self.batches, self.lengths)
         yield from self._continuations(self.others, self.lengths)
-        yield from self._continuations((*self.batches, *self.others), self.other_lengths)
-        yield from self._canvases(self.others, self.lengths)
-        yield from self._kept(self.others, first)
-        for kept in further:
-            yield from self._kept((*self.batches, *self.others), kept)
-        yield from self._canvases((*self.batches, *self.others), self.other_lengths)
+        yield from self._canvases(self.whole)
+        yield from self._kept(self.kept_batches, first, is_whole=True)
+        yield from self._in_blocks()
+        yield from self._canvases([(batch, length) for length, batch in product(self.lengths, batches)])
+        yield from self._kept(self.batches, first, is_whole=True)
+        for kept in self.kept_lengths:
+            yield from self._kept(batches, kept)
+        yield from self._canvases([(batch, length) for length, batch in product(self.other_lengths, batches)])
+        yield from self._continuations(batches, self.other_lengths)
 
-    def _canvases(self, batches: Sequence[int], lengths: Sequence[int]) -> Iterator[Point]:
+    def _canvases(self, cells: Iterable[tuple[int, int]]) -> Iterator[Point]:
         """Whole canvases in part, and whole generations; of a batch that is computed in parts, one part before it."""
-        for length, batch in product(lengths, batches):
+        for batch, length in cells:
             part = min(batch, PART_TOKENS // length)
-            sampled = (f"steps={min(64, length // 4)}", "timing.share=0.02", *SAMPLED, "repeats=2")
+            sampled = (f"steps={min(64, length // 4)}", "timing.share=0.02", *SAMPLED, BUSY)
             yield self._point(self.diffusion, part, length, *sampled, main=self._is_main(part, length))
-            if (steps := self.whole.get((batch, length))) is not None:
-                whole = (f"steps={steps}", *WHOLE)
+            if (steps := {**self.larger, **self.whole}.get((batch, length))) is not None:
+                whole = (f"steps={steps}", *WHOLE, BUSY)
                 yield self._point(self.diffusion, batch, length, *whole, main=part < batch)
 
     def _kept(self, batches: Sequence[int], length: int, *, is_whole: bool = False) -> Iterator[Point]:
         """A block against kept keys and values, its refresh among its passes; whole generations beside."""
         for batch in batches:
             kept = min(length, KEPT_TOKENS // batch)
-            cached = (f"block_length={BLOCK}", "cache=dual")
-            one = (f"prompt_fraction={(kept - BLOCK) / kept}", f"steps={STEPS_A_BLOCK}", "timing.share=1", *SAMPLED)
-            yield self._point(self.diffusion, batch, kept, *cached, *one, "repeats=2", main=is_whole)
+            cached, main = (f"block_length={BLOCK}", "cache=dual"), self._is_main(batch, length)
+            one = (f"prompt_fraction={(kept - BLOCK) / kept}", f"steps={STEPS_A_BLOCK}", "timing.share=1")
+            yield self._point(self.diffusion, batch, kept, *cached, *one, *SAMPLED, BUSY, main=main)
             if is_whole:
-                yield self._point(self.diffusion, batch, kept, *cached, _steps(kept), *WHOLE, main=True)
+                yield self._point(self.diffusion, batch, kept, *cached, _steps(kept), *WHOLE, BUSY, main=main)
 
     def _in_blocks(self) -> Iterator[Point]:
         for batch, length in sorted(self.in_blocks):
-            for timing in ((*SAMPLED, "timing.share=0.1", "repeats=2"), WHOLE):
-                yield self._point(self.diffusion, batch, length, *IN_BLOCKS, _steps(length), *timing)
+            for timing in ((*SAMPLED, "timing.share=0.1"), WHOLE):
+                yield self._point(self.diffusion, batch, length, *IN_BLOCKS, _steps(length), *timing, BUSY)
 
     def _continuations(self, batches: Sequence[int], lengths: Sequence[int]) -> Iterator[Point]:
         """Continuations in part, and whole ones beside some of them."""
         for length, batch in product(lengths, batches):
             if (batch, length) not in self.composed:
-                share = ("timing.share=0.02", *SAMPLED, "repeats=1")
+                share = ("timing.share=0.02", *SAMPLED)
                 yield self._point(self.baseline, batch, length, *share, main=self._is_main(batch, length))
             if (batch, length) in self.continued:
                 yield self._point(self.baseline, batch, length, *WHOLE)
@@ -132,20 +138,12 @@ LARGE = Grid(
     lengths=(512, 1024, 2048),
     other_lengths=(128,),
     kept_lengths=(512, 2048),
-    whole={
-        (1, 512): 64,
-        (8, 512): 16,
-        (32, 512): 4,
-        (1, 1024): 32,
-        (8, 1024): 8,
-        (32, 1024): 2,
-        (1, 2048): 16,
-        (8, 2048): 4,
-        (32, 2048): 2,
-    },
-    continued=frozenset({(1, 512), (8, 512), (32, 512), (1, 1024), (8, 1024)}),
+    kept_batches=(1, 8),
+    whole={(32, 512): 4, (8, 512): 16, (1, 512): 64, (1, 1024): 32, (8, 1024): 8, (1, 2048): 16},
+    larger={(32, 1024): 2, (8, 2048): 4, (32, 2048): 2},
+    continued=frozenset({(1, 512), (8, 512), (32, 512), (1, 1024)}),
     in_blocks=frozenset({(1, 512), (8, 512), (32, 512)}),
-    composed=frozenset({(4, 1024), (16, 1024), (4, 128), (16, 128)}),
+    composed=frozenset({(64, 1024), (64, 2048), (4, 1024), (16, 1024), (4, 128), (16, 128)}),
     energy=frozenset({(1, 512), (8, 512), (32, 512)}),
 )
 TINY = Grid(
@@ -155,7 +153,9 @@ TINY = Grid(
     batches=(1, 4),
     lengths=(64, 128),
     kept_lengths=(128,),
+    kept_batches=(1,),
     whole={(1, 64): 16, (4, 64): 8, (1, 128): 16, (4, 128): 16},
+    larger={},
     continued=frozenset({(1, 64), (4, 64), (1, 128), (4, 128)}),
     in_blocks=frozenset({(1, 128), (4, 128)}),
 )

@@ -44,12 +44,12 @@ def test_whole_generations_come_before_what_only_fills_the_map() -> None:
     assert all(point.main for point in chosen(LARGE, 1))
     kinds = [run_at(point).timed_share is None for point in chosen(LARGE, None)]
     assert kinds.index(True) == 1
-    assert not any(kinds[40:])
+    assert sum(kinds[:40]) >= 14
 
 
 def test_points_of_one_model_stand_together() -> None:
     loads = [(run.model.name, run.model.checkpoint) for run in map(run_at, chosen(LARGE, None))]
-    assert sum(one != other for one, other in pairwise(loads)) == 3
+    assert sum(one != other for one, other in pairwise(loads)) == 4
 
 
 def test_a_replicate_is_a_record_of_its_own(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -7,6 +8,7 @@ from benchmark.decoders.interface import Phase, make_batch
 from benchmark.decoders.plan import plan_of, timed_indices
 from crossover.errors import UserError
 from crossover.records.policies import Blocks, Cache, CacheName, Policy, PolicyName
+from crossover.records.run import Run
 from crossover.records.settings import Weights
 from tests.checkpoints import CPU
 from tests.decoding import PROMPTS, UNEVEN, decoder
@@ -49,7 +51,7 @@ def test_diffusion_makes_the_passes_of_the_plan_and_still_writes_every_mask(cach
     assert plan is not None
     generation = made.decode(make_batch(PROMPTS, [0, 1], CPU), 16, marked)
     expected = [Phase.step if index in plan.timed else Phase.left_out for index in range(8)]
-    assert marked.phases == expected
+    assert [phase for phase in marked.phases if phase is not Phase.settling] == expected
     assert generation.forward_passes == len(plan.timed) == len(generation.forwards)
     assert [(each.computed, each.read) for each in generation.forwards] == [
         (plan.forwards[index].computed, plan.forwards[index].read) for index in plan.timed
@@ -76,8 +78,31 @@ def test_tokens_made_while_the_device_settles_change_none(prompts: list[list[int
     batch, settling = make_batch(prompts, [0, 1], CPU), Marked(settles_after=3)
     at_once, later = (decoder(run).decode(batch, 10, phases) for phases in (Marked(), settling))
     assert later.tokens_BN.tolist() == at_once.tokens_BN.tolist()
-    assert settling.phases[:5] == [Phase.prefill, *[Phase.settling] * 3, Phase.step]
+    assert settling.phases[:6] == [Phase.prefill, *[Phase.settling] * (3 + 1), Phase.step]
     assert later.forward_passes == 10
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        an_autoregressive_run(length=34, prompt_fraction=4 / 34, **SAMPLED),
+        a_run(length=34, prompt_fraction=4 / 34, diffusion=a_diffusion(steps=15, block_length=30), **SAMPLED),
+        a_run(
+            length=36,
+            prompt_fraction=4 / 36,
+            diffusion=a_diffusion(steps=16, block_length=4, blocks=Blocks.sequence, cache=Cache(name=CacheName.exact)),
+            **SAMPLED,
+        ),
+    ],
+    ids=["continuation", "canvas", "blocks"],
+)
+def test_a_pass_behind_a_gap_is_made_once_before_it_is_timed(run: Run) -> None:
+    marked = Marked()
+    decoder(run).decode(make_batch(PROMPTS, [0, 1], CPU), run.output_tokens, marked)
+    assert (Phase.left_out, Phase.step) not in list(pairwise(marked.phases))
+    gaps = [index for index, pair in enumerate(pairwise(marked.phases)) if pair == (Phase.left_out, Phase.settling)]
+    assert gaps
+    assert all(marked.phases[index + 2] is Phase.step for index in gaps)
 
 
 def test_a_block_is_settled_after_its_prompt() -> None:
@@ -86,7 +111,7 @@ def test_a_block_is_settled_after_its_prompt() -> None:
     batch, settling = make_batch(PROMPTS, [0, 1], CPU), Marked(settles_after=2)
     at_once, later = (decoder(run).decode(batch, 16, phases) for phases in (Marked(), settling))
     made = [phase for phase in settling.phases if phase is not Phase.left_out]
-    assert made[:4] == [Phase.step, *[Phase.settling] * 2, Phase.step]
+    assert made[:5] == [Phase.step, *[Phase.settling] * (2 + 1), Phase.step]
     assert later.tokens_BN.tolist() == at_once.tokens_BN.tolist()
     assert later.forwards == at_once.forwards
 

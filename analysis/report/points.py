@@ -53,6 +53,11 @@ class Point:
         return self.record.run.length
 
     @property
+    def settings(self) -> tuple[str, ...]:
+        """Settings besides steps, batch and length that are not at their usual values, a few words each."""
+        return tuple(self.record.run.unusual())
+
+    @property
     def failed(self) -> str | None:
         """The kind of failure in words; None for a measured point."""
         return None if self.record.failure is None else self.record.failure.kind.replace("_", " ")

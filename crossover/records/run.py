@@ -138,7 +138,7 @@ class Run:
         """
         is_scheduled = self.diffusion is not None and self.diffusion.policy.has_steps
         steps = f" K={self.diffusion.steps}" if self.diffusion is not None and is_scheduled else ""
-        return " ".join([f"{self.model.label}{steps} B={self.batch} N={self.length}", *self._unusual()])
+        return " ".join([f"{self.model.label}{steps} B={self.batch} N={self.length}", *self.unusual()])
 
     def _check_attention(self) -> None:
         if self.attention is not Attention.flash2:
@@ -199,7 +199,8 @@ class Run:
                 " sub_block, with engine=eager or engine=compiled"
             )
 
-    def _unusual(self) -> Iterator[str]:
+    def unusual(self) -> Iterator[str]:
+        """Settings besides steps, batch and length that are not at their usual values, a few words each."""
         texts = (
             (self.temperature > 0, f"T={self.temperature:g}"),
             (self.is_random and self.seed > 0, f"seed={self.seed}"),

@@ -9,6 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from analysis.parity.break_even import BLOCK, BreakEven
 from analysis.report.figures.style import GREY, INK, Drawing, look, panels
@@ -17,8 +18,8 @@ from analysis.report.map.study import PairMap
 from analysis.report.words.numbers import number
 from analysis.statistics.forward_passes.pace import Way
 
-DARK = 0.55
-"""From this shade on, numbers are white."""
+DARK = 0.179
+"""Under this luminance a shade's numbers are white, else black: either then stands out by 4.5 to 1 or more."""
 WAYS = {
     Way.whole: "Whole canvas",
     Way.dual: "Dual cache (lossy)",
@@ -27,6 +28,9 @@ WAYS = {
 TEN = 10
 TOKENS = LogNorm(1, 512)
 """Shades of tokens per forward."""
+GAMMA = 2.2
+HALO = withStroke(linewidth=2.5, foreground="white")
+"""Round a mark, so that it stands out on a dark cell."""
 LIMIT = "at the limit"
 MEASURED = "measured"
 REACHED = (
@@ -193,8 +197,14 @@ def _write(axes: Axes, at: tuple[int, int], text: str, shade: float | None) -> N
         return
     color = colormaps["Blues"](shade)
     axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=color, edgecolor="white"))
-    ink = "white" if shade > DARK else INK
+    ink = "white" if _luminance(color) < DARK else "black"
     axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
+
+
+def _luminance(color: tuple[float, ...]) -> float:
+    """0 black to 1 white; by a power in the place of sRGB's two pieces."""
+    red, green, blue, *_ = color
+    return float(0.2126 * red**GAMMA + 0.7152 * green**GAMMA + 0.0722 * blue**GAMMA)
 
 
 def shade_of(tokens: float) -> float:
@@ -220,7 +230,16 @@ def _rings(axes: Axes, grid: Grid, cells: Sequence[BreakEven], reached: Iterable
             continue
         enough = mark.steps is not None and mark.steps <= cell.forwards.estimate
         column, row = grid.at(mark.batch, mark.length)
-        axes.plot(*(column + 0.36, row - 0.3), "o" if enough else "x", mfc="none", mec=INK, color=INK, ms=5, ls="none")
+        axes.plot(
+            *(column + 0.36, row - 0.3),
+            "o" if enough else "x",
+            mfc="none",
+            mec=INK,
+            color=INK,
+            ms=5,
+            ls="none",
+            path_effects=[HALO],
+        )
 
 
 def _block(cells: Sequence[BreakEven]) -> str:

@@ -32,6 +32,8 @@ UNCLEAN = "machine not clean"
 """The name of the rings in a legend."""
 NARROW, WIDE = 4, 300
 """Ratios of a log axis's ends: within the first, every digit has a tick; beyond the second, powers of ten alone."""
+LONG_LABEL, LETTER_IN = 22, 0.072
+"""A label of more letters takes more than a column of a legend usually has; the width of a letter in it, in inches."""
 LARGE = 10_000
 """From here on a tick counts thousands."""
 
@@ -182,7 +184,8 @@ def legend(figure: Figure, axes: Sequence[Axes], *, columns: int = 4) -> None:
     for each in axes:
         for handle, label in zip(*each.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    width = max(1, min(columns, int(figure.get_figwidth() / 1.5), len(handles)))
+    each_in = max([1.5, *(0.55 + LETTER_IN * len(label) for label in handles if len(label) > LONG_LABEL)])
+    width = max(1, min(columns, int(figure.get_figwidth() / each_in), len(handles)))
     figure.legend([*handles.values()], [*handles], loc="outside upper left", ncols=width, handlelength=2.6)
 
 

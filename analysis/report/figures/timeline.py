@@ -63,7 +63,7 @@ def _panel(axes: Axes, points: Sequence[Point], batches: Sequence[int], title: s
     elif max(extremes) > 4 * min(extremes) > 0:
         plain_log(axes, "y", max(extremes) / min(extremes))
     else:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, max(axes.get_ylim()[1], 1.1 * max(extremes)))
 
 
 def _finest(points: Sequence[Point]) -> list[Point]:

@@ -10,13 +10,12 @@ import pytest
 from analysis.report.figures.style import Picture
 from analysis.report.page import render
 from analysis.report.write import all_tables
+from tests.contrast import AA, contrast, luminance
 from tests.factories import a_failed_record
 from tests.studies import a_study, a_sweep
 
 STYLE = files("analysis.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
 VOID = {"meta", "img", "br"}
-AA = 4.5
-"""The least contrast of text, by the Web Content Accessibility Guidelines."""
 LEAST_POINTS = 7
 """Of the smallest letters in figures."""
 
@@ -110,17 +109,6 @@ def colours(name: str) -> dict[str, str]:
     block = re.search(r":root {([^}]*)}" if name == "light" else r"dark\) {\s*:root {([^}]*)}", STYLE)
     assert block
     return dict(re.findall(r"--(\w+): (#\w{6})", block[1]))
-
-
-def luminance(colour: str) -> float:
-    parts = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: str, other: str) -> float:
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

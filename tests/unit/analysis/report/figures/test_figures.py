@@ -118,6 +118,27 @@ def test_scaling_has_latency_and_throughput_for_each_length() -> None:
     assert {axes.get_ylabel() for axes in drawing.figure.axes} >= {"latency of a batch, s", "throughput, tokens/s"}
 
 
+def test_runs_at_other_settings_are_lines_of_their_own() -> None:
+    records = a_sweep(batches=(1, 8))
+    hot = [replace(each, run=replace(each.run, temperature=0.5)) for each in records if each.run.diffusion]
+    drawing = drawn(draw_scaling(points([*records, *hot])))
+    assert legend(drawing) >= {"small K=2", "small K=2 T=0.5", "causal"}
+    batches = [[float(batch) for batch in np.asarray(line.get_xdata())] for line in drawing.figure.axes[0].lines]
+    assert all(len({*each}) == len(each) for each in batches), "a line has one point a batch"
+
+
+def test_of_very_many_lines_those_through_most_points_are_drawn() -> None:
+    records = [
+        replace(each, run=replace(each.run, temperature=0.5, seed=seed))
+        for seed in range(6)
+        for each in a_sweep(batches=(1, 8) if seed else (1, 2, 4))
+    ]
+    drawing = drawn(draw_scaling(points(records)))
+    assert len(legend(drawing)) == 12
+    assert {"causal", "small K=8"} <= legend(drawing)
+    assert "Of all lines the 12 through most points" in drawing.caption
+
+
 def test_runs_that_are_missing_for_lack_of_memory_are_counted() -> None:
     caption = drawn(draw_scaling(points([*a_sweep(), a_failed_record()]))).caption
     assert "missing: 1 of the runs" in caption

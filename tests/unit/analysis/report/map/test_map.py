@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 
 from analysis.cli.main import main
 from analysis.parity.break_even import Beside, BreakEven
@@ -21,6 +22,7 @@ from analysis.statistics.forward_passes.pace import Layout, Way
 from analysis.statistics.intervals import Interval
 from crossover.records.record import Record
 from crossover.records.settings import Weights
+from tests.contrast import AA, contrast
 from tests.studies import a_sweep
 
 
@@ -102,6 +104,14 @@ def test_the_row_has_the_measured_panels_side_by_side() -> None:
     assert (words(whole), words(dual)) == (["4.0"], ["(~40)", "~4.0"])
     assert whole.get_title("left") == "Whole canvas"
     assert whole.get_subplotspec().rowspan == dual.get_subplotspec().rowspan  # type: ignore[union-attr]
+
+
+def test_numbers_stand_out_on_every_shade() -> None:
+    drawing = draw_map(a_map(*(a_break_even(batch=2**power, tokens=2.0**power) for power in range(10))))
+    assert drawing is not None
+    measured = drawing.figure.axes[0]
+    for cell, number in zip(measured.patches, measured.texts, strict=True):
+        assert contrast(to_hex(cell.get_facecolor()), to_hex(number.get_color())) >= AA, number.get_text()
 
 
 def test_a_cell_without_a_time_has_what_the_limit_says_on_white() -> None:

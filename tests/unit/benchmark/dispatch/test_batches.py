@@ -39,3 +39,12 @@ def test_a_closed_sweep_opens_again_when_more_is_handed_out(tmp_path: Path) -> N
     assert sweep.is_closed
     add_tasks(sweep, [[0]], slurm=False)
     assert not sweep.is_closed
+
+
+@pytest.mark.parametrize("index", [-1, 3])
+def test_a_batch_of_points_that_the_sweep_does_not_have_is_damaged(tmp_path: Path, index: int) -> None:
+    sweep = a_sweep(tmp_path)
+    file = add_tasks(sweep, [[0], [2, index]], slurm=False)
+    found = find_batches(sweep)
+    assert found.batches == ()
+    assert found.damaged[0].startswith(f"{file} cannot be read (it names points that the sweep does not have)")

@@ -1,6 +1,8 @@
 import os
 import subprocess
 import sys
+import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -126,3 +128,23 @@ def test_signs_of_life_are_counted_from_the_last_one(tmp_path: Path) -> None:
     claims.holder("key")
     assert heard[0] > LEASE_S
     assert heard[1] < 60
+
+
+def test_silence_is_counted_by_the_file_systems_clock_but_by_one_that_only_looks_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent_s: list[float] = []
+
+    def is_alive(_: Owner, silence_s: float) -> bool:
+        silent_s.append(silence_s)
+        return True
+
+    take(Claims(tmp_path), an_owner())
+    years_s = 1e8
+    now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s + years_s)
+    assert Claims(tmp_path, is_alive).holder("key") == an_owner()
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", lambda **_: pytest.fail("wrote a file"))
+    assert Claims(tmp_path, is_alive, only_looks=True).holder("key") == an_owner()
+    by_file_system, by_this_machine = silent_s
+    assert by_file_system < 60 < years_s - 60 < by_this_machine

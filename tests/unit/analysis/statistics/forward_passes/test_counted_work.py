@@ -74,5 +74,11 @@ def test_what_the_records_do_not_span_is_not_guessed() -> None:
         work.least_s(Pass(rows=2, forward=Forward(4, 16, 2), keeps=True))
 
 
+def test_a_causal_pass_attends_to_each_position_and_those_before_it() -> None:
+    made = Pass(rows=2, forward=Forward(3, 5, 1), keeps=True, causal=True)
+    assert list(made.arithmetic) == [2 * 3, 2 * 1, 2 * (3 + 4 + 5), 0]
+    assert list(made.traffic) == [1, 2 * 3, 2 * 5]
+
+
 def test_no_records_give_none() -> None:
     assert counted_work([]) is None

@@ -53,10 +53,28 @@ def test_a_block_causal_pass_attends_to_the_end_of_its_block_and_one_that_keeps_
     ]
 
 
+def test_the_pass_that_keeps_a_prompts_whole_blocks_attends_to_no_more_than_them() -> None:
+    settings = a_diffusion(steps=2, block_length=4, blocks=Blocks.sequence, cache=Cache(name=CacheName.exact))
+    run = a_run(diffusion=settings, length=14, prompt_fraction=6 / 14)  # the first block begins with two of the prompt
+    counted = Forwards(computed=(4, 4, 4, 4, 4, 4, 4, 4), written=(0, 1, 3, 0, 1, 7, 0, 4), of_rows=(8, 8))
+    timed = list(forward_times(record_of(run, step_s=(1.0,) * 8, forwards=counted)))
+    assert [forward for forward, _ in timed] == [
+        *(Forward(4, 4, 0), Forward(4, 8, 2), Forward(4, 8, 2), Forward(4, 8, 0)),
+        *(Forward(4, 12, 4), Forward(4, 12, 4), Forward(4, 12, 0), Forward(4, 16, 4)),
+    ]
+
+
+def test_steps_that_write_nothing_make_no_pass() -> None:
+    run = a_run(diffusion=a_diffusion(steps=12, block_length=4))  # 4 positions over 6 steps: two of them write none
+    reads = [forward.read for forward, _ in forward_times(record_of(run, step_s=(1.0,) * 8))]
+    assert reads == [4, 3, 2, 1] * 2
+
+
 def test_a_token_attends_to_all_before_it_and_to_itself() -> None:
     record = record_of(an_autoregressive_run(), prefill_s=0.5, step_s=(1.0, 2.0))
     assert list(forward_times(record)) == [(Forward(1, 9, 1), 1.0), (Forward(1, 10, 1), 2.0)]
     assert prefill_times(record) == [0.5]
+    assert prefill_times(record_of(a_run(), prefill_s=None)) == []
 
 
 def test_a_sampled_run_says_which_passes_it_timed() -> None:

@@ -41,8 +41,18 @@ def block_causal() -> PassFactory:
         (6, EXACT, 1),
         (3, EXACT, 1),
         (8, {"blocks": Blocks.sequence}, 2),
+        (8, {**EXACT, "causal_context": True}, 3),
     ],
-    ids=["canvas", "prefix", "dual", "prompt and block", "block", "block without a prompt of its own", "up to a block"],
+    ids=[
+        "canvas",
+        "prefix",
+        "dual",
+        "prompt and block",
+        "block",
+        "block without a prompt of its own",
+        "up to a block",
+        "causal prompt, block, causal block",
+    ],
 )
 def test_no_pass_is_captured_that_a_generation_does_not_make(
     prompt_tokens: int, changes: dict[str, object], captured: int, monkeypatch: pytest.MonkeyPatch

@@ -10,7 +10,7 @@ from rich.progress import track
 from analysis.cli.source import sources
 from analysis.parity.identity import scored_once
 from crossover.errors import UserError
-from crossover.records.load import Loaded, read
+from crossover.records.load import Loaded, collector_paused, read
 from crossover.terminal import make_console, say
 
 T = TypeVar("T")
@@ -26,8 +26,9 @@ def load_records(names: Sequence[str], tracking_uri: str, *, keep_texts: bool = 
     Raises:
         UserError: when there is none at all.
     """
-    loaded = read(with_progress(sources(names, tracking_uri), "reading"), keep_texts=keep_texts)
-    gc.freeze()  # they stay to the end: no collection need look at millions of values again
+    with collector_paused():
+        loaded = read(with_progress(sources(names, tracking_uri), "reading"), keep_texts=keep_texts)
+        gc.freeze()  # they stay to the end: no collection need ever look at millions of values
     name_left_out(loaded.rejected)
     if not loaded.records:
         raise UserError(f"{', '.join(names)}: no file there is a record of this version")

@@ -35,6 +35,8 @@ def selected(records: Sequence[Record], conditions: Sequence[str]) -> list[Recor
     Raises:
         UserError: when a condition cannot be read, names no column, or no record is left.
     """
+    if not conditions:
+        return list(records)
     rows = [columns(record) for record in records]
     kept = list(zip(records, rows, strict=True))
     for condition in conditions:

@@ -12,7 +12,7 @@ from rich.table import Table
 from analysis.cli.loading import load_records
 from analysis.cli.selection import selected
 from analysis.parity.identity import told_apart
-from analysis.report.terminal_table import as_cell
+from analysis.report.line_table import as_cell
 from crossover.errors import UserError
 from crossover.records.load import latest
 from crossover.records.record import Record

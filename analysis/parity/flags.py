@@ -10,9 +10,9 @@ from analysis.parity.choice import Choice, Reading
 from analysis.parity.evidence import Evidence
 from analysis.parity.quality import Metric
 from analysis.statistics.intervals import Interval
+from analysis.statistics.latency_checks import why_no_latency
 from analysis.statistics.robust import far_above
 from analysis.statistics.shares import McNemar
-from analysis.statistics.timing import why_no_latency
 from crossover.records.machine import Verdict
 from crossover.records.record import Record
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TypeVar
 
 from crossover.records.record import Record
-from crossover.records.run import Run
 from crossover.records.settings import Encoder, Judge, Model, Prompts
 
 Read = TypeVar("Read", Model, Prompts, Judge, Encoder)
@@ -25,7 +24,7 @@ def told_apart(records: Sequence[Record]) -> list[Record]:
     known = _with_known_contents(records)
     models = {_identity(record.run.model): record.run.model for record in known}
     labelled = {_identity(model): model for group in _by_label(models.values()) for model in _labelled(group)}
-    return [_with_run(record, replace(record.run, model=_like(record.run.model, labelled))) for record in known]
+    return [_with_parts(record, model=_like(record.run.model, labelled)) for record in known]
 
 
 def scored_once(records: Sequence[Record]) -> list[Record]:
@@ -60,15 +59,12 @@ def _with_known_contents(records: Sequence[Record]) -> list[Record]:
     judge = _completer((_scorer_name(each.run.judge), each.run.judge) for each in records if each.run.judge)
     encoder = _completer((_scorer_name(each.run.encoder), each.run.encoder) for each in records if each.run.encoder)
     return [
-        _with_run(
+        _with_parts(
             record,
-            replace(
-                record.run,
-                model=model(_model_name(record), record.run.model),
-                prompts=prompts((record.run.prompts.source,), record.run.prompts),
-                judge=record.run.judge and judge(_scorer_name(record.run.judge), record.run.judge),
-                encoder=record.run.encoder and encoder(_scorer_name(record.run.encoder), record.run.encoder),
-            ),
+            model=model(_model_name(record), record.run.model),
+            prompts=prompts((record.run.prompts.source,), record.run.prompts),
+            judge=record.run.judge and judge(_scorer_name(record.run.judge), record.run.judge),
+            encoder=record.run.encoder and encoder(_scorer_name(record.run.encoder), record.run.encoder),
         )
         for record in records
     ]
@@ -125,9 +121,13 @@ def _variant(model: Model, words: str) -> Model:
 
 
 def _like(model: Model, labelled: dict[Name, Model]) -> Model:
-    return replace(model, variant=labelled[_identity(model)].variant)
+    variant = labelled[_identity(model)].variant
+    return model if variant == model.variant else replace(model, variant=variant)
 
 
-def _with_run(record: Record, run: Run) -> Record:
-    """The record of a run that says more than it did; its key stays what it was stored under."""
+def _with_parts(record: Record, **parts: Model | Prompts | Judge | Encoder | None) -> Record:
+    """The record of a run whose parts say more than they did; its key stays what it was stored under."""
+    if all(part is getattr(record.run, name) for name, part in parts.items()):
+        return record
+    run = replace(record.run, **parts)  # type: ignore[arg-type] # each part stands under the name of its kind
     return record if run == record.run else replace(record, run=run, name=run.name)

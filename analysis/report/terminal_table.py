@@ -5,17 +5,15 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from analysis.parity.identity import told_apart
+from analysis.report.line_table import LineTable, as_cell
 from analysis.report.replicates import PROCESSES, by_point
 from analysis.report.replicates import figures as figures_of
 from analysis.report.tables import Table as Rows
 from analysis.report.words.numbers import number
-from analysis.statistics.metrics import metrics
-from crossover.printable import printable
+from analysis.statistics.metrics import of_authors
 from crossover.records.machine import Verdict
 from crossover.records.record import Failure, Record
 from crossover.records.run import Run
@@ -26,7 +24,6 @@ MIB = 1024 * 1024
 UNCLEAN = "*"
 """Beside a latency that was not timed on a clean machine."""
 MOST_NAMED = 4
-ENDLESS = 10_000
 LARGE = 10_000
 """From which a perplexity has no decimals."""
 BERTSCORE = "quality/bertscore_f1"
@@ -56,30 +53,29 @@ def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
     any, or more than one; spread and samples when `width` has room for them.
     """
     records = told_apart(records)
-    shown = _table(records, frozenset(), padding=1)
-    for without, padding in (({"samples"}, 1), (ROOMY, 1), (ROOMY, 0), (ROOMY | SPARE, 0)):
-        if Console(width=ENDLESS).measure(shown).maximum > width:
-            shown = _table(records, frozenset(without), padding=padding)
-    return shown
-
-
-def _table(records: Sequence[Record], without: frozenset[str], *, padding: int) -> Table:
     points = by_point(records)
     figures = [figures_of(replicates) for replicates in points]
     settings = SHAPE | {
         name: read for name, read in OTHERS.items() if _differ(records, read) or _must_be_told(name, records)
     }
-    absent = {name for name, metric in OPTIONAL.items() if not any(metric in each for each in figures)}
-    several = any(each.get(PROCESSES, 1) > 1 for each in figures)
-    without = without | absent | ({PROCESSES} if not several else set())
-    values = {name: write for name, write in VALUES.items() if name not in without}
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, padding))
-    for heading in (*settings, *values):
-        shown.add_column(as_cell(heading), justify="left" if heading == "model" else "right", no_wrap=True)
-    for replicates, measured in zip(points, figures, strict=True):
-        cells = (*(read(replicates[0].run) for read in settings.values()), *_values(replicates, measured, values))
-        shown.add_row(*map(as_cell, cells))
+    told = {name: [read(replicates[0].run) for replicates in points] for name, read in settings.items()}
+    measured = _measured(points, figures)
+    shown = LineTable(told | measured, left={"model"}, padding=1)
+    for without, padding in (({"samples"}, 1), (ROOMY, 1), (ROOMY, 0), (ROOMY | SPARE, 0)):
+        if shown.full_width > width:
+            kept = {name: cells for name, cells in measured.items() if name not in without}
+            shown = LineTable(told | kept, left={"model"}, padding=padding)
     return shown
+
+
+def _measured(points: Sequence[Sequence[Record]], figures: Sequence[dict[str, float]]) -> dict[str, list[str]]:
+    """The columns of what was measured: those of which any point has a figure."""
+    absent = {name for name, metric in OPTIONAL.items() if not any(metric in each for each in figures)}
+    if not any(each.get(PROCESSES, 1) > 1 for each in figures):
+        absent.add(PROCESSES)
+    values = {name: write for name, write in VALUES.items() if name not in absent}
+    rows = [_values(*point, values) for point in zip(points, figures, strict=True)]
+    return {name: [row[index] for row in rows] for index, name in enumerate(values)}
 
 
 def _must_be_told(name: str, records: Sequence[Record]) -> bool:
@@ -111,11 +107,6 @@ def show(rows: Rows, without: Collection[str] = ()) -> Table:
     return shown
 
 
-def as_cell(text: str) -> Text:
-    """A text as a table of rich shows it unchanged: no markup, no emoji codes, nothing that commands the terminal."""
-    return Text(printable(text))
-
-
 def failures(records: Sequence[Record]) -> list[str]:
     """A line for each point that was not measured or not judged, with its reason."""
     lines = [_why(record, record.failure) for record in records if record.failure is not None]
@@ -131,7 +122,7 @@ def _values(
     values: Mapping[str, Callable[[dict[str, float]], str]],
 ) -> tuple[str, ...]:
     if replicates[0].failure is not None:
-        return (replicates[0].failure.kind.replace("_", " "),)
+        return (replicates[0].failure.kind.replace("_", " "), *[""] * (len(values) - 1))
     first, *rest = (write(figures) for write in values.values())
     return (f"{first}{UNCLEAN if any(map(_is_unclean, replicates)) else ''}", *rest)
 
@@ -153,7 +144,7 @@ def unclean(records: Sequence[Record]) -> list[str]:
 
 def human_line(records: Sequence[Record]) -> list[str]:
     """What the judge says of the documents' true continuations: a line for each different figure."""
-    known = [figures for figures in map(metrics, records) if "human/bits_per_byte" in figures]
+    known = [figures for figures in map(of_authors, records) if "human/bits_per_byte" in figures]
     lines = [
         f"the documents' true continuations: {each['human/bits_per_byte']:.2f} bits/byte,"
         f" perplexity {_perplexity(each['human/perplexity'])}"

@@ -4,14 +4,14 @@ Definitions follow the glossary in docs/metrics.md. A metric that a run does not
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, zip_longest
 from statistics import median, quantiles, stdev
 
 import numpy as np
 
 from analysis.statistics.intervals import exponential
-from analysis.statistics.timing import why_no_latency
+from analysis.statistics.latency_checks import why_no_latency
 from crossover.records.machine import Label
 from crossover.records.profile import Profile
 from crossover.records.record import Measurement, Memory, Prediction, Record
@@ -45,6 +45,15 @@ def metrics(record: Record) -> dict[str, float]:
         "work/samples": len(measured.samples),
         "work/composed_share": _median(each.timed.composed_share for each in measured.samples if each.timed),
     }
+    return _known(figures)
+
+
+def of_authors(record: Record) -> dict[str, float]:
+    """Those metrics of a record that its documents' true continuations have."""
+    return {} if record.measurement is None else _known(_human(record.measurement.human))
+
+
+def _known(figures: Mapping[str, float | None]) -> dict[str, float]:
     return {name: float(value) for name, value in figures.items() if value is not None and math.isfinite(value)}
 
 

@@ -21,14 +21,13 @@ from scipy.special import stdtr, stdtrit
 
 from analysis.statistics.dependence import dependence
 from analysis.statistics.intervals import Interval, around
+from analysis.statistics.latency_checks import why_no_latency
 from analysis.statistics.medians import reaches, shortening_of_two, stretch_of_few
 from crossover.confidence import LEVEL
 from crossover.records.record import Measurement, StoppedBy
 
 LEAST_SAMPLES = 2
 """One sample says nothing of its noise."""
-SHORTEST_S, LONGEST_S = 1e-9, 1e9
-"""What a clock of nanoseconds can show of a generation."""
 ENOUGH_SAMPLES, ENOUGH_EQUAL_SAMPLES = 6, 5
 """From which the seen spreads of two arms may shorten the interval of their ratio."""
 STOPPED_STRETCH = 1.12
@@ -103,12 +102,6 @@ def latency(measurements: Sequence[Measurement]) -> Latency | None:
     if not usable:
         return None
     return over_processes([_of_process(each) for each in usable])
-
-
-def why_no_latency(measurement: Measurement) -> str | None:
-    """Why a measurement has no latency: a sample of no or negative time, or of centuries. None when it has one."""
-    wrong = [s.latency_s for s in measurement.samples if not SHORTEST_S <= s.latency_s <= LONGEST_S]
-    return f"a sample took {wrong[0]:g} s" if wrong else None
 
 
 def summarise(latencies_s: Sequence[float]) -> Latency:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from analysis.report.terminal_table import as_cell
+from analysis.report.line_table import as_cell
 from benchmark.execution.threads import set_threads
 from benchmark.hardware.environment import gpu_count
 from benchmark.roofline.estimate import shape_of_run

@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -31,27 +31,56 @@ def build(kind: type[T], data: object) -> T:
     """
     if not isinstance(data, dict):
         raise ValueError(f"{kind.__name__}: expected an object, found {type(data).__name__}")  # noqa: TRY004 (as documented)
-    converters, required = _converters(kind)  # type: ignore[arg-type]  # classes are hashable
-    if data.keys() != converters.keys() and (wrong := (required - data.keys()) | (data.keys() - converters.keys())):
+    to_convert, defaults, is_bare = _filling(kind, tuple(data), tuple(map(type, data.values())))
+    values = {**defaults, **data}
+    for name, convert, where in to_convert:
+        values[name] = convert(values[name], where)
+    if not is_bare:
+        return kind(**values)
+    made = object.__new__(kind)
+    made.__dict__.update(values)
+    return made
+
+
+@lru_cache(maxsize=4096)
+def _filling(
+    kind: type, names: tuple[str, ...], types: tuple[type, ...]
+) -> tuple[tuple[tuple[str, Converter, str], ...], dict[str, object], bool]:
+    """Of data with these names and types: the fields to convert, the values of missing ones, and if that is all.
+
+    It is all where an instance can be made without `__init__`, which sets one frozen field after another and takes ten
+    times as long: nothing is checked then, and no missing field has a factory.
+
+    Raises:
+        ValueError: naming fields that are missing without a default, or unknown.
+    """
+    converters, defaults, made = _converters(kind)
+    given = set(names)
+    if wrong := (converters.keys() - defaults.keys() - made - given) | (given - converters.keys()):
         raise ValueError(f"{kind.__name__}: missing or unknown fields {sorted(wrong)}")
-    values = {}
-    for name, value in data.items():
-        plain, convert, where = converters[name]
-        values[name] = value if type(value) in plain else convert(value, where)
-    return kind(**values)
+    to_convert = [
+        (name, *converters[name][1:])
+        for name, type_ in zip(names, types, strict=True)
+        if type_ not in converters[name][0]
+    ]
+    missing = {name: value for name, value in defaults.items() if name not in given}
+    return tuple(to_convert), missing, made <= given and not hasattr(kind, "__post_init__")
 
 
 @cache
-def _converters(kind: type) -> tuple[dict[str, tuple[frozenset[type], Converter, str]], frozenset[str]]:
-    """For each field its types that need no conversion, its converter and its name; and the fields without default."""
+def _converters(
+    kind: type,
+) -> tuple[dict[str, tuple[frozenset[type], Converter, str]], dict[str, object], frozenset[str]]:
+    """For each field its types that need no conversion, its converter and its name; defaults; fields with a factory."""
     assert is_dataclass(kind)
     hints = typing.get_type_hints(kind)
     converters = {
         each.name: (_plain(hints[each.name]), _converter(hints[each.name]), f"{kind.__name__}.{each.name}")
         for each in fields(kind)
     }
-    required = (each for each in fields(kind) if each.default is MISSING and each.default_factory is MISSING)
-    return converters, frozenset(each.name for each in required)
+    defaults = {each.name: each.default for each in fields(kind) if each.default is not MISSING}
+    made = (each.name for each in fields(kind) if each.default_factory is not MISSING)
+    return converters, defaults, frozenset(made)
 
 
 def _plain(hint: Any) -> frozenset[type]:  # noqa: ANN401 (as below)

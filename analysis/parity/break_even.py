@@ -116,12 +116,19 @@ def break_evens(pair: Pair) -> list[BreakEven]:
 
 
 def composed_break_evens(
-    pair: Pair, ways: Iterable[Way], batches: Iterable[int], lengths: Iterable[int]
+    pair: Pair,
+    ways: Iterable[Way],
+    batches: Iterable[int],
+    lengths: Iterable[int],
+    measured: Iterable[BreakEven] | None = None,
 ) -> list[BreakEven]:
-    """One for each cell of a grid, half prompt, that was measured or can be composed from passes."""
+    """One for each cell of a grid, half prompt, that was measured or can be composed from passes.
+
+    `measured` is what `break_evens` gives, where it is known.
+    """
     exact = {
         (each.layout.way, each.batch, each.layout.length): each
-        for each in break_evens(pair)
+        for each in (break_evens(pair) if measured is None else measured)
         if each.policy == QUOTA.label
         and each.cache == CACHES[each.layout.way]
         and each.layout == _layout(pair, each.layout.way, each.layout.length)
@@ -161,13 +168,17 @@ def _of_series(pair: Pair, rungs: Sequence[tuple[Record, ...]]) -> BreakEven | N
         if baseline_s is not None and own_s is not None:
             made.append(_measured(pair, replicates, baseline, own_s, baseline_s))
     known = [each for each in made if each is not None]
-    return min(known, key=lambda each: (-each[1].processes, each[0]), default=(0.0, None))[1]
+    if not known:
+        return None
+    _, nearest, replicates = min(known, key=lambda each: (-each[1].processes, each[0]))
+    beside = _beside(pair, nearest.layout, nearest.batch, nearest.baseline_s, nearest.forwards.estimate)
+    return replace(nearest, beside=_with_own_limits(beside, nearest.layout, replicates[0], baseline[0]))
 
 
 def _measured(
     pair: Pair, replicates: tuple[Record, ...], baseline: tuple[Record, ...], own_s: Latency, baseline_s: Latency
-) -> tuple[float, BreakEven] | None:
-    """How far the run's own steps are from the break-even, and the break-even."""
+) -> tuple[float, BreakEven, tuple[Record, ...]] | None:
+    """How far the run's own steps are from the break-even, that without what stands beside it, and the run."""
     run, measured = replicates[0].run, replicates[0].measurement
     assert run.diffusion is not None
     assert measured is not None
@@ -195,11 +206,9 @@ def _measured(
         is_composed=sampled or layout.way is not Way.whole,
         processes=processes,
         disturbed=bool(disturbances({"baseline": baseline, "diffusion": replicates})),
-        beside=_with_own_limits(
-            _beside(pair, layout, run.batch, budget, forwards.estimate), layout, replicates[0], baseline[0]
-        ),
+        beside=Beside(),
     )
-    return abs(np.log(forwards.estimate / measured.forward_passes)), made
+    return abs(np.log(forwards.estimate / measured.forward_passes)), made, replicates
 
 
 def _forwards(at: Callable[[float], float], budget: float, ratio: Interval | None) -> Interval:

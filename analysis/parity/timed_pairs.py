@@ -2,9 +2,9 @@
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import product
 
 from analysis.parity.arm_costs import ArmCosts, arm_costs, continuation, prefill, way_of
@@ -35,8 +35,16 @@ class Pair:
 
     def baseline_run(self, batch: int, length: int, prompt_tokens: int) -> tuple[Record, ...] | None:
         """The processes that measured a continuation of this shape: the most, and whole ones before sampled ones."""
-        fitting = [each for each in self.of_baseline if shape(each[0].run) == (batch, length, prompt_tokens)]
+        fitting = self._baselines.get((batch, length, prompt_tokens), ())
         return min(fitting, key=lambda each: (-len(each), each[0].run.timed_share is not None), default=None)
+
+    @cached_property
+    def _baselines(self) -> Mapping[tuple[int, int, int], Sequence[tuple[Record, ...]]]:
+        """The baseline's runs by their shape."""
+        by_shape: dict[tuple[int, int, int], list[tuple[Record, ...]]] = defaultdict(list)
+        for each in self.of_baseline:
+            by_shape[shape(each[0].run)].append(each)
+        return by_shape
 
     def cost(self, layout: Layout, batch: int, forwards: float) -> float:
         """Seconds of a continuation in so many forward passes, composed of single ones.
@@ -91,6 +99,8 @@ class Pair:
 
     def least_baseline(self, batch: int, layout: Layout) -> float:
         """The same at the limit of the device."""
+        if self.baseline_costs.work is None:
+            raise KeyError(batch, layout)
         passes = continuation(batch, layout.prompt_tokens, layout.output_tokens)
         return sum(map(self.baseline_costs.least_s, passes))
 

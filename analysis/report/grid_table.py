@@ -59,8 +59,13 @@ def grid_table(points: Sequence[Point]) -> Table:
             (*_row(point, settings, shown), *([remark] if remarked else []))
             for point, remark in zip(points, remarks, strict=True)
         ),
-        raw=tuple(raw_row(Point(record)) for point in points for record in point.replicates),
+        raw=tuple(raw_row(each) for point in points for each in _processes(point)),
     )
+
+
+def _processes(point: Point) -> Sequence[Point]:
+    """Each process as a point of its own; a point of one process is that already, and its metrics are known."""
+    return [Point(record) for record in point.replicates] if point.others else [point]
 
 
 def _row(

@@ -50,7 +50,8 @@ class LineTable(Table):
         if console.record or self.full_width > options.max_width or not all(map(_is_plain, self._cells.values())):
             yield self._laid_out()
             return
-        *head, foot = Segment.split_lines(super().__rich_console__(console, options))
+        parts = [each for each in super().__rich_console__(console, options) if isinstance(each, Segment)]
+        *head, foot = Segment.split_lines(parts)
         for segments in head:
             yield from (*segments, Segment.line())
         yield Segment("".join(f" {self._gap.join(line)} \n" for line in zip(*self._filled_up(), strict=True)))

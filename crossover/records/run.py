@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 
 from crossover.errors import UserError
 from crossover.records.feasibility import schedule_problem
@@ -95,12 +96,12 @@ class Run:
         self._check_timing()
         self._check_staleness()
 
-    @property
+    @cached_property
     def prompt_tokens(self) -> int:
         """Tokens of each prompt."""
         return split_length(self.length, self.prompt_fraction)[0]
 
-    @property
+    @cached_property
     def output_tokens(self) -> int:
         """Tokens generated for each prompt, N_out."""
         return split_length(self.length, self.prompt_fraction)[1]

@@ -31,7 +31,8 @@ def build(kind: type[T], data: object) -> T:
     """
     if not isinstance(data, dict):
         raise ValueError(f"{kind.__name__}: expected an object, found {type(data).__name__}")  # noqa: TRY004 (as documented)
-    to_convert, defaults, is_bare = _filling(kind, tuple(data), tuple(map(type, data.values())))
+    types = tuple(map(type, data.values()))
+    to_convert, defaults, is_bare = _filling(kind, tuple(data), types)  # type: ignore[arg-type]  # classes are hashable
     values = {**defaults, **data}
     for name, convert, where in to_convert:
         values[name] = convert(values[name], where)

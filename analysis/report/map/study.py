@@ -55,7 +55,8 @@ def pair_map(pair: Pair, compared: Sequence[Compared] = ()) -> PairMap:
     """That of one pair, on the grid of its batches and lengths; with `compared`, where its trained models stand."""
     shapes = [each[0].run for each in (*pair.of_baseline, *pair.of_diffusion)]
     batches, lengths = sorted({run.batch for run in shapes}), sorted({run.length for run in shapes})
-    rows, cells = break_evens(pair), composed_break_evens(pair, Way, batches, lengths)
+    rows = break_evens(pair)
+    cells = composed_break_evens(pair, Way, batches, lengths, rows)
     return PairMap(
         diffusion=pair.diffusion,
         baseline=pair.baseline,

@@ -17,8 +17,13 @@ def forward_times(record: Record) -> Iterator[tuple[Forward, float]]:
     Under a policy that follows the text, rows may have different numbers of open positions: read is what is open on
     average.
     """
+    planned: Sequence[Forward] | None = None
     for sample in _samples(record):
-        yield from zip(forwards_of(record.run, sample), sample.step_s, strict=False)
+        if sample.timed is None and sample.forwards is None:  # then all samples make the passes that the run plans
+            planned = planned or forwards_of(record.run, sample)
+            yield from zip(planned, sample.step_s, strict=False)
+        else:
+            yield from zip(forwards_of(record.run, sample), sample.step_s, strict=False)
 
 
 def prefill_times(record: Record) -> list[float]:
@@ -31,7 +36,8 @@ def forwards_of(run: Run, sample: Sample) -> Sequence[Forward]:
     if sample.timed is not None:
         return _sampled(sample.timed)
     if run.diffusion is None:
-        return [Forward(1, run.prompt_tokens + step, 1) for step in range(1, run.output_tokens)]
+        before = run.prompt_tokens
+        return [Forward(1, before + step, 1) for step in range(1, run.output_tokens)]
     if run.diffusion.guidance_scale > 0:
         return []
     if sample.forwards is not None:

@@ -22,6 +22,10 @@ seventh, and than 192, by a tenth.
 """
 
 
+PLAIN_TURNED = False
+"""Whether queries and keys without biases and norms are rotated by our kernel, too."""
+
+
 class KernelProducts(Products):
     """See Products. The library computes the products that no kernel here is made for."""
 
@@ -38,7 +42,7 @@ class KernelProducts(Products):
         usual, ours = super().rotate_into(sizes, arranged), TurnInto(sizes, arranged)
 
         def rotates(qkv: Tensor, rotation: Rotation, cache: Cache, positions_L: Tensor, finish: Finish) -> Tensor:
-            if finish.is_nothing or not fits_turning(qkv, rotation, sizes):
+            if not _is_turned(qkv, rotation, finish, sizes):
                 return usual(qkv, rotation, cache, positions_L, finish)
             return ours(qkv, rotation, cache, positions_L, finish)
 
@@ -46,7 +50,7 @@ class KernelProducts(Products):
 
     def rotate_queries(self, q_BLE: Tensor, rotation: Rotation, finish: Finish, sizes: Sizes) -> Tensor:
         """See Products. One kernel takes the place of a dozen."""
-        if finish.is_nothing or not fits_turning(q_BLE, rotation, sizes):
+        if not _is_turned(q_BLE, rotation, finish, sizes):
             return super().rotate_queries(q_BLE, rotation, finish, sizes)
         return turned_queries(q_BLE, rotation, finish, sizes)
 
@@ -87,6 +91,10 @@ class KernelProducts(Products):
         if fits_skinny(x_TK, weight_JK):
             return _as(x, skinny(x_TK, weight_JK, residual_TJ=residual_TJ))
         return super().added(x, weight_JK, residual)
+
+
+def _is_turned(product: Tensor, rotation: Rotation, finish: Finish, sizes: Sizes) -> bool:
+    return (PLAIN_TURNED or not finish.is_nothing) and fits_turning(product, rotation, sizes)
 
 
 def _as(x: Tensor, out_TJ: Tensor) -> Tensor:

@@ -77,7 +77,7 @@ def block_rows(
     folder: str, factory: PassFactory, at: tuple[int, int], engine: Engine, ceilings: Ceilings
 ) -> Iterator[Row]:
     """A step of one block against kept keys, the pass that keeps a finished block, and the prompt's."""
-    run = _block_run(at, engine)
+    run = block_run(at, engine)
     assert run.diffusion is not None
     planned = list(planned_forwards(run.diffusion, run.prompt_tokens, run.output_tokens, run.batch))
     works = [block_pass(_shape(folder), forward, block_length=BLOCK, keeps=True) for forward in planned]
@@ -98,7 +98,7 @@ def _kind(*, computed: int, read: int) -> str:
     return "step of a block" if read else "pass that keeps a block"
 
 
-def _block_run(at: tuple[int, int], engine: Engine) -> Run:
+def block_run(at: tuple[int, int], engine: Engine) -> Run:
     batch, length = at
     output = BLOCKS[engine] * BLOCK
     diffusion = Diffusion(

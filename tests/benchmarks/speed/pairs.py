@@ -51,13 +51,13 @@ def main() -> None:
     if options.part:
         compile_some(options.models, *options.part)
         return
-    _wait(options.after)
+    wait(options.after)
     started = time.monotonic()
     ceilings, sustained = measure_ceilings(CUDA, torch.bfloat16), sustained_flop_per_s()
     say_machine(ceilings, sustained)
     if options.checks:
         for folder, file in KNOWN:
-            _guarded(lambda folder=folder, file=file: print("\n".join(known_logits(folder, file))))  # type: ignore[misc]
+            guarded(lambda folder=folder, file=file: print("\n".join(known_logits(folder, file))))  # type: ignore[misc]
     rows: dict[Engine, list[Row]] = {engine: [] for engine in options.engines}
     for engine in options.engines:
         for folder in options.models:
@@ -70,10 +70,10 @@ def main() -> None:
 
 def rows_of(folder: str, engine: Engine, ceilings: Ceilings, *, checks: bool = False) -> Iterator[Row]:
     """All rows of a model with one engine, each as it is measured."""
-    with _loaded(ASSETS / folder, folder) as factory:
+    with loaded(ASSETS / folder, folder) as factory:
         for at in SHAPES:
             rows: list[Row] = []
-            _guarded(lambda at=at, rows=rows: rows.extend(ROWS[folder](folder, factory, at, engine, ceilings)))  # type: ignore[misc]
+            guarded(lambda at=at, rows=rows: rows.extend(ROWS[folder](folder, factory, at, engine, ceilings)))  # type: ignore[misc]
             yield from rows
         if checks and engine is Engine.compiled and folder.startswith("sdar"):
             print(f"blocks beside one pass, bfloat16: off by {blocks_beside_one_pass(factory, BLOCK):.1e}")
@@ -88,7 +88,7 @@ def compile_some(models: list[str], part: int, parts: int) -> None:
         with tempfile.TemporaryDirectory() as shallow:
             config = read_config(ASSETS / folder) | {"num_hidden_layers": LAYERS}
             (Path(shallow) / "config.json").write_text(json.dumps(config), encoding="utf-8")
-            with _loaded(Path(shallow), folder) as factory:
+            with loaded(Path(shallow), folder) as factory:
                 deque(ROWS[folder](folder, factory, at, Engine.compiled, nothing), maxlen=0)
 
 
@@ -123,8 +123,8 @@ def _gib(row: Row) -> str:
 
 
 @contextmanager
-def _loaded(path: Path, folder: str) -> Iterator[PassFactory]:
-    family = Family.autoregressive if folder.startswith("qwen") else Family.diffusion
+def loaded(path: Path, folder: str) -> Iterator[PassFactory]:
+    family = Family.autoregressive if folder.startswith(("qwen", "llama3")) else Family.diffusion
     factory = PassFactory(random_model(path, family, dtype=torch.bfloat16, device=CUDA))
     try:
         yield factory
@@ -135,7 +135,7 @@ def _loaded(path: Path, folder: str) -> Iterator[PassFactory]:
         torch.cuda.empty_cache()
 
 
-def _guarded(part: Callable[[], object]) -> None:
+def guarded(part: Callable[[], object]) -> None:
     try:
         part()
     except Exception:  # noqa: BLE001 (what the others give must not be lost)
@@ -144,7 +144,7 @@ def _guarded(part: Callable[[], object]) -> None:
     torch.cuda.empty_cache()
 
 
-def _wait(processes: list[int]) -> None:
+def wait(processes: list[int]) -> None:
     """Until they have ended, or long enough; a program of the shell is no child of this one."""
     end_s = time.monotonic() + MOST_WAITING_S
     while time.monotonic() < end_s and any(map(_is_running, processes)):

@@ -195,7 +195,7 @@ def test_rows_that_wait_write_what_they_write_alone(order: str, rows: list[list[
     plain, mask_id = model("tiny_random_sdar" if diffusion.causal_context else "tiny_random_dream")
     found = decoded(diffusion, rows, 16, engine)
     check(found, [reference(plain, row, mask_id, sampling) for row in rows], diffusion, len(rows[0]))
-    if diffusion.cache == SUB_BLOCK:
+    if diffusion.cache == SUB_BLOCK and len(rows) > 1:
         without = decoded(replace(diffusion, cache=EXACT), rows, 16, engine)
         assert found.tokens_BN.tolist() != without.tokens_BN.tolist()  # it is lossy
 

@@ -177,17 +177,15 @@ class BlockDiffusionDecoder:
             return
         begun = 1 if self._begins_blocks and block.start else 0
         length = self.block_length // self._parts
-        for first in range(block.start, block.stop, length):
-            open_range = range(max(first, block.start + begun), first + length)
-            masked = canvas.open_positions(open_range)
+        for index, first in enumerate(range(block.start, block.stop, length)):
+            masked = canvas.open_positions(range(max(first, block.start + begun), first + length))
+            part, passes = range(first, first + length), partial(step_of, number + index * self.policy.most_forwards)
             if not masked.most:
                 continue
             if self.keeps_parts:
-                part = range(first, first + length)
-                fill_sub_block(canvas, self._predictor, self.policy, masked, part, step_of(number, 0), phases)
+                fill_sub_block(canvas, self._predictor, self.policy, masked, part, passes(0), phases)
             else:
-                self._fill(canvas, masked, partial(step_of, number), phases)
-            number += self.policy.most_forwards
+                self._fill(canvas, masked, passes, phases)
 
     def _fill(self, canvas: BlockCanvas, masked: OpenPositions, step_of: Callable[[int], Step], phases: Phases) -> None:
         """Write all masks of a part, whose forward passes `step_of` makes."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.parity.arm_costs import ArmCosts, arm_costs, prefill, way_of
+from analysis.parity.arm_costs import ArmCosts, arm_costs, continuation, prefill, way_of
 from analysis.statistics.forward_passes.composition import Forward, costs
 from analysis.statistics.forward_passes.counted_work import Pass
 from analysis.statistics.forward_passes.pace import Way
@@ -124,3 +124,9 @@ def test_power_is_the_median_of_the_records_of_a_way() -> None:
     records = [a_record(a_run(), measurement=a_measurement(profile=drawing(watts))) for watts in (100, 900, 200)]
     records.append(a_record(a_run(), measurement=a_measurement(profile=drawing(0, seconds=0.0))))
     assert arm_costs(records).watts == {Way.whole: {2: 200.0}}
+
+
+def test_a_continuation_reads_the_prompt_and_then_each_token_but_the_last() -> None:
+    passes = continuation(2, 3, 3)
+    assert [each.forward for each in passes] == [Forward(3, 3, 1), Forward(1, 4, 1), Forward(1, 5, 1)]
+    assert all(each.rows == 2 and each.keeps and each.causal for each in passes)

@@ -89,3 +89,25 @@ def test_another_refusal_is_not_halved() -> None:
 
     with pytest.raises(UserError, match="no such partition"):
         Submission([[0], [1]], 5, submit).begin()
+
+
+def test_as_many_jobs_are_asked_for_as_have_ended_since_the_last_time_and_no_more_than_an_array_may_have() -> None:
+    cluster = Cluster(room=4)
+    made = submission(cluster, tasks=40, largest=6)
+    made.begin()
+    asked_first = []
+    for over in (3, 5, 25):
+        cluster.room, cluster.asked = 0, []
+        made.go_on(over)
+        asked_first.append(cluster.asked[0])
+    assert asked_first == [3, 2, 6]
+
+
+def test_what_is_dropped_is_not_submitted() -> None:
+    cluster = Cluster(room=5)
+    made = submission(cluster)
+    made.begin()
+    assert (made.drop(), made.left) == (7, 0)
+    cluster.room = 7
+    made.go_on(over=5)
+    assert len(cluster.points) == 5

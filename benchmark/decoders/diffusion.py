@@ -5,7 +5,7 @@ a forward pass writes is its policy's to say (folder `policies`), which position
 What is left out here, with the same tokens: logits where no token can be written, steps that write nothing, softmax
 tensors, and, where the policy tells beforehand how many positions it writes, every synchronisation with the host.
 Where it does not, each forward pass asks the device how many are left, and the answer comes while the next one runs
-(left.py).
+(remaining.py).
 
 Three things differ on purpose. The mask token is never written. A mask token inside the prompt stays
 there and takes no step's quota. Among equal scores the lower position is written first.
@@ -22,10 +22,10 @@ import torch
 from torch import Tensor
 
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
-from benchmark.decoders.left import Courier, Left, courier_from
 from benchmark.decoders.open_positions import OpenPositions, whole_block
 from benchmark.decoders.policies.dream.schedule import drawn
 from benchmark.decoders.policies.interface import Policy
+from benchmark.decoders.remaining import Readback, Remaining, readback_from
 from benchmark.decoders.row_progress import at_the_first_block
 from benchmark.decoders.schedule import Forward, blocks_of, computed_positions, window_widths
 from benchmark.engines.interface import CanvasPasses
@@ -83,7 +83,7 @@ class MaskedDiffusionDecoder:
     guidance_scale: float = 0.0
     rows: Rows = Rows.together
     timed: frozenset[int] | None = None
-    courier: Courier | None = None
+    readback: Readback | None = None
     is_shifted: bool = False
     position_temperature: float | None = None
 
@@ -199,8 +199,8 @@ class MaskedDiffusionDecoder:
             masked = progress.open_positions(open_BM, self.block_length if left.is_unknown else left.most)
             phases.mark(Phase.step)
 
-    def _left(self, canvas: _Canvas, most: int) -> Left:
-        return Left(self.courier or courier_from(canvas.tokens_BL.device), [most])
+    def _left(self, canvas: _Canvas, most: int) -> Remaining:
+        return Remaining(self.readback or readback_from(canvas.tokens_BL.device), [most])
 
     def _note_read(self, canvas: _Canvas, most: int) -> None:
         """The last step needed the logits of so many positions; more may have been read while that was unknown."""

@@ -17,7 +17,7 @@ from benchmark.decoders.blocks.canvas import BlockCanvas
 from benchmark.decoders.blocks.decoder import BlockDiffusionDecoder
 from benchmark.decoders.blocks.step import Predictor
 from benchmark.decoders.interface import Batch, Unmarked
-from benchmark.decoders.left import AtOnce
+from benchmark.decoders.remaining import ImmediateReadback
 from benchmark.engines.sampling.head import CHUNK_LOGITS, Choice
 from benchmark.quality.answer_nats import AnswerNats
 
@@ -73,6 +73,6 @@ class BlockSamplerLikelihood:
             text_BN=answers_BN,
             nats_BN=nats_BN,
         )
-        scoring = replace(made, predictor=predictor, courier=AtOnce())
+        scoring = replace(made, predictor=predictor, readback=ImmediateReadback())
         generation = scoring.decode(batch, answers_BN.shape[1], Unmarked())
         return AnswerNats(nats_B=nats_BN.sum(dim=1).cpu(), forward_passes=generation.forward_passes)

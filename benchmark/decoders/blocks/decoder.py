@@ -29,10 +29,10 @@ from benchmark.decoders.blocks.editing import edit_block
 from benchmark.decoders.blocks.step import Predictor, Step, put_tokens
 from benchmark.decoders.blocks.sub_blocks import fill_sub_block
 from benchmark.decoders.interface import Batch, Generation, Phase, Phases
-from benchmark.decoders.left import Courier, Left, courier_from
 from benchmark.decoders.open_positions import OpenPositions
 from benchmark.decoders.policies.blocks.editing import Editing
 from benchmark.decoders.policies.interface import Policy
+from benchmark.decoders.remaining import Readback, Remaining, readback_from
 from benchmark.decoders.schedule import Forward
 from benchmark.engines.interface import CanvasPasses
 from benchmark.engines.sampling.head import Head
@@ -56,7 +56,7 @@ class BlockDiffusionDecoder:
     block_length: int
     keeps: bool
     is_shifted: bool = False
-    courier: Courier | None = None
+    readback: Readback | None = None
     timed: frozenset[int] | None = None
     part_length: int | None = None
     keeps_parts: bool = False
@@ -189,7 +189,7 @@ class BlockDiffusionDecoder:
 
     def _fill(self, canvas: BlockCanvas, masked: OpenPositions, step_of: Callable[[int], Step], phases: Phases) -> None:
         """Write all masks of a part, whose forward passes `step_of` makes."""
-        left = Left(self.courier or courier_from(canvas.tokens_BL.device), [masked.most])
+        left = Remaining(self.readback or readback_from(canvas.tokens_BL.device), [masked.most])
         for forward in count():
             if not left.is_far and not left.learn():
                 return
@@ -214,7 +214,7 @@ class BlockDiffusionDecoder:
         planned = self.policy.planned(forward) if masked.open_BM is None else None
         return None if planned is None else min(planned, masked.most)
 
-    def _left(self, masked: OpenPositions, written_BM: Tensor, forward: int, left: Left) -> OpenPositions:
+    def _left(self, masked: OpenPositions, written_BM: Tensor, forward: int, left: Remaining) -> OpenPositions:
         """What is left after a forward pass; the host learns it later where it was not planned."""
         planned = self._planned(masked, forward)
         if planned is not None:

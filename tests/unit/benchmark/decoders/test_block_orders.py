@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from benchmark.decoders.blocks.decoder import BlockDiffusionDecoder
 from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import Generation, Unmarked, make_batch
-from benchmark.decoders.left import AtOnce
+from benchmark.decoders.remaining import ImmediateReadback
 from benchmark.decoders.schedule import planned_forwards
 from benchmark.engines.factory import PassFactory
 from benchmark.models.loading import load_model
@@ -218,8 +218,8 @@ def test_a_host_that_goes_ahead_changes_no_token_and_no_recorded_forward_pass(or
     rows = [[5, 9, 2, 7, 1, 4]]
     made = decoder_of(run_of(settings_of(8, 2, THRESHOLD, **ORDERS[order]), rows, 16))
     at_once, late = (
-        replace(made, courier=courier).decode(make_batch(rows, [0], CPU), 16, Unmarked())
-        for courier in (AtOnce(), AtOnce(goes_ahead=True))
+        replace(made, readback=readback).decode(make_batch(rows, [0], CPU), 16, Unmarked())
+        for readback in (ImmediateReadback(), ImmediateReadback(goes_ahead=True))
     )
     assert late.tokens_BN.tolist() == at_once.tokens_BN.tolist()
     assert late.forwards == at_once.forwards

@@ -10,7 +10,7 @@ import torch
 from benchmark.decoders.blocks.decoder import BlockDiffusionDecoder
 from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import Generation, Unmarked, make_batch
-from benchmark.decoders.left import AtOnce
+from benchmark.decoders.remaining import ImmediateReadback
 from benchmark.decoders.schedule import planned_forwards
 from benchmark.engines.factory import PassFactory
 from benchmark.models.loading import load_model
@@ -161,8 +161,8 @@ def test_a_host_that_goes_ahead_changes_no_token_and_no_recorded_forward_pass(
     assert isinstance(made, BlockDiffusionDecoder)
     batch = make_batch([case["prompt_ids"]], [0], CPU)
     at_once, late = (
-        replace(made, courier=courier).decode(batch, case["gen_length"], Unmarked())
-        for courier in (AtOnce(), AtOnce(goes_ahead=True))
+        replace(made, readback=readback).decode(batch, case["gen_length"], Unmarked())
+        for readback in (ImmediateReadback(), ImmediateReadback(goes_ahead=True))
     )
     assert late.tokens_BN.tolist() == at_once.tokens_BN.tolist() == [case["output_ids"]]
     assert late.forwards == at_once.forwards

@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import Generation, Phase, make_batch
-from benchmark.decoders.left import Answer, AtOnce, Left
+from benchmark.decoders.remaining import ImmediateReadback, PendingNumber, Remaining
 from crossover.records.policies import Cache, CacheName, FactorRule, Policy, PolicyName, Rows
 from crossover.records.settings import Attention, Family
 from tests.checkpoints import CPU
@@ -33,8 +33,8 @@ class FakeQueue:
 
     goes_ahead: bool = True
 
-    def send(self, number: Tensor) -> Answer:
-        return AtOnce().send(number)
+    def send(self, number: Tensor) -> PendingNumber:
+        return ImmediateReadback().send(number)
 
 
 @dataclass
@@ -76,8 +76,8 @@ def same(first: Generation, second: Generation) -> bool:
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.label)
 def test_a_late_answer_changes_no_token_and_no_recorded_forward_pass(policy: Policy, cache: Cache | None) -> None:
     decoder, marked = decoder_of(policy, cache), Marked()
-    at_once = generate(replace(decoder, courier=AtOnce()))
-    late = generate(replace(decoder, courier=FakeQueue()), marked)
+    at_once = generate(replace(decoder, readback=ImmediateReadback()))
+    late = generate(replace(decoder, readback=FakeQueue()), marked)
     assert same(at_once, late)
     assert at_once.spare_passes == 0
     assert late.spare_passes <= 2  # one a block
@@ -88,7 +88,9 @@ def test_a_late_answer_changes_no_token_and_no_recorded_forward_pass(policy: Pol
 @pytest.mark.parametrize("changes", [{"rows": Rows.independent}, {"guidance_scale": 0.5}], ids=str)
 def test_nor_with_independent_rows_nor_with_guidance(changes: dict[str, Any]) -> None:
     decoder = decoder_of(POLICIES[0], **changes)
-    assert same(generate(replace(decoder, courier=AtOnce())), generate(replace(decoder, courier=FakeQueue())))
+    assert same(
+        generate(replace(decoder, readback=ImmediateReadback())), generate(replace(decoder, readback=FakeQueue()))
+    )
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,8 @@ class OneThenAll:
 def test_a_spare_pass_is_counted_apart_and_writes_nothing(cache: Cache | None, guidance: float) -> None:
     made, marked = decoder_of(POLICIES[1], cache, guidance_scale=guidance), Marked()
     decoder = replace(made, policy=OneThenAll(made.policy, ones=2))
-    at_once = generate(replace(decoder, courier=AtOnce()))
-    late = generate(replace(decoder, courier=FakeQueue()), marked)
+    at_once = generate(replace(decoder, readback=ImmediateReadback()))
+    late = generate(replace(decoder, readback=FakeQueue()), marked)
     passes = 2 if guidance else 1
     assert same(at_once, late)
     assert at_once.forward_passes == 6 * passes  # three steps a block
@@ -120,7 +122,7 @@ def test_a_spare_pass_is_counted_apart_and_writes_nothing(cache: Cache | None, g
 
 
 def test_the_host_goes_ahead_only_where_more_is_left_than_two_passes_wrote() -> None:
-    left = Left(FakeQueue(), [8])
+    left = Remaining(FakeQueue(), [8])
     assert not left.is_far  # nothing is under way
     counts = {8: [1] * 8, 7: [1] * 7, 4: [1] * 4, 3: [1] * 3}
     went = []

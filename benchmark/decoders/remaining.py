@@ -17,15 +17,15 @@ SAFETY = 2
 """For how many forward passes, as they last wrote, positions must be left for the host to go ahead."""
 
 
-class Answer(Protocol):
+class PendingNumber(Protocol):
     """A number on its way to the host."""
 
     def read(self) -> int:
         """Wait for it."""
 
 
-class Courier(Protocol):
-    """Brings numbers to the host.
+class Readback(Protocol):
+    """How numbers come from the device to the host.
 
     `goes_ahead` says whether work may be queued meanwhile. The shapes of forward passes then follow the answer before
     the last one, whenever the last one comes, so that the same tokens come out each time.
@@ -35,12 +35,12 @@ class Courier(Protocol):
     def goes_ahead(self) -> bool:
         """Whether the device works while the host waits."""
 
-    def send(self, number: Tensor) -> Answer:
+    def send(self, number: Tensor) -> PendingNumber:
         """Put a number on its way."""
 
 
 @dataclass(frozen=True)
-class _Here:
+class _OnHost:
     number: Tensor
 
     def read(self) -> int:
@@ -48,18 +48,18 @@ class _Here:
 
 
 @dataclass(frozen=True)
-class AtOnce:
+class ImmediateReadback:
     """Where the host computes by itself."""
 
     goes_ahead: bool = False
 
-    def send(self, number: Tensor) -> Answer:
-        """See Courier."""
-        return _Here(number)
+    def send(self, number: Tensor) -> PendingNumber:
+        """See Readback."""
+        return _OnHost(number)
 
 
 @dataclass(frozen=True)
-class _OnItsWay:
+class _OnDevice:
     number: Tensor
     event: torch.cuda.Event
 
@@ -69,37 +69,37 @@ class _OnItsWay:
 
 
 @dataclass(frozen=True)
-class ByEvent:
+class EventReadback:
     """From a GPU, in the stream of its work."""
 
     goes_ahead: bool = True
 
-    def send(self, number: Tensor) -> Answer:
-        """See Courier."""
+    def send(self, number: Tensor) -> PendingNumber:
+        """See Readback."""
         pinned = torch.empty(number.shape, dtype=number.dtype, pin_memory=True)
         pinned.copy_(number, non_blocking=True)
         event = torch.cuda.Event()
         event.record()
-        return _OnItsWay(pinned, event)
+        return _OnDevice(pinned, event)
 
 
-def courier_from(device: torch.device) -> Courier:
-    """The courier of a device."""
-    return ByEvent() if device.type == "cuda" else AtOnce()
+def readback_from(device: torch.device) -> Readback:
+    """The readback of a device."""
+    return EventReadback() if device.type == "cuda" else ImmediateReadback()
 
 
 @dataclass
-class Left:
+class Remaining:
     """Of a block: the most positions that any row has left before each forward pass, as far as the host knows."""
 
-    courier: Courier
+    readback: Readback
     known: list[int]
-    _pending: Answer | None = field(default=None, init=False)
+    _pending: PendingNumber | None = field(default=None, init=False)
 
     def ask(self, open_BM: Tensor) -> None:
         """Have it counted; the answer is here at once where the host does not go ahead."""
-        self._pending = self.courier.send(open_BM.sum(dim=1).max())
-        if not self.courier.goes_ahead:
+        self._pending = self.readback.send(open_BM.sum(dim=1).max())
+        if not self.readback.goes_ahead:
             self.learn()
 
     def tell(self, number: int) -> None:

@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="output folder of the records")
     parser.add_argument("--seconds", type=float, default=380, help="begin nothing more after so long")
     parser.add_argument("--replicate", type=int, help="measure the main points again, as this replicate, from 1")
+    parser.add_argument("--first", type=int, help="of the points, the first so many alone")
     parser.add_argument("--without-energy", action="store_true", help="count no energy")
     parser.add_argument("--tiny", action="store_true", help="the tiny pair on a CPU, eager")
     parser.add_argument(
@@ -62,16 +63,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--part", type=int, help="only compile what process PART of --compile has to")
     options = parser.parse_args(arguments)
-    points = chosen(TINY if options.tiny else LARGE, options.replicate)
+    points = chosen(TINY if options.tiny else LARGE, options.replicate)[: options.first]
     if options.without_energy:
-        points = list(dict.fromkeys(replace(point, energy=False) for point in points))
-    same = [] if options.replicate is None else [f"--replicate={options.replicate}"]
+        points = [replace(point, energy=False) for point in points]
+    same = [f"--replicate={options.replicate}"] * (options.replicate is not None) + ["--tiny"] * options.tiny
+    same += [f"--first={options.first}"] * (options.first is not None)
     start = time.monotonic()
     if options.part is not None:
         compile_some(points, options.part, options.compile)
         return
     if options.compile:
-        compile_all(options.compile, options.output, [*same, *(["--tiny"] if options.tiny else [])])
+        compile_all(options.compile, options.output, same)
     gc.collect()
     gc.freeze()  # each point collects garbage several times, and what was imported is none
     measure_all(points, options.output, start + options.seconds, options.replicate)

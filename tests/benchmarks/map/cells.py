@@ -131,7 +131,7 @@ def distinct_shapes(points: Iterable[Point]) -> Iterator[Point]:
 
 def with_few_layers(run: Run, folder: Path) -> Run:
     """The run of a model that has `LAYERS` layers of the same size."""
-    name = (run.model.architecture or "").removeprefix("builtin:")
+    name = (run.model.architecture or run.model.checkpoint).removeprefix("builtin:")
     config = read_config(ASSETS / name)
     config["n_layers" if "n_layers" in config else "num_hidden_layers"] = LAYERS
     shallow = folder / Path(name).name

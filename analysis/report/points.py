@@ -52,7 +52,7 @@ class Point:
         """N."""
         return self.record.run.length
 
-    @property
+    @cached_property
     def settings(self) -> tuple[str, ...]:
         """Settings besides steps, batch and length that are not at their usual values, a few words each."""
         return tuple(self.record.run.unusual())

@@ -42,18 +42,11 @@ def _cells(cells: Sequence[BreakEven]) -> tuple[str, ...]:
     if not cells:
         return ()
     known, composed = sum(each.has_interval for each in cells), sum(each.is_composed for each in cells)
-    having = (
-        "Every cell of the map has an interval"
-        if known == len(cells)
-        else f"{_of(known, cells).capitalize()} have an interval"
-    )
-    rest = f"; {_of(composed, cells)} are composed from single passes" if composed else ""
-    below = ", which the table of break-even holds" if known else ""
-    return (f"{having}{below}{rest}.",)
-
-
-def _of(number: int, cells: Sequence[BreakEven]) -> str:
-    return f"{number or 'none'} of {len(cells)} cells of the map"
+    if known == len(cells) and not composed:
+        return ("Every cell of the map has an interval, which the table of break-even holds.",)
+    having = f"{known} have an interval, which the table of break-even holds" if known else "none has an interval"
+    rest = f", and {composed} are composed from single passes" if composed else ""
+    return (f"Of the map's {len(cells)} cells {having}{rest}.",)
 
 
 def _machines(points: Sequence[Point]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from analysis.parity.break_even import BreakEven
 from analysis.report.first_screen.certainty import certainty
 from analysis.report.first_screen.circumstances import circumstances
 from analysis.report.first_screen.map_cells import map_cells
@@ -47,6 +48,22 @@ def test_it_says_what_intervals_rest_on() -> None:
     assert "one process a run: less than 10% is called no difference" in alone
     (several,) = certainty([a_parity(processes=3)], [], ())
     assert several.endswith("Speed rests on 3 processes a run.")
+
+
+def test_it_says_how_many_cells_have_an_interval_and_how_many_are_composed() -> None:
+    def told(*cells: BreakEven) -> str:
+        (sentence,) = certainty([], [], cells)
+        return sentence
+
+    (pair,) = pair_maps(a_sweep(batches=(1, 8), lengths=(16,)))
+    measured = pair.cells[0]
+    composed = replace(measured, is_composed=True, processes=0)
+    assert told(measured) == "Every cell of the map has an interval, which the table of break-even holds."
+    assert told(composed) == "Of the map's 1 cells none has an interval, and 1 are composed from single passes."
+    assert told(measured, composed, composed) == (
+        "Of the map's 3 cells 1 have an interval, which the table of break-even holds, and 2 are composed from single"
+        " passes."
+    )
 
 
 def test_the_map_is_a_row_a_length_the_longest_first() -> None:

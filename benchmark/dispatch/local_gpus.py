@@ -148,7 +148,7 @@ class LocalGpus:
             return
         indices, pid, state = self._tasks[worker.task], worker.process.pid, process_state(ended)
         recorded = reconcile_worker(self._sweep, indices, pid, state, worker.log, self._context.records)
-        why = last_words(worker.log)
+        why = last_words(worker.log) if ended > 0 else f" (its log: {worker.log})"  # the killed have no last words
         for index in recorded:
             self._context.say(f"{self._sweep.entries[index].title}: {state.failure[1]} on {name}{why}")
         if begun or worker.task not in self._open():

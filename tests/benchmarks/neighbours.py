@@ -2,8 +2,9 @@
 
 It needs a machine with at least two GPUs. One process on each holds both models of the 8B pair, with random weights,
 and measures two points by turns: alone, while all others measure the same point, and while all others measure the other
-point. A latency among neighbours is divided by that of the same point alone, in the same process and the same round;
-the interval is over the rounds. The order turns round from round to round, so that drift meets all alike.
+point. Before each timed generation come two seconds of the same work, since a card that idled draws its full power and
+lowers its clock only later. A latency among neighbours is divided by that of the same point alone, in the same process
+and the same round; the interval is over the rounds. Every second round runs backwards, so that drift meets all alike.
 `--tiny` tries it out with two processes on the CPU.
 """
 
@@ -56,12 +57,12 @@ def phases(processes: int) -> list[Phase]:
     return [*alone, *same, *other]
 
 
-def measure(slots: Sequence[Slot], points: Sequence[str], output: Path, end_s: float) -> None:
+def measure(slots: Sequence[Slot], points: Sequence[str], output: Path, end_s: float, lead_in_s: float) -> None:
     """Measure in rounds until the time is over; every measurement is on disk before the next phase begins."""
     output.mkdir(parents=True, exist_ok=True)
     first = 1 + max((row["round"] for row in read(output)), default=-1)
     with ExitStack() as stack, (output / SAMPLES).open("a", encoding="utf-8") as file:
-        processes = [stack.enter_context(started(slot, points, output)) for slot in slots]
+        processes = [stack.enter_context(started(slot, points, output, lead_in_s)) for slot in slots]
         for slot, process in zip(slots, processes, strict=True):
             told = answer(process)
             print(f"{slot.name}: {told['gpu'] or 'no GPU'}", flush=True)
@@ -80,9 +81,9 @@ def measure(slots: Sequence[Slot], points: Sequence[str], output: Path, end_s: f
             process.stdin.close()
 
 
-def started(slot: Slot, points: Sequence[str], output: Path) -> subprocess.Popen[str]:
+def started(slot: Slot, points: Sequence[str], output: Path, lead_in_s: float) -> subprocess.Popen[str]:
     """The process of a slot, pinned as `hardware=local_gpus` pins its own."""
-    command = python_command("tests.benchmarks.neighbours_process", *points)
+    command = python_command("tests.benchmarks.neighbours_process", *points, f"--lead-in={lead_in_s}")
     with (output / f"{slot.name.replace(' ', '-')}.log").open("w", encoding="utf-8") as errors:
         process = subprocess.Popen(
             command,
@@ -211,14 +212,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="the folder of all measurements")
     parser.add_argument("--gpus", type=lambda names: names.split(","), help="numbers or UUIDs; all where left out")
-    parser.add_argument("--seconds", type=float, default=110, help="in all (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=240, help="in all (%(default)s)")
+    parser.add_argument("--lead-in", type=float, default=2.0, help="seconds before a timed generation (%(default)s)")
     parser.add_argument("--tiny", action="store_true", help="two processes on the CPU, with the tiny pair")
     parser.add_argument("--only-read", action="store_true", help="measure nothing: compare what the folder holds")
     options = parser.parse_args()
     if not options.only_read:
         slots = cpu_slots(("one", "two")) if options.tiny else gpu_slots(options.gpus)
         end_s = time.monotonic() + options.seconds
-        measure(slots, TINY if options.tiny else LARGE, options.output, end_s)
+        measure(slots, TINY if options.tiny else LARGE, options.output, end_s, options.lead_in)
     print(report(compare(read(options.output))))
 
 

@@ -1,6 +1,7 @@
 """Processes on the GPUs of one machine: which points each gets, and what becomes of those of one that dies."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -80,9 +81,10 @@ class Machine:
         self.sweep, self.tasks, self.fates = sweep, tasks, fates
         self.started: list[tuple[int, str | None]] = []
 
-    def start(self, command: list[str], *, env: dict[str, str], **_: Any) -> FakeProcess:
+    def start(self, command: list[str], *, env: dict[str, str], stdout: IO[bytes], **_: Any) -> FakeProcess:
         task = int(command[-1])
         self.started.append((task, env.get("SLOT")))
+        stdout.write(b"[1/6] a point that it measured\n")
         points, ended = self.fates.pop(0) if self.fates else (99, 0)
         return FakeProcess(self.sweep, self.tasks[task], points, ended)
 
@@ -139,7 +141,9 @@ def test_a_process_that_is_killed_costs_its_point_alone(
     assert killed == sweep.entries[2].key
     assert failures[killed] is not None
     assert failures[killed].kind is FailureKind.killed  # type: ignore[union-attr]  # the line above
-    assert f"{sweep.entries[2].title}: the process was killed (SIGKILL)" in capsys.readouterr().out
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if "SIGKILL" in line]
+    assert said.startswith(f"{sweep.entries[2].title}: the process was killed (SIGKILL)")
+    assert re.search(r" on one \(its log: .*\.log\)$", said), "what it printed before says nothing of why it was killed"
 
 
 def test_a_slot_on_which_no_process_begins_a_point_is_left_out(

@@ -51,6 +51,7 @@ CONTENTS = {
     """,
     "Results": """
         results/map
+        results/report-grid
         results/speed
         results/cached-steps
         results/gpu

@@ -63,6 +63,21 @@ def test_a_scheduler_that_does_not_answer_condemns_nobody(tmp_path: Path) -> Non
     assert not sweep.is_closed
 
 
+def test_a_job_that_ended_badly_after_its_record_gets_no_other(tmp_path: Path) -> None:
+    sweep = in_an_array(tmp_path)
+    meanwhile = "2026-03-01T12:00:01+00:00"
+    own = a_record(RUNS[0], sweep=sweep.id, started_at=meanwhile)
+    of_another_sweep = a_record(RUNS[1], sweep="another", started_at=meanwhile)
+    for record in (own, of_another_sweep):
+        Journal(output_dir=tmp_path).write(record)
+    reconcile(sweep, FakeSlurm({"8_0": "FAILED", "8_1": "FAILED", "8_2": "RUNNING"}), records_of(sweep))
+    found = [
+        (record.run.batch, record.sweep, record.failure is None)
+        for record in load((tmp_path / "records").glob("*.json")).records
+    ]
+    assert sorted(found) == [(1, sweep.id, True), (2, "another", True), (2, sweep.id, False)]
+
+
 def test_a_job_that_ended_badly_without_a_record_gets_one(tmp_path: Path) -> None:
     sweep = in_an_array(tmp_path)
     (sweep.logs / "8_0_0_log.out").write_text("loading\nKilled\n")

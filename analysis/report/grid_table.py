@@ -36,7 +36,7 @@ SETTINGS: dict[str, Callable[[Point], str]] = {
 }
 """Headings of settings; the temperature has a column where it differs."""
 OVER_PROCESSES = (
-    ": latency, quartiles and tokens/s are those of the processes' medians, the rest is of the first process;"
+    ": latency is the geometric mean of the processes' medians, quartiles are theirs, the rest is of the first process;"
     " grid.csv has a row for each process"
 )
 

@@ -69,7 +69,7 @@ class Point:
 
     @cached_property
     def values(self) -> Mapping[str, float]:
-        """Metrics by name; latency and throughput over the medians of all processes, the others of the first."""
+        """Metrics by name; latency and throughput by the medians of all processes, the others of the first."""
         return figures(self.replicates)
 
     @property

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from statistics import median, quantiles
+from statistics import geometric_mean, quantiles
 
 from analysis.statistics.metrics import metrics
 from crossover.records.record import Record
@@ -29,9 +29,10 @@ def by_point(records: Iterable[Record]) -> list[tuple[Record, ...]]:
 
 
 def figures(replicates: Sequence[Record]) -> dict[str, float]:
-    """The metrics of the first replicate; latency and throughput of several are the median over their medians.
+    """The metrics of the first replicate; the latency of several is the geometric mean of their medians.
 
-    Quartiles are then those of the replicates' medians, and samples are counted together.
+    So ratios of such latencies are the speed-ups that the analysis states. Throughput goes by the same latency.
+    Quartiles are those of the replicates' medians, and samples are counted together.
     """
     measured = [metrics(record) for record in replicates if record.measurement is not None]
     if not measured:
@@ -44,6 +45,6 @@ def figures(replicates: Sequence[Record]) -> dict[str, float]:
     if not latencies_s[1:] or LATENCY not in first:
         return first
     low, _, high = quantiles(latencies_s, n=4, method="inclusive")
-    typical = median(latencies_s)
+    typical = geometric_mean(latencies_s)
     rates = {name: first[name] * first[LATENCY] / typical for name in first if name.startswith("throughput/")}
     return first | rates | {LATENCY: typical, LOW: low, HIGH: high}

@@ -48,7 +48,8 @@ OPTIONAL = {
 def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
     """One row a point: latency with its spread, throughput, memory, quality; or the reason that there is none.
 
-    A point that several processes measured has the median over their medians, and memory and quality of the first.
+    A point that several processes measured has the geometric mean of their medians, and memory and quality of the
+    first.
     Settings other than steps, batch and length have a column when they differ, BERTScore and processes when there is
     any, or more than one; spread and samples when `width` has room for them.
     """

@@ -20,7 +20,8 @@ WHOLE = ("warmup=1", "repeats=1")
 """The parts of the same shape have warmed up before it, in the same process."""
 BUSY = "timing.settle_s=1"
 """For what brings a card to its power limit: a second of it before, and the mean of a second where it is short."""
-IN_BLOCKS = ("cache=exact", f"block_length={BLOCK}", f"model.block_length={BLOCK}", "model.name=llada_in_blocks")
+IN_BLOCKS_NAME = "llada_in_blocks"
+IN_BLOCKS = ("cache=exact", f"block_length={BLOCK}", f"model.block_length={BLOCK}", f"model.name={IN_BLOCKS_NAME}")
 """A block-causal model of the diffusion model's size: none was trained."""
 
 

@@ -1,8 +1,9 @@
-"""The map of published records: `python -m tests.benchmarks.map.publish RECORDS --steps LOG --output FOLDER`.
+"""The map of published records: `python -m tests.benchmarks.map.publish RECORDS --output FOLDER [--steps LOG]`.
 
-As `python -m analysis map`, with the row of panels that the README shows, and with cached steps that
-`tests.benchmarks.cached_steps` timed on the same card in the same hour: LOG is its output, whose rows have the median
-step over a block of 32 against kept keys and values, and that of the whole canvas between.
+As `python -m analysis map`, with the row of panels that the README shows, and with two additions. The block-causal
+model of the diffusion model's size (`cells`) gives that model's panel its cells and its power. And cached steps that
+`tests.benchmarks.cached_steps` timed on such a card fill what no record timed: LOG is its output, whose rows have the
+median step over a block of 32 against kept keys and values, and that of the whole canvas between.
 """
 
 import argparse
@@ -13,13 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.parity.break_even import BreakEven
 from analysis.parity.timed_pairs import Pair, pairs_of
 from analysis.report.figures.break_even_map import draw_row
-from analysis.report.map.study import pair_map
+from analysis.report.map.study import PairMap, pair_map
 from analysis.report.write import write_maps
 from analysis.statistics.forward_passes.composition import Costs, Forward, costs
+from analysis.statistics.forward_passes.pace import Way
 from crossover.records.load import find, from_file, read
-from tests.benchmarks.map.points import BLOCK
+from tests.benchmarks.map.points import BLOCK, IN_BLOCKS_NAME
 
 ROW = re.compile(r"\| dual B=(\d+) N=(\d+) \| [\d.]+ \| \*\*([\d.]+)\*\* \|(?:[^|]*\|){3} ([\d.]+) \|")
 
@@ -27,19 +30,64 @@ ROW = re.compile(r"\| dual B=(\d+) N=(\d+) \| [\d.]+ \| \*\*([\d.]+)\*\* \|(?:[^
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write figures and the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("records", type=Path)
-    parser.add_argument("--steps", type=Path, required=True)
+    parser.add_argument("records", type=Path, nargs="+")
+    parser.add_argument("--steps", type=Path)
+    parser.add_argument(
+        "--allow", nargs="*", default=[], metavar="NAME", help="controls that may differ, such as commit"
+    )
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args(arguments)
-    records = read([from_file(file) for file in find(options.records)]).records
-    steps = list(steps_of(options.steps.read_text(encoding="utf-8")))
-    pairs = [with_steps(pair, steps) for pair in pairs_of(records)]
-    maps = [pair_map(pair) for pair in pairs]
+    records = read([from_file(file) for folder in options.records for file in find(folder)]).records
+    steps = [] if options.steps is None else list(steps_of(options.steps.read_text(encoding="utf-8")))
+    maps = list(merged_maps(pairs_of(records, options.allow), steps))
     for file in write_maps(maps, options.output):
         print(file)
     row = draw_row(max(maps, key=lambda each: len(each.cells)))
     if row is not None:
         print(options.output / f"{row.save(options.output).name}.svg")
+
+
+def merged_maps(pairs: Sequence[Pair], steps: Sequence[tuple[int, Forward, float]] = ()) -> Iterator[PairMap]:
+    """One for each pair, with its block-causal cells from the block-causal model, which has no map of its own."""
+    in_blocks = {pair.baseline: pair for pair in pairs if pair.diffusion == IN_BLOCKS_NAME}
+    for pair in pairs:
+        if pair.diffusion == IN_BLOCKS_NAME:
+            continue
+        known = with_steps(pair, steps)
+        other = in_blocks.get(pair.baseline)
+        yield pair_map(known) if other is None else with_blocks(pair_map(with_power(known, other)), pair_map(other))
+
+
+def with_power(pair: Pair, in_blocks: Pair) -> Pair:
+    """The pair, with the power of block-causal generations."""
+    own = pair.diffusion_costs
+    return replace(pair, diffusion_costs=replace(own, watts={**in_blocks.diffusion_costs.watts, **own.watts}))
+
+
+def with_blocks(own: PairMap, in_blocks: PairMap) -> PairMap:
+    """The map, in which block-causal cells that were measured replace those made of other passes."""
+    known = {_cell(each): each for each in own.cells}
+    measured = {_cell(each): _among(own, known.get(_cell(each)), each) for each in in_blocks.cells}
+    cells = {**known, **measured}
+    others = (each for each in own.rows if _cell(each) not in measured)
+    return replace(own, rows=(*others, *measured.values()), cells=tuple(cells.values()))
+
+
+def _among(own: PairMap, composed: BreakEven | None, measured: BreakEven) -> BreakEven:
+    """A measured cell as one of the pair's own, beside the limit that its counted work gives."""
+    least, beside = own.predicted.get(_cell(measured)), measured.beside
+    shares = beside if composed is None else composed.beside
+    return replace(
+        measured,
+        diffusion=own.diffusion,
+        beside=replace(
+            beside, least_tokens=least, baseline_share=shares.baseline_share, diffusion_share=shares.diffusion_share
+        ),
+    )
+
+
+def _cell(each: BreakEven) -> tuple[Way, int, int]:
+    return each.layout.way, each.batch, each.layout.length
 
 
 def steps_of(text: str) -> Iterator[tuple[int, Forward, float]]:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from analysis.parity.timed_pairs import pairs_of
 from analysis.statistics.forward_passes.composition import Forward, costs
+from analysis.statistics.forward_passes.pace import Way
 from benchmark.execution.model_cache import ModelCache
 from crossover.records.load import find, from_file, read
 from crossover.records.record import Record
@@ -17,7 +19,7 @@ from crossover.records.settings import Weights
 from tests.benchmarks.map.cells import chosen, measure_all, run_of, with_few_layers
 from tests.benchmarks.map.composition import agreements
 from tests.benchmarks.map.points import LARGE, PART_TOKENS, TINY, Point
-from tests.benchmarks.map.publish import merged_costs, steps_of
+from tests.benchmarks.map.publish import merged_costs, merged_maps, steps_of
 from tests.factories import a_diffusion, a_measurement, a_record, a_run, a_sample
 
 BASELINE = [point for point in TINY.points() if "model=tiny_llama" in point.overrides]
@@ -102,3 +104,13 @@ def test_cached_steps_of_another_output_fill_what_records_did_not_time() -> None
     merged = merged_costs(known, [each[1:] for each in steps])
     assert merged.one(Forward(32, 768, 16)) == pytest.approx((0.007 + 0.00778) / 2)
     assert merged.one(Forward(1024, 1024, 32)) == pytest.approx(0.09), "the records' own time stays"
+
+
+def test_a_block_causal_model_of_the_same_size_gives_its_cells_and_its_power(tmp_path: Path) -> None:
+    wanted = ("steps=16 warmup=1", "cache=exact", "model=tiny_llama batch=1 length=128")
+    points = [point for point in TINY.points() if any(each in " ".join(point.overrides) for each in wanted)]
+    measure_all([point for point in points if "batch=1" in point.overrides], tmp_path, time.monotonic() + 60)
+    (own,) = merged_maps(pairs_of(read([from_file(file) for file in find(tmp_path)]).records))
+    (cell,) = [each for each in own.cells if (each.layout.way, each.layout.length) == (Way.block_causal, 128)]
+    assert (own.diffusion, cell.diffusion, cell.cache) == ("tiny_llada", "tiny_llada", "exact (not lossy)")
+    assert [each for each in own.rows if each.layout.way is Way.block_causal and each.layout.length == 128] == [cell]

@@ -99,7 +99,7 @@ class DreamPick:
 def kept_by_top_p_and_top_k(logits_CV: Tensor, top_p: float | None, top_k: int | None) -> Tensor:
     """The logits, the lowest number of their type at tokens outside of top_p and top_k."""
     lowest = torch.finfo(logits_CV.dtype).min
-    if top_p is not None:  # while the probability of the tokens before is at most top_p
+    if top_p is not None and top_p < 1:  # while the probability of the tokens before is at most top_p
         falling_CV, order_CV = logits_CV.sort(dim=-1, descending=True)
         over_CV = (falling_CV.softmax(dim=-1).cumsum(dim=-1) > top_p).roll(1, dims=-1)
         over_CV[:, 0] = False

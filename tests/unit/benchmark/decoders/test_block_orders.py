@@ -12,13 +12,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
+from benchmark.decoders.blocks.canvas import BlockCanvas
 from benchmark.decoders.blocks.decoder import BlockDiffusionDecoder
+from benchmark.decoders.blocks.step import Predictor
 from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import Generation, Unmarked, make_batch
 from benchmark.decoders.remaining import ImmediateReadback
 from benchmark.decoders.schedule import planned_forwards
 from benchmark.engines.factory import PassFactory
+from benchmark.engines.sampling.head import Choice
 from benchmark.models.loading import load_model
 from crossover.errors import UserError
 from crossover.records.policies import QUOTA, Blocks, Cache, CacheName, Policy, PolicyName
@@ -211,6 +215,21 @@ def test_a_row_draws_the_tokens_that_it_draws_alone(order: str) -> None:
     alone = [drawn([row], [10 + index])[0] for index, row in enumerate(ROWS)]
     assert drawn(ROWS, [10, 11, 12]) == alone
     assert drawn(ROWS, [20, 21, 22]) != alone
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_each_pass_of_a_generation_has_noise_of_its_own(order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, numbers = decoder_of(run_of(settings_of(8, 2, THRESHOLD, **ORDERS[order]), ROWS[:1], 16)), list[int]()
+    choose = Predictor.choose
+
+    def noted(self: Predictor, canvas: BlockCanvas, at_BM: Tensor, hidden_BMD: Tensor, number: int | Tensor) -> Choice:
+        numbers.extend(torch.as_tensor(number).flatten().tolist() * at_BM.shape[1])
+        return choose(self, canvas, at_BM, hidden_BMD, number)
+
+    monkeypatch.setattr(Predictor, "choose", noted)
+    found = made.decode(make_batch(ROWS[:1], [0], CPU), 16, Unmarked())
+    passes = sum(forward.read > 0 for forward in found.forwards)
+    assert len(set(numbers)) >= passes - 4  # a block's first token has the number of the block's first pass
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -96,8 +96,8 @@ def _widest(run: Run) -> int:
         return run.prompt_tokens
     if settings.blocks is Blocks.output or settings.cache is None:
         return run.length
-    whole_blocks = run.prompt_tokens // settings.block_length * settings.block_length
-    return max(whole_blocks, settings.block_length)
+    within_block = 0 if settings.causal_context else run.prompt_tokens % settings.block_length
+    return max(run.prompt_tokens - within_block, settings.block_length)
 
 
 def _with_cache(run: Run, shape: Shape, alive: int, kept: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from benchmark.harness.arguments import Arguments, Likelihood, arguments_of
 from benchmark.harness.scoring import PairRequest, Scored, causal_scores, diffusion_scores
 from benchmark.harness.writing import TextRequest, Writer
 from benchmark.quality.likelihood import Document, autoregressive_nats
+from crossover.errors import UserError
 
 PAIRS = [
     PairRequest(index=0, context=(3, 4, 5, 6), continuation=(7,)),
@@ -99,3 +100,14 @@ def test_texts_end_at_their_stops_and_cost_the_whole_work(causal: tuple[Argument
     assert {work.forwards for _, work in written.values()} == {6}
     assert [written[index][1].prompt_tokens for index in range(3)] == [1, 2, 3]
     assert sorted(work.rows for _, work in written.values()) == [1, 2, 2]
+
+
+def test_a_block_causal_models_sampler_has_a_likelihood_of_continuations_that_end_with_a_block() -> None:
+    arguments = arguments_of({"model": "tiny_twin_diffusion", "steps": 1, "device": "cpu"})
+    model = ModelCache().get(arguments.run(rows=1, prompt_tokens=16, output_tokens=16))
+    whole = PairRequest(index=0, context=(3,) * 16, continuation=(5,) * 16)
+    (score,) = by_index(list(diffusion_scores(arguments, model, [whole], 1, greedy=False)))
+    assert score.log_likelihood < 0
+    within = PairRequest(index=0, context=(3,) * 15, continuation=(5,) * 16)
+    with pytest.raises(UserError, match=r"blocks of 16 has a likelihood .* end with a block: use loglikelihood=bound"):
+        list(diffusion_scores(arguments, model, [within], 1, greedy=False))

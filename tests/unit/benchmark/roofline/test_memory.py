@@ -260,3 +260,10 @@ def test_an_exact_cache_has_whole_blocks_and_computes_no_more_than_the_prompt(
     run = a_run(diffusion=a_diffusion(block_length=8, **exact), length=length, prompt_fraction=prompt_tokens / length)
     layer = 2 * widest * 4 * (4 * SMALL.hidden + 3 * SMALL.intermediate)
     assert needed(run) == 2 * canvas * SMALL.cache_bytes_per_token + layer
+
+
+def test_a_causal_context_has_the_prompt_and_whole_blocks_behind_it() -> None:
+    kept = {"cache": Cache(name=CacheName.exact), "blocks": Blocks.sequence, "causal_context": True}
+    run = a_run(diffusion=a_diffusion(block_length=8, **kept), length=25, prompt_fraction=17 / 25)
+    layer = 2 * 17 * 4 * (4 * SMALL.hidden + 3 * SMALL.intermediate)
+    assert needed(run) == 2 * (17 + 8) * SMALL.cache_bytes_per_token + layer

@@ -194,3 +194,19 @@ def test_a_block_causal_run_reads_its_prompt_and_keeps_every_block() -> None:
     run = a_run(diffusion=settings, length=18, prompt_fraction=10 / 18)  # two whole blocks and half of one
     assert expected_forward_passes(run) == 1 + 2 + 4 + 4 + 3
     assert len(list(passes(run, SMALL))) == 14
+
+
+def test_a_sub_block_sees_its_whole_block() -> None:
+    found = block_pass(SMALL, Forward(rows=3, computed=2, read=2, seen=12), block_length=4, keeps=True)
+    assert found == kept_pass(SMALL, batch=3, length=12, computed=2, read=2)
+
+
+def test_a_causal_context_reads_its_prompt_as_a_continuation_does_and_begins_each_block() -> None:
+    kept = {"cache": Cache(name=CacheName.exact), "blocks": Blocks.sequence, "causal_context": True}
+    run = a_run(diffusion=a_diffusion(block_length=4, **kept))  # 2 rows, 8 prompt tokens, two steps a block for 3 masks
+    prompt, *rest = passes(run, SMALL)
+    assert prompt == prefill_pass(SMALL, batch=2, prompt_tokens=8)
+    reads = [(4, 3, 12), (4, 1, 12), (4, 1, 12), (4, 3, 16), (4, 1, 16), (4, 1, 16)]
+    assert rest == [
+        kept_pass(SMALL, batch=2, length=seen, computed=computed, read=read) for computed, read, seen in reads
+    ]

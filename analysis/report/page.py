@@ -115,7 +115,7 @@ def _listing(lines: Sequence[str]) -> Listing:
 def _of_reason(reason: str, lines: Sequence[str]) -> tuple[str, str]:
     if len(lines) == 1:
         return lines[0], ""
-    return f"{len(lines):,}: {reason}", _few([line.partition(": ")[0] for line in lines], most=MOST_NAMES)
+    return f"{len(lines):,} runs: {reason}", _few([line.partition(": ")[0] for line in lines], most=MOST_NAMES)
 
 
 def _few(values: Sequence[str], most: int = 6) -> str:

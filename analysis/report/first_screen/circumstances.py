@@ -24,7 +24,8 @@ def _runs(points: Sequence[Point]) -> str:
     failed = f", {kinds.total():,} failed ({told})" if kinds else ""
     days = sorted({point.record.started_at[:10] for point in points})
     when = f"on {days[0]}" if len(days) == 1 else f"from {days[0]} to {days[-1]}"
-    return f"{len(points):,} runs, {measured:,} measured{failed}; {when} (UTC)."
+    runs = "run" if len(points) == 1 else "runs"
+    return f"{len(points):,} {runs}, {measured:,} measured{failed}; {when} (UTC)."
 
 
 def _machine(records: Sequence[Record]) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ from analysis.report.study import Study
 
 NOTHING = "Quality is not compared here: that needs scores of both models at the same batch, length and controls."
 
+NOT_MEASURED = "No run was measured; each stands below with its reason."
+
 
 @dataclass(frozen=True, kw_only=True)
 class FirstScreen:
@@ -31,9 +33,10 @@ def first_screen(study: Study) -> FirstScreen:
     answered, pair = parities(study), largest(study.maps)
     shown = rows(answered)
     break_evens = () if pair is None or answered else tuple(break_even_answers(pair.cells)[:1])
+    none = NOTHING if any(not point.failed for point in study.points) else NOT_MEASURED
     return FirstScreen(
         of=circumstances(study.points),
-        verdicts=(*break_evens, *(verdicts(answered) or (NOTHING,))),
+        verdicts=(*break_evens, *(verdicts(answered) or (none,))),
         rows=shown,
         more_rows=len(answered) - len(shown),
         map=None if pair is None else map_cells(pair),

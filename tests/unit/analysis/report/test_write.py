@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from analysis.report import write as report
+from analysis.report.page import render
 from analysis.report.study import Study
 from analysis.report.write import write_report
 from crossover.records.machine import Verdict, Watched
-from tests.factories import a_failed_record, an_environment
+from tests.factories import a_failed_record, an_autoregressive_run, an_environment
 from tests.studies import a_study, a_sweep
 
 
@@ -79,6 +80,17 @@ def test_what_was_left_out_is_named_and_its_letters_are_harmless(tmp_path: Path)
     assert "<b>too much</b>" in page.text
     assert not page.all("b")
     assert "not read: stray.json" in page.text
+
+
+def test_runs_that_were_left_out_for_one_reason_are_one_line() -> None:
+    records = [
+        *a_sweep(),
+        a_failed_record(message="too much"),
+        a_failed_record(an_autoregressive_run(), message="too much"),
+    ]
+    text = Page(render(a_study(records), [], [], [])).text
+    assert "2 runs: out of memory: too much (small K=4 B=2 N=16 and causal B=2 N=16)" in text
+    assert "2 runs or files entered no comparison" in text
 
 
 def test_runs_of_another_gpu_are_no_part_of_the_same_figures(tmp_path: Path) -> None:

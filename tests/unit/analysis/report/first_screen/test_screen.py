@@ -4,7 +4,7 @@ from analysis.parity.break_even import BreakEven
 from analysis.report.first_screen.certainty import certainty
 from analysis.report.first_screen.circumstances import circumstances
 from analysis.report.first_screen.map_cells import map_cells
-from analysis.report.first_screen.screen import NOTHING, first_screen
+from analysis.report.first_screen.screen import NOT_MEASURED, NOTHING, first_screen
 from analysis.report.map.study import pair_maps
 from analysis.report.points import points
 from crossover.records.machine import Verdict, Watched
@@ -88,3 +88,10 @@ def test_what_cannot_be_compared_has_no_verdict_and_no_map() -> None:
     assert screen.verdicts == (NOTHING,)
     assert (screen.map, screen.rows, screen.more_rows) == (None, (), 0)
     assert screen.of
+
+
+def test_where_nothing_was_measured_it_says_so() -> None:
+    screen = first_screen(a_study([a_failed_record()]))
+    assert screen.verdicts == (NOT_MEASURED,)
+    assert screen.of == ("1 run, 0 measured, 1 failed (1 out of memory); on 2026-03-01 (UTC).",)
+    assert screen.certainty == ()

@@ -247,3 +247,26 @@ def test_runs_of_more_processes_come_before_nearer_and_whole_ones() -> None:
     made = only(*far, *tokens, whole(8.0, 8.0))
     assert made.processes == 2
     assert made.forwards.estimate == pytest.approx(6.05 / 2.0125, rel=1e-3)
+
+
+def test_a_shape_without_a_baseline_has_none() -> None:
+    longer = record(a_run(length=32, diffusion=a_diffusion(block_length=16)), [a_sample(step_s=(1.0,) * 4)] * 2)
+    (pair,) = pairs_of([baseline(6.0, 6.0), whole(8.0, 8.0), longer])
+    assert [each.layout.length for each in break_evens(pair)] == [16]
+
+
+@pytest.mark.parametrize("sampled", ["baseline", "diffusion"])
+def test_a_run_that_was_sampled_makes_it_composed(sampled: str) -> None:
+    arms = {"baseline": baseline(6.0, 6.0), "diffusion": whole(8.0, 8.0)}
+    arms = {
+        name: replace(each, run=replace(each.run, weights=Weights.random, judge=None)) for name, each in arms.items()
+    }
+    assert not only(*arms.values()).is_composed
+    arms[sampled] = replace(arms[sampled], run=replace(arms[sampled].run, timed_share=0.5))
+    assert only(*arms.values()).is_composed
+
+
+def test_as_many_passes_as_blocks_are_reachable() -> None:
+    made = only(baseline(4.0, 4.0), dual(refresh_s=2.0, window_s=0.5))
+    assert (made.layout.blocks, made.is_reachable) == (2, True)
+    assert made.forwards.estimate == pytest.approx(2.0)

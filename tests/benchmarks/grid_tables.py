@@ -3,7 +3,8 @@
 Reads the records of output folders. Each cell says where it comes from: a whole generation, one of which a share of the
 forward passes was timed (`timing=sampled`), or `composed` (with the mark °): no run has this K, and its latency is the
 sum of the passes of its schedule, each as long as those that other runs of this model and length timed at this batch,
-or at a smaller one that the engine computes it in parts of.
+or at a smaller one that the engine computes it in parts of. A continuation is composed of those of its batch at other
+lengths.
 """
 
 import argparse
@@ -16,13 +17,13 @@ from datetime import datetime
 from itertools import product
 from pathlib import Path
 
-from analysis.parity.arm_costs import ArmCosts, arm_costs
+from analysis.parity.arm_costs import ArmCosts, arm_costs, prefill
 from analysis.statistics.intervals import Interval
 from analysis.statistics.timing import latency, median_interval
 from benchmark.decoders.plan import plan_of
 from crossover.records.load import find, from_file, read
 from crossover.records.record import Record
-from crossover.records.run import Run, split_length
+from crossover.records.run import USUAL_PROMPT_FRACTION, Run, split_length
 
 WHOLE, SAMPLED, COMPOSED = "whole", "sampled", "composed"
 MARKS = {WHOLE: "", SAMPLED: "", COMPOSED: "°"}
@@ -39,11 +40,18 @@ class Cell:
     record: Record
 
 
+def is_of_grid(run: Run) -> bool:
+    """Whether a run is a whole canvas in one block, or a continuation, of half prompt and half output."""
+    diffusion = run.diffusion
+    plain = diffusion is None or (diffusion.cache is None and diffusion.block_length == run.output_tokens)
+    return plain and run.prompt_fraction == USUAL_PROMPT_FRACTION
+
+
 class Grid:
     """The records of two arms, and what follows from them for each point."""
 
     def __init__(self, records: Sequence[Record]) -> None:
-        self.records = [record for record in records if record.measurement is not None]
+        self.records = [record for record in records if record.measurement is not None and is_of_grid(record.run)]
         self._costs = {
             name: arm_costs([each for each in self.records if each.run.model.name == name]) for name in self.models
         }
@@ -54,12 +62,13 @@ class Grid:
         return sorted({record.run.model.name for record in self.records})
 
     def shapes(self) -> list[tuple[int, int]]:
-        """Every batch and length that was measured."""
-        return sorted({(record.run.batch, record.run.length) for record in self.records})
+        """Every batch that was measured with every length that was."""
+        runs = [record.run for record in self.records]
+        return list(product(sorted({run.batch for run in runs}), sorted({run.length for run in runs})))
 
     def baseline(self, batch: int, length: int) -> Cell | None:
-        """The continuation of this shape."""
-        return self.measured(batch, length, None)
+        """The continuation of this shape: whole, else sampled, else composed of the passes of others of this batch."""
+        return self.measured(batch, length, None) or self._composed(batch, length, None)
 
     def diffusion(self, batch: int, length: int, steps: int) -> Cell | None:
         """The generation in so many steps: whole, else sampled, else composed of the passes of other steps."""
@@ -79,12 +88,14 @@ class Grid:
             return None
         return Cell(run=chosen[0].run, latency=median_interval(found), source=source, record=chosen[-1])
 
-    def _composed(self, batch: int, length: int, steps: int) -> Cell | None:
-        beside = next((each for each in self.records if each.run.diffusion is not None), None)
-        if beside is None or beside.run.diffusion is None:
+    def _composed(self, batch: int, length: int, steps: int | None) -> Cell | None:
+        beside = next((each for each in self.records if (each.run.diffusion is None) == (steps is None)), None)
+        if beside is None:
             return None
-        output_tokens = split_length(length, beside.run.prompt_fraction)[1]
-        diffusion = replace(beside.run.diffusion, steps=steps, block_length=output_tokens)
+        diffusion = beside.run.diffusion
+        if diffusion is not None and steps is not None:
+            block_length = split_length(length, beside.run.prompt_fraction)[1]
+            diffusion = replace(diffusion, steps=steps, block_length=block_length)
         run = replace(beside.run, batch=batch, length=length, diffusion=diffusion, timed_share=1.0)
         if run.infeasible:
             return None
@@ -107,10 +118,11 @@ def _steps(record: Record) -> int | None:
 
 
 def composed_s(run: Run, costs: ArmCosts) -> float:
-    """The sum of all passes of a schedule."""
+    """The sum of all passes of a schedule, after the prefill of a continuation."""
     plan = plan_of(run)
     assert plan is not None
-    return sum(costs.one(run.batch, forward) for forward in plan.forwards)
+    before = 0.0 if run.diffusion is not None else costs.one(run.batch, prefill(run.prompt_tokens))
+    return before + sum(costs.one(run.batch, forward) for forward in plan.forwards)
 
 
 def table(grid: Grid, steps: Sequence[int]) -> Iterator[str]:

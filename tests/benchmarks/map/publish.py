@@ -1,9 +1,10 @@
-"""The map of published records: `python -m tests.benchmarks.map.publish RECORDS --output FOLDER [--steps LOG]`.
+"""The map of published records: `python -m tests.benchmarks.map.publish RECORDS --output FOLDER`.
 
 As `python -m analysis map`, with the row of panels that the README shows, and with two additions. The block-causal
 model of the diffusion model's size (`cells`) gives that model's panel its cells and its power. And cached steps that
 `tests.benchmarks.cached_steps` timed on such a card fill what no record timed: LOG is its output, whose rows have the
-median step over a block of 32 against kept keys and values, and that of the whole canvas between.
+median step over a block of 32 against kept keys and values, and that of the whole canvas between. With
+`--energy` the power of both models is that of other records.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from analysis.report.write import write_maps
 from analysis.statistics.forward_passes.composition import Costs, Forward, costs
 from analysis.statistics.forward_passes.pace import Way
 from crossover.records.load import find, from_file, read
+from crossover.records.record import Record
 from tests.benchmarks.map.points import BLOCK, IN_BLOCKS_NAME
 
 ROW = re.compile(r"\| dual B=(\d+) N=(\d+) \| [\d.]+ \| \*\*([\d.]+)\*\* \|(?:[^|]*\|){3} ([\d.]+) \|")
@@ -32,19 +34,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("records", type=Path, nargs="+")
     parser.add_argument("--steps", type=Path)
+    parser.add_argument("--energy", type=Path, nargs="*", default=[], help="records whose power counts")
     parser.add_argument(
         "--allow", nargs="*", default=[], metavar="NAME", help="controls that may differ, such as commit"
     )
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args(arguments)
-    records = read([from_file(file) for folder in options.records for file in find(folder)]).records
+    records = records_in(options.records)
     steps = [] if options.steps is None else list(steps_of(options.steps.read_text(encoding="utf-8")))
-    maps = list(merged_maps(pairs_of(records, options.allow), steps))
+    pairs = powered(pairs_of(records, options.allow), pairs_of(records_in(options.energy), options.allow))
+    maps = list(merged_maps(pairs, steps))
     for file in write_maps(maps, options.output):
         print(file)
     row = draw_row(max(maps, key=lambda each: len(each.cells)))
     if row is not None:
         print(options.output / f"{row.save(options.output).name}.svg")
+
+
+def records_in(folders: Sequence[Path]) -> list[Record]:
+    """Those of all folders."""
+    return list(read([from_file(file) for folder in folders for file in find(folder)]).records)
+
+
+def powered(pairs: Sequence[Pair], others: Sequence[Pair]) -> list[Pair]:
+    """The pairs, with the power that other records have of the same models."""
+    known = {(each.diffusion, each.baseline): each for each in others}
+    return [_powered(pair, known.get((pair.diffusion, pair.baseline), pair)) for pair in pairs]
+
+
+def _powered(pair: Pair, other: Pair) -> Pair:
+    return replace(
+        pair,
+        diffusion_costs=replace(pair.diffusion_costs, watts=other.diffusion_costs.watts),
+        baseline_costs=replace(pair.baseline_costs, watts=other.baseline_costs.watts),
+    )
 
 
 def merged_maps(pairs: Sequence[Pair], steps: Sequence[tuple[int, Forward, float]] = ()) -> Iterator[PairMap]:

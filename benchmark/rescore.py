@@ -1,15 +1,15 @@
 """Score stored texts again: `python -m benchmark.rescore OUTPUT_DIR judge=... encoder=...`."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from crossover.command_line import Parser
 from crossover.interrupt import leaving_when_interrupted
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program, which takes seconds to import; its help does not wait for that."""
-    parser = argparse.ArgumentParser(prog="python -m benchmark.rescore", description="Score stored texts again.")
+    parser = Parser(prog="python -m benchmark.rescore", description="Score stored texts again.")
     parser.add_argument("folder", type=Path, metavar="OUTPUT_DIR", help="output_dir of the benchmark")
     parser.add_argument(
         "scorers",

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from analysis.cli.parser import COMMANDS, make_parser
+from analysis.cli.parser import COMMANDS, DEFAULT, make_parser
 from crossover.errors import UserError
 from crossover.interrupt import leaving_when_interrupted
 from crossover.terminal import ending_in_one_line
@@ -16,6 +16,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Do what the command line asks; one line and status 2 when it cannot be done."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     with ending_in_one_line(_complaint):
+        if not given and not Path(DEFAULT).exists():
+            raise UserError(
+                f"there is no folder {DEFAULT} here: name one, python -m analysis [COMMAND] FOLDER;"
+                f" the commands are {', '.join(COMMANDS)}, and --help explains them"
+            )
         if not given or given[0] not in {*COMMANDS, "-h", "--help", "--version"}:
             _refuse_misspelled(given)
             given.insert(0, "table")

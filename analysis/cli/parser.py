@@ -2,13 +2,14 @@
 
 import argparse
 from pathlib import Path
-from typing import NoReturn
 
 from analysis.cli.source import STORE
 from crossover import __version__
-from crossover.errors import UserError
+from crossover.command_line import RaisingParser
 
 COMMANDS = ("table", "texts", "parity", "map", "compare", "plot", "report")
+DEFAULT = "outputs"
+"""The folder that is read where none is named."""
 FORMATS = ("text", "csv", "json", "md")
 FIGURES = (
     *("entropy", "quality", "pareto", "parallelism", "map", "joules", "limit"),
@@ -17,15 +18,9 @@ FIGURES = (
 """Figures of the report; with several metrics, the first four are one file each."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print below its usage."""
-        raise UserError(f"{message}: {self.prog} --help shows what is allowed")
-
-
 def make_parser() -> argparse.ArgumentParser:
     """The options of all commands; each knows its own help."""
-    parser = _Parser(
+    parser = RaisingParser(
         prog="python -m analysis",
         description="What has been measured, and what follows from it. Without a command: table.",
     )
@@ -33,7 +28,7 @@ def make_parser() -> argparse.ArgumentParser:
     adder = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     source, quality, allow, store, selection = _source(), _quality(), _allow(), _store(), _selection()
 
-    def add(name: str, words: str, *parents: _Parser) -> _Parser:
+    def add(name: str, words: str, *parents: RaisingParser) -> RaisingParser:
         return adder.add_parser(name, help=words, description=f"Print {words}.", parents=[*parents, store])
 
     shown = add("table", "the newest record of each run, one row each", source, selection)
@@ -78,8 +73,8 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _selection() -> _Parser:
-    options = _Parser(add_help=False)
+def _selection() -> RaisingParser:
+    options = RaisingParser(add_help=False)
     options.add_argument(
         "--where",
         action="append",
@@ -90,24 +85,24 @@ def _selection() -> _Parser:
     return options
 
 
-def _source() -> _Parser:
-    options = _Parser(add_help=False)
+def _source() -> RaisingParser:
+    options = RaisingParser(add_help=False)
     _add_source(options)
     return options
 
 
-def _add_source(parser: _Parser) -> None:
+def _add_source(parser: RaisingParser) -> None:
     parser.add_argument(
         "source",
         nargs="*",
-        default=["outputs"],
+        default=[DEFAULT],
         metavar="SOURCE",
         help="output_dir, folder of records, record file or mlflow:EXPERIMENT; several are read together [outputs]",
     )
 
 
-def _quality() -> _Parser:
-    options = _Parser(add_help=False)
+def _quality() -> RaisingParser:
+    options = RaisingParser(add_help=False)
     options.add_argument(
         "--metric",
         action="append",
@@ -120,8 +115,8 @@ def _quality() -> _Parser:
     return options
 
 
-def _allow() -> _Parser:
-    options = _Parser(add_help=False)
+def _allow() -> RaisingParser:
+    options = RaisingParser(add_help=False)
     options.add_argument(
         "--allow",
         action="append",
@@ -132,8 +127,8 @@ def _allow() -> _Parser:
     return options
 
 
-def _store() -> _Parser:
-    options = _Parser(add_help=False)
+def _store() -> RaisingParser:
+    options = RaisingParser(add_help=False)
     options.add_argument(
         "--tracking-uri", default=STORE, metavar="URI", help=f"MLflow's store or server, for mlflow: [{STORE}]"
     )

@@ -28,8 +28,11 @@ def texts(options: Namespace) -> None:
     """Show the texts of the first runs, a table for each prompt.
 
     Raises:
-        UserError: when no run wrote a text, or a difference is asked of another number of runs than two.
+        UserError: when no run wrote a text, or a difference is asked of another number of runs than two,
+            or fewer prompts than one are asked for.
     """
+    if options.prompts < 1:
+        raise UserError(f"--prompts {options.prompts} is not allowed: give a number of at least 1")
     loaded = load_records(options.source, options.tracking_uri, keep_texts=True)
     runs = [each for each in selected(latest(loaded.records), options.where) if each.measurement is not None]
     runs = told_apart([each for each in runs if each.measurement and each.measurement.generated])

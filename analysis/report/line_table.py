@@ -46,8 +46,10 @@ class LineTable(Table):
         return Measurement(self.full_width, self.full_width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The table; as rich lays it out where that is drawn, too wide, or has a cell that is more than a line."""
-        if console.record or self.full_width > options.max_width or not all(map(_is_plain, self._cells.values())):
+        """The table; as rich lays it out where that is drawn or too wide, or has other borders or cells than usual."""
+        has_other_borders = options.ascii_only or options.legacy_windows
+        is_drawn_or_wide = console.record or self.full_width > options.max_width
+        if has_other_borders or is_drawn_or_wide or not all(map(_is_plain, self._cells.values())):
             yield self._laid_out()
             return
         parts = [each for each in super().__rich_console__(console, options) if isinstance(each, Segment)]

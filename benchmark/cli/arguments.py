@@ -3,8 +3,10 @@
 import argparse
 import re
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import NoReturn
 
+from benchmark.cli.misread import misread, unknown_option, wrong_completion
 from benchmark.config.folder import BASE, options
 from benchmark.config.keys import keys
 from crossover.addresses import without_credentials
@@ -24,9 +26,15 @@ def arranged(words: Sequence[str]) -> list[str]:
     """
     options_given, overrides = _parser().parse_known_args(list(words))
     _check_shown(options_given)
-    for word in overrides:
+    if options_given.shell_completion:
+        if line := wrong_completion(overrides):
+            raise UserError(line)
+        return list(words)
+    for word, following in zip_longest(overrides, overrides[1:], fillvalue=""):
         if word.startswith("-"):
-            raise UserError(f"there is no option {word!r}: write KEY=VALUE, -m for a sweep, or --help for all keys")
+            raise UserError(unknown_option(word))
+        if line := misread(word, following):
+            raise UserError(line)
         _check(word)
     overrides_as_one = [_as_one_value(_without_password(word)) for word in overrides]
     return [word for word in words if word not in overrides] + overrides_as_one

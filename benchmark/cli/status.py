@@ -30,6 +30,7 @@ from benchmark.dispatch.resume import resume_policy
 from benchmark.slurm.client import Slurm
 from benchmark.store.journal import Journal
 from benchmark.store.record_index import RecordIndex
+from crossover.command_line import Parser
 from crossover.errors import UserError
 from crossover.printable import printable
 from crossover.records.record import Record
@@ -92,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmark.status",
         description="Show sweeps: done, failed, running, queued, expected end. Writes nothing without --reconcile.",
     )

@@ -1,6 +1,5 @@
 """`python -m benchmark.sync OUTPUT_DIR [tracking=...]`: bring an MLflow store to the state of the journal."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,18 +8,17 @@ from benchmark.config.convert import config_of, of_folder, to_settings
 from benchmark.store.journal import Journal
 from benchmark.store.mlflow_sync import sync
 from benchmark.store.open import make_tracker
+from crossover.command_line import Parser
 from crossover.errors import UserError
 from crossover.terminal import ending_in_one_line, make_console, say
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program; what goes wrong becomes one line and an exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmark.sync", description="Bring MLflow to the journal's state."
-    )
+    parser = Parser(prog="python -m benchmark.sync", description="Bring MLflow to the journal's state.")
     parser.add_argument("folder", type=Path, metavar="OUTPUT_DIR", help="output_dir of the benchmark")
     parser.add_argument(
-        "tracking", nargs="*", metavar="tracking=NAME", help="as for python -m benchmark; [tracking=local]"
+        "tracking", nargs="*", default=[], metavar="tracking=NAME", help="as for python -m benchmark; [tracking=local]"
     )
     options = parser.parse_args(arguments)
     with ending_in_one_line(complaint):

@@ -58,6 +58,18 @@ def test_its_width_is_that_of_the_lines_that_it_is_shown_in() -> None:
     assert Console(width=80).measure(table).maximum == table.full_width
 
 
+def test_where_lines_cannot_be_drawn_its_borders_are_those_of_rich() -> None:
+    columns = {"model": ["a", "b"], "steps": ["1", "10"]}
+    written = []
+    for table in (LineTable(columns, left={"model"}, padding=1), as_rich_shows_it(columns, 1)):
+        file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+        Console(file=file, width=60).print(table)
+        file.seek(0)
+        written.append(file.read())
+    assert written[0] == written[1]
+    assert "|a" in written[0]
+
+
 @pytest.mark.parametrize("padding", [0, 1])
 def test_a_picture_of_it_is_that_of_rich(padding: int) -> None:
     columns = {"model": ["a", "b"], "steps": ["1", "10"]}

@@ -1,5 +1,8 @@
 """Wrong words end in one line before anything runs, and options may stand anywhere."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,8 +12,23 @@ from benchmark.cli.arguments import arranged
 from crossover.errors import UserError
 from tests.benchmarks.wrong_inputs.generation import COUNT, Wrong, generate
 from tests.benchmarks.wrong_inputs.trial import run
+from tests.paths import ROOT
 
 LINES = {
+    "table": "'table' is no KEY=VALUE: it is `python -m analysis table`",
+    "report outputs": "'report' is no KEY=VALUE: it is `python -m analysis report`",
+    "status": "'status' is no KEY=VALUE: it is `python -m benchmark.status`",
+    "help": "'help' is no KEY=VALUE: it is `crossover --help`",
+    "--verison": (
+        "there is no option '--verison' (did you mean --version?): write KEY=VALUE, -m for a sweep, or --help for all"
+        " keys"
+    ),
+    "--model tiny_llada": "there is no option '--model': write model=VALUE, without dashes",
+    "--steps=4": "there is no option '--steps=4': write steps=4, without dashes",
+    "model tiny_llada": "'model' has no value: write model=tiny_llada",
+    "steps": "'steps' has no value: write steps=VALUE",
+    "steps batch=2": "'steps' has no value: write steps=VALUE",
+    "steps:4": "'steps:4' cannot be read: write steps=4",
     "~steps": "~steps is not allowed, since every key has a value: give another, KEY=VALUE",
     "steps=null": "steps=null is not allowed: give a whole number",
     "block_length={a:1}": "block_length={a:1} is not allowed: give a whole number or null",
@@ -102,6 +120,34 @@ def test_options_may_stand_anywhere(words: str) -> None:
     assert arranged(words.split())[0] in {"-m", "--multirun"}
 
 
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("", "an empty word cannot be read: write KEY=VALUE"),
+        (" ", "an empty word cannot be read: write KEY=VALUE"),
+        ("steps=4 batch=2", "'steps=4 batch=2' is read as one word: leave out the quotation marks around it"),
+    ],
+)
+def test_a_word_that_a_shell_made_of_none_or_of_several_is_named(word: str, line: str) -> None:
+    with pytest.raises(UserError) as refused:
+        arranged([word])
+    assert str(refused.value) == line
+
+
+@pytest.mark.parametrize(
+    "words", ["--shell-completion", "--shell-completion install=tcsh", "--shell-completion steps=4"]
+)
+def test_another_completion_than_of_a_known_shell_is_refused(words: str) -> None:
+    with pytest.raises(UserError) as refused:
+        arranged(words.split())
+    assert str(refused.value) == f"{words}: give install=SHELL or uninstall=SHELL, with one of bash, zsh, fish"
+
+
+@pytest.mark.parametrize("words", ["-sc install=bash", "--shell-completion uninstall=zsh", "-sc query=fish"])
+def test_the_completion_of_a_shell_stays_as_it_is(words: str) -> None:
+    assert arranged(words.split()) == words.split()
+
+
 def test_what_hydra_takes_stays_as_it_is() -> None:
     words = ["--cfg", "job", "-p", "model", "model=glob(tiny*)", "judge.checkpoint='a b'", "profile=true", "profile=no"]
     assert arranged(words) == words
@@ -144,3 +190,26 @@ def test_all_five_hundred_end_as_they_must(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("sys.argv", ["benchmark"])
     assert faults_of(EVERY) == {}
     assert not list(tmp_path.rglob("records/*"))
+
+
+COMPLETE = """
+eval "$(crossover -sc install=bash)"
+COMP_LINE="crossover -m $1"; COMP_POINT=${#COMP_LINE}; COMP_WORDS=($COMP_LINE); COMP_CWORD=2
+hydra_bash_completion
+echo "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("begun", "completed"),
+    [("policy=thr", "policy=threshold"), ("policy.thr", "policy.threshold="), ("dry", "dry_run="), ("zzz", "")],
+)
+def test_bash_completes_keys_and_choices_as_docs_keys_says(tmp_path: Path, begun: str, completed: str) -> None:
+    program = tmp_path / "crossover"
+    program.write_text(f"#!{sys.executable}\nfrom benchmark.__main__ import main\nmain()\n")
+    program.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    command = ["bash", "-c", COMPLETE, "bash", begun]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == completed

@@ -1,0 +1,48 @@
+"""How the options of every program are read: what is wrong with them is said in one line, with a guess."""
+
+import argparse
+import difflib
+import re
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from crossover.errors import UserError
+
+USAGE_ERROR = 2
+"""The exit status of a command line that cannot be used."""
+UNKNOWN = re.compile(r"unrecognized arguments: (-\S+)")
+CHOICES = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+
+
+class Parser(argparse.ArgumentParser):
+    """Ends the program with one line, where argparse would print its usage too."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with the line."""
+        sys.stderr.write(f"error: {self.complaint(message)}\n")
+        raise SystemExit(USAGE_ERROR)
+
+    def complaint(self, message: str) -> str:
+        """What is wrong, what may have been meant, and where to read more."""
+        options = [option for action in self._actions for option in action.option_strings]
+        return f"{message}{_guess(message, options)}: {self.prog} --help shows what is allowed"
+
+
+class RaisingParser(Parser):
+    """The same for a program that ends in one line by itself."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the line."""
+        raise UserError(self.complaint(message))
+
+
+def _guess(message: str, options: Sequence[str]) -> str:
+    """The choice that was meant, where the message lists them, or the option."""
+    choice, option = CHOICES.search(message), UNKNOWN.search(message)
+    close: list[str] = []
+    if choice:
+        close = difflib.get_close_matches(choice[1], re.findall(r"[\w-]+", choice[2]), n=1)
+    elif option:
+        close = difflib.get_close_matches(option[1], options, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

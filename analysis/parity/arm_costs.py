@@ -13,10 +13,10 @@ from statistics import median
 
 import numpy as np
 
-from analysis.statistics.forward_passes.composition import Costs, Forward, costs
+from analysis.statistics.forward_passes.composition import Costs, Forward, costs_of
 from analysis.statistics.forward_passes.counted_work import CountedWork, Pass, counted_work
 from analysis.statistics.forward_passes.pace import Way
-from analysis.statistics.forward_passes.times import forward_times, forwards_of, prefill_times
+from analysis.statistics.forward_passes.times import forwards_of, prefill_times, times_of_forwards
 from crossover.records.policies import Blocks, CacheName
 from crossover.records.profile import Limits
 from crossover.records.record import Record
@@ -99,11 +99,14 @@ def arm_costs(records: Sequence[Record]) -> ArmCosts:
 
 
 def _seconds(records: Iterable[Record]) -> dict[int, Costs]:
-    timed: dict[int, list[tuple[Forward, float]]] = defaultdict(list)
+    timed: dict[int, dict[Forward, list[float]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
-        timed[record.run.batch] += forward_times(record)
-        timed[record.run.batch] += [(prefill(record.run.prompt_tokens), each) for each in prefill_times(record)]
-    return {rows: costs(each) for rows, each in timed.items()}
+        alike = timed[record.run.batch]
+        for forward, times in times_of_forwards(record):
+            alike[forward] += times
+        if prefills := prefill_times(record):
+            alike[prefill(record.run.prompt_tokens)] += prefills
+    return {rows: costs_of(alike) for rows, alike in timed.items()}
 
 
 def _one(by_rows: Mapping[int, Costs], rows: int, forward: Forward) -> float:

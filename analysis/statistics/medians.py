@@ -50,7 +50,7 @@ def shortening_of_two(samples: tuple[int, int], halves: tuple[float, float]) -> 
     return _factor_at(*few, degrees)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1 << 16)
 def _factor_at(above: int, below: int, degrees: int) -> float:
     wide, other_wide = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     median_D, below_D, above_D = (wide * each_D for each_D in _noise(above, 0))

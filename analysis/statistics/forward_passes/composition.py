@@ -9,14 +9,17 @@ read, the nearest counts. What is made in this way is called composed wherever i
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Curve = Callable[[Floats, Floats], Floats]
+"""Seconds of passes, from the positions that each attends to and reads."""
 
 
 class Forward(NamedTuple):
@@ -47,25 +50,46 @@ class Costs:
         planned: dict[int, list[Forward]] = defaultdict(list)
         for forward in forwards:
             planned[forward.computed].append(forward)
-        return float(sum(self._seconds(*self.by_computed[each], alike).sum() for each, alike in planned.items()))
+        return float(sum(self._seconds(each, alike).sum() for each, alike in planned.items()))
 
     def one(self, forward: Forward) -> float:
         """A single pass; see above."""
         return self.seconds([forward])
 
-    @staticmethod
-    def _seconds(kept_T: Floats, read_T: Floats, seconds_T: Floats, wanted: Sequence[Forward]) -> Floats:
+    @cached_property
+    def _curves(self) -> dict[int, Curve]:
+        """By the positions that passes compute, what gives their seconds: each fitted when it is first asked for."""
+        return {}
+
+    def _seconds(self, computed: int, wanted: Sequence[Forward]) -> Floats:
         kept_W, read_W = (np.array([getattr(each, name) for each in wanted], float) for name in ("kept", "read"))
-        if kept_W.max() > kept_T.max():
+        if kept_W.max() > self.by_computed[computed][0].max():
             raise KeyError(kept_W.max())
-        if np.ptp(kept_T) == 0:
-            return _between(read_T, seconds_T, read_W)
-        if np.ptp(read_T) == 0:
-            return _from_below(kept_T, seconds_T, kept_W)
-        columns_TC = np.stack([np.ones_like(kept_T), kept_T, read_T], axis=1)
-        plane_C = np.linalg.lstsq(columns_TC, seconds_T, rcond=None)[0]
+        if computed not in self._curves:
+            self._curves[computed] = _curve(*self.by_computed[computed])
+        return self._curves[computed](kept_W, read_W)
+
+
+def _curve(kept_T: Floats, read_T: Floats, seconds_T: Floats) -> Curve:
+    """What gives the seconds of passes that compute equally many positions, from those of the timed ones."""
+    if np.ptp(kept_T) == 0:
+        between = _between(read_T, seconds_T)
+        return lambda _, read_W: between(read_W)
+    if np.ptp(read_T) == 0:
+        from_below = _from_below(kept_T, seconds_T)
+        return lambda kept_W, _: from_below(kept_W)
+    return _plane(kept_T, read_T, seconds_T)
+
+
+def _plane(kept_T: Floats, read_T: Floats, seconds_T: Floats) -> Curve:
+    columns_TC = np.stack([np.ones_like(kept_T), kept_T, read_T], axis=1)
+    plane_C = np.linalg.lstsq(columns_TC, seconds_T, rcond=None)[0]
+
+    def seconds(kept_W: Floats, read_W: Floats) -> Floats:
         plane: Floats = plane_C[0] + plane_C[1] * kept_W + plane_C[2] * read_W
         return np.maximum(plane, 0.0)
+
+    return seconds
 
 
 def costs(timed: Iterable[tuple[Forward, float]]) -> Costs:
@@ -73,22 +97,32 @@ def costs(timed: Iterable[tuple[Forward, float]]) -> Costs:
     alike: dict[Forward, list[float]] = defaultdict(list)
     for forward, seconds in timed:
         alike[forward].append(seconds)
+    return costs_of(alike)
+
+
+def costs_of(alike: Mapping[Forward, Sequence[float]]) -> Costs:
+    """The same from the seconds of each kind of pass."""
     by_computed: dict[int, list[tuple[float, float, float]]] = defaultdict(list)
     for forward, seen in alike.items():
         by_computed[forward.computed].append((forward.kept, forward.read, float(np.median(seen))))
     return Costs(by_computed={computed: tuple(np.array(rows, float).T) for computed, rows in by_computed.items()})
 
 
-def _between(along_T: Floats, seconds_T: Floats, wanted_W: Floats) -> Floats:
+def _between(along_T: Floats, seconds_T: Floats) -> Callable[[Floats], Floats]:
     """On straight lines between neighbours; the mean where several coincide."""
     distinct, inverse = np.unique(along_T, return_inverse=True)
     means = np.bincount(inverse, weights=seconds_T) / np.bincount(inverse)
-    return np.interp(wanted_W, distinct, means)
+    return lambda wanted_W: np.interp(wanted_W, distinct, means)
 
 
-def _from_below(along_T: Floats, seconds_T: Floats, wanted_W: Floats) -> Floats:
+def _from_below(along_T: Floats, seconds_T: Floats) -> Callable[[Floats], Floats]:
     """The same, but that below its beginning the straight line through all of them goes on, down to nothing."""
-    first = along_T.min()
+    first, between = along_T.min(), _between(along_T, seconds_T)
     slope = float(np.polyfit(along_T - first, seconds_T, 1)[0])
-    below_W = _between(along_T, seconds_T, np.array([first])) + (wanted_W - first) * slope
-    return np.where(wanted_W < first, np.maximum(below_W, 0.0), _between(along_T, seconds_T, wanted_W))
+    at_first = between(np.array([first]))
+
+    def seconds(wanted_W: Floats) -> Floats:
+        below_W = at_first + (wanted_W - first) * slope
+        return np.where(wanted_W < first, np.maximum(below_W, 0.0), between(wanted_W))
+
+    return seconds

@@ -26,6 +26,17 @@ def forward_times(record: Record) -> Iterator[tuple[Forward, float]]:
             yield from zip(forwards_of(record.run, sample), sample.step_s, strict=False)
 
 
+def times_of_forwards(record: Record) -> Iterator[tuple[Forward, Sequence[float]]]:
+    """The same, the times of a pass that all samples make together."""
+    samples = _samples(record)
+    plain = all(sample.timed is None and sample.forwards is None for sample in samples)
+    if samples and plain and len({len(sample.step_s) for sample in samples}) == 1:
+        times = zip(*(sample.step_s for sample in samples), strict=True)
+        yield from zip(forwards_of(record.run, samples[0]), times, strict=False)
+    else:
+        yield from ((forward, (seconds,)) for forward, seconds in forward_times(record))
+
+
 def prefill_times(record: Record) -> list[float]:
     """Seconds up to the first token of each sample; none of a diffusion run."""
     return [sample.prefill_s for sample in _samples(record) if sample.prefill_s is not None]

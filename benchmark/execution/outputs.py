@@ -103,7 +103,7 @@ def samples_of(
 
 def forwards_of(diffusion: Diffusion | None, generation: Generation) -> Forwards | None:
     """What each step computed and wrote; None where the schedule says it, or a decoder does not tell."""
-    if diffusion is None or generation.written_at_BN is None or (diffusion.policy == QUOTA and diffusion.cache is None):
+    if diffusion is None or generation.written_at_BN is None or _is_published_schedule(diffusion):
         return None
     passes = 2 if diffusion.guidance_scale else 1
     computed = [forward.computed for forward in generation.forwards]
@@ -122,6 +122,11 @@ def forwards_of(diffusion: Diffusion | None, generation: Generation) -> Forwards
         spare=generation.spare_passes,
         edited=tuple(edited[step] for step in steps) if diffusion.policy.name == PolicyName.editing else (),
     )
+
+
+def _is_published_schedule(diffusion: Diffusion) -> bool:
+    """Whether every pass computes the whole canvas and `steps` says what each writes."""
+    return diffusion.policy == QUOTA and diffusion.cache is None and diffusion.blocks is Blocks.output
 
 
 def _changed_at(written_at: list[list[int]], generation: Generation) -> list[list[int]]:

@@ -53,6 +53,8 @@ def forwards_of(run: Run, sample: Sample) -> Sequence[Forward]:
         return []
     if sample.forwards is not None:
         return _counted(run, run.diffusion, sample.forwards)
+    if run.diffusion.blocks is Blocks.sequence:  # an older record, which does not tell where each pass ended
+        return []
     return [Forward(run.length, run.length, read) for read in _planned_reads(run.output_tokens, run.diffusion)]
 
 

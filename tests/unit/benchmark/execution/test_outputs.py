@@ -4,7 +4,7 @@ import torch
 
 from benchmark.decoders.interface import Edit, Generation
 from benchmark.decoders.schedule import Forward
-from benchmark.execution.outputs import forwards_of, seconds_per_pass, typical
+from benchmark.execution.outputs import batch_rows, forwards_of, seconds_per_pass, typical
 from benchmark.measurement.measure import Timed, Timing
 from crossover.records.forwards import Forwards
 from crossover.records.policies import Blocks, Cache, CacheName, Policy, PolicyName, Rows
@@ -36,6 +36,14 @@ def test_both_passes_of_a_guided_step_count() -> None:
 def test_the_published_schedule_says_it_all() -> None:
     assert forwards_of(a_diffusion(), a_generation()) is None
     assert forwards_of(None, a_generation()) is None
+    in_blocks = forwards_of(a_diffusion(block_length=2, blocks=Blocks.sequence), a_generation())
+    assert in_blocks is not None, "a block-causal model computes no more than up to the end of each block"
+    assert in_blocks.computed == (6, 2, 6, 2)
+
+
+def test_samples_take_the_next_prompts_and_begin_again_after_the_last() -> None:
+    assert [batch_rows(5, 3, sample) for sample in range(3)] == [(0, 1, 2), (3, 4, 0), (1, 2, 3)]
+    assert batch_rows(2, 5, 0) == (0, 1, 0, 1, 0)
 
 
 def test_a_row_that_does_not_wait_needs_the_steps_up_to_its_last_token() -> None:

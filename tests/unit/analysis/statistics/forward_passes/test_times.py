@@ -83,6 +83,14 @@ def test_a_sampled_run_says_which_passes_it_timed() -> None:
     assert [forward.kept for forward, _ in forward_times(record)] == [9, 15]
 
 
+def test_an_older_record_of_a_block_causal_run_without_a_cache_does_not_tell_what_its_passes_computed() -> None:
+    run = a_run(diffusion=a_diffusion(steps=2, block_length=4, blocks=Blocks.sequence))
+    assert not list(forward_times(record_of(run, step_s=(1.0, 1.0))))
+    counted = Forwards(computed=(12, 16), written=(8, 8), of_rows=(2, 2))
+    told = forward_times(record_of(run, step_s=(1.0, 1.0), forwards=counted))
+    assert [forward for forward, _ in told] == [Forward(12, 12, 4), Forward(16, 16, 4)]
+
+
 def test_steps_of_two_passes_and_failed_runs_have_none() -> None:
     assert not list(forward_times(record_of(a_run(diffusion=a_diffusion(guidance_scale=1.0)))))
     assert not list(forward_times(a_failed_record()))

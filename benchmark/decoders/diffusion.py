@@ -261,7 +261,7 @@ class MaskedDiffusionDecoder:
 
     def _predict(self, canvas: _Canvas, masked: OpenPositions, step: _Step) -> Choice:
         hidden_BMD = self._hidden(canvas, canvas.tokens_BL, masked, step)
-        cells_BM = _cells(canvas, masked, step)
+        cells_BM = masked.positions_BM if self.head.is_greedy else _cells(canvas, masked, step)
         if not self.guidance_scale:
             return self.head.choose(hidden_BMD, cells_BM)
         free_BL = canvas.tokens_BL.clone()

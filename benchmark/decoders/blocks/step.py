@@ -56,9 +56,11 @@ class Predictor:
 
     def choose(self, canvas: BlockCanvas, positions_BM: Tensor, hidden_BMD: Tensor, number: int | Tensor) -> Choice:
         """The same from what a pass has made."""
-        cells_BM = cells_of(canvas, positions_BM, number)
+        by_chance = self.score is Score.chance
+        draws = by_chance or not self.head.is_greedy
+        cells_BM = cells_of(canvas, positions_BM, number) if draws else positions_BM
         choice = self.head.choose(hidden_BMD, cells_BM)
-        return replace(choice, scores_BM=uniform(cells_BM)) if self.score is Score.chance else choice
+        return replace(choice, scores_BM=uniform(cells_BM)) if by_chance else choice
 
 
 def cells_of(canvas: BlockCanvas, positions_BM: Tensor, number: int | Tensor) -> Tensor:

@@ -22,10 +22,6 @@ seventh, and than 192, by a tenth.
 """
 
 
-PLAIN_TURNED = False
-"""Whether queries and keys without biases and norms are rotated by our kernel, too."""
-
-
 class KernelProducts(Products):
     """See Products. The library computes the products that no kernel here is made for."""
 
@@ -38,7 +34,7 @@ class KernelProducts(Products):
         return _as(x, rms_norm(x.flatten(0, -2), norm_K, self.epsilon))
 
     def rotate_into(self, sizes: Sizes, arranged: Arranged) -> RotateInto:
-        """See Products. Only where there are biases or norms is one kernel faster than what the compiler makes."""
+        """See Products. One kernel for few tokens takes the place of three or more that the compiler makes."""
         usual, ours = super().rotate_into(sizes, arranged), TurnInto(sizes, arranged)
 
         def rotates(qkv: Tensor, rotation: Rotation, cache: Cache, positions_L: Tensor, finish: Finish) -> Tensor:
@@ -94,7 +90,9 @@ class KernelProducts(Products):
 
 
 def _is_turned(product: Tensor, rotation: Rotation, finish: Finish, sizes: Sizes) -> bool:
-    return (PLAIN_TURNED or not finish.is_nothing) and fits_turning(product, rotation, sizes)
+    """Whether our kernel was tried there on a GPU: with norms or biases, and without for one token a row."""
+    is_tried = not finish.is_nothing or (product.shape[1] == 1 and product.shape[2] > sizes.queries)
+    return is_tried and fits_turning(product, rotation, sizes)
 
 
 def _as(x: Tensor, out_TJ: Tensor) -> Tensor:

@@ -83,6 +83,11 @@ class Head:
     forbidden_id: int | None
     pick: Pick = field(default_factory=TensorPick)
 
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the choice takes no noise: what stands for the positions' cells is then not read."""
+        return self.temperature == 0
+
     def choose(self, hidden_BMD: Tensor, cells_BM: Tensor) -> Choice:
         """Argmax of the logits, with Gumbel noise when the temperature is above 0."""
         return self._choose((self.linear(chunk) for chunk in self._chunks(hidden_BMD)), cells_BM)

@@ -23,7 +23,7 @@ from benchmark.decoders.interface import Unmarked
 from benchmark.engines.compiled.graphs import capture
 from benchmark.engines.compiled.layer import Finish
 from benchmark.engines.factory import PassFactory
-from benchmark.engines.kernels import products, window
+from benchmark.engines.kernels import rotation, window
 from benchmark.engines.kernels.window import Plan
 from benchmark.measurement.profiling import device_spans
 from benchmark.models.checkpoint import ASSETS, read_config
@@ -134,12 +134,13 @@ def say_plans(at: tuple[int, int]) -> Plan:
 
 def say_tokens(path: Path, ceilings: Ceilings, shapes: Sequence[tuple[int, int]]) -> None:
     """Tokens of Llama-3-8B with the compiler's rotation, and with ours."""
+    usual = rotation.MOST_TOKENS
     with loaded(path, "llama3_8b") as factory:
         for at in shapes:
             for turned in (False, True, False, True):
-                products.PLAIN_TURNED = turned
+                rotation.MOST_TOKENS = usual if turned else 0
                 guarded(partial(_say_token, factory, at, ceilings, "one kernel" if turned else "the compiler's"))
-    products.PLAIN_TURNED = False
+    rotation.MOST_TOKENS = usual
 
 
 def _say_token(factory: PassFactory, at: tuple[int, int], ceilings: Ceilings, how: str) -> None:

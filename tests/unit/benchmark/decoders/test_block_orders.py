@@ -28,13 +28,14 @@ from crossover.errors import UserError
 from crossover.records.policies import QUOTA, Blocks, Cache, CacheName, Policy, PolicyName
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Diffusion, Engine, Family
-from tests.checkpoints import CPU
+from tests.checkpoints import CPU, MASK_ID
 from tests.factories import a_diffusion, a_run
 from tests.paths import KNOWN_ANSWERS
 from tests.reference_block_diffusion import WrittenBlocks
 from tests.reference_block_orders import OrderedSampling, above, causal_context, fast_dllm_v2, in_steps
 from tests.unit.benchmark.decoders import test_known_blocks
 from tests.unit.benchmark.decoders.test_plain_references import model
+from tests.unit.benchmark.models import test_layouts
 
 ENGINES = [Engine.eager, Engine.compiled]
 EXACT, SUB_BLOCK = Cache(name=CacheName.exact), Cache(name=CacheName.sub_block)
@@ -255,24 +256,6 @@ def test_passes_that_are_left_out_are_in_their_places(order: str) -> None:
     assert some.forwards == tuple(whole.forwards[index] for index in sorted(timed))
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"sub_block_length": 3}, "sub_block_length=3 does not divide block_length=8: give a number that does"),
-        ({"sub_block_length": 4, "cache": None}, "sub_block_length=4 begins blocks from kept keys and values"),
-        ({"sub_block_length": 4, "blocks": Blocks.output, "cache": None}, "=4 is for block-causal models: leave it"),
-        ({"cache": SUB_BLOCK}, "cache=sub_block needs sub-blocks: give sub_block_length"),
-        ({"cache": SUB_BLOCK, "blocks": Blocks.output}, "cache=sub_block is for block-causal models"),
-        ({"cache": SUB_BLOCK, "sub_block_length": 4, "policy": QUOTA}, "cache=sub_block is for policies that follow"),
-        ({"causal_context": True, "cache": None}, "causal_context=true begins blocks from kept keys and values"),
-        ({"causal_context": True, "sub_block_length": 4}, "causal_context=true has no sub-blocks"),
-    ],
-)
-def test_what_an_order_cannot_have_is_refused(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        settings_of(8, 2, **{"policy": THRESHOLD} | changes)
-
-
 @pytest.mark.parametrize("order", ORDERS)
 def test_an_order_is_refused_for_logits_that_do_not_give_it(order: str) -> None:
     run = run_of(settings_of(8, 2, THRESHOLD, **ORDERS[order]), [[1, 2]], 16)
@@ -294,3 +277,28 @@ def test_a_run_says_its_order_in_its_name() -> None:
         "sub_block=4 threshold=0.9 cache=sub_block (lossy)",
         "causal context threshold=0.9 cache=exact (not lossy)",
     ]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_causal_context_of_nemotrons_own_layout_scales_its_queries(engine: Engine, tmp_path: Path) -> None:
+    """Its modules stretch positions beyond 8 and scale queries there; the rows end on both sides of that."""
+    ours = load_model(
+        test_layouts.write(tmp_path, "nemotron_labs_diffusion", Family.diffusion),
+        Family.diffusion,
+        dtype=torch.float32,
+        device=CPU,
+    )
+    kind: Any = type(ours.llama)
+    plain = kind(ours.llama.config).eval()
+    plain.set_attn_implementation("eager")
+    plain.load_state_dict(ours.llama.state_dict())
+    rows = [[5, 9, 2], [3, 4, 8, 8, 2, 3, 4, 5, 6, 7, 9, 11, 12]]
+    factory = PassFactory(ours)
+    made = make_decoder(
+        run_of(settings_of(4, 2, THRESHOLD, causal_context=True), rows, 8, engine),
+        factory,
+        factory.kernel(Attention.sdpa),
+    )
+    found = made.decode(make_batch(rows, [0, 1], CPU), 8, Unmarked())
+    sampling = OrderedSampling(output_tokens=8, block_length=4, chosen=above(0.9))
+    assert found.tokens_BN.tolist() == [causal_context(plain, row, MASK_ID, sampling).tokens for row in rows]

@@ -61,10 +61,10 @@ def say_profile(place: Place, row: Row) -> None:
 
 @torch.inference_mode()
 def say_pass(place: Place, row: Row) -> None:
-    """A cached step by itself, without its policy, in a canvas that has windows of its width alone."""
+    """A cached step by itself, without its policy: a canvas with passes of its width and of the whole alone."""
     canvas = place.factory.canvas(Engine.compiled, place.factory.kernel(place.attention))
     prompt_tokens = row.length - row.output_tokens
-    seconds = canvas.prepare(row.batch, prompt_tokens, row.output_tokens, padded=False, widths=(row.width,))
+    seconds = canvas.prepare(row.batch, prompt_tokens, row.output_tokens, padded=False, widths=(row.length, row.width))
     first, head = row.length - row.width, place.factory.head(Engine.compiled, temperature=0.0)
     tokens_BL = torch.arange(row.length, device=place.device).expand(row.batch, -1) % 7
     positions_BM = torch.arange(first, first + row.block // 2, device=place.device).expand(row.batch, -1)

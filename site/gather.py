@@ -73,6 +73,8 @@ CONTENTS = {
     """,
 }
 """The pages of each group, a line each."""
+PICTURE = re.compile(r'<picture>.*?<img alt="([^"]*)" src="([^"]*)">\s*</picture>', re.DOTALL)
+"""A picture with another form for narrow screens. Sphinx copies images' files alone, so it has the wide one."""
 LINK = re.compile(r"(\]\()(?!https?:|#)([^)#\s]+)")
 
 
@@ -98,7 +100,7 @@ def moved(text: str, name: str) -> str:
         on_site = ELSEWHERE.get(target, target.removeprefix("docs/"))
         return match[1] + posixpath.relpath(on_site, posixpath.dirname(name) or ".")
 
-    return LINK.sub(turned, text)
+    return LINK.sub(turned, PICTURE.sub(r"![\1](\2)", text))
 
 
 def contents(title: str, pages: list[str]) -> str:

@@ -10,7 +10,7 @@ import pytest
 from tests.paths import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmark").rglob("*.md")])
-LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+LINK = re.compile(r"(?:\]\(|\bsrc(?:set)?=\")(?!https?:)([^)#\"]+)")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -86,6 +86,16 @@ def test_links_follow_pages_that_the_site_moves() -> None:
     )
     assert moved("[a](../CHANGELOG.md), [b](results/x.log)", "inside.md") == "[a](changelog.md), [b](results/x.log)"
     assert moved("[a](../../README.md), [b](https://c.d/e)", "results/gpu.md") == "[a](../index.md), [b](https://c.d/e)"
+
+
+def test_a_picture_for_narrow_screens_is_there_and_the_site_shows_the_wide_one() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    files = re.findall(r'(?:srcset|src)="([^"]+)"', text)
+    assert len(files) == 2
+    assert all((ROOT / file).exists() for file in files)
+    moved = runpy.run_path(str(ROOT / "site" / "gather.py"))["moved"]
+    assert "<picture>" not in moved(text, "index.md")
+    assert "](results/map/break-even-row.svg)" in moved(text, "index.md")
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs" / "results").glob("*.md")), ids=lambda page: page.stem)

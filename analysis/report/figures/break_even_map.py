@@ -93,14 +93,23 @@ def draw_map(pair: PairMap) -> Drawing | None:
 
 def draw_row(pair: PairMap) -> Drawing | None:
     """The first column of the map, its panels side by side: low enough for the top of a page."""
+    return _alone(pair, "break-even-row", columns=len(WAYS))
+
+
+def draw_column(pair: PairMap) -> Drawing | None:
+    """The same, its panels below each other: narrow enough for a telephone."""
+    return _alone(pair, "break-even-column", columns=1)
+
+
+def _alone(pair: PairMap, name: str, *, columns: int) -> Drawing | None:
     layer = Layer(name=MEASURED, value=lambda each: each.tokens.estimate, is_bounded=True)
     return _drawing(
         pair,
         [layer],
-        name="break-even-row",
+        name=name,
         title="Tokens per forward that diffusion needs to be faster",
         caption="As in the map, without the limit of the device.",
-        columns=len(WAYS),
+        columns=columns,
     )
 
 

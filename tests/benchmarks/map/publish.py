@@ -1,10 +1,10 @@
 """The map of published records: `python -m tests.benchmarks.map.publish RECORDS --output FOLDER`.
 
-As `python -m analysis map`, with the row of panels that the README shows, and with two additions. The block-causal
-model of the diffusion model's size (`cells`) gives that model's panel its cells and its power. And cached steps that
-`tests.benchmarks.cached_steps` timed on such a card fill what no record timed: LOG is its output, whose rows have the
-median step over a block of 32 against kept keys and values, and that of the whole canvas between. With
-`--energy` the power of both models is that of other records.
+As `python -m analysis map`, with the row of panels that the README shows (on a telephone the column), and with two
+additions. The block-causal model of the diffusion model's size (`cells`) gives that model's panel its cells and its
+power. And cached steps that `tests.benchmarks.cached_steps` timed on such a card fill what no record timed: LOG is its
+output, whose rows have the median step over a block of 32 against kept keys and values, and that of the whole canvas
+between. With `--energy` the power of both models is that of other records.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import numpy as np
 
 from analysis.parity.break_even import BreakEven
 from analysis.parity.timed_pairs import Pair, pairs_of
-from analysis.report.figures.break_even_map import draw_row
+from analysis.report.figures.break_even_map import draw_column, draw_row
 from analysis.report.map.study import PairMap, pair_map
 from analysis.report.write import write_maps
 from analysis.statistics.forward_passes.composition import Costs, Forward, costs
@@ -46,9 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     maps = list(merged_maps(pairs, steps))
     for file in write_maps(maps, options.output):
         print(file)
-    row = draw_row(max(maps, key=lambda each: len(each.cells)))
-    if row is not None:
-        print(options.output / f"{row.save(options.output).name}.svg")
+    largest = max(maps, key=lambda each: len(each.cells))
+    for drawing in (draw_row(largest), draw_column(largest)):
+        if drawing is not None:
+            print(options.output / f"{drawing.save(options.output).name}.svg")
 
 
 def records_in(folders: Sequence[Path]) -> list[Record]:

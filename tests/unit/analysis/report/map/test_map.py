@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 
 from analysis.cli.main import main
 from analysis.parity.break_even import Beside, BreakEven
-from analysis.report.figures.break_even_map import draw_distance, draw_joules, draw_map, draw_row
+from analysis.report.figures.break_even_map import draw_column, draw_distance, draw_joules, draw_map, draw_row
 from analysis.report.map.reached import Reached
 from analysis.report.map.study import PairMap, pair_maps
 from analysis.report.map.table import break_even_table
@@ -104,6 +104,15 @@ def test_the_row_has_the_measured_panels_side_by_side() -> None:
     assert (words(whole), words(dual)) == (["4.0"], ["(~40)", "~4.0"])
     assert whole.get_title("left") == "Whole canvas"
     assert whole.get_subplotspec().rowspan == dual.get_subplotspec().rowspan  # type: ignore[union-attr]
+
+
+def test_the_column_has_the_same_panels_below_each_other() -> None:
+    drawing = draw_column(a_map(a_break_even(), a_break_even(Way.dual, tokens=40.0), a_break_even(Way.dual, batch=8)))
+    assert drawing is not None
+    whole, dual = drawing.figure.axes
+    assert (words(whole), words(dual)) == (["4.0"], ["(~40)", "~4.0"])
+    assert whole.get_subplotspec().colspan == dual.get_subplotspec().colspan  # type: ignore[union-attr]
+    assert drawing.figure.get_figwidth() < 5, "inches: 8.5 points are 9 pixels or more on a screen of 390"
 
 
 def test_numbers_stand_out_on_every_shade() -> None:

@@ -32,6 +32,11 @@ def test_each_kind_has_its_share() -> None:
     assert indices == (0, *(1 + round(index * 39 / 9) for index in range(10)), 41)
 
 
+@pytest.mark.parametrize("passes", [1, 2, 3])
+def test_a_kind_of_three_passes_or_fewer_is_timed_in_full(passes: int) -> None:
+    assert timed_indices([Forward(64, 64, read) for read in range(passes)], share=0.1) == tuple(range(passes))
+
+
 def test_tokens_are_spread_over_what_they_attend_to() -> None:
     plan = plan_of(an_autoregressive_run(length=64, **SAMPLED))
     assert plan is not None

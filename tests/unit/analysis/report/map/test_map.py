@@ -69,8 +69,35 @@ def test_the_csv_has_raw_numbers_and_nothing_where_nothing_is_known() -> None:
     first, second = csv.DictReader(as_csv(break_even_table([a_break_even(), a_break_even(Way.dual)])).splitlines())
     assert float(first["tokens_per_forward_needed"]) == 4.0
     assert float(first["break_even_forwards_low"]) == pytest.approx(14.4)
-    assert second["break_even_forwards_low"] == second["processes"] == ""
+    assert float(first["break_even_forwards_high"]) == pytest.approx(17.6)
+    assert second["break_even_forwards_low"] == second["break_even_forwards_high"] == second["processes"] == ""
     assert (first["times"], second["times"]) == ("measured", "composed")
+
+
+def test_what_differs_between_rows_is_a_column_and_what_some_have_is_shown() -> None:
+    other = replace(
+        a_break_even(batch=8), baseline="second", policy="random", disturbed=True, beside=Beside(joule_tokens=5.0)
+    )
+    table = break_even_table([a_break_even(), other])
+    assert table.title.endswith("tokens of each that it needs: small, checkpoint weights, one process each")
+    assert {"baseline", "policy", "joules", "at limit", "machine"} <= set(table.headings)
+    assert not {"diffusion", "weights"} & set(table.headings)
+    first, second = (dict(zip(table.headings, row, strict=True)) for row in table.rows)
+    assert (first["joules"], first["at limit"], first["machine"], first["policy"]) == ("", "8.00", "", "quota")
+    assert (second["joules"], second["at limit"], second["machine"]) == ("5.00", "", "disturbed")
+    assert (second["baseline"], second["policy"]) == ("second", "random")
+
+
+@pytest.mark.parametrize(
+    ("processes", "words"), [((0, 0), ""), ((1, 0), ", one process each"), ((1, 3), ", 1 and 3 processes a run")]
+)
+def test_the_title_says_what_intervals_cover(processes: tuple[int, int], words: str) -> None:
+    rows = [replace(a_break_even(), processes=each) for each in processes]
+    assert break_even_table(rows).title.endswith(f"small against causal, quota, checkpoint weights{words}")
+
+
+def test_a_table_without_rows_has_its_name_alone() -> None:
+    assert break_even_table([]).title.endswith("tokens of each that it needs")
 
 
 def test_a_sentence_a_way_names_the_best_and_the_worst_cell() -> None:

@@ -23,7 +23,7 @@ def table(options: Namespace) -> None:
         sys.stdout.write(written(records, options.format))
         return
     console = make_console(record=options.svg is not None)
-    console.print(as_table(records))
+    console.print(as_table(records, width=console.width))
     say(console, *notes(records))
     if options.svg is not None:
         console.save_svg(str(options.svg), title="python -m analysis")

@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from rich.console import Console
 
 from analysis.cli.main import main
 from crossover import __version__
@@ -35,6 +36,18 @@ def test_a_source_alone_prints_the_table(outputs: str, capsys: pytest.CaptureFix
     main(["table", outputs])
     assert capsys.readouterr().out == alone
     assert alone.count("small") == 6
+
+
+@pytest.mark.parametrize(("columns", "roomy"), [(80, False), (140, True)])
+def test_a_terminal_has_the_columns_that_it_has_room_for(
+    outputs: str, monkeypatch: pytest.MonkeyPatch, columns: int, *, roomy: bool
+) -> None:
+    console = Console(file=io.StringIO(), width=columns)
+    monkeypatch.setattr("analysis.cli.table.make_console", lambda **_: console)
+    with console.capture() as captured:
+        main([outputs])
+    assert "\u2026" not in captured.get()
+    assert ("[p25, p75]" in captured.get()) is roomy
 
 
 def test_the_default_source_is_outputs(

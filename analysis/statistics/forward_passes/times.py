@@ -71,11 +71,25 @@ def _counted(run: Run, diffusion: Diffusion, forwards: Forwards) -> list[Forward
     before = [0, *accumulate(forwards.written)]
     if diffusion.blocks is Blocks.sequence:
         passes = zip(forwards.computed, before, forwards.written, strict=False)
+        if diffusion.is_begun_by_context:
+            return [_begun(run, diffusion, each, done // rows, writes=writes > 0) for each, done, writes in passes]
         return [
             _in_sequence(run, block, computed, done // rows, writes=writes > 0) for computed, done, writes in passes
         ]
     reads = (block - (written // rows) % block for written in before)
     return [Forward(computed, run.length, read) for computed, read in zip(forwards.computed, reads, strict=False)]
+
+
+def _begun(run: Run, diffusion: Diffusion, computed: int, written: int, *, writes: bool) -> Forward:
+    """The same where the pass that keeps what is before a block writes the block's first token."""
+    block = diffusion.block_length
+    whole = run.prompt_tokens if diffusion.causal_context else run.prompt_tokens // block * block
+    done = run.prompt_tokens - whole + written
+    if not written and not writes:
+        return Forward(computed, whole, 1)
+    end = whole + -(-done // block) * block
+    keeps = done % block == 0 or not writes
+    return Forward(computed, end, 1 if keeps else diffusion.part_length - done % diffusion.part_length)
 
 
 def _in_sequence(run: Run, block: int, computed: int, written: int, *, writes: bool) -> Forward:

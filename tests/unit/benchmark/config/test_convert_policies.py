@@ -58,6 +58,17 @@ def test_the_strategies_of_block_diffusion_go_by_their_published_names() -> None
     assert dynamic.name == "tiny_llada K=16 B=1 N=128 low_confidence_dynamic=0.85"
 
 
+def test_orders_of_blocks_are_asked_for_by_name() -> None:
+    blocks = ("model.block_length=16", "policy=threshold")
+    kept = run(*blocks, "cache=sub_block", "sub_block_length=8")
+    assert kept.name == "tiny_llada B=1 N=128 block=16 sub_block=8 threshold=0.9 cache=sub_block (lossy)"
+    assert run(*blocks, "cache=sub_block", "sub_block_length=8", "staleness=true").staleness
+    causal = run(*blocks, "cache=exact", "causal_context=true")
+    assert causal.diffusion is not None
+    assert causal.diffusion.causal_context
+    assert len({each.key for each in (kept, causal, run(*blocks, "cache=exact"))}) == 3
+
+
 def test_random_order_is_one_setting_whichever_key_says_it() -> None:
     assert run("policy=random").key == run("model.remasking=random").key
 

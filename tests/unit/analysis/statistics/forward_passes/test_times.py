@@ -94,3 +94,18 @@ def test_an_older_record_of_a_block_causal_run_without_a_cache_does_not_tell_wha
 def test_steps_of_two_passes_and_failed_runs_have_none() -> None:
     assert not list(forward_times(record_of(a_run(diffusion=a_diffusion(guidance_scale=1.0)))))
     assert not list(forward_times(a_failed_record()))
+
+
+def test_a_pass_that_keeps_what_is_before_a_block_may_write_its_first_token() -> None:
+    exact = {"blocks": Blocks.sequence, "cache": Cache(name=CacheName.exact)}
+    causal = a_run(diffusion=a_diffusion(steps=4, block_length=4, causal_context=True, **exact))
+    counted = Forwards(computed=(8, 4, 4, 4, 4, 4, 4), written=(2, 4, 2, 2, 4, 2, 0), of_rows=(7, 7))
+    timed = list(forward_times(record_of(causal, step_s=(1.0,) * 7, forwards=counted)))
+    assert [forward for forward, _ in timed] == [
+        *(Forward(8, 8, 1), Forward(4, 12, 3), Forward(4, 12, 1), Forward(4, 12, 1)),
+        *(Forward(4, 16, 3), Forward(4, 16, 1), Forward(4, 16, 1)),
+    ]
+    parts = a_run(diffusion=a_diffusion(steps=4, block_length=4, sub_block_length=2, **exact))
+    counted = Forwards(computed=(8, 4, 4, 4, 4, 4, 4), written=(2, 2, 4, 2, 2, 4, 0), of_rows=(7, 7))
+    timed = list(forward_times(record_of(parts, step_s=(1.0,) * 7, forwards=counted)))
+    assert [forward.read for forward, _ in timed] == [1, 1, 2, 1, 1, 2, 1]

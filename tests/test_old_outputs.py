@@ -113,6 +113,14 @@ def test_parity_and_comparison_are_printed(
     assert "tiny_llada" in capsys.readouterr().out
 
 
+def figure(cell: str) -> object:
+    """A cell's number but for its last bits, since Python sums in another way from version 3.12 on; else its text."""
+    try:
+        return float(f"{float(cell):.12g}")
+    except ValueError:
+        return cell
+
+
 @pytest.mark.parametrize(
     ("name", "changed"),
     [
@@ -134,8 +142,8 @@ def test_the_report_is_written_with_the_figures_of_then_in_its_tables(
     assert "tiny_llada" in (tmp_path / "report.html").read_text(encoding="utf-8")
     then, now = (read_table(folder / name) for folder in (DEMO, tmp_path))
     kept = then[0].keys() - changed
-    assert [{column: row[column] for column in kept} for row in now[: len(then)]] == [
-        {column: row[column] for column in kept} for row in then
+    assert [{column: figure(row[column]) for column in kept} for row in now[: len(then)]] == [
+        {column: figure(row[column]) for column in kept} for row in then
     ]
 
 

@@ -5,7 +5,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
+from benchmark.decoders import diffusion
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Batch, Phase, Unmarked, make_batch
 from benchmark.decoders.policies.factory import make_policy
@@ -14,6 +16,7 @@ from benchmark.engines.attention import Plain
 from benchmark.engines.eager import EagerCanvas
 from benchmark.engines.sampling import head as choice
 from benchmark.engines.sampling.head import Head
+from benchmark.engines.sampling.noise import cells
 from benchmark.models.loading import LanguageModel, load_model
 from crossover.records.settings import Family, Remasking
 from tests import reference
@@ -278,3 +281,19 @@ def test_chunks_of_any_size_give_the_same_tokens(
     whole = decode(random_model(Family.diffusion), batch, sampling)
     monkeypatch.setattr(choice, "CHUNK_LOGITS", logits)
     assert decode(random_model(Family.diffusion), batch, sampling) == whole
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_noise_is_hashed_where_it_is_read_alone(
+    published: LanguageModel, temperature: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[int] = []
+
+    def counted(streams_B: Tensor, step: int | Tensor, positions_BM: Tensor) -> Tensor:
+        hashed.append(1)
+        return cells(streams_B, step, positions_BM)
+
+    monkeypatch.setattr(diffusion, "cells", counted)
+    sampling = Sampling(output_tokens=4, steps=4, block_length=4, temperature=temperature)
+    decode(published, make_batch([[5, 9, 2]], [0], CPU), sampling)
+    assert len(hashed) == (4 if temperature else 0)

@@ -18,8 +18,9 @@ import numpy as np
 
 from analysis.parity.arm_costs import way_of
 from analysis.parity.flags import disturbances
+from analysis.parity.limits import Beside, beside_of, forwards_of_time, known_or_none, least_tokens, with_own_limits
 from analysis.parity.timed_pairs import Pair, shape
-from analysis.statistics.forward_passes.pace import Layout, Way, forwards_within
+from analysis.statistics.forward_passes.pace import Layout, Way
 from analysis.statistics.intervals import Interval
 from analysis.statistics.timing import Latency, latency, median_interval, ratio_interval
 from crossover.records.policies import QUOTA, Cache, CacheName, Rows
@@ -36,22 +37,6 @@ CACHES = {
 """What the cells of the map keep."""
 BLOCK = 32
 """Positions of a block where none was measured."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Beside:
-    """What stands beside a break-even; None where it is not known.
-
-    Attributes:
-        least_tokens: tokens per forward needed if both arms were at the limit of the device, by counted work.
-        joule_tokens: the same for equal energy: mean power of each arm times composed time.
-        baseline_share, diffusion_share: the arms' floors over their times, at break-even.
-    """
-
-    least_tokens: float | None = None
-    joule_tokens: float | None = None
-    baseline_share: float | None = None
-    diffusion_share: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +128,7 @@ def predictions(
 ) -> dict[tuple[Way, int, int], float]:
     """Tokens per forward needed at the device's limit, for each cell of a grid of which the records span the work."""
     known = {
-        cell: _known(partial(_least_tokens, pair, _layout(pair, cell[0], cell[2]), cell[1]))
+        cell: known_or_none(partial(least_tokens, pair, _layout(pair, cell[0], cell[2]), cell[1]))
         for cell in product(_possible(pair, ways), batches, lengths)
     }
     return {cell: tokens for cell, tokens in known.items() if tokens is not None}
@@ -171,8 +156,8 @@ def _of_series(pair: Pair, rungs: Sequence[tuple[Record, ...]]) -> BreakEven | N
     if not known:
         return None
     _, nearest, replicates = min(known, key=lambda each: (-each[1].processes, each[0]))
-    beside = _beside(pair, nearest.layout, nearest.batch, nearest.baseline_s, nearest.forwards.estimate)
-    return replace(nearest, beside=_with_own_limits(beside, nearest.layout, replicates[0], baseline[0]))
+    beside = beside_of(pair, nearest.layout, nearest.batch, nearest.baseline_s, nearest.forwards.estimate)
+    return replace(nearest, beside=with_own_limits(beside, nearest.layout, replicates[0], baseline[0]))
 
 
 def _measured(
@@ -184,7 +169,7 @@ def _measured(
     assert measured is not None
     layout = _layout_of(run, run.diffusion)
     budget, ratio = median_interval(baseline_s).estimate, ratio_interval(baseline_s, own_s)
-    at = partial(_within, partial(pair.cost, layout, run.batch), layout)
+    at = partial(forwards_of_time, partial(pair.cost, layout, run.batch), layout)
     if layout.way is Way.whole:
         at = partial(_divided, median_interval(own_s).estimate / measured.forward_passes)
     try:
@@ -221,7 +206,7 @@ def _composed(pair: Pair, way: Way, batch: int, length: int) -> BreakEven | None
     layout = _layout(pair, way, length)
     try:
         budget = pair.baseline_seconds(batch, layout)
-        forwards = _within(partial(pair.cost, layout, batch), layout, budget)
+        forwards = forwards_of_time(partial(pair.cost, layout, batch), layout, budget)
     except KeyError:
         return None
     return BreakEven(
@@ -236,58 +221,8 @@ def _composed(pair: Pair, way: Way, batch: int, length: int) -> BreakEven | None
         baseline_s=budget,
         is_composed=True,
         processes=0,
-        beside=_beside(pair, layout, batch, budget, forwards),
+        beside=beside_of(pair, layout, batch, budget, forwards),
     )
-
-
-def _beside(pair: Pair, layout: Layout, batch: int, budget: float, forwards: float) -> Beside:
-    cost_of, least_cost = partial(pair.cost, layout, batch), partial(pair.least_cost, layout, batch)
-    a_block = max(1.0, forwards / layout.blocks)
-
-    def joule_tokens() -> float:
-        power = pair.baseline_costs.power(batch) / pair.diffusion_costs.power(batch, layout.way)
-        return layout.output_tokens / _within(cost_of, layout, budget * power)
-
-    return Beside(
-        least_tokens=_known(partial(_least_tokens, pair, layout, batch)),
-        joule_tokens=_known(joule_tokens),
-        baseline_share=_known(lambda: pair.least_baseline(batch, layout) / budget),
-        diffusion_share=_known(lambda: least_cost(a_block) / cost_of(a_block)),
-    )
-
-
-def _with_own_limits(beside: Beside, layout: Layout, diffusion: Record, baseline: Record) -> Beside:
-    """What the two records say of their own floors, where the passes of all records together do not."""
-    assert diffusion.measurement is not None
-    assert baseline.measurement is not None
-    own, other = diffusion.measurement.limits, baseline.measurement.limits
-    if own is None or other is None or layout.way is not Way.whole or beside.least_tokens is not None:
-        return beside
-    each_s = own.floor_s / diffusion.measurement.forward_passes
-    return replace(
-        beside,
-        least_tokens=layout.output_tokens * each_s / other.floor_s,
-        baseline_share=other.floor_share,
-        diffusion_share=own.floor_share,
-    )
-
-
-def _least_tokens(pair: Pair, layout: Layout, batch: int) -> float:
-    """Tokens per forward needed if both arms were at the limit of the device."""
-    least_cost = partial(pair.least_cost, layout, batch)
-    return layout.output_tokens / _within(least_cost, layout, pair.least_baseline(batch, layout))
-
-
-def _known(figure: Callable[[], float]) -> float | None:
-    """The figure; None where a pass that it needs was not timed."""
-    try:
-        return figure()
-    except KeyError:
-        return None
-
-
-def _within(cost_of: Callable[[float], float], layout: Layout, budget: float) -> float:
-    return layout.blocks * forwards_within(cost_of, budget)
 
 
 def _divided(each_s: float, budget: float) -> float:

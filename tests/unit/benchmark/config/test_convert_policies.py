@@ -1,6 +1,7 @@
 import pytest
 
-from benchmark.config.convert import to_diffusion, to_run
+from benchmark.config.convert import to_run
+from benchmark.config.sampling import to_diffusion
 from crossover.errors import UserError
 from crossover.records.run import Run
 from tests.composition import config

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from analysis.cli.main import main
-from analysis.parity.break_even import Beside, BreakEven
+from analysis.parity.break_even import BreakEven
+from analysis.parity.limits import Beside
 from analysis.report.figures.break_even_map import draw_column, draw_distance, draw_joules, draw_map, draw_row
 from analysis.report.map.reached import Reached
 from analysis.report.map.study import PairMap, pair_maps

@@ -17,7 +17,7 @@ from benchmark.engines.compiled.graphs import CompileError
 from benchmark.engines.factory import PassFactory
 from benchmark.engines.sampling.scores import DreamPick
 from crossover.errors import UserError
-from crossover.records.policies import DREAM, Blocks, CacheName
+from crossover.records.policies import DREAM, Blocks
 from crossover.records.run import Run
 from crossover.records.settings import Diffusion, Engine
 
@@ -125,7 +125,7 @@ def _block_diffusion(
         is_shifted=is_shifted,
         timed=timed,
         part_length=diffusion.sub_block_length,
-        keeps_parts=diffusion.cache is not None and diffusion.cache.name is CacheName.sub_block,
+        keeps_parts=diffusion.keeps_sub_blocks,
         is_causal=diffusion.causal_context,
     )
 

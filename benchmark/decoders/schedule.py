@@ -135,12 +135,20 @@ def _of_sequence(
         begun = read if first else 0  # the block's first token is there, where something is kept before it
         for part in range(first, end, diffusion.part_length):
             masked = part + diffusion.part_length - max(part, first + begun, prompt_tokens)
+            if not fewest and rows > 1 and diffusion.keeps_sub_blocks:
+                yield from _waiting(diffusion, rows, masked, end)
             for index, writes in enumerate(_writes(diffusion, output_tokens, max(masked, 0), fewest=fewest)):
                 computed = _computed_of_block(diffusion, block, index) if keeps else end
                 yield Forward(rows=rows, computed=computed, read=masked, seen=end)
                 masked -= writes
         if keeps:
             yield Forward(rows=rows, computed=block, read=read, seen=end)
+
+
+def _waiting(diffusion: Diffusion, rows: int, masked: int, end: int) -> Iterator[Forward]:
+    """The most passes of a sub-block in which rows of a batch wait for others that compute the whole block."""
+    for left in range(masked - 1, 0, -1):
+        yield Forward(rows=rows, computed=diffusion.block_length, read=left, seen=end)
 
 
 def parts_of_output(diffusion: Diffusion, prompt_tokens: int, output_tokens: int) -> Iterator[tuple[range, list[int]]]:
@@ -167,8 +175,7 @@ def parts_of_output(diffusion: Diffusion, prompt_tokens: int, output_tokens: int
 
 def _computed_of_block(diffusion: Diffusion, block: int, forward: int) -> int:
     """Positions that a forward pass of a block, or of a sub-block, computes; the first is of the whole block."""
-    assert diffusion.cache is not None
-    return diffusion.part_length if forward and diffusion.cache.name is CacheName.sub_block else block
+    return diffusion.part_length if forward and diffusion.keeps_sub_blocks else block
 
 
 def _writes(diffusion: Diffusion, output_tokens: int, masked: int, *, fewest: bool) -> list[int]:

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from crossover.errors import UserError
 from crossover.records.block_checks import check_blocks, check_causal_context, check_sub_blocks
-from crossover.records.policies import QUOTA, Blocks, Cache, Policy, PolicyName, Rows
+from crossover.records.policies import QUOTA, Blocks, Cache, CacheName, Policy, PolicyName, Rows
 
 LABEL_DIGITS = 6
 """Digits of a content's hash that a label shows."""
@@ -162,6 +162,11 @@ class Diffusion:
     def is_begun_by_context(self) -> bool:
         """Whether a block's first token is written by the pass that keeps what is before the block."""
         return self.causal_context or self.sub_block_length is not None
+
+    @property
+    def keeps_sub_blocks(self) -> bool:
+        """Whether a sub-block is computed alone."""
+        return self.cache is not None and self.cache.name is CacheName.sub_block
 
     @property
     def part_length(self) -> int:

@@ -206,6 +206,18 @@ def test_rows_that_wait_write_what_they_write_alone(order: str, rows: list[list[
 
 
 @pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("tail", [0, 3])
+def test_rows_that_wait_make_no_more_passes_than_the_schedule_has(order: str, tail: int) -> None:
+    rows = [
+        row[: 4 + tail] for row in (*ROWS, [7, 7, 3, 2, 9, 1, 0], [50, 60, 70, 80, 90, 1, 2]) if len(row) > tail + 3
+    ]
+    diffusion = settings_of(4, 2, THRESHOLD, **ORDERS[order] | {"sub_block_length": None if order[0] == "c" else 4})
+    found = decoded(diffusion, rows, 8)
+    planned = [list(planned_forwards(diffusion, 4 + tail, 8, len(rows), fewest=each)) for each in (True, False)]
+    assert len(planned[0]) <= found.forward_passes <= len(planned[1])
+
+
+@pytest.mark.parametrize("order", ORDERS)
 def test_a_row_draws_the_tokens_that_it_draws_alone(order: str) -> None:
     made = decoder_of(replace(run_of(settings_of(8, 2, THRESHOLD, **ORDERS[order]), ROWS, 16), temperature=1.0))
 

@@ -1,8 +1,7 @@
 """`python -m benchmark.lm_eval`: lm-evaluation-harness's own command line, which then knows `--model crossover`."""
 
-from crossover.errors import UserError
 from crossover.harness_hook import register
-from crossover.terminal import end_with
+from crossover.terminal import ending_in_one_line
 
 HELP = "the extra `tasks` installs it: pip install 'crossover-benchmark[tasks]'"
 
@@ -14,10 +13,17 @@ def main() -> None:
     except ImportError as error:
         raise SystemExit(f"lm-evaluation-harness cannot be imported ({error}): {HELP}") from error
     register()
-    try:
+    with ending_in_one_line(_complaint):
         cli_evaluate()
-    except UserError as error:
-        end_with(str(error))
+
+
+def _complaint(error: Exception) -> str | None:
+    """The line for wrong arguments of the model, or a task that the harness does not know; None for any other error."""
+    from benchmark.cli.messages import complaint  # Hydra, which the harness's help does without
+
+    if isinstance(error, ValueError) and str(error).startswith("Tasks not found"):
+        return f"{error}: lm_eval ls tasks lists those that there are, and --include_path FOLDER adds yours"
+    return complaint(error)
 
 
 if __name__ == "__main__":

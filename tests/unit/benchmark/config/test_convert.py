@@ -17,6 +17,7 @@ NEEDED = {
     "cache=exact": ("model=sdar_8b",),
     "policy=editing": ("model=sdar_8b",),
     "timing=sampled": ("weights=random",),
+    "cache=sub_block": ("model=sdar_8b", "sub_block_length=2", "policy=threshold"),
 }
 """What an option cannot be without."""
 

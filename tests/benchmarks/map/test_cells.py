@@ -22,6 +22,8 @@ from tests.benchmarks.map.points import LARGE, PART_TOKENS, TINY, Point
 from tests.benchmarks.map.publish import merged_costs, merged_maps, steps_of
 from tests.factories import a_diffusion, a_measurement, a_record, a_run, a_sample
 
+pytestmark = pytest.mark.process  # a hundred runs are composed, which takes many seconds
+
 BASELINE = [point for point in TINY.points() if "model=tiny_llama" in point.overrides]
 
 

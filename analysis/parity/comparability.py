@@ -271,7 +271,8 @@ def _pair(
                 record.key: measured_alike(replicates[id(record)], allow)[1:] for record in (baseline, *rungs.values())
             },
         )
-        for controls in ladders.keys() & baselines.keys()
+        for controls in ladders
+        if controls in baselines
         for diffusion, rungs in ladders[controls].items()
         for model, baseline in baselines[controls].items()
     ]

@@ -154,6 +154,12 @@ def test_the_closest_candidate_names_the_difference() -> None:
     )
 
 
+def test_pairings_stand_in_the_order_in_which_their_runs_began() -> None:
+    seeds = (5, 3, 8, 1, 9, 4)
+    records = [measured(make(seed=seed)) for seed in seeds for make in (diffusion, an_autoregressive_run)]
+    assert [pairing.baseline.run.seed for pairing in group(records).pairings] == list(seeds)
+
+
 def test_a_run_without_any_partner_says_so() -> None:
     assert group([a_record(diffusion())]).left_out == (
         "small K=4 B=2 N=16: no autoregressive run at this batch and length",

@@ -209,7 +209,7 @@ BAD = {
     "a layer that is not there": (["encoder.checkpoint=builtin:tiny_judge", "encoder.layer=99"], "layers"),
     "a judge on a GPU that is not there": (["judge.device=cuda"], "no CUDA GPU"),
     "an odd number of samples": (["likelihood=on", "likelihood.samples=3"], "even number"),
-    "no override": (["steps"], "KEY=VALUE"),
+    "no override": (["steps"], "steps=VALUE"),
     "a model without its GPU": (["model=llada"], "needs a CUDA GPU"),
     "a model without its weights": (["model=llada", "hardware=a100"], "hf download GSAI-ML/LLaDA-8B-Base"),
     "a GPU that is not there": (["hardware=gpu"], "no CUDA GPU"),

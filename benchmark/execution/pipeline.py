@@ -40,8 +40,8 @@ from benchmark.measurement.stopping import Rule, first_is_outlier, interval_shar
 from benchmark.models.loaded import require_device
 from benchmark.models.loading import LanguageModel, end_ids
 from benchmark.quality.accuracy import graded
-from benchmark.quality.likelihood import likelihoods
-from benchmark.quality.sampler_likelihood import with_sampler
+from benchmark.quality.likelihood.held_out import likelihoods
+from benchmark.quality.likelihood.sampler import with_sampler
 from benchmark.quality.score import Texts, score_by_each
 from benchmark.roofline.estimate import Estimate, estimate_run, limits
 from benchmark.slurm.signals import Stopped

@@ -16,8 +16,8 @@ from benchmark.decoders.interface import make_batch
 from benchmark.execution.model_cache import LoadedModel
 from benchmark.harness.arguments import Arguments, Likelihood
 from benchmark.harness.writing import TextRequest, Writer
-from benchmark.quality.likelihood import Document, monte_carlo_bound
-from benchmark.quality.sampler_likelihood import ends_with_block, sampler_of
+from benchmark.quality.likelihood.held_out import Document, monte_carlo_bound
+from benchmark.quality.likelihood.sampler import ends_with_block, sampler_of
 from crossover.errors import UserError
 from crossover.records.settings import Engine
 

@@ -14,9 +14,8 @@ from typing import Any
 
 from benchmark.config.convert import config_of, to_run
 from benchmark.decoders.factory import ready_decoder
-from benchmark.decoders.interface import Batch, Decoder, Unmarked, make_batch
-from benchmark.decoders.prompts import random_prompts
-from benchmark.execution.model_cache import LoadedModel, ModelCache
+from benchmark.decoders.interface import Batch, Decoder, Unmarked
+from benchmark.execution.model_cache import ModelCache
 from benchmark.execution.threads import set_threads
 from benchmark.hardware.clock import Clock, CudaClock, HostClock
 from benchmark.hardware.environment import gpu_count, gpu_facts, watch
@@ -24,6 +23,7 @@ from benchmark.hardware.gpu_lock import occupy
 from benchmark.measurement.measure import time_once
 from crossover.records.run import Run
 from crossover.records.settings import Device
+from tests.benchmarks.random_batch import random_batch
 
 COMMON = ("weights=random", "judge=none", "tracking=none")
 
@@ -55,23 +55,12 @@ def ready(overrides: str) -> Ready:
     run = to_run(config_of([*overrides.split(), *COMMON]), gpu_count)
     set_threads(run)
     loaded = ModelCache().get(run)
-    batch = _batch(run, loaded)
+    batch = random_batch(run, loaded)
     decoder = ready_decoder(run, loaded.factory, batch).decoder
     clock = CudaClock() if run.device is Device.cuda else HostClock()
     point = Ready(run=run, decoder=decoder, batch=batch, clock=clock)
     point.measure(0.0)
     return point
-
-
-def _batch(run: Run, loaded: LoadedModel) -> Batch:
-    prompts = random_prompts(
-        vocabulary=loaded.model.vocabulary,
-        mask_id=loaded.model.mask_id,
-        prompt_tokens=run.prompt_tokens,
-        count=run.batch,
-        seed=run.seed,
-    )
-    return make_batch([prompt.tokens for prompt in prompts], list(range(run.batch)), loaded.model.device)
 
 
 def main() -> None:

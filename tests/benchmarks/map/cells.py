@@ -23,9 +23,8 @@ from pathlib import Path
 
 from benchmark.config.convert import config_of, to_run
 from benchmark.decoders.factory import ready_decoder
-from benchmark.decoders.interface import Batch, Unmarked, make_batch
-from benchmark.decoders.prompts import random_prompts
-from benchmark.execution.model_cache import LoadedModel, ModelCache
+from benchmark.decoders.interface import Unmarked
+from benchmark.execution.model_cache import ModelCache
 from benchmark.execution.pipeline import execute
 from benchmark.hardware.clock import CudaClock
 from benchmark.hardware.environment import current_gpu, gpu_count
@@ -37,6 +36,7 @@ from crossover.records.profile import Energy, Profile
 from crossover.records.record import Record, replicate_key
 from crossover.records.run import Run
 from tests.benchmarks.map.points import LARGE, TINY, Grid, Point
+from tests.benchmarks.random_batch import random_batch
 
 COMPILE_S = 38.0
 """The most that filling the compiler's caches may take."""
@@ -113,7 +113,7 @@ def compile_some(points: Sequence[Point], part: int, parts: int) -> None:
         for point in sorted(mine, key=lambda each: each.overrides):  # of one model one after another
             run = with_few_layers(run_of(point.overrides), Path(folder))
             loaded = models.get(run)
-            batch = _batch(run, loaded)
+            batch = random_batch(run, loaded)
             ready_decoder(run, loaded.factory, batch).decoder.decode(batch, run.output_tokens, Unmarked())
     print(f"compiled {len(mine)} shapes in {time.monotonic() - begun:.0f} s", flush=True)
 
@@ -201,7 +201,7 @@ def _energy(run: Run, models: ModelCache) -> Energy | None:
     if gpu is None:
         return None
     loaded = models.get(run)
-    batch = _batch(run, loaded)
+    batch = random_batch(run, loaded)
     ready = ready_decoder(run, loaded.factory, batch)
     subject = profiling.Subject(decoder=ready.decoder, model=loaded.model, batch=batch, run=run, clock=CudaClock())
     usual, profiling.LEAST_ENERGY_S = profiling.LEAST_ENERGY_S, ENERGY_S
@@ -209,17 +209,6 @@ def _energy(run: Run, models: ModelCache) -> Energy | None:
         return profiling.energy(subject, gpu.energy_j)
     finally:
         profiling.LEAST_ENERGY_S = usual
-
-
-def _batch(run: Run, loaded: LoadedModel) -> Batch:
-    prompts = random_prompts(
-        vocabulary=loaded.model.vocabulary,
-        mask_id=loaded.model.mask_id,
-        prompt_tokens=run.prompt_tokens,
-        count=run.batch,
-        seed=run.seed,
-    )
-    return make_batch([prompt.tokens for prompt in prompts], list(range(run.batch)), loaded.model.device)
 
 
 def _ignore(_stage: Stage, _done: int, _total: int) -> None:

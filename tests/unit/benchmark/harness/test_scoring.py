@@ -6,7 +6,7 @@ from benchmark.execution.model_cache import LoadedModel, ModelCache
 from benchmark.harness.arguments import Arguments, Likelihood, arguments_of
 from benchmark.harness.scoring import PairRequest, Scored, causal_scores, diffusion_scores
 from benchmark.harness.writing import TextRequest, Writer
-from benchmark.quality.likelihood import Document, autoregressive_nats
+from benchmark.quality.likelihood.held_out import Document, autoregressive_nats
 from crossover.errors import UserError
 
 PAIRS = [

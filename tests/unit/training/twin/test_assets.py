@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmark.models.loading import load_model, load_tokenizer
-from benchmark.quality.likelihood import Document, autoregressive_nats, monte_carlo_bound
+from benchmark.quality.likelihood.held_out import Document, autoregressive_nats, monte_carlo_bound
 from crossover.records.settings import Family
 from tests.paths import ROOT
 

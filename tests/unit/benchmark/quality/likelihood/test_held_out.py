@@ -14,9 +14,9 @@ from torch import Tensor
 
 from benchmark.decoders.prompts import Prompt
 from benchmark.models.loading import LanguageModel, load_model
-from benchmark.quality import likelihood
 from benchmark.quality import memo as remember
-from benchmark.quality.likelihood import (
+from benchmark.quality.likelihood import held_out
+from benchmark.quality.likelihood.held_out import (
     Document,
     autoregressive_nats,
     k_step_bound,
@@ -133,7 +133,7 @@ def test_with_a_step_a_token_it_is_the_any_order_likelihood(block_length: int) -
     model = random_model(Family.diffusion)
     diffusion = a_diffusion(steps=5, block_length=block_length)
     for seed in range(3):
-        ranks = likelihood._ranks(5 // block_length, block_length, generator(seed)).flatten().tolist()
+        ranks = held_out._ranks(5 // block_length, block_length, generator(seed)).flatten().tolist()
         starts = [position // block_length * block_length for position in range(5)]
         positions = sorted(range(5), key=lambda position: starts[position] + ranks[position])
         bound = k_step_bound(model, DOCUMENT, diffusion, 1, generator(seed))
@@ -186,8 +186,8 @@ def test_chunks_of_rows_and_logits_change_nothing(monkeypatch: pytest.MonkeyPatc
     model = random_model(Family.diffusion)
     masked_RN = torch.rand((7, 5), generator=generator()) < 0.6
     whole = masked_nats(model, DOCUMENT, masked_RN, masked_RN)
-    monkeypatch.setattr(likelihood, "TOKENS_AT_ONCE", 16)
-    monkeypatch.setattr(likelihood, "CHUNK_LOGITS", 48)
+    monkeypatch.setattr(held_out, "TOKENS_AT_ONCE", 16)
+    monkeypatch.setattr(held_out, "CHUNK_LOGITS", 48)
     assert masked_nats(model, DOCUMENT, masked_RN, masked_RN).tolist() == pytest.approx(whole.tolist())
 
 

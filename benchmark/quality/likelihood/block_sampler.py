@@ -19,7 +19,7 @@ from benchmark.decoders.blocks.step import Predictor
 from benchmark.decoders.interface import Batch, Unmarked
 from benchmark.decoders.remaining import ImmediateReadback
 from benchmark.engines.sampling.head import CHUNK_LOGITS, Choice
-from benchmark.quality.answer_nats import AnswerNats
+from benchmark.quality.likelihood.answer_nats import AnswerNats
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,9 +30,9 @@ from benchmark.decoders.schedule import blocks_of, computed_positions, window_wi
 from benchmark.engines.factory import PassFactory
 from benchmark.engines.interface import CanvasPasses
 from benchmark.engines.sampling.head import CHUNK_LOGITS, Head
-from benchmark.quality.answer_nats import AnswerNats
-from benchmark.quality.block_likelihood import BlockSamplerLikelihood
-from benchmark.quality.likelihood import Document
+from benchmark.quality.likelihood.answer_nats import AnswerNats
+from benchmark.quality.likelihood.block_sampler import BlockSamplerLikelihood
+from benchmark.quality.likelihood.held_out import Document
 from benchmark.quality.memo import known_values
 from benchmark.util.progress import Report, Stage
 from crossover.records.policies import Blocks, Cache, PolicyName

@@ -16,8 +16,8 @@ from benchmark.decoders.policies.factory import make_policy
 from benchmark.decoders.prompts import Prompt
 from benchmark.engines.factory import PassFactory
 from benchmark.models.loading import LanguageModel, load_model
-from benchmark.quality.likelihood import Document, autoregressive_nats
-from benchmark.quality.sampler_likelihood import SamplerLikelihood, sampler_nats, with_sampler
+from benchmark.quality.likelihood.held_out import Document, autoregressive_nats
+from benchmark.quality.likelihood.sampler import SamplerLikelihood, sampler_nats, with_sampler
 from crossover.records.policies import Cache, CacheName, FactorRule, Policy, PolicyName
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Engine, Family, Remasking
@@ -190,7 +190,7 @@ def values_of(run: Run, documents: list[Document], engine: Engine = Engine.eager
 def test_batches_and_engines_give_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda function, **_: function)
     known = values_of(a_run(batch=1), ANSWERS)
-    monkeypatch.setattr("benchmark.quality.sampler_likelihood.known_values", lambda _: {})
+    monkeypatch.setattr("benchmark.quality.likelihood.sampler.known_values", lambda _: {})
     for batch, engine in [(2, Engine.eager), (4, Engine.compiled), (3, Engine.published)]:
         assert values_of(a_run(batch=batch), ANSWERS, engine) == pytest.approx(known, rel=1e-5)
 

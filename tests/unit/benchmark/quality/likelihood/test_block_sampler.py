@@ -14,8 +14,8 @@ import transformers
 from benchmark.engines.factory import PassFactory
 from benchmark.models.architecture import architecture_of
 from benchmark.models.loading import LanguageModel, load_model
-from benchmark.quality.likelihood import Document, k_step_bound
-from benchmark.quality.sampler_likelihood import sampler_nats
+from benchmark.quality.likelihood.held_out import Document, k_step_bound
+from benchmark.quality.likelihood.sampler import sampler_nats
 from crossover.records.policies import QUOTA, Blocks, Cache, CacheName, Policy, PolicyName
 from crossover.records.run import Run
 from crossover.records.settings import Engine, Family
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("uncompiled")
 def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the compiler out, which takes seconds, and compute every value anew."""
     monkeypatch.setattr(torch, "compile", lambda function, **_: function)
-    monkeypatch.setattr("benchmark.quality.sampler_likelihood.known_values", lambda _: {})
+    monkeypatch.setattr("benchmark.quality.likelihood.sampler.known_values", lambda _: {})
 
 
 @cache

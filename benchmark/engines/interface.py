@@ -53,7 +53,7 @@ class CanvasPasses(Protocol):
         `computed` is the window, which holds the positions: its keys and values are made anew, and stand among those
         of all others as an earlier pass left them. None is the whole canvas, which every generation begins with, but
         for block-causal attention: there a window needs the positions before it alone, and a prompt's whole blocks can
-        be the first. With `is_causal` no position of the window sees one behind itself. Positions are read where they
+        be the first. With `is_causal` no position of the window sees a later one. Positions are read where they
         are asked for: a shift of the logits is the decoder's business.
         """
 

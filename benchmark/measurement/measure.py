@@ -74,7 +74,7 @@ class Instruments:
 
 
 class _Marks:
-    """Phases whose ends are marked on a clock without waiting for it; while the device settles, it is waited for."""
+    """Phases whose ends are marked on a clock. Only settling waits for the device."""
 
     def __init__(self, clock: Clock, settle_s: float | None) -> None:
         self._clock = clock

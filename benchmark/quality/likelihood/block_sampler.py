@@ -1,6 +1,6 @@
 """The exact likelihood of text under block diffusion: the decoder itself writes the given text, and each pass is read.
 
-See sampler_likelihood.py. The decoder's loop, its policy and its cache choose the positions; the tokens are the text's.
+See sampler.py. The decoder's loop, its policy and its cache choose the positions; the tokens are the text's.
 -log p of each is that of the pass after which it is written. A block that ends behind the text has masks there which
 the sampler would draw, and which its further passes would read. So a text has an exact likelihood where it ends with a
 block.

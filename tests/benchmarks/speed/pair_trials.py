@@ -62,10 +62,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", nargs=2, type=int, metavar=("PART", "OF"), help="only compile a part of all")
     parser.add_argument("--after", nargs="*", type=int, default=[], metavar="PROCESS", help="wait for processes to end")
+    parser.add_argument("--blocks-at", type=int, metavar="BATCH", help="blocks of this batch alone, and no tokens")
     options = parser.parse_args()
+    shapes = [at for at in SHAPES if options.blocks_at in (None, at[0])]
+    token_shapes = () if options.blocks_at else TOKEN_SHAPES
     if options.part:
         part, parts = options.part
-        for job in jobs()[part::parts]:
+        for job in jobs(shapes, token_shapes)[part::parts]:
             guarded(job)
         return
     wait(options.after)
@@ -73,17 +76,18 @@ def main() -> None:
     ceilings, sustained = measure_ceilings(CUDA, torch.bfloat16), sustained_flop_per_s()
     say_machine(ceilings, sustained)
     kept_up = replace(ceilings, matrix_flop_per_s=sustained)
-    best = {at: say_plans(at) for at in SHAPES}
-    say_tokens(ASSETS / "llama3_8b", kept_up, TOKEN_SHAPES)
-    say_blocks(ASSETS / "sdar_8b", kept_up, SHAPES, best)
+    best = {at: say_plans(at) for at in shapes}
+    if token_shapes:
+        say_tokens(ASSETS / "llama3_8b", kept_up, token_shapes)
+    say_blocks(ASSETS / "sdar_8b", kept_up, shapes, best)
     print(f"all of it: {time.monotonic() - began:.0f} s", flush=True)
 
 
-def jobs() -> list[Callable[[], object]]:
+def jobs(shapes: Sequence[tuple[int, int]], token_shapes: Sequence[tuple[int, int]]) -> list[Callable[[], object]]:
     """What is compiled beforehand, with models of few layers."""
-    shapes: list[Callable[[], object]] = [partial(say_plans, at) for at in SHAPES]
-    shapes += [partial(_shallow, "sdar_8b", say_blocks, at) for at in SHAPES]
-    return shapes + [partial(_shallow, "llama3_8b", say_tokens, at) for at in TOKEN_SHAPES]
+    made: list[Callable[[], object]] = [partial(say_plans, at) for at in shapes]
+    made += [partial(_shallow, "sdar_8b", say_blocks, at) for at in shapes]
+    return made + [partial(_shallow, "llama3_8b", say_tokens, at) for at in token_shapes]
 
 
 def _shallow(

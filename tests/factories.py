@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from crossover.records.machine import Environment
+from crossover.records.profile import KernelTime, MemoryPoint, Profile
 from crossover.records.record import Failure, FailureKind, Measurement, Memory, Record, Sample
 from crossover.records.run import Run
 from crossover.records.settings import Device, Diffusion, Family, Judge, Model, Precision, Prompts, Remasking
@@ -13,6 +14,13 @@ from crossover.records.texts import DocumentLikelihood, Generated, Score
 CONTEXT = 64
 STARTED = "2026-03-01T12:00:00+00:00"
 FINISHED = "2026-03-01T12:00:30+00:00"
+
+MIB = 2**20
+MEMORY_ALONG = (
+    MemoryPoint(at_s=0.0, reserved_bytes=9 * MIB, weights_bytes=5 * MIB, cache_bytes=0, rest_bytes=MIB),
+    MemoryPoint(at_s=0.4, reserved_bytes=9 * MIB, weights_bytes=5 * MIB, cache_bytes=2 * MIB, rest_bytes=MIB),
+)
+"""Memory at the beginning and at the end of a profiled generation."""
 
 EVIL_NAME = "[/b] :smile: [red]small[/red]\\ \x1b[2J"
 """A name that rich takes for markup and emoji codes, and a terminal for a command."""
@@ -83,7 +91,7 @@ def a_measurement(**changes: Any) -> Measurement:
         samples=(a_sample(), a_sample(latency_s=4.0)),
         warmup_s=(9.0,),
         memory=Memory(
-            weights_bytes=1000, max_reserved_bytes=None, max_allocated_bytes=None, max_resident_bytes=3 * 1024 * 1024
+            weights_bytes=1000, max_reserved_bytes=None, max_allocated_bytes=None, max_resident_bytes=3 * MIB
         ),
         forward_passes=4,
         generated=(
@@ -93,6 +101,12 @@ def a_measurement(**changes: Any) -> Measurement:
         scores=(a_score(), a_score(prompt_id="b")),
     )
     return replace(measurement, **changes)
+
+
+def a_profile(**changes: Any) -> Profile:
+    """Three quarters of the time in products of matrices, one in attention."""
+    kinds = (KernelTime(kind="matrix", seconds=0.3, calls=3), KernelTime(kind="attention", seconds=0.1, calls=1))
+    return replace(Profile(latency_s=0.4, kinds=kinds), **changes)
 
 
 def an_environment() -> Environment:

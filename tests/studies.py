@@ -13,8 +13,9 @@ from analysis.report.figures.panel import Panel
 from analysis.report.study import Study, study
 from analysis.statistics.crossing import Crossing
 from analysis.statistics.intervals import Interval
+from crossover.records.profile import Profile
 from crossover.records.record import Record
-from tests.factories import CONTEXT
+from tests.factories import CONTEXT, a_profile
 from tests.simulation import Truth, curve, simulate
 
 STEPS = (2, 4, 8)
@@ -34,6 +35,11 @@ def a_sweep(batches: Sequence[int] = (1, 8), lengths: Sequence[int] = (16,), **c
                     run = replace(run, diffusion=replace(run.diffusion, block_length=run.output_tokens))
                 records.append(replace(record, run=run, key=run.key, name=run.name, **changes))  # type: ignore[arg-type]
     return records
+
+
+def profiled(record: Record, profile: Profile | None = None) -> Record:
+    assert record.measurement is not None
+    return replace(record, measurement=replace(record.measurement, profile=profile or a_profile()))
 
 
 def a_study(records: Sequence[Record] | None = None) -> Study:

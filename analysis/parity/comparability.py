@@ -309,4 +309,4 @@ def _is_random(record: Record) -> bool:
 
 def _not_measured(record: Record) -> str:
     assert record.failure is not None
-    return f"{record.title}: {record.failure.kind.replace('_', ' ')}: {record.failure.message}"
+    return f"{record.title}: {record.failure.words}"

@@ -115,7 +115,7 @@ def disturbances(arms: Mapping[str, Sequence[Record]]) -> tuple[Disturbance, ...
     disturbed = []
     for name, records in arms.items():
         watched = [each.measurement.watched for each in records if each.measurement and each.measurement.watched]
-        unclean = [each for each in watched if each.verdict is not Verdict.clean]
+        unclean = [each for each in watched if each.is_unclean]
         if unclean:
             verdict = Verdict.disturbed if Verdict.disturbed in {each.verdict for each in unclean} else Verdict.unknown
             share = f"{len(unclean)} of {len(records)} runs; " if len(records) > 1 else ""

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from analysis.report.points import Point, verdict_of
+from analysis.report.points import Point
 from analysis.report.replicates import PROCESSES
 from analysis.report.tables import REMARKS, Raw, Table
-from analysis.report.words.numbers import number
+from analysis.report.words.numbers import MIB, number
 from crossover.records.machine import Verdict
 
-MIB = 2**20
 SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
     "latency s": ("latency/e2e_s", number),
     "p25": ("latency/e2e_p25_s", number),
@@ -82,7 +81,7 @@ def _outcome(point: Point) -> str:
     if point.failed:
         return point.failed
     failed = sum(record.failure is not None for record in point.replicates)
-    verdicts = {verdict_of(record) for record in point.replicates} - {None, Verdict.clean}
+    verdicts = {record.verdict for record in point.replicates if record.is_unclean}
     verdict = Verdict.disturbed if Verdict.disturbed in verdicts else next(iter(verdicts), None)
     parts = [str(verdict)] if verdict else []
     parts += [f"{failed} of {len(point.replicates)} processes failed"] if failed else []
@@ -116,7 +115,7 @@ def raw_row(point: Point) -> Raw:
         "device": run.device.value if environment is None else environment.gpu or environment.cpu,
         "outcome": point.failed or "measured",
         "replicate": record.replicate,
-        "machine": verdict_of(record),
+        "machine": record.verdict,
         "fallback": None if record.measurement is None else record.measurement.fallback,
         "reason": "" if record.failure is None else record.failure.message,
         **{name: value for name, value in point.values.items() if name != PROCESSES},

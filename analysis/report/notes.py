@@ -1,11 +1,17 @@
 """The lines below a terminal's table: what the figures in it do not say."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from analysis.report.terminal_table import MIB, MOST_NAMED, failures, few, human_line, unclean
+from analysis.report.terminal_table import UNCLEAN
+from analysis.report.words.numbers import MIB, first_listed, perplexity
+from analysis.statistics.metrics import of_authors
+from crossover.records.machine import Watched
 from crossover.records.profile import Profile
 from crossover.records.record import Record
+
+MOST_NAMED = 4
+"""Runs that a line names, and lines of one kind."""
 
 
 def notes(records: Sequence[Record]) -> list[str]:
@@ -19,13 +25,29 @@ def notes(records: Sequence[Record]) -> list[str]:
     ]
 
 
+def human_line(records: Sequence[Record]) -> list[str]:
+    """What the judge says of the documents' true continuations: a line for each different figure."""
+    known = [figures for figures in map(of_authors, records) if "human/bits_per_byte" in figures]
+    lines = [
+        f"the documents' true continuations: {each['human/bits_per_byte']:.2f} bits/byte,"
+        f" perplexity {perplexity(each['human/perplexity'])}"
+        for each in known
+    ]
+    return list(dict.fromkeys(lines))[:MOST_NAMED]
+
+
+def unclean(records: Sequence[Record]) -> list[str]:
+    """What the mark beside a latency means, and why each is marked."""
+    watched = [(record.name, record.measurement.watched) for record in records if record.measurement is not None]
+    reasons = [(_verdict(each), name) for name, each in watched if each is not None and each.is_unclean]
+    return [f"{UNCLEAN} {reason}, in {names}" for reason, names in _by_reason(reasons)]
+
+
 def fallbacks(records: Sequence[Record]) -> list[str]:
-    """Why another engine ran than was asked for: the runs of one reason in a line."""
-    by_reason: dict[str, dict[str, None]] = defaultdict(dict)
-    for record in records:
-        if record.measurement is not None and record.measurement.fallback is not None:
-            by_reason[record.measurement.fallback][record.name] = None
-    return [f"another engine ran than asked for ({why}), in {few(list(names))}" for why, names in by_reason.items()]
+    """Why another engine ran than was asked for."""
+    reasons = [(record.measurement.fallback, record.name) for record in records if record.measurement is not None]
+    known = [(reason, name) for reason, name in reasons if reason is not None]
+    return [f"another engine ran than asked for ({reason}), in {names}" for reason, names in _by_reason(known)]
 
 
 def profiles(records: Sequence[Record]) -> list[str]:
@@ -34,6 +56,25 @@ def profiles(records: Sequence[Record]) -> list[str]:
     lines = [f"profile of {name}: {_shares(profile)}" for name, profile in profiled if profile is not None]
     more = len(lines) - MOST_NAMED
     return lines if more <= 0 else [*lines[:MOST_NAMED], f"profiles of {more} more are in the report and in MLflow"]
+
+
+def failures(records: Sequence[Record]) -> list[str]:
+    """A line for each point that was not measured or not judged, with its reason."""
+    unmeasured = [f"{record.title}: {record.failure.words}" for record in records if record.failure is not None]
+    scored = [(record.title, record.measurement.quality_failure) for record in records if record.measurement]
+    return unmeasured + [f"{title}: not judged: {reason}" for title, reason in scored if reason is not None]
+
+
+def _by_reason(reasons: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Each reason once, with the first runs that have it; of a reason and a run's name."""
+    names: dict[str, dict[str, None]] = defaultdict(dict)  # in their order, each once
+    for reason, name in reasons:
+        names[reason][name] = None
+    return [(reason, first_listed(list(alike), MOST_NAMED)) for reason, alike in names.items()]
+
+
+def _verdict(watched: Watched) -> str:
+    return f"{watched.verdict}: {watched.why}" if watched.why else f"{watched.verdict}"
 
 
 def _shares(profile: Profile) -> str:

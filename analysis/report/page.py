@@ -14,7 +14,7 @@ from analysis.report.map.words import answers as break_even_answers
 from analysis.report.study import Study
 from analysis.report.tables import Table
 from analysis.report.words.basis import basis
-from analysis.report.words.numbers import listed
+from analysis.report.words.numbers import first_listed
 from crossover.records.record import Record
 
 MOST_ANSWERS = 24
@@ -23,6 +23,7 @@ TALL = 24
 """A table of more rows scrolls in a box of its own."""
 MOST_LINES = 40
 MOST_NAMES = 12
+MOST_VALUES = 6
 
 LAYOUT = "report.html"
 MACHINE = ("host", "system", "cpu", "cpu_threads", "gpu", "driver")
@@ -63,7 +64,7 @@ def render(study: Study, pictures: Sequence[Picture], tables: Sequence[Table], r
         most_rows=MOST_ROWS,
         tall=TALL,
         left_out=_listing([*study.left_out, *(f"not read: {line}" for line in rejected)]),
-        controls={name: _few(values) for name, values in study.controls.items()},
+        controls={name: first_listed(values, MOST_VALUES) for name, values in study.controls.items()},
         machines=_facts([point.record for point in study.points]),
     )
 
@@ -81,7 +82,7 @@ def _subject(study: Study) -> str:
     pairs = [*compared, *(pair for pair in timed if not any(_is_of(name, pair) for name in compared))]
     if not pairs:
         return "Measured runs"
-    return _few([f"{diffusion} against {baseline}" for diffusion, baseline in pairs])
+    return first_listed([f"{diffusion} against {baseline}" for diffusion, baseline in pairs], MOST_VALUES)
 
 
 def _is_of(compared: tuple[str, str], pair: tuple[str, str]) -> bool:
@@ -115,12 +116,7 @@ def _listing(lines: Sequence[str]) -> Listing:
 def _of_reason(reason: str, lines: Sequence[str]) -> tuple[str, str]:
     if len(lines) == 1:
         return lines[0], ""
-    return f"{len(lines):,} runs: {reason}", _few([line.partition(": ")[0] for line in lines], most=MOST_NAMES)
-
-
-def _few(values: Sequence[str], most: int = 6) -> str:
-    rest = len(values) - most
-    return listed([*values[:most], f"{rest} more"]) if rest > 0 else listed(values)
+    return f"{len(lines):,} runs: {reason}", first_listed([line.partition(": ")[0] for line in lines], MOST_NAMES)
 
 
 def _facts(records: Sequence[Record]) -> Mapping[str, str]:
@@ -130,5 +126,5 @@ def _facts(records: Sequence[Record]) -> Mapping[str, str]:
     for name in (*MACHINE, *SOFTWARE):
         values = sorted({str(each[name]) for each in known if each[name] is not None})
         if values:
-            facts[name.replace("_", " ")] = _few(values)
+            facts[name.replace("_", " ")] = first_listed(values, MOST_VALUES)
     return facts

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from analysis.report.replicates import figures
-from crossover.records.machine import Verdict
 from crossover.records.record import FailureKind, Record
 from crossover.records.settings import Family
 
@@ -60,7 +59,7 @@ class Point:
     @property
     def failed(self) -> str | None:
         """The kind of failure in words; None for a measured point."""
-        return None if self.record.failure is None else self.record.failure.kind.replace("_", " ")
+        return None if self.record.failure is None else self.record.failure.kind.words
 
     @property
     def ran_out_of_memory(self) -> bool:
@@ -75,13 +74,7 @@ class Point:
     @property
     def is_unclean(self) -> bool:
         """Whether a process measured it on a machine that was disturbed, or that nobody could watch."""
-        return any(verdict_of(record) not in {None, Verdict.clean} for record in self.replicates)
-
-
-def verdict_of(record: Record) -> str | None:
-    """What was said of the machine meanwhile; None where nobody watched it in those days."""
-    measured = record.measurement
-    return None if measured is None or measured.watched is None else measured.watched.verdict
+        return any(record.is_unclean for record in self.replicates)
 
 
 def about_machines(points: Iterable[Point]) -> str:

@@ -1,7 +1,6 @@
 """Tables for a terminal."""
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rich import box
@@ -12,20 +11,14 @@ from analysis.report.line_table import LineTable, as_cell
 from analysis.report.replicates import PROCESSES, by_point
 from analysis.report.replicates import figures as figures_of
 from analysis.report.tables import Table as Rows
-from analysis.report.words.numbers import number
-from analysis.statistics.metrics import of_authors
-from crossover.records.machine import Verdict
-from crossover.records.record import Failure, Record
+from analysis.report.words.numbers import MIB, number, perplexity
+from crossover.records.record import Record
 from crossover.records.run import Run
 from crossover.records.settings import LABEL_DIGITS, Diffusion
 from crossover.terminal import PLAIN_WIDTH
 
-MIB = 1024 * 1024
 UNCLEAN = "*"
 """Beside a latency that was not timed on a clean machine."""
-MOST_NAMED = 4
-LARGE = 10_000
-"""From which a perplexity has no decimals."""
 BERTSCORE = "quality/bertscore_f1"
 BITS = "quality/bits_per_byte"
 OWN = "likelihood/bits_per_byte"
@@ -108,60 +101,15 @@ def show(rows: Rows, without: Collection[str] = ()) -> Table:
     return shown
 
 
-def failures(records: Sequence[Record]) -> list[str]:
-    """A line for each point that was not measured or not judged, with its reason."""
-    lines = [_why(record, record.failure) for record in records if record.failure is not None]
-    unjudged = [record for record in records if record.measurement and record.measurement.quality_failure]
-    return lines + [
-        f"{each.title}: not judged: {each.measurement.quality_failure}" for each in unjudged if each.measurement
-    ]
-
-
 def _values(
     replicates: Sequence[Record],
     figures: dict[str, float],
     values: Mapping[str, Callable[[dict[str, float]], str]],
 ) -> tuple[str, ...]:
     if replicates[0].failure is not None:
-        return (replicates[0].failure.kind.replace("_", " "), *[""] * (len(values) - 1))
+        return (replicates[0].failure.kind.words, *[""] * (len(values) - 1))
     first, *rest = (write(figures) for write in values.values())
-    return (f"{first}{UNCLEAN if any(map(_is_unclean, replicates)) else ''}", *rest)
-
-
-def _is_unclean(record: Record) -> bool:
-    watched = None if record.measurement is None else record.measurement.watched
-    return watched is not None and watched.verdict is not Verdict.clean
-
-
-def unclean(records: Sequence[Record]) -> list[str]:
-    """What the mark beside a latency means, and why each is marked: those of one reason in a line."""
-    by_reason: dict[str, dict[str, None]] = defaultdict(dict)  # names in their order, each once
-    for record in records:
-        if _is_unclean(record) and record.measurement is not None and record.measurement.watched is not None:
-            watched = record.measurement.watched
-            by_reason[f"{watched.verdict}{f': {watched.why}' if watched.why else ''}"][record.name] = None
-    return [f"{UNCLEAN} {reason}, in {few(list(names))}" for reason, names in by_reason.items()]
-
-
-def human_line(records: Sequence[Record]) -> list[str]:
-    """What the judge says of the documents' true continuations: a line for each different figure."""
-    known = [figures for figures in map(of_authors, records) if "human/bits_per_byte" in figures]
-    lines = [
-        f"the documents' true continuations: {each['human/bits_per_byte']:.2f} bits/byte,"
-        f" perplexity {_perplexity(each['human/perplexity'])}"
-        for each in known
-    ]
-    return list(dict.fromkeys(lines))[:MOST_NAMED]
-
-
-def few(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = len(names) - MOST_NAMED
-    return ", ".join(names) if more <= 0 else f"{', '.join(names[:MOST_NAMED])} and {more} more"
-
-
-def _why(record: Record, failure: Failure) -> str:
-    return f"{record.title}: {failure.kind.replace('_', ' ')}: {failure.message}"
+    return (f"{first}{UNCLEAN if any(record.is_unclean for record in replicates) else ''}", *rest)
 
 
 def _known(figures: dict[str, float], name: str, write: Callable[[float], str]) -> str:
@@ -173,10 +121,6 @@ def _spread(figures: dict[str, float]) -> str:
     if "latency/e2e_p25_s" not in figures:
         return ""
     return f"[{number(figures['latency/e2e_p25_s'])}, {number(figures['latency/e2e_p75_s'])}]"
-
-
-def _perplexity(value: float) -> str:
-    return f"{value:.1f}" if value < LARGE else number(value)
 
 
 def _file(name: str, content: str | None) -> str:
@@ -230,7 +174,7 @@ VALUES: dict[str, Callable[[dict[str, float]], str]] = {
     "MiB": lambda figures: _known(figures, "max_memory_reserved", lambda value: f"{value / MIB:,.0f}"),
     "accuracy": lambda figures: _known(figures, ACCURACY, lambda value: f"{value:.3f}"),
     "bits/byte": lambda figures: _known(figures, BITS, lambda value: f"{value:.2f}"),
-    "perplexity": lambda figures: _known(figures, "quality/perplexity", _perplexity),
+    "perplexity": lambda figures: _known(figures, "quality/perplexity", perplexity),
     "entropy": lambda figures: f"{figures['quality/entropy_nats']:.2f}" if "quality/entropy_nats" in figures else "",
     "BERTScore": lambda figures: f"{figures[BERTSCORE]:.3f}" if BERTSCORE in figures else "",
     "own bits/byte": lambda figures: _known(figures, OWN, lambda value: f"{value:.2f}"),

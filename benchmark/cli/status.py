@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.report.line_table import as_cell
-from analysis.report.terminal_table import failures
+from analysis.report.notes import failures
 from benchmark.cli.messages import complaint
 from benchmark.dispatch.batches import find_batches
 from benchmark.dispatch.claims import Claims

@@ -13,7 +13,6 @@ from analysis.report.words.numbers import number
 from analysis.statistics.metrics import metrics
 from benchmark.util.progress import Stage
 from crossover.printable import printable
-from crossover.records.machine import Verdict
 from crossover.records.record import Measurement, Record, StoppedBy
 from crossover.terminal import say
 
@@ -63,7 +62,7 @@ def finished(console: Console, heading: str, record: Record) -> None:
     """One line for a run that has ended, and a line for each of its cautions."""
     if record.measurement is None:
         assert record.failure is not None
-        say(console, f"{heading}  {record.failure.kind.replace('_', ' ')}")
+        say(console, f"{heading}  {record.failure.kind.words}")
         return
     figures = metrics(record)
     judged = f"  perplexity {figures['quality/perplexity']:.1f}" if "quality/perplexity" in figures else ""
@@ -75,7 +74,7 @@ def finished(console: Console, heading: str, record: Record) -> None:
 def cautions(measured: Measurement) -> list[str]:
     """A line for each fact that a reader must know before quoting the figures."""
     lines = [] if measured.fallback is None else [measured.fallback]
-    if measured.watched is not None and measured.watched.verdict is not Verdict.clean:
+    if measured.watched is not None and measured.watched.is_unclean:
         lines.append(f"{measured.watched.verdict}: {measured.watched.why}")
     if measured.warmup_too_short:
         lines.append(f"the first sample was far slower: {len(measured.warmup_s)} warm-up runs are too few")

@@ -72,6 +72,11 @@ class Watched:
     why: str | None
     labelled: tuple[LabelCount, ...]
 
+    @property
+    def is_unclean(self) -> bool:
+        """Whether the machine was disturbed, or could not be watched."""
+        return self.verdict is not Verdict.clean
+
 
 @dataclass(frozen=True, kw_only=True)
 class Card:

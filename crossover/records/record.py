@@ -9,7 +9,7 @@ from enum import StrEnum
 from crossover.errors import UserError
 from crossover.records.forwards import Forwards, TimedForwards
 from crossover.records.identifiers import check_key, check_moment, record_name
-from crossover.records.machine import Conditions, Environment, Label, Watched
+from crossover.records.machine import Conditions, Environment, Label, Verdict, Watched
 from crossover.records.profile import Limits, Profile
 from crossover.records.run import Run
 from crossover.records.staleness import Staleness
@@ -40,6 +40,11 @@ class FailureKind(StrEnum):
     def is_result(self) -> bool:
         """Whether it says something about the grid point, so that trying again would end the same way."""
         return self in {FailureKind.out_of_memory, FailureKind.infeasible, FailureKind.dominated}
+
+    @property
+    def words(self) -> str:
+        """The kind as a reader sees it: out of memory."""
+        return self.replace("_", " ")
 
 
 class StoppedBy(StrEnum):
@@ -162,6 +167,11 @@ class Failure:
     message: str
     log_tail: str | None = None
 
+    @property
+    def words(self) -> str:
+        """The kind and its message in a line."""
+        return f"{self.kind.words}: {self.message}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fingerprint:
@@ -231,6 +241,22 @@ class Record:
     def title(self) -> str:
         """The name to show, with the replicate where there are several."""
         return replicate_words(self.name, self.replicate)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Whether the machine was left alone; None for a failure, and where nobody watched it in those days."""
+        return (
+            None if self.measurement is None or self.measurement.watched is None else self.measurement.watched.verdict
+        )
+
+    @property
+    def is_unclean(self) -> bool:
+        """Whether it was measured on a machine that was disturbed, or that could not be watched."""
+        return (
+            self.measurement is not None
+            and self.measurement.watched is not None
+            and self.measurement.watched.is_unclean
+        )
 
     def to_json(self) -> str:
         """The record as JSON text.

@@ -21,8 +21,8 @@ from analysis.report.figures.style import (
     whole_numbers,
 )
 from analysis.report.points import Point, about_machines, spread_out
+from analysis.report.words.numbers import GIB
 
-GIB = 2**30
 PEAK = "max_memory_reserved"
 MOST_PANELS = 9
 

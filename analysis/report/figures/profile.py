@@ -18,10 +18,10 @@ from analysis.report.figures.style import (
     shown_of,
 )
 from analysis.report.points import Point, spread_out
+from analysis.report.words.numbers import GIB
 from crossover.records.profile import MemoryPoint, Profile
 
 MOST = 10
-GIB = 2**30
 STRIP = 0.8
 """Height of a strip, of the distance between two."""
 PARTS: dict[str, Callable[[MemoryPoint], int]] = {

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from analysis.parity.break_even import BreakEven
 from analysis.parity.steps_to_parity import Parity
-from analysis.report.points import Point, verdict_of
+from analysis.report.points import Point
 from analysis.report.words.numbers import listed
 from crossover.records.machine import Verdict
 
-WATCHED: dict[str | None, str] = {
+WATCHED: dict[Verdict | None, str] = {
     Verdict.clean: "clean",
     Verdict.disturbed: "disturbed",
     Verdict.unknown: "not to be watched",
@@ -52,7 +52,7 @@ def _cells(cells: Sequence[BreakEven]) -> tuple[str, ...]:
 def _machines(points: Sequence[Point]) -> tuple[str, ...]:
     """How many measured processes ran on a clean machine, and how many did not."""
     measured = [record for point in points for record in point.replicates if record.measurement is not None]
-    by_verdict = Counter(verdict_of(record) for record in measured)
+    by_verdict = Counter(record.verdict for record in measured)
     if not measured:
         return ()
     if len(by_verdict) == 1:
@@ -62,5 +62,5 @@ def _machines(points: Sequence[Point]) -> tuple[str, ...]:
     return (f"The machine was {listed(told)} of {len(measured):,} measured processes.",)
 
 
-def _ordered(by_verdict: Counter[str | None]) -> list[tuple[str | None, int]]:
+def _ordered(by_verdict: Counter[Verdict | None]) -> list[tuple[Verdict | None, int]]:
     return [(verdict, by_verdict[verdict]) for verdict in WATCHED if by_verdict[verdict]]

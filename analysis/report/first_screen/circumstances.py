@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from analysis.report.points import Point
-from analysis.report.words.numbers import listed
+from analysis.report.words.numbers import first_listed
 from crossover.records.record import Record
 from crossover.records.settings import Weights
 
@@ -50,6 +50,5 @@ def _threads(number: int) -> str:
 
 
 def _few(values: Iterable[str]) -> str:
-    values_by_number = [value for value, _ in Counter(values).most_common()]
-    rest = len(values_by_number) - MOST
-    return listed([*values_by_number[:MOST], f"{rest} more"]) if rest > 0 else listed(values_by_number)
+    """The commonest of the values."""
+    return first_listed([value for value, _ in Counter(values).most_common()], MOST)

@@ -7,6 +7,9 @@ from analysis.statistics.intervals import Interval
 
 THOUSAND = 1000
 TRILLION = 1e12
+LARGE = 10_000
+"""From which a perplexity has no decimals."""
+MIB, GIB = 2**20, 2**30
 UNBOUNDED = "∞"
 """The end of an interval that the data do not bound."""
 
@@ -33,6 +36,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= THOUSAND else f"{value:#.3g}".rstrip(".")
 
 
+def perplexity(value: float) -> str:
+    """One decimal; none from ten thousand on."""
+    return f"{value:.1f}" if value < LARGE else number(value)
+
+
 def interval(interval: Interval) -> str:
     """Estimate with its interval; infinity alone where it is more than a number can hold."""
     if math.isinf(interval.estimate):
@@ -49,3 +57,9 @@ def listed(items: Sequence[object]) -> str:
     """a, b and c."""
     words = [str(item) for item in items]
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def first_listed(items: Sequence[object], most: int) -> str:
+    """a, b and 3 more: as many as `most` of them, and how many are left."""
+    rest = len(items) - most
+    return listed([*items[:most], f"{rest} more"] if rest > 0 else items)

@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from analysis.report.notes import failures, unclean
 from analysis.report.replicates import PROCESSES, by_point, figures
-from analysis.report.terminal_table import failures, table, unclean
+from analysis.report.terminal_table import table
 from analysis.statistics.metrics import metrics
 from crossover.records.machine import Verdict, Watched
 from crossover.records.record import Record

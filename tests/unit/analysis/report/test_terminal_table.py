@@ -4,7 +4,7 @@ import math
 import pytest
 from rich.console import Console
 
-from analysis.report.terminal_table import failures, human_line, table
+from analysis.report.terminal_table import table
 from crossover.records.policies import Cache, CacheName, Policy, PolicyName
 from crossover.records.record import FailureKind, Record
 from crossover.records.settings import Encoder
@@ -86,16 +86,6 @@ def test_bertscore_has_a_column_where_there_is_any_and_the_rest_still_fits() -> 
     assert "BERTScore" not in lines(a_record())[0]
 
 
-def test_a_run_that_was_not_judged_says_why() -> None:
-    record = a_record(measurement=a_measurement(quality_failure="no judge"))
-    assert failures([record]) == ["small K=4 B=2 N=16: not judged: no judge"]
-
-
-def test_a_line_for_each_failure_gives_its_reason() -> None:
-    failed = a_failed_record(kind=FailureKind.out_of_memory, message="[CUDA] too much")
-    assert failures([a_record(), failed]) == ["small K=4 B=2 N=16: out of memory: [CUDA] too much"]
-
-
 def test_lines_that_go_to_a_pipe_are_wide(capsys: pytest.CaptureFixture[str]) -> None:
     make_console().print(table([a_record()]))
     make_console(stderr=True).print("elsewhere")
@@ -113,10 +103,10 @@ def test_a_lossy_cache_and_a_policy_without_steps_are_told_even_where_all_points
     assert " ".join(row).startswith("small 2 16 threshold=0.9 dual refresh=4 (lossy) 3.00")
 
 
-def test_the_human_line_is_said_once_for_alike_figures_and_bits_per_byte_have_a_column() -> None:
-    judged = a_score(nll_nats=math.log(2) * 8, judge_tokens=4, text_bytes=4)
-    read = a_record(measurement=a_measurement(scores=(judged,), human=(judged,)))
-    assert human_line([read, read, a_record()]) == ["the documents' true continuations: 2.00 bits/byte, perplexity 4.0"]
-    headings = [str(column.header) for column in table([read, a_record()], width=200).columns]
+def test_bits_per_byte_have_a_column_where_there_are_any() -> None:
+    judged = a_record(
+        measurement=a_measurement(scores=(a_score(nll_nats=math.log(2) * 8, judge_tokens=4, text_bytes=4),))
+    )
+    headings = [str(column.header) for column in table([judged, a_record()], width=200).columns]
     assert "bits/byte" in headings
     assert "bits/byte" not in [str(column.header) for column in table([a_record()], width=200).columns]

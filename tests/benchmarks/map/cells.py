@@ -6,8 +6,8 @@ share of the tokens is timed. Beside them whole generations are measured, with w
 (`tests.benchmarks.map.composition`), and the energy of some. Each point is the run that a command line describes, goes
 through the pipeline of `python -m benchmark`, and is on disk as a record before the next begins, so that a cut loses
 nothing; what the folder has already is not measured again. Points come in the order of their worth, and neighbours
-share a loaded model. With `--replicate R` a further process measures the main points again. `--tiny` measures the tiny
-pair on a CPU.
+share a loaded model. With `--replicate R` each process measures all of them again, which gives every cell an interval;
+with `--whole-last` the map's points come before all whole generations. `--tiny` measures the tiny pair on a CPU.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from crossover.records.run import Run
 from tests.benchmarks.map.points import LARGE, TINY, Grid, Point
 from tests.benchmarks.random_batch import random_batch
 
-COMPILE_S = 38.0
+COMPILE_S = 45.0
 """The most that filling the compiler's caches may take."""
 LAYERS = 2
 ENERGY_S = 2.5
@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="output folder of the records")
     parser.add_argument("--seconds", type=float, default=380, help="begin nothing more after so long")
-    parser.add_argument("--replicate", type=int, help="measure the main points again, as this replicate, from 1")
+    parser.add_argument("--replicate", type=int, help="of several processes, the number of this one, from 0")
+    parser.add_argument("--whole-last", action="store_true", help="whole generations after all other points")
     parser.add_argument("--first", type=int, help="of the points, the first so many alone")
     parser.add_argument("--without-energy", action="store_true", help="count no energy")
     parser.add_argument("--tiny", action="store_true", help="the tiny pair on a CPU, eager")
@@ -63,10 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--part", type=int, help="only compile what process PART of --compile has to")
     options = parser.parse_args(arguments)
-    points = chosen(TINY if options.tiny else LARGE, options.replicate)[: options.first]
+    points = chosen(TINY if options.tiny else LARGE, whole_last=options.whole_last)[: options.first]
     if options.without_energy:
         points = [replace(point, energy=False) for point in points]
-    same = [f"--replicate={options.replicate}"] * (options.replicate is not None) + ["--tiny"] * options.tiny
+    same = ["--whole-last"] * options.whole_last + ["--tiny"] * options.tiny
     same += [f"--first={options.first}"] * (options.first is not None)
     start = time.monotonic()
     if options.part is not None:
@@ -80,9 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"all of it took {time.monotonic() - start:.0f} s", flush=True)
 
 
-def chosen(grid: Grid, replicate: int | None) -> list[Point]:
-    """The points of a process, each once."""
-    return list(dict.fromkeys(point for point in grid.points() if replicate is None or point.main))
+def chosen(grid: Grid, *, whole_last: bool = False) -> list[Point]:
+    """The points of a process, each once; of whole generations at the end those come first whose energy is counted."""
+    points = list(dict.fromkeys(grid.points()))
+    return sorted(points, key=lambda each: (each.is_whole, not each.energy)) if whole_last else points
 
 
 def compile_all(processes: int, output: Path, others: Sequence[str]) -> None:
@@ -154,7 +156,7 @@ def measure_all(points: Iterable[Point], output: Path, end_s: float, replicate: 
             print(f"there already: {run.name}", flush=True)
             continue
         record = execute(run, sweep="map", models=models, report=_ignore, config=json.dumps(point.overrides))
-        if point.energy and replicate is None and record.measurement is not None:
+        if point.energy and record.measurement is not None:
             record = with_energy(record, models)
         journal.write(replace(record, replicate=replicate))
         print(f"{say(record)} ({time.monotonic() - begun:.1f} s in all)", flush=True)

@@ -1,11 +1,11 @@
 """The points of `cells`, in the order of their worth.
 
 First what whole generations are compared with, and those generations; then the rest of the map: other batches, other
-lengths. A `main` point is measured again in every further process, so that its break-even has an interval.
+lengths; last the whole generations that take longest. Neighbours share a model.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 PART_TOKENS = 8192
@@ -27,11 +27,15 @@ IN_BLOCKS = ("cache=exact", f"block_length={BLOCK}", f"model.block_length={BLOCK
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A run as its overrides, whether its energy is counted afterwards, and whether further processes repeat it."""
+    """A run as its overrides, and whether its energy is counted afterwards."""
 
     overrides: tuple[str, ...]
     energy: bool = False
-    main: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a whole generation: the map needs none, composed latencies are compared with it."""
+        return set(WHOLE) <= set(self.overrides)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +45,10 @@ class Grid:
     Attributes:
         batches: those of the report first, `others` afterwards.
         whole: batch and length of whole generations over whole canvases, with their steps, and of some `larger` ones
-            that are measured later.
+            that are measured last.
         continued: the same of continuations, without steps; `in_blocks`: of a block-causal model.
         kept_lengths: at which a block is computed against kept keys and values; with the first of them whole
-            generations are measured, those of `kept_batches` first.
-        composed: batch and length of continuations that are not measured, since they lie between others.
+            generations are measured, and a block-causal model; those of `kept_batches` first.
         energy: batch and length of the whole generations, of all kinds, whose energy is counted.
     """
 
@@ -62,67 +65,64 @@ class Grid:
     larger: Mapping[tuple[int, int], int]
     continued: frozenset[tuple[int, int]]
     in_blocks: frozenset[tuple[int, int]]
-    composed: frozenset[tuple[int, int]] = frozenset()
     energy: frozenset[tuple[int, int]] = frozenset()
 
     def points(self) -> Iterator[Point]:
-        """All of them; neighbours share a model as far as their worth allows."""
-        first = self.kept_lengths[0]
-        batches = (*self.batches, *self.others)
-        yield from self._continuations(self.batches, self.lengths)
-        yield from self._continuations(self.others, self.lengths)
-        yield from self._canvases(self.whole)
-        yield from self._kept(self.kept_batches, first, is_whole=True)
+        """All of them; a point that comes again is the one that was there."""
+        first, batches, lengths = self.kept_lengths[0], (*self.batches, *self.others), self.lengths
+        yield from self._continuations(self.batches, lengths)
+        yield from self._continuations(self.others, lengths)
+        yield from self._continuations(batches, self.other_lengths)
         yield from self._in_blocks()
-        yield from self._canvases([(batch, length) for length, batch in product(self.lengths, batches)])
-        yield from self._kept(self.batches, first, is_whole=True)
+        yield from self._canvases(self.whole, self.whole)
+        yield from self._kept(self.kept_batches, first, is_whole=True)
+        yield from self._canvases([(batch, length) for length, batch in product(lengths, batches)])
         for kept in self.kept_lengths:
             yield from self._kept(batches, kept)
         yield from self._canvases([(batch, length) for length, batch in product(self.other_lengths, batches)])
-        yield from self._continuations(batches, self.other_lengths)
+        yield from self._canvases(self.larger, self.larger)
+        yield from self._kept(self.batches, first, is_whole=True)
 
-    def _canvases(self, cells: Iterable[tuple[int, int]]) -> Iterator[Point]:
-        """Whole canvases in part, and whole generations; of a batch that is computed in parts, one part before it."""
+    def _canvases(
+        self, cells: Iterable[tuple[int, int]], whole: Mapping[tuple[int, int], int] | None = None
+    ) -> Iterator[Point]:
+        """Whole canvases in part, and `whole` generations; of a batch that is computed in parts, one part before it."""
         for batch, length in cells:
             part = min(batch, PART_TOKENS // length)
             sampled = (f"steps={min(64, length // 4)}", "timing.share=0.02", *SAMPLED, BUSY)
-            yield self._point(self.diffusion, part, length, *sampled, main=self._is_main(part, length))
-            if (steps := {**self.larger, **self.whole}.get((batch, length))) is not None:
-                whole = (f"steps={steps}", *WHOLE, BUSY)
-                yield self._point(self.diffusion, batch, length, *whole, main=part < batch)
+            yield self._point(self.diffusion, part, length, *sampled)
+            if whole is not None:
+                yield self._point(self.diffusion, batch, length, f"steps={whole[batch, length]}", *WHOLE, BUSY)
 
     def _kept(self, batches: Sequence[int], length: int, *, is_whole: bool = False) -> Iterator[Point]:
         """A block against kept keys and values, its refresh among its passes; whole generations beside."""
         for batch in batches:
-            kept = min(length, KEPT_TOKENS // batch)
-            cached, main = (f"block_length={BLOCK}", "cache=dual"), self._is_main(batch, length)
+            kept, cached = min(length, KEPT_TOKENS // batch), (f"block_length={BLOCK}", "cache=dual")
             one = (f"prompt_fraction={(kept - BLOCK) / kept}", f"steps={STEPS_A_BLOCK}", "timing.share=1")
-            yield self._point(self.diffusion, batch, kept, *cached, *one, *SAMPLED, BUSY, main=main)
+            yield self._point(self.diffusion, batch, kept, *cached, *one, *SAMPLED, BUSY)
             if is_whole:
-                yield self._point(self.diffusion, batch, kept, *cached, _steps(kept), *WHOLE, BUSY, main=main)
+                yield self._point(self.diffusion, batch, kept, *cached, _steps(kept), *WHOLE, BUSY)
 
     def _in_blocks(self) -> Iterator[Point]:
-        for batch, length in sorted(self.in_blocks):
-            for timing in ((*SAMPLED, "timing.share=0.1"), WHOLE):
-                yield self._point(self.diffusion, batch, length, *IN_BLOCKS, _steps(length), *timing, BUSY)
+        """A block-causal model in part at every batch, whole generations beside some."""
+        others = {(batch, self.kept_lengths[0]) for batch in self.others}
+        for batch, length in (*sorted(self.in_blocks), *sorted(others)):
+            blocks = (*IN_BLOCKS, _steps(length))
+            yield self._point(self.diffusion, batch, length, *blocks, *SAMPLED, "timing.share=0.1", BUSY)
+            if (batch, length) in self.in_blocks:
+                yield self._point(self.diffusion, batch, length, *blocks, *WHOLE, BUSY)
 
     def _continuations(self, batches: Sequence[int], lengths: Sequence[int]) -> Iterator[Point]:
         """Continuations in part, and whole ones beside some of them."""
         for length, batch in product(lengths, batches):
-            if (batch, length) not in self.composed:
-                share = ("timing.share=0.02", *SAMPLED)
-                yield self._point(self.baseline, batch, length, *share, main=self._is_main(batch, length))
+            yield self._point(self.baseline, batch, length, "timing.share=0.02", *SAMPLED)
             if (batch, length) in self.continued:
                 yield self._point(self.baseline, batch, length, *WHOLE)
 
-    def _is_main(self, batch: int, length: int) -> bool:
-        return batch in self.batches and length in self.lengths
-
-    def _point(self, model: str, batch: int, length: int, *others: str, main: bool = False) -> Point:
-        shape, energy = (f"model={model}", f"batch={batch}", f"length={length}"), set(WHOLE) <= set(others)
-        return Point(
-            overrides=(*shape, *others, *self.common), energy=energy and (batch, length) in self.energy, main=main
-        )
+    def _point(self, model: str, batch: int, length: int, *others: str) -> Point:
+        shape = (f"model={model}", f"batch={batch}", f"length={length}")
+        point = Point(overrides=(*shape, *others, *self.common))
+        return replace(point, energy=point.is_whole and (batch, length) in self.energy)
 
 
 def _steps(length: int) -> str:
@@ -138,13 +138,12 @@ LARGE = Grid(
     others=(64, 4, 16),
     lengths=(512, 1024, 2048),
     other_lengths=(128,),
-    kept_lengths=(512, 2048),
+    kept_lengths=(512, 2048, 128),
     kept_batches=(1, 8),
     whole={(32, 512): 4, (8, 512): 16, (1, 512): 64, (1, 1024): 32, (8, 1024): 8, (1, 2048): 16},
     larger={(32, 1024): 2, (8, 2048): 4, (32, 2048): 2},
     continued=frozenset({(1, 512), (8, 512), (32, 512), (1, 1024)}),
     in_blocks=frozenset({(1, 512), (8, 512), (32, 512)}),
-    composed=frozenset({(64, 1024), (64, 2048), (4, 1024), (16, 1024), (4, 128), (16, 128)}),
     energy=frozenset({(1, 512), (8, 512), (32, 512)}),
 )
 TINY = Grid(

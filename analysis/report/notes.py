@@ -12,11 +12,15 @@ from crossover.records.record import Record
 
 MOST_NAMED = 4
 """Runs that a line names, and lines of one kind."""
+MEMORY_KEY = "MiB: peak memory"
+JUDGED_KEY = "bits/byte and perplexity: of the texts under the judge, lower is better"
+SAMPLER_KEY = "sampler's: bits/byte of the true continuations under the model itself, as it samples"
 
 
 def notes(records: Sequence[Record]) -> list[str]:
-    """The human line, disturbances, fallbacks, profiles, and why points are missing."""
+    """What the columns are, the human line, disturbances, fallbacks, profiles, and why points are missing."""
     return [
+        *column_key(records),
         *human_line(records),
         *unclean(records),
         *fallbacks(records),
@@ -41,6 +45,15 @@ def unclean(records: Sequence[Record]) -> list[str]:
     watched = [(record.name, record.measurement.watched) for record in records if record.measurement is not None]
     reasons = [(_verdict(each), name) for name, each in watched if each is not None and each.is_unclean]
     return [f"{UNCLEAN} {reason}, in {names}" for reason, names in _by_reason(reasons)]
+
+
+def column_key(records: Sequence[Record]) -> list[str]:
+    """What the headings of a terminal's table do not say; nothing where no run was measured."""
+    measured = [record.measurement for record in records if record.measurement is not None]
+    judged = any(score.nll_nats is not None for each in measured for score in each.scores)
+    sampled = any(each.sampler_nats is not None for one in measured for each in one.likelihood)
+    first = [*([MEMORY_KEY] if measured else []), *([JUDGED_KEY] if judged else [])]
+    return [*(["; ".join(first)] if first else []), *([SAMPLER_KEY] if sampled else [])]
 
 
 def fallbacks(records: Sequence[Record]) -> list[str]:

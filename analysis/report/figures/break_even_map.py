@@ -1,6 +1,7 @@
 """The map of break-even: a number for each batch and length, one panel a way of computing."""
 
 import math
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
@@ -33,6 +35,14 @@ HALO = withStroke(linewidth=2.5, foreground="white")
 """Round a mark, so that it stands out on a dark cell."""
 LIMIT = "at the limit"
 MEASURED = "measured"
+TITLE_LETTERS, KEY_LETTERS = 11, 16
+"""Letters of a figure's title and of its key in an inch."""
+LINE_IN = 0.17
+"""Height of a line of either."""
+KEY = (
+    "~ composed from the times of single forward passes.  ( ) more tokens than a block holds: never faster.  Grey: not"
+    " measured, what both models would need at the limit of the hardware."
+)
 REACHED = (
     " A ring: trained models are as good as the baseline at as many tokens per forward, compared at this length and any"
     " batch; a cross: they are not shown to be."
@@ -103,7 +113,7 @@ def draw_column(pair: PairMap) -> Drawing | None:
 
 def _alone(pair: PairMap, name: str, *, columns: int) -> Drawing | None:
     layer = Layer(name=MEASURED, value=lambda each: each.tokens.estimate, is_bounded=True)
-    return _drawing(
+    drawing = _drawing(
         pair,
         [layer],
         name=name,
@@ -111,6 +121,21 @@ def _alone(pair: PairMap, name: str, *, columns: int) -> Drawing | None:
         caption="As in the map, without the limit of the device.",
         columns=columns,
     )
+    if drawing is not None:
+        _explain(drawing.figure, pair)
+    return drawing
+
+
+def _explain(figure: Figure, pair: PairMap) -> None:
+    """Write above and below the panels what numbers and marks mean, for a page that shows no caption."""
+    title = f"Tokens that {pair.diffusion} must write in each forward pass to be faster than {pair.baseline}"
+    width_in = figure.get_figwidth()
+    above = textwrap.wrap(title, round(width_in * TITLE_LETTERS))
+    below = textwrap.wrap(KEY, round(width_in * KEY_LETTERS))
+    with look():
+        figure.suptitle("\n".join(above), x=0.0, ha="left", fontsize=10, fontweight="bold")
+        figure.supxlabel("\n".join(below), x=0.0, ha="left", fontsize=8, color=GREY)
+        figure.set_figheight(figure.get_figheight() + LINE_IN * len(above + below))
 
 
 def draw_joules(pair: PairMap) -> Drawing | None:

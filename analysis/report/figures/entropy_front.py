@@ -66,7 +66,7 @@ def _panel(axes: Axes, panel: FrontPanel) -> None:
     logarithmic(axes, drawn_ends([point.quality for front in fronts.fronts for point in front.points]))
     metric = METRICS[fronts.metric]
     title = f"B = {fronts.batch}, N = {fronts.length}" + (f", {panel.setting}" if panel.setting else "")
-    axes.set(title=title, xlabel="entropy of a text's tokens, nats", ylabel=metric.label)
+    axes.set(title=title, xlabel="entropy of a text's tokens, nats (T: temperature)", ylabel=metric.label)
 
 
 def _front(axes: Axes, front: Front, color: str, marker: str, line: str, label: str) -> None:
@@ -89,4 +89,4 @@ def _front(axes: Axes, front: Front, color: str, marker: str, line: str, label: 
 def _temperatures(axes: Axes, front: Front) -> None:
     for point in front.points:
         position = (point.entropy.estimate, point.quality.estimate)
-        axes.annotate(f"{point.temperature:g}", position, (5, -9), textcoords="offset points", color=INK, fontsize=7)
+        axes.annotate(f"T={point.temperature:g}", position, (5, -9), textcoords="offset points", color=INK, fontsize=7)

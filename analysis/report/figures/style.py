@@ -30,8 +30,11 @@ HUMAN = "true continuations"
 """The human line's name in a legend."""
 UNCLEAN = "machine not clean"
 """The name of the rings in a legend."""
-NARROW, WIDE = 4, 300
-"""Ratios of a log axis's ends: within the first, every digit has a tick; beyond the second, powers of ten alone."""
+NARROW, DECADE, WIDE = 4, 10, 300
+"""Ratios of a log axis's ends: within the first, every digit has a tick; within the second, most; beyond the third,
+powers of ten alone."""
+TICKS = {NARROW: tuple(range(1, 10)), DECADE: (1, 1.5, 2, 3, 4, 5, 7), WIDE: (1, 2, 5)}
+"""Ticks of each power of ten, by the ratio that the axis spans at most."""
 LONG_LABEL, LETTER_IN = 22, 0.072
 """A label of more letters takes more than a column of a legend usually has; the width of a letter in it, in inches."""
 LARGE = 10_000
@@ -173,7 +176,7 @@ def plain_log(axes: Axes, which: str, ratio: float) -> None:
     """A log axis with plain numbers at its ticks: the more of them, the smaller the ratio that it spans."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
-    axis.set_major_locator(LogLocator(subs=range(1, 10) if ratio < NARROW else (1, 2, 5) if ratio < WIDE else (1,)))
+    axis.set_major_locator(LogLocator(subs=next((ticks for most, ticks in TICKS.items() if ratio < most), (1,))))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value < LARGE else f"{value / 1000:g}k"))
 

@@ -26,6 +26,7 @@ from crossover.records.load import find, from_file, read
 from crossover.records.record import Record
 from tests.benchmarks.map.points import BLOCK, IN_BLOCKS_NAME
 
+NAMES = {"llada": "LLaDA-8B", "llama": "Llama-3-8B"}
 ROW = re.compile(r"\| dual B=(\d+) N=(\d+) \| [\d.]+ \| \*\*([\d.]+)\*\* \|(?:[^|]*\|){3} ([\d.]+) \|")
 
 
@@ -46,10 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     maps = list(merged_maps(pairs, steps))
     for file in write_maps(maps, options.output):
         print(file)
-    largest = max(maps, key=lambda each: len(each.cells))
+    largest = with_full_names(max(maps, key=lambda each: len(each.cells)))
     for drawing in (draw_row(largest), draw_column(largest)):
         if drawing is not None:
             print(options.output / f"{drawing.save(options.output).name}.svg")
+
+
+def with_full_names(pair: PairMap) -> PairMap:
+    """The map, its models named as readers of a page know them."""
+    return replace(
+        pair, diffusion=NAMES.get(pair.diffusion, pair.diffusion), baseline=NAMES.get(pair.baseline, pair.baseline)
+    )
 
 
 def records_in(folders: Sequence[Path]) -> list[Record]:

@@ -77,7 +77,7 @@ def test_the_figure_has_a_line_for_each_arm_and_the_authors_star(reached: Study)
     (axes,) = drawing.figure.axes
     labels = {text.get_text() for text in drawing.figure.legends[0].get_texts()}
     assert labels == {"causal", "small K=16", "small K=32", "true continuations"}
-    assert {"1", "1.3", "1.8", "2.8"} == {text.get_text() for text in axes.texts}
+    assert {"T=1", "T=1.3", "T=1.8", "T=2.8"} == {text.get_text() for text in axes.texts}
     assert drawing.alt == answers(reached)[0].sentence
     assert draw_fronts([]) is None
 

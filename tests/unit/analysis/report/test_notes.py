@@ -1,7 +1,17 @@
 import math
 from dataclasses import replace
 
-from analysis.report.notes import MOST_NAMED, failures, fallbacks, human_line, notes, profiles
+from analysis.report.notes import (
+    JUDGED_KEY,
+    MEMORY_KEY,
+    MOST_NAMED,
+    column_key,
+    failures,
+    fallbacks,
+    human_line,
+    notes,
+    profiles,
+)
 from crossover.records.profile import Energy
 from crossover.records.record import FailureKind
 from tests.factories import MEMORY_ALONG, a_failed_record, a_measurement, a_profile, a_record, a_score
@@ -19,6 +29,15 @@ def test_a_profile_is_a_line_of_shares_and_energy() -> None:
     lines = profiles([profiled(each) for each in a_sweep()])
     assert len(lines) == MOST_NAMED + 1
     assert lines[-1] == f"profiles of {len(a_sweep()) - MOST_NAMED} more are in the report and in MLflow"
+
+
+def test_headings_are_explained_where_their_columns_are_shown() -> None:
+    record = a_record()
+    assert record.measurement is not None
+    unjudged = replace(record, measurement=replace(record.measurement, scores=()))
+    assert column_key([record]) == [f"{MEMORY_KEY}; {JUDGED_KEY}"]
+    assert column_key([unjudged]) == [MEMORY_KEY]
+    assert column_key([]) == []
 
 
 def test_a_fallback_is_said_once_for_all_runs_of_one_reason() -> None:

@@ -11,7 +11,7 @@ from analysis.report.grid_table import raw_row
 from analysis.report.points import Point
 from analysis.report.study import Study, study
 from analysis.report.words.parity import answer
-from analysis.report.write import FIGURES, tasks_of
+from analysis.report.write import FIGURES, drawings
 from crossover.errors import UserError
 from crossover.records.load import find, latest
 from crossover.records.load import load as read
@@ -73,11 +73,7 @@ def figure(
     """
     if name not in FIGURES:
         raise UserError(f"there is no figure {name!r}: give one of {', '.join(FIGURES)}")
-    tasks = tasks_of(_study(records, metric, margin, allow), {name})
-    drawing = next((drawn for draw, of in tasks if (drawn := draw(of)) is not None), None)
-    if drawing is None:
-        raise UserError(f"{name}: nothing to draw, since no run here has what it shows")
-    return drawing
+    return next(drawings(_study(records, metric, margin, allow), name))
 
 
 def _study(records: Sequence[Record], metric: str | None, margin: float, allow: Iterable[str]) -> Study:

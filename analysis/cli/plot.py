@@ -4,7 +4,7 @@ from argparse import Namespace
 
 from analysis.cli.analysing import study_of
 from analysis.cli.loading import load_records
-from analysis.report.write import tasks_of
+from analysis.report.write import drawings
 from crossover.errors import UserError
 from crossover.terminal import make_console, say
 
@@ -22,11 +22,5 @@ def plot(options: Namespace) -> None:
             f"--output {options.output} is the name of a picture: give a folder, which gets {options.name}.svg and .png"
         )
     study = study_of(load_records(options.source, options.tracking_uri), options)
-    drawings = [drawing for draw, data in tasks_of(study, {options.name}) if (drawing := draw(data)) is not None]
-    if not drawings:
-        raise UserError(f"{options.name}: nothing to draw, since no run here has what it shows")
-    options.output.mkdir(parents=True, exist_ok=True)
-    for drawing in drawings:
-        drawing.save(options.output)
-    files = [str(options.output / f"{each.name}.{kind}") for each in drawings for kind in ("svg", "png")]
-    say(make_console(), *files)
+    pictures = [drawing.save(options.output) for drawing in drawings(study, options.name)]
+    say(make_console(), *(str(options.output / name) for each in pictures for name in each.files))

@@ -1,9 +1,9 @@
 """All that the report says of a set of records: what was compared, with what result, and what was left out."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -31,8 +31,20 @@ FEWER_RESAMPLES = 1000
 MOST_MARKED = 200
 """Comparisons of quality that are marked in the map."""
 
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
-"""Returns the items that it is given, and shows how many of them are done."""
+T = TypeVar("T")
+
+
+class Track(Protocol):
+    """Returns the items that it is given, and shows how many of them are done."""
+
+    def __call__(self, items: Sequence[T], what: str, /) -> Iterable[T]:
+        """The items; `what` names in a word what is done with them."""
+        ...
+
+
+def untracked(items: Sequence[T], _: str) -> Iterable[T]:
+    """The items; nothing is shown."""
+    return items
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +84,7 @@ def study(
     metrics: Sequence[Metric],
     margin: float = 0.0,
     allow: frozenset[str] = frozenset(),
-    track: Track = lambda items, _: items,
+    track: Track = untracked,
 ) -> Study:
     """Analyse `records` by each of `metrics` that they have.
 

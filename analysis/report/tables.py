@@ -55,11 +55,15 @@ class Table:
         """Whether each column is set flush left."""
         return tuple(heading in self.words for heading in self.headings)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of its files."""
+        return f"{self.name}.csv", f"{self.name}.md", f"{self.name}.tex"
+
     def save(self, folder: Path) -> None:
-        """Write `name` as .csv, .md and .tex."""
-        (folder / f"{self.name}.csv").write_text(as_csv(self), encoding="utf-8", newline="")
-        (folder / f"{self.name}.md").write_text(as_markdown(self), encoding="utf-8")
-        (folder / f"{self.name}.tex").write_text(as_latex(self), encoding="utf-8")
+        """Write its files to a folder."""
+        for name, text in zip(self.files, (as_csv(self), as_markdown(self), as_latex(self)), strict=True):
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def as_csv(table: Table) -> str:

@@ -1,13 +1,13 @@
 """The report: one page, and beside it every figure and table as a file."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from analysis.report.answers import parity_rows
 from analysis.report.figures.bound import draw_bound
@@ -16,6 +16,7 @@ from analysis.report.figures.curves import draw_curves
 from analysis.report.figures.entropy_front import draw_fronts
 from analysis.report.figures.front import draw_front
 from analysis.report.figures.memory import draw_memory
+from analysis.report.figures.panel import Panel
 from analysis.report.figures.parallelism import draw_parallelism
 from analysis.report.figures.profile import draw_profile
 from analysis.report.figures.scaling import draw_scaling
@@ -28,32 +29,33 @@ from analysis.report.map.study import PairMap, largest
 from analysis.report.map.table import break_even_table
 from analysis.report.page import render
 from analysis.report.parity_table import parity_table
-from analysis.report.study import FrontPanel, Study, Track
+from analysis.report.points import Point
+from analysis.report.study import FrontPanel, Study, Track, untracked
 from analysis.report.tables import Table
+from crossover.errors import UserError
 
 PAGE = "report.html"
 MANY = 1000
 """From this many points on, two processes draw the figures, while this one makes the tables."""
 
-Task = tuple[Callable[[Any], Drawing | None], Any]
-"""A function that draws a figure, and its data."""
+Draw = Callable[[], Drawing | None]
+"""Draws one figure of a study, here or in another process; None where the study has nothing that it shows."""
 
-
-OVER_TEMPERATURES: dict[str, Callable[[Any], Drawing | None]] = {"entropy": draw_fronts}
+OVER_TEMPERATURES: Mapping[str, Callable[[Sequence[FrontPanel]], Drawing | None]] = {"entropy": draw_fronts}
 """Figures by their names: one a metric, of arms that were run at several temperatures."""
-BY_METRIC: dict[str, Callable[[Any], Drawing | None]] = {
+BY_METRIC: Mapping[str, Callable[[Sequence[Panel]], Drawing | None]] = {
     "quality": draw_curves,
     "pareto": draw_front,
     "parallelism": draw_parallelism,
 }
 """Figures by their names: one a metric."""
-BREAK_EVEN: dict[str, Callable[[Any], Drawing | None]] = {
+BREAK_EVEN: Mapping[str, Callable[[PairMap], Drawing | None]] = {
     "map": draw_map,
     "joules": draw_joules,
     "limit": draw_distance,
 }
 """Figures by their names: of one pair of models over batch and length."""
-OF_ALL: dict[str, Callable[[Any], Drawing | None]] = {
+OF_ALL: Mapping[str, Callable[[Sequence[Point]], Drawing | None]] = {
     "bound": draw_bound,
     "scaling": draw_scaling,
     "memory": draw_memory,
@@ -74,27 +76,23 @@ class Written:
     files: tuple[Path, ...]
 
 
-def write_report(
-    study: Study, rejected: Sequence[str], folder: Path, *, track: Track = lambda items, _: items
-) -> Written:
+def write_report(study: Study, rejected: Sequence[str], folder: Path, *, track: Track = untracked) -> Written:
     """Write the page and its files to `folder`, over the files of an earlier report.
 
     Raises:
         OSError: when they cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tasks = tasks_of(study)
-    with _drawn(tasks, folder, workers=2 if len(study.points) >= MANY else 0) as drawn:
+    figures = figures_of(study)
+    with _drawn(figures, folder, workers=2 if len(study.points) >= MANY else 0) as drawn:
         tables = all_tables(study)
         for table in tables:
             table.save(folder)
         results = iter(drawn)
-        pictures = [picture for _ in track(tasks, "drawing") if (picture := next(results)) is not None]
+        pictures = [picture for _ in track(figures, "drawing") if (picture := next(results)) is not None]
     page = folder / PAGE
     page.write_text(render(study, pictures, tables, rejected), encoding="utf-8")
-    names = [f"{each.name}.{kind}" for each in pictures for kind in ("svg", "png")]
-    names += [f"{table.name}.{kind}" for table in tables for kind in ("csv", "md", "tex")]
-    return Written(page=page, files=tuple(folder / name for name in names))
+    return Written(page=page, files=tuple(_files(pictures, tables, folder)))
 
 
 def all_tables(study: Study) -> tuple[Table, ...]:
@@ -111,44 +109,61 @@ def write_maps(maps: Sequence[PairMap], folder: Path) -> list[Path]:
         OSError: when they cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = [picture for task in _maps(maps, BREAK_EVEN) if (picture := _draw(task, folder)) is not None]
+    pictures = [picture for draw in _maps(maps, BREAK_EVEN) if (picture := _saved(draw, folder)) is not None]
     table = break_even_table([row for each in maps for row in each.rows])
     table.save(folder)
-    names = [f"{each.name}.{kind}" for each in pictures for kind in ("svg", "png")]
-    return [folder / name for name in (*names, *(f"{table.name}.{kind}" for kind in ("csv", "md", "tex")))]
+    return _files(pictures, [table], folder)
 
 
-def tasks_of(study: Study, names: Collection[str] = FIGURES) -> list[Task]:
+def drawings(study: Study, name: str) -> Iterator[Drawing]:
+    """The figure of this name, once a metric where it is of a metric.
+
+    Raises:
+        UserError: when the records have nothing that it shows.
+    """
+    drawn = (drawing for draw in figures_of(study, {name}) if (drawing := draw()) is not None)
+    first = next(drawn, None)
+    if first is None:
+        raise UserError(f"{name}: nothing to draw, since no run here has what it shows")
+    yield first
+    yield from drawn
+
+
+def figures_of(study: Study, names: Collection[str] = FIGURES) -> list[Draw]:
     """Each figure of the report, or those of some names: quality first, since it is the answer."""
     fronts: dict[str, list[FrontPanel]] = defaultdict(list)
     for each in study.fronts:
         fronts[each.fronts.metric].append(each)
     return [
-        *((draw, of) for name, draw in OVER_TEMPERATURES.items() if name in names for of in fronts.values()),
-        *((draw, panels) for name, draw in BY_METRIC.items() if name in names for panels in study.panels.values()),
+        *(partial(draw, of) for name, draw in OVER_TEMPERATURES.items() if name in names for of in fronts.values()),
+        *(partial(draw, of) for name, draw in BY_METRIC.items() if name in names for of in study.panels.values()),
         *_maps(study.maps, names),
-        *((draw, study.alike) for name, draw in OF_ALL.items() if name in names),
+        *(partial(draw, study.alike) for name, draw in OF_ALL.items() if name in names),
     ]
 
 
-def _maps(maps: Sequence[PairMap], names: Collection[str]) -> list[Task]:
+def _maps(maps: Sequence[PairMap], names: Collection[str]) -> list[Draw]:
     """The figures of the pair that has most cells: one cell is no map."""
     pair = largest(maps)
-    return [] if pair is None else [(draw, pair) for name, draw in BREAK_EVEN.items() if name in names]
+    return [] if pair is None else [partial(draw, pair) for name, draw in BREAK_EVEN.items() if name in names]
 
 
 @contextmanager
-def _drawn(tasks: Sequence[Task], folder: Path, *, workers: int) -> Iterator[Iterable[Picture | None]]:
-    """The pictures in the order of `tasks`: drawn one by one here, or at once by other processes."""
-    folders = [folder] * len(tasks)
+def _drawn(figures: Sequence[Draw], folder: Path, *, workers: int) -> Iterator[Iterable[Picture | None]]:
+    """The pictures in the order of `figures`: drawn one by one here, or at once by other processes."""
+    folders = [folder] * len(figures)
     if not workers:
-        yield map(_draw, tasks, folders)
+        yield map(_saved, figures, folders)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield pool.map(_draw, tasks, folders)
+        yield pool.map(_saved, figures, folders)
 
 
-def _draw(task: Task, folder: Path) -> Picture | None:
-    draw, of_what = task
-    drawing = draw(of_what)
+def _files(pictures: Iterable[Picture], tables: Iterable[Table], folder: Path) -> list[Path]:
+    names = (*(each.files for each in pictures), *(each.files for each in tables))
+    return [folder / name for of_one in names for name in of_one]
+
+
+def _saved(draw: Draw, folder: Path) -> Picture | None:
+    drawing = draw()
     return None if drawing is None else drawing.save(folder)

@@ -82,6 +82,11 @@ class Picture:
     svg: str
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The names of its files."""
+        return f"{self.name}.svg", f"{self.name}.png"
+
+    @property
     def address(self) -> str:
         """The SVG as a data address: unlike inline SVG, its ids cannot meet another picture's."""
         return "data:image/svg+xml;base64," + b64encode(self.svg.encode()).decode()

@@ -48,7 +48,7 @@ def answers(
         UserError: when there is no such metric.
     """
     analysed = _study(records, metric, margin, allow)
-    return [answer(panel.parity) for panels in analysed.panels.values() for panel in panels]
+    return [answer(panel.parity) for panel in analysed.every_panel]
 
 
 def figure(

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
 from crossover.addresses import masked_text, without_credentials
@@ -15,6 +15,7 @@ from crossover.records.load import Source
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run, RunInfo
 
 ARTIFACT = "record.json"
 PAGE = 1000
@@ -49,7 +50,7 @@ def experiment_sources(experiment: str, uri: str) -> list[Source]:
     return [(f"mlflow run {run.info.run_id}", partial(_content, run.info, uri)) for run in runs]
 
 
-def _runs(experiment: str, uri: str) -> Iterator[Any]:
+def _runs(experiment: str, uri: str) -> Iterator["Run"]:
     client = _client(uri)
     info = client.get_experiment_by_name(experiment)
     if info is None:
@@ -64,7 +65,7 @@ def _runs(experiment: str, uri: str) -> Iterator[Any]:
             return
 
 
-def _content(info: Any, uri: str) -> bytes:  # noqa: ANN401 (MLflow's RunInfo, which is not loaded here)
+def _content(info: "RunInfo", uri: str) -> bytes:
     """A run's record; straight from the disk where the artifacts lie on one."""
     address = urlparse(info.artifact_uri)
     if address.scheme in {"", "file"}:

@@ -33,15 +33,14 @@ def parity(options: Namespace) -> None:
         UserError: when nothing can be compared.
     """
     study = study_of(load_records(options.source, options.tracking_uri), options)
-    if any(study.panels.values()):
+    if study.every_panel:
         _print_rows(make_console(), study)
     name_left_out(study.left_out)
-    if not any(study.panels.values()):
+    if not study.every_panel:
         raise UserError("nothing can be compared: a diffusion and an autoregressive run with equal controls are needed")
 
 
 def _print_rows(console: Console, study: Study) -> None:
-    panels = [panel for of_metric in study.panels.values() for panel in of_metric]
     if study.fronts:
         table = front_table([(each.fronts, each.setting) for each in study.fronts])
         say(console, table.title)
@@ -54,11 +53,11 @@ def _print_rows(console: Console, study: Study) -> None:
         told = setting not in {"", f"{first.diffusion} and {first.baseline_model}"}
         say(console, f"{table.title} ({setting})" if told else table.title)
         console.print(show(table, without=(REMARKS, SETTING)))
-    for panel in (each for each in panels if not each.is_in_fronts):
+    for panel in (each for each in study.every_panel if not each.is_in_fronts):
         name = _name(panel, with_metric=len(study.panels) > 1)
         say(console, *(f"{name}: {remark}" for remark in remarks(panel.parity)))
     say(console, *disagreements_of(study))
-    say(console, basis([parity for parity, _ in parities(study)] or [panel.parity for panel in panels]))
+    say(console, basis([parity for parity, _ in parities(study)] or [panel.parity for panel in study.every_panel]))
 
 
 def _groups(rows: Sequence[Row]) -> list[list[Row]]:

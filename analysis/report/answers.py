@@ -37,19 +37,21 @@ def disagreements_of(study: Study) -> list[str]:
 
 def parities(study: Study) -> list[tuple[Parity, str]]:
     """Every parity that is answered, with its setting."""
-    read = [(each.fronts.parity, each.setting) for each in study.fronts if each.fronts.parity is not None]
-    return [*read, *((each.parity, each.setting) for each in _alone(study))]
+    return [*_between_fronts(study), *((each.parity, each.setting) for each in _alone(study))]
 
 
 def parity_rows(study: Study) -> list[tuple[Parity, str]]:
     """The rows of the parity table: those between fronts, then those at each temperature."""
-    read = [(each.fronts.parity, each.setting) for each in study.fronts if each.fronts.parity is not None]
-    return [*read, *((panel.parity, panel.setting) for panels in study.panels.values() for panel in panels)]
+    return [*_between_fronts(study), *((each.parity, each.setting) for each in study.every_panel)]
+
+
+def _between_fronts(study: Study) -> list[tuple[Parity, str]]:
+    return [(each.fronts.parity, each.setting) for each in study.fronts if each.fronts.parity is not None]
 
 
 def _alone(study: Study) -> Sequence[Panel]:
     """Parities at one temperature that no fronts answer better."""
-    return [panel for of_metric in study.panels.values() for panel in of_metric if not panel.is_in_fronts]
+    return [panel for panel in study.every_panel if not panel.is_in_fronts]
 
 
 def _of_front(panel: FrontPanel) -> Answer:

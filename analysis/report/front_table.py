@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from analysis.parity.fronts.parity import Front, Fronts
 from analysis.parity.quality import METRICS
-from analysis.report.tables import Raw, Table
+from analysis.report.tables import Raw, Table, bounds
 from analysis.report.words.fronts import around, entropies, quality_there, temperatures
 from analysis.report.words.numbers import interval, number
 from analysis.statistics.intervals import Interval
@@ -71,18 +71,13 @@ def _raw(fronts: Fronts, setting: str) -> Iterator[Raw]:
                 "model": fronts.baseline_model if front.steps is None else fronts.diffusion,
                 "steps": front.steps,
                 "temperature": point.temperature,
-                **_bounds("entropy_nats", point.entropy),
-                **_bounds("quality", point.quality),
+                **bounds("entropy_nats", point.entropy),
+                **bounds("quality", point.quality),
                 "human_entropy_nats": front.human_entropy,
                 "human_quality": fronts.human,
                 "read_from_temperature": low,
                 "read_to_temperature": high,
-                **_bounds("quality_at_human_entropy", front.at_human),
-                **_bounds("advantage_at_human_entropy", _advantage(fronts, front)),
+                **bounds("quality_at_human_entropy", front.at_human),
+                **bounds("advantage_at_human_entropy", _advantage(fronts, front)),
                 "prompts": fronts.prompts,
             }
-
-
-def _bounds(name: str, known: Interval | None) -> dict[str, float | None]:
-    ends = (None,) * 3 if known is None else (known.estimate, known.low, known.high)
-    return dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))

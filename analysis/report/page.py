@@ -48,7 +48,7 @@ def render(study: Study, pictures: Sequence[Picture], tables: Sequence[Table], r
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    panels = [panel for by_metric in study.panels.values() for panel in by_metric]
+    panels = study.every_panel
     said, answered = answers(study), parities(study)
     return engine.get_template(LAYOUT).render(
         subject=_subject(study),
@@ -75,9 +75,7 @@ def _template(name: str) -> str:
 
 def _subject(study: Study) -> str:
     """The pairs of models: those whose quality is compared, then others that the map has."""
-    compared = dict.fromkeys(
-        (panel.parity.diffusion, panel.parity.baseline_model) for panels in study.panels.values() for panel in panels
-    )
+    compared = dict.fromkeys((panel.parity.diffusion, panel.parity.baseline_model) for panel in study.every_panel)
     timed = [(each.diffusion, each.baseline) for each in study.maps]
     pairs = [*compared, *(pair for pair in timed if not any(_is_of(name, pair) for name in compared))]
     if not pairs:

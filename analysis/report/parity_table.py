@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from analysis.parity.choice import Reading
 from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
-from analysis.report.tables import Raw, Table
+from analysis.report.tables import Raw, Table, bounds
 from analysis.report.words.disturbances import machine
 from analysis.report.words.numbers import inside, interval, number, ratio_interval
 from analysis.report.words.parity import crossing, remarks, steps_to_parity
-from analysis.statistics.intervals import Interval
 
 NAMES = ("diffusion", "baseline", "metric")
 """Columns that stand in the title instead where all rows agree."""
@@ -132,11 +131,11 @@ def _raw(parity: Parity, setting: str) -> Raw:
         "monotone": parity.monotone,
         "largest_steps": parity.steps[-1],
         "human_quality": None if parity.human is None else _finite(parity.human),
-        **_bounds("baseline_quality", parity.baseline),
-        **_bounds("entropy_gap_nats", parity.entropy_gap),
-        **_bounds("speedup", parity.speedup),
-        **_bounds("crossing_speedup", parity.crossing_speedup),
-        **_bounds("baseline_latency_s", parity.baseline_latency_s),
+        **bounds("baseline_quality", parity.baseline),
+        **bounds("entropy_gap_nats", parity.entropy_gap),
+        **bounds("speedup", parity.speedup),
+        **bounds("crossing_speedup", parity.crossing_speedup),
+        **bounds("baseline_latency_s", parity.baseline_latency_s),
         "steps": " ".join(map(str, parity.steps)),
         "settings": "; ".join(parity.settings.values()),
         "quality": " ".join(f"{each.estimate:.6g}" for each in parity.quality),
@@ -155,14 +154,6 @@ def _raw(parity: Parity, setting: str) -> Raw:
         "clusters": parity.clusters,
         "resamples": parity.resamples,
         "flags": " ".join(parity.flags),
-    }
-
-
-def _bounds(name: str, interval: Interval | None) -> dict[str, float | None]:
-    return {
-        name: None if interval is None else _finite(interval.estimate),
-        f"{name}_low": None if interval is None else _finite(interval.low),
-        f"{name}_high": None if interval is None else _finite(interval.high),
     }
 
 

@@ -77,6 +77,11 @@ class Study:
     fronts: tuple[FrontPanel, ...] = ()
     maps: tuple[PairMap, ...] = ()
 
+    @property
+    def every_panel(self) -> tuple[Panel, ...]:
+        """The panels of all metrics, one metric after another."""
+        return tuple(panel for of_metric in self.panels.values() for panel in of_metric)
+
 
 def study(
     records: Sequence[Record],

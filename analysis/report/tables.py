@@ -2,9 +2,12 @@
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from analysis.statistics.intervals import Interval
 
 LONG = 40
 """A LaTeX table of this many rows or more breaks over pages."""
@@ -64,6 +67,13 @@ class Table:
         """Write its files to a folder."""
         for name, text in zip(self.files, (as_csv(self), as_markdown(self), as_latex(self)), strict=True):
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def bounds(name: str, known: Interval | None) -> Raw:
+    """Three cells of a row for machines, an estimate and its ends; None where it is unknown or nothing bounds it."""
+    ends = (None,) * 3 if known is None else (known.estimate, known.low, known.high)
+    cells = zip((name, f"{name}_low", f"{name}_high"), ends, strict=True)
+    return {cell: None if end is None or not math.isfinite(end) else end for cell, end in cells}
 
 
 def as_csv(table: Table) -> str:

@@ -4,37 +4,27 @@ import math
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from analysis.parity.break_even import BLOCK, BreakEven
+from analysis.report.figures.map_cell import TOKENS, shade_of, text_of, write_cell
 from analysis.report.figures.style import GREY, INK, Drawing, look, panels
 from analysis.report.map.reached import Reached
-from analysis.report.map.study import PairMap
+from analysis.report.map.study import Grid, PairMap
 from analysis.report.words.numbers import number
 from analysis.statistics.forward_passes.pace import Way
 
-DARK = 0.179
-"""Under this luminance a shade's numbers are white, else black: either then stands out by 4.5 to 1 or more."""
 WAYS = {
     Way.whole: "Whole canvas",
     Way.dual: "Dual cache (lossy)",
     Way.block_causal: "Block-causal",
 }
-TEN = 10
-TOKENS = LogNorm(1, 512)
-"""Shades of tokens per forward."""
-GAMMA = 2.2
 HALO = withStroke(linewidth=2.5, foreground="white")
 """Round a mark, so that it stands out on a dark cell."""
-LIMIT = "at the limit"
-MEASURED = "measured"
 TITLE_LETTERS, KEY_LETTERS = 11, 16
 """Letters of a figure's title and of its key in an inch."""
 LINE_IN = 0.17
@@ -53,41 +43,27 @@ Value = Callable[[BreakEven], float | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One column of panels: what it shows of each cell, and under which name."""
+    """One column of panels.
+
+    Attributes:
+        value: what it shows of each cell; None where nothing is known.
+        is_measured: whether that was timed, not counted.
+        is_bounded: whether it is tokens per forward, of which a block holds only so many.
+        reached: what trained models reach beside it.
+    """
 
     name: str
     value: Value
     is_measured: bool = True
     is_bounded: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Grid:
-    """The batches and lengths of all panels."""
-
-    batches: tuple[int, ...]
-    lengths: tuple[int, ...]
-
-    @classmethod
-    def of(cls, pair: PairMap) -> "Grid":
-        """Those of the cells, timed or predicted."""
-        shapes = {(each.batch, each.layout.length) for each in pair.cells}
-        shapes |= {(batch, length) for _, batch, length in pair.predicted}
-        return cls(
-            batches=tuple(sorted({batch for batch, _ in shapes})),
-            lengths=tuple(sorted({length for _, length in shapes})),
-        )
-
-    def at(self, batch: int, length: int) -> tuple[int, int]:
-        """Column and row of a cell."""
-        return self.batches.index(batch), self.lengths.index(length)
+    reached: tuple[Reached, ...] = ()
 
 
 def draw_map(pair: PairMap) -> Drawing | None:
     """Tokens per forward that diffusion needs to be faster, beside the same at the device's limit."""
     layers = [
-        Layer(name=MEASURED, value=lambda each: each.tokens.estimate, is_bounded=True),
-        Layer(name=LIMIT, value=lambda each: each.beside.least_tokens, is_measured=False, is_bounded=True),
+        _measured(pair),
+        Layer(name="at the limit", value=lambda each: each.beside.least_tokens, is_measured=False, is_bounded=True),
     ]
     return _drawing(
         pair,
@@ -112,10 +88,9 @@ def draw_column(pair: PairMap) -> Drawing | None:
 
 
 def _alone(pair: PairMap, name: str, *, columns: int) -> Drawing | None:
-    layer = Layer(name=MEASURED, value=lambda each: each.tokens.estimate, is_bounded=True)
     drawing = _drawing(
         pair,
-        [layer],
+        [_measured(pair)],
         name=name,
         title="Tokens per forward that diffusion needs to be faster",
         caption="As in the map, without the limit of the device.",
@@ -136,6 +111,10 @@ def _explain(figure: Figure, pair: PairMap) -> None:
         figure.suptitle("\n".join(above), x=0.0, ha="left", fontsize=10, fontweight="bold")
         figure.supxlabel("\n".join(below), x=0.0, ha="left", fontsize=8, color=GREY)
         figure.set_figheight(figure.get_figheight() + LINE_IN * len(above + below))
+
+
+def _measured(pair: PairMap) -> Layer:
+    return Layer(name="measured", value=lambda each: each.tokens.estimate, is_bounded=True, reached=pair.reached)
 
 
 def draw_joules(pair: PairMap) -> Drawing | None:
@@ -172,17 +151,16 @@ def _drawing(
     name: str,
     title: str,
     caption: str,
-    norm: Any = None,  # noqa: ANN401 (matplotlib's Normalize, untyped)
+    norm: Normalize = TOKENS,
     columns: int | None = None,
 ) -> Drawing | None:
     cells = pair.cells
     shown = [layer for layer in layers if any(layer.value(each) is not None for each in cells)]
     if not shown:
         return None
-    grid = Grid.of(pair)
+    grid = pair.grid
     known = [each for each in cells if any(layer.value(each) is not None for layer in shown)]
     ways = [way for way in WAYS if any(each.layout.way is way for each in known)]
-    norm = norm or TOKENS
     with look():
         figure, axes = panels(len(ways) * len(shown), columns or len(shown), size=(3.4, 2.3))
         for index, axis in enumerate(axes):
@@ -191,19 +169,21 @@ def _drawing(
             _panel(axis, grid, own, layer, norm)
             if layer.is_bounded:
                 _predict(axis, grid, pair, way, None if layer.is_measured else norm)
-            _rings(axis, grid, own, pair.reached if layer.name == MEASURED else ())
+            _rings(axis, grid, own, layer.reached)
             axis.set_title(f"{WAYS[way]}{_block(own)}" + (f"\n{layer.name}" if len(shown) > 1 else ""))
     return Drawing(name=name, title=title, caption=caption, alt=_alt(title, ways, cells, shown[0]), figure=figure)
 
 
-def _panel(axes: Axes, grid: Grid, cells: Sequence[BreakEven], layer: Layer, norm: Any) -> None:  # noqa: ANN401
+def _panel(axes: Axes, grid: Grid, cells: Sequence[BreakEven], layer: Layer, norm: Normalize) -> None:
     for each in cells:
         value = layer.value(each)
         if value is None:
             continue
         composed = "~" if layer.is_measured and each.is_composed else ""
         block = each.layout.block if layer.is_bounded else math.inf
-        _write(axes, grid.at(each.batch, each.layout.length), text_of(value, block, composed), _shade(value, norm))
+        write_cell(
+            axes, grid.at(each.batch, each.layout.length), text_of(value, block, composed), shade_of(value, norm)
+        )
     axes.set_xlim(-0.5, len(grid.batches) - 0.5)
     axes.set_ylim(-0.5, len(grid.lengths) - 0.5)
     axes.set_xticks(range(len(grid.batches)), [str(batch) for batch in grid.batches])
@@ -212,47 +192,15 @@ def _panel(axes: Axes, grid: Grid, cells: Sequence[BreakEven], layer: Layer, nor
     axes.grid(visible=False)
 
 
-def _predict(axes: Axes, grid: Grid, pair: PairMap, way: Way, norm: Any) -> None:  # noqa: ANN401
+def _predict(axes: Axes, grid: Grid, pair: PairMap, way: Way, norm: Normalize | None) -> None:
     """Fill cells without a time with what the limit says: shaded by `norm`, or on white."""
     timed = {(each.batch, each.layout.length) for each in pair.cells if each.layout.way is way}
     known = {each.beside.least_tokens is not None for each in pair.cells if each.layout.way is way}
     for (own, batch, length), value in pair.predicted.items():
         if own is way and ((batch, length) not in timed or (norm is not None and known == {False})):
             block = length - length // 2 if way is Way.whole else BLOCK
-            shade = None if norm is None else _shade(value, norm)
-            _write(axes, grid.at(batch, length), text_of(value, block), shade)
-
-
-def _write(axes: Axes, at: tuple[int, int], text: str, shade: float | None) -> None:
-    """A number in its cell; on white without a shade."""
-    column, row = at
-    if shade is None:
-        axes.text(column, row, text, ha="center", va="center", color=GREY, fontsize=8, style="italic")
-        return
-    color = colormaps["Blues"](shade)
-    axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=color, edgecolor="white"))
-    ink = "white" if _luminance(color) < DARK else "black"
-    axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
-
-
-def _luminance(color: tuple[float, ...]) -> float:
-    """0 black to 1 white; by a power in the place of sRGB's two pieces."""
-    red, green, blue, *_ = color
-    return float(0.2126 * red**GAMMA + 0.7152 * green**GAMMA + 0.0722 * blue**GAMMA)
-
-
-def shade_of(tokens: float) -> float:
-    """The shade of so many tokens per forward: 0 light to 1 dark."""
-    return _shade(tokens, TOKENS)
-
-
-def _shade(value: float, norm: Any) -> float:  # noqa: ANN401
-    return float(norm(min(max(value, norm.vmin), norm.vmax)))
-
-
-def text_of(value: float, block: float, before: str = "") -> str:
-    """The number; in brackets where a block holds fewer."""
-    return f"({before}{_short(value)})" if value > block else f"{before}{_short(value)}"
+            shade = None if norm is None else shade_of(value, norm)
+            write_cell(axes, grid.at(batch, length), text_of(value, block), shade)
 
 
 def _rings(axes: Axes, grid: Grid, cells: Sequence[BreakEven], reached: Iterable[Reached]) -> None:
@@ -283,13 +231,6 @@ def _block(cells: Sequence[BreakEven]) -> str:
 
 def _percent(share: float | None) -> float | None:
     return None if share is None else 100 * share
-
-
-def _short(value: float) -> str:
-    """Two digits, whole numbers from 10 on."""
-    if not math.isfinite(value):
-        return "∞"
-    return f"{value:.0f}" if value >= TEN else f"{value:.1f}"
 
 
 def _alt(title: str, ways: Sequence[Way], cells: Sequence[BreakEven], layer: Layer) -> str:

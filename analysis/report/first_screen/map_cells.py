@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from analysis.parity.break_even import BreakEven
-from analysis.report.figures.break_even_map import Grid, shade_of, text_of
+from analysis.report.figures.map_cell import shade_of, text_of
 from analysis.report.map.study import PairMap
 from analysis.report.points import spread_out
 from analysis.statistics.forward_passes.pace import Way
@@ -41,7 +41,7 @@ def shown_cells(pair: PairMap) -> tuple[BreakEven, ...]:
 
 def map_cells(pair: PairMap) -> MapCells:
     """The cells of one way of computing, timed or predicted."""
-    shown, grid = shown_cells(pair), Grid.of(pair)
+    shown, grid = shown_cells(pair), pair.grid
     way = shown[0].layout.way
     others = [str(each) for each in Way if each is not way and any(cell.layout.way is each for cell in pair.cells)]
     batches, lengths = spread_out(grid.batches, MOST), spread_out(grid.lengths, MOST)

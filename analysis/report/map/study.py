@@ -16,6 +16,18 @@ LEAST_CELLS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
+class Grid:
+    """The batches and lengths of a map."""
+
+    batches: tuple[int, ...]
+    lengths: tuple[int, ...]
+
+    def at(self, batch: int, length: int) -> tuple[int, int]:
+        """Column and row of a cell."""
+        return self.batches.index(batch), self.lengths.index(length)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PairMap:
     """Break-even of one diffusion model and one baseline.
 
@@ -32,6 +44,16 @@ class PairMap:
     cells: tuple[BreakEven, ...]
     reached: tuple[Reached, ...]
     predicted: Mapping[tuple[Way, int, int], float]
+
+    @property
+    def grid(self) -> Grid:
+        """The batches and lengths of the cells, timed or predicted."""
+        shapes = {(each.batch, each.layout.length) for each in self.cells}
+        shapes |= {(batch, length) for _, batch, length in self.predicted}
+        return Grid(
+            batches=tuple(sorted({batch for batch, _ in shapes})),
+            lengths=tuple(sorted({length for _, length in shapes})),
+        )
 
 
 def pair_maps(

@@ -7,7 +7,7 @@ copying prompts to the device, reading tokens back, decoding text, scoring, logg
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
@@ -103,6 +103,25 @@ class _Settling:
         return now_s >= self._end_s
 
 
+class _SettledError(Exception):
+    """The device has settled in the midst of an untimed generation, which need not go on."""
+
+
+class _Untimed:
+    """Phases of a generation that lets the device settle: with the phase in which it has, the generation ends."""
+
+    def __init__(self, settling: _Settling) -> None:
+        self._settling = settling
+
+    def mark(self, phase: Phase) -> None:
+        del phase
+        if self._settling.is_over():
+            raise _SettledError
+
+    def is_settled(self) -> bool:
+        return self._settling.is_over()
+
+
 def measure(
     decoder: Decoder,
     batch_of: Callable[[int], Batch],
@@ -116,8 +135,9 @@ def measure(
     """Time samples until `rule` has enough, after `warmup` discarded runs, the last of which is the memory pass.
 
     Without warm-up there is a memory pass all the same. `batch_of` makes the batch of each sample; all have the same
-    shape. Warm-up and memory pass use the first. With `settle_s` each sample follows at once on untimed generations:
-    one at least, and as many as take so long; where generations are made in part, it is the mean of as many.
+    shape. Warm-up and memory pass use the first. With `settle_s` each sample follows at once on untimed generations
+    that take so long, the last of which may end amid its passes; where generations are made in part, it is the mean of
+    as many.
     """
     clock, first, whole = instruments.clock, batch_of(0), instruments.complete or _as_it_is
     warmup_s = []
@@ -147,15 +167,16 @@ def measure(
 
 
 def _settle(decoder: Decoder, batch: Batch, output_tokens: int, instruments: Instruments) -> None:
-    """Keep the device at the work that is timed next, until its clocks and its power are those of a long run."""
+    """Keep the device at the work that is timed next, until its clocks and its power are those of a long run.
+
+    A decoder keeps nothing from one generation to the next, so that one may end amid its passes.
+    """
     if instruments.settle_s is None:
         return
     settling = _Settling(instruments.clock, instruments.settle_s)
-    settling.is_over()
-    while True:
-        decoder.decode(batch, output_tokens, _Marks(instruments.clock, instruments.settle_s))
-        if settling.is_over():
-            return
+    while not settling.is_over():
+        with suppress(_SettledError):
+            decoder.decode(batch, output_tokens, _Untimed(settling))
 
 
 def _sample(decoder: Decoder, batch: Batch, output_tokens: int, instruments: Instruments) -> Timed:

@@ -205,8 +205,10 @@ def test_each_sample_follows_on_untimed_generations_for_as_long_as_the_device_ne
     decoder = FakeDecoder(FakeClock())
     monkeypatch.setattr("benchmark.measurement.measure.time.perf_counter", lambda: decoder.clock.now)
     result = measured(decoder, warmup=0, settle_s=9.0)
-    assert decoder.prompts == [0, 0, 0, 0, 1, 1, 1, 2, 2], "the n-th takes n + 3 s: untimed are 5 + 6, 8 + 9, and 11 s"
-    assert len(result.samples) == 3
+    assert decoder.prompts == [0, 0, 0, 1, 1, 2, 2], "the n-th takes n + 3 s, the first for memory"
+    ended = "untimed are 5 + 4 s, where the second ends with its last step, 7 + 3 s, with its prefill, and 9 s"
+    assert decoder.clock.calls.count("decode") == 9, ended
+    assert [sample.timing.step_s for sample in result.samples] == [(0.5, 0.5)] * 3
 
 
 def test_a_sample_of_generations_in_part_is_the_mean_of_as_many_as_take_so_long(

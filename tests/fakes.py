@@ -75,9 +75,9 @@ class FakeModel:
 class Marked:
     """Phases that are kept in their order; the device settles after so many passes."""
 
-    def __init__(self, settles_after: int = 0) -> None:
+    def __init__(self, settles_after: int = 0, *, runs_in: bool = True) -> None:
         self.phases: list[Phase] = []
-        self._left = settles_after
+        self._left, self._runs_in = settles_after, runs_in
 
     def mark(self, phase: Phase) -> None:
         self.phases.append(phase)
@@ -85,3 +85,6 @@ class Marked:
     def is_settled(self) -> bool:
         self._left -= 1
         return self._left < 0
+
+    def runs_in(self) -> bool:
+        return self._runs_in

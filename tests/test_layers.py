@@ -176,6 +176,7 @@ def test_the_program_loads_nothing_of_its_tests() -> None:
         "benchmark.cli.main",
         "benchmark.cli.status",
         "benchmark.rescore",
+        "benchmark.dispatch.local_gpus",
         "benchmark.sweep.run_grid",
         "benchmark.sweep.parity_search",
         "analysis.cli.main",

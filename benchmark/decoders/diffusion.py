@@ -152,7 +152,7 @@ class MaskedDiffusionDecoder:
 
     def _run_in(self, canvas: _Canvas, masked: OpenPositions, step: _Step, phases: Phases) -> None:
         """Make a forward pass behind a gap once before it is timed: the device has work while the host queues it."""
-        if self.timed is None or step.number - 1 in self.timed:
+        if self.timed is None or step.number - 1 in self.timed or not phases.runs_in():
             return
         self._predict(canvas, masked, step)
         del canvas.forwards[-self._passes :]

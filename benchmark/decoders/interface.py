@@ -34,6 +34,9 @@ class Phases(Protocol):
     def is_settled(self) -> bool:
         """Whether the device is as it will be for the rest of the generation; until then a pass is made untimed."""
 
+    def runs_in(self) -> bool:
+        """Whether a pass behind a gap is made once untimed first, since the host takes long to queue it beside it."""
+
 
 class Unmarked:
     """Phases of a generation that is not timed."""
@@ -43,6 +46,10 @@ class Unmarked:
 
     def is_settled(self) -> bool:
         """Nothing is timed, so nothing waits."""
+        return True
+
+    def runs_in(self) -> bool:
+        """The passes are those that are made where they are timed."""
         return True
 
 

@@ -16,6 +16,8 @@ from crossover.records.run import Run
 
 FEWEST = 3
 """Passes of a kind that are timed in any case: both ends, and one that shows whether the line between is straight."""
+LONG_PASS_S = 0.25
+"""From here on a pass behind others that are left out is timed at once: the host queues it in a thousandth of it."""
 
 
 @dataclass(frozen=True, kw_only=True)

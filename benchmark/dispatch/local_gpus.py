@@ -1,15 +1,15 @@
 """Hand points of a sweep to the GPUs of this machine: a process pinned to each, which measures one point at a time.
 
 A process runs points of one model, which it claims one by one as jobs do. So processes of this sweep and of others may
-work on the same points, and each point is measured once. A GPU whose process has ended gets the next: for a model that
-no other process works on, if there is one, and else for the one with the most points left.
+work on the same points, and each point is measured once. A GPU whose process has ended gets the next, for the task that
+slot_tasks.py chooses. Where there are several GPUs the points of a task that take longest come first, so that none is
+left with a long one at the end; but for a sweep that spares points by the failures of smaller ones.
 """
 
 import os
 import signal
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,13 +17,14 @@ from itertools import starmap
 from pathlib import Path
 
 from benchmark.dispatch.backends import END_S, process_state
-from benchmark.dispatch.batches import add_tasks, packed, read_batch
+from benchmark.dispatch.batches import add_tasks, read_batch
 from benchmark.dispatch.claims import Claims
 from benchmark.dispatch.context import SweepContext
-from benchmark.dispatch.ledger import GridPoint, Sweep
+from benchmark.dispatch.ledger import GridPoint
 from benchmark.dispatch.point_status import PointStatus
 from benchmark.dispatch.reconcile import begun_by, reconcile_process, reconcile_worker
 from benchmark.dispatch.resume import resume_policy, start_of
+from benchmark.dispatch.slot_tasks import OpenTask, by_model, expected_seconds, longest_first, next_task
 from benchmark.dispatch.wait import JobWaiter
 from benchmark.hardware.slots import Slot
 from benchmark.slurm.client import Slurm
@@ -66,7 +67,10 @@ class LocalGpus:
         self._context = context
         self._sweep = context.sweep
         self._indices = indices
+        self._seconds = expected_seconds(self._sweep, indices)
         self._tasks = by_model(self._sweep, indices)
+        if len(slots) > 1 and not self._sweep.skip_dominated:
+            self._tasks = longest_first(self._tasks, self._seconds)
         self._slots = {slot.name: slot for slot in slots}
         self._workers: dict[str, Worker] = {}
         self._shares = {slot.name: Share() for slot in slots}
@@ -117,8 +121,8 @@ class LocalGpus:
         bind(process.pid, slot.cores)
         self._workers[name] = Worker(process=process, task=task, log=log, started_s=time.monotonic())
 
-    def _open(self) -> dict[int, int]:
-        """The number of points of each task that nobody measures or has measured, where there are any."""
+    def _open(self) -> list[OpenTask]:
+        """The tasks that have points which nobody measures or has measured."""
         entries, policy = self._sweep.entries, resume_policy(self._sweep)
         records = self._records()
         done = policy.done(records) | policy.outcomes(each for each in records if start_of(each) not in self._before)
@@ -126,8 +130,17 @@ class LocalGpus:
         def is_open(point: GridPoint) -> bool:
             return point.replicate_key not in done and self._claims.holder(point.replicate_key) is None
 
-        left = {task: sum(is_open(entries[index]) for index in indices) for task, indices in enumerate(self._tasks)}
-        return {task: number for task, number in left.items() if number}
+        left = [[index for index in indices if is_open(entries[index])] for indices in self._tasks]
+        return [
+            OpenTask(
+                task=task,
+                trial=entries[indices[0]].replicate or 0,
+                points=len(indices),
+                seconds=sum(self._seconds[index] for index in indices),
+            )
+            for task, indices in enumerate(left)
+            if indices
+        ]
 
     def _records(self) -> list[Record]:
         """The records of the points."""
@@ -151,7 +164,7 @@ class LocalGpus:
         why = last_words(worker.log) if ended > 0 else f" (its log: {worker.log})"  # the killed have no last words
         for index in recorded:
             self._context.say(f"{self._sweep.entries[index].title}: {state.failure[1]} on {name}{why}")
-        if begun or worker.task not in self._open():
+        if begun or all(each.task != worker.task for each in self._open()):
             return
         self._context.say(f"{name} is left out, since its process ended before it began a grid point{why}")
         del self._slots[name]
@@ -190,23 +203,3 @@ def bind(pid: int, cores: frozenset[int]) -> None:
     if cores:
         with suppress(OSError):  # it has ended, or the system does not allow it
             os.sched_setaffinity(pid, cores)
-
-
-def by_model(sweep: Sweep, indices: Sequence[int]) -> list[list[int]]:
-    """Points in tasks of one model and one trial each, whatever their order in the grid."""
-    entries = sweep.entries
-    first: dict[object, int] = {}
-    for index in indices:
-        first.setdefault((entries[index].replicate, entries[index].run.model), index)
-    together = sorted(indices, key=lambda index: first[entries[index].replicate, entries[index].run.model])
-    return packed(sweep, together, len(indices))
-
-
-def next_task(left: dict[int, int], under_way: Sequence[int]) -> int | None:
-    """The task for a free slot: one that the fewest processes work on, and of those one with the most points left.
-
-    None where the processes that work on a task will soon have begun the points that it has left.
-    """
-    workers = Counter(under_way)
-    worth = [task for task, points in left.items() if points > workers[task]]
-    return min(worth, key=lambda task: (workers[task], -left[task], task), default=None)

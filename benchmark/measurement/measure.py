@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from benchmark.decoders.interface import Batch, Decoder, Generation, Phase
+from benchmark.decoders.plan import LONG_PASS_S
 from benchmark.hardware.clock import Clock, Mark
 from benchmark.hardware.monitor import Seen
 from benchmark.measurement.peak_memory import Peaks
@@ -62,8 +63,8 @@ class Measured:
 class Instruments:
     """What a run is measured with: a clock, a reader of memory peaks, and a monitor of the machine.
 
-    Where generations are made in part, `complete` makes whole ones of them, and the device works for `settle_s` before
-    what is timed.
+    Where generations are made in part, `complete` makes whole ones of them, the device works for `settle_s` before what
+    is timed, and with `runs_in` a pass behind a gap is made once untimed.
     """
 
     clock: Clock
@@ -71,13 +72,14 @@ class Instruments:
     watch: Callable[[], AbstractContextManager[Seen]]
     complete: Callable[[Timed], Timed] | None = None
     settle_s: float | None = None
+    runs_in: bool = True
 
 
 class _Marks:
     """Phases whose ends are marked on a clock. Only settling waits for the device."""
 
-    def __init__(self, clock: Clock, settle_s: float | None) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, settle_s: float | None, *, runs_in: bool) -> None:
+        self._clock, self._runs_in = clock, runs_in
         self._settling = None if settle_s is None else _Settling(clock, settle_s)
         self.ends: list[tuple[Phase, Mark]] = []
 
@@ -86,6 +88,9 @@ class _Marks:
 
     def is_settled(self) -> bool:
         return self._settling is None or self._settling.is_over()
+
+    def runs_in(self) -> bool:
+        return self._runs_in
 
 
 class _Settling:
@@ -110,8 +115,8 @@ class _SettledError(Exception):
 class _Untimed:
     """Phases of a generation that lets the device settle: with the phase in which it has, the generation ends."""
 
-    def __init__(self, settling: _Settling) -> None:
-        self._settling = settling
+    def __init__(self, settling: _Settling, *, runs_in: bool) -> None:
+        self._settling, self._runs_in = settling, runs_in
 
     def mark(self, phase: Phase) -> None:
         del phase
@@ -120,6 +125,9 @@ class _Untimed:
 
     def is_settled(self) -> bool:
         return self._settling.is_over()
+
+    def runs_in(self) -> bool:
+        return self._runs_in
 
 
 def measure(
@@ -144,10 +152,14 @@ def measure(
     alone = max(0, warmup - 1)
     for done in range(alone):
         report(Stage.warmup, done, warmup)
-        warmup_s.append(whole(time_once(decoder, first, output_tokens, clock)).timing.latency_s)
+        made = time_once(decoder, first, output_tokens, clock, runs_in=instruments.runs_in)
+        instruments = _without_running_in_long_passes(instruments, made)
+        warmup_s.append(whole(made).timing.latency_s)
     report(Stage.memory, 0, 1)
     with instruments.peaks() as peak:
-        untimed = whole(time_once(decoder, first, output_tokens, clock))
+        made = time_once(decoder, first, output_tokens, clock, runs_in=instruments.runs_in)
+    instruments = _without_running_in_long_passes(instruments, made)
+    untimed = whole(made)
     if alone < warmup:
         warmup_s.append(untimed.timing.latency_s)
     samples: list[Timed] = []
@@ -166,6 +178,11 @@ def measure(
     )
 
 
+def _without_running_in_long_passes(instruments: Instruments, made: Timed) -> Instruments:
+    """The instruments for what comes after a generation whose forward passes took so long."""
+    return replace(instruments, runs_in=min(made.timing.step_s, default=0.0) < LONG_PASS_S)
+
+
 def _settle(decoder: Decoder, batch: Batch, output_tokens: int, instruments: Instruments) -> None:
     """Keep the device at the work that is timed next, until its clocks and its power are those of a long run.
 
@@ -176,7 +193,7 @@ def _settle(decoder: Decoder, batch: Batch, output_tokens: int, instruments: Ins
     settling = _Settling(instruments.clock, instruments.settle_s)
     while not settling.is_over():
         with suppress(_SettledError):
-            decoder.decode(batch, output_tokens, _Untimed(settling))
+            decoder.decode(batch, output_tokens, _Untimed(settling, runs_in=instruments.runs_in))
 
 
 def _sample(decoder: Decoder, batch: Batch, output_tokens: int, instruments: Instruments) -> Timed:
@@ -186,10 +203,10 @@ def _sample(decoder: Decoder, batch: Batch, output_tokens: int, instruments: Ins
     """
     clock, settle_s = instruments.clock, instruments.settle_s
     if instruments.complete is None or settle_s is None:
-        return time_once(decoder, batch, output_tokens, clock)
-    made = [time_once(decoder, batch, output_tokens, clock, settle_s)]
-    while sum(each.timing.latency_s for each in made) < settle_s:
-        made.append(time_once(decoder, batch, output_tokens, clock, settle_s))
+        return time_once(decoder, batch, output_tokens, clock, runs_in=instruments.runs_in)
+    made: list[Timed] = []
+    while not made or sum(each.timing.latency_s for each in made) < settle_s:
+        made.append(time_once(decoder, batch, output_tokens, clock, settle_s, runs_in=instruments.runs_in))
     return mean_of(made)
 
 
@@ -210,9 +227,17 @@ def mean_of(made: Sequence[Timed]) -> Timed:
     )
 
 
-def time_once(decoder: Decoder, batch: Batch, output_tokens: int, clock: Clock, settle_s: float | None = None) -> Timed:
+def time_once(
+    decoder: Decoder,
+    batch: Batch,
+    output_tokens: int,
+    clock: Clock,
+    settle_s: float | None = None,
+    *,
+    runs_in: bool = True,
+) -> Timed:
     """One sample: synchronise, mark, work, mark, synchronise. A decoder may settle the device amid it, untimed."""
-    marks = _Marks(clock, settle_s)
+    marks = _Marks(clock, settle_s, runs_in=runs_in)
     clock.synchronize()
     host_start = time.perf_counter_ns()
     start = clock.mark()

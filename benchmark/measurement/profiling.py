@@ -234,6 +234,9 @@ class _MemoryMarks:
     def is_settled(self) -> bool:
         return True
 
+    def runs_in(self) -> bool:
+        return True
+
 
 def _cache_bytes(run: Run, shape: Shape, points: int) -> Iterator[int]:
     """The key-value cache at each point: none, then the prompt's, then a token more each; static ones are whole."""

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import torch
 
 from benchmark.decoders.schedule import Forward
-from benchmark.models.checkpoint import find, is_remote, read_config
 from benchmark.models.loaded import DTYPES
 from benchmark.roofline.ceilings import ceilings
-from benchmark.roofline.prediction import PARAMETER_BYTES, predict
-from benchmark.roofline.work import Ceilings, Shape, floor_s, passes, shape_of, total
+from benchmark.roofline.expected import shape_of_run
+from benchmark.roofline.prediction import predict
+from benchmark.roofline.work import Ceilings, Shape, floor_s, passes, total
 from crossover.errors import UserError
 from crossover.records.profile import Limits
 from crossover.records.record import Prediction
 from crossover.records.run import Run
-from crossover.records.settings import Device, Weights
+from crossover.records.settings import Device
 
 log = logging.getLogger(__name__)
 
@@ -47,19 +47,6 @@ def gpu_memory_bytes(device: Device) -> int | None:
     if device is Device.cpu:
         return None
     return int(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
-
-
-def shape_of_run(run: Run) -> Shape:
-    """The shape from the checkpoint's config.json, or from that of its architecture if the checkpoint is elsewhere.
-
-    Raises:
-        UserError: when neither file is there.
-    """
-    known = run.model.architecture
-    stands_in = known is not None and (run.weights is Weights.random or is_remote(run.model.checkpoint))
-    name = known if stands_in and known is not None else run.model.checkpoint
-    folder = find(name, run.model.revision, files=("config.json",))
-    return shape_of(read_config(folder), PARAMETER_BYTES[run.precision])
 
 
 def limits(run: Run, estimate: Estimate | None, latency_s: float, counted: Sequence[Forward] = ()) -> Limits | None:

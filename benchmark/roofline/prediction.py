@@ -5,6 +5,7 @@ or the time that the host needs to launch its kernels, whichever is longer. Memo
 quality and likelihood.
 """
 
+from benchmark.decoders.plan import LONG_PASS_S, plan_of
 from benchmark.roofline.memory import footprint
 from benchmark.roofline.work import Ceilings, Shape, floor_s, passes
 from crossover.records.record import Prediction
@@ -36,17 +37,30 @@ def predict(run: Run, shape: Shape, ceilings: Ceilings, memory_bytes: int | None
     )
 
 
-def cost_s(run: Run, shape: Shape, prediction: Prediction, *, loads: bool, starts: bool) -> float:
+def cost_s(
+    run: Run, shape: Shape, prediction: Prediction, *, loads: bool, starts: bool, compiles: bool = True
+) -> float:
     """Seconds of a whole run with its least number of samples.
 
-    `loads` says that the run loads its model, since the last run had another; `starts` that it is a job of its own.
+    `loads` says that the run loads its model, since the last run had another; `starts` that it is a job of its own;
+    `compiles` that no run of its shape came before it, whose kernels are kept on disk.
     """
     discarded = max(1, run.warmup)  # the last warm-up is the memory pass, which there is in any case
-    generations = (discarded + run.samples) * (run.timed_share or 1)
+    generations = (discarded + run.samples) * made_share(run, prediction.latency_s)
     settling = 3 * run.samples * (run.settle_s or 0.0)
     loading = shape.weights_bytes / LOAD_BYTES_PER_S if loads and run.weights is Weights.checkpoint else 0.0
-    compiling = COMPILE_S if run.engine is Engine.compiled else 0.0
+    compiling = COMPILE_S if compiles and run.engine is Engine.compiled else 0.0
     return generations * prediction.latency_s + settling + loading + compiling + (JOB_START_S if starts else 0.0)
+
+
+def made_share(run: Run, latency_s: float) -> float:
+    """The share of a generation's forward passes that is made: those that are timed, and one at each gap's end."""
+    plan = plan_of(run)
+    if plan is None:
+        return 1.0
+    is_long = latency_s / len(plan.forwards) >= LONG_PASS_S
+    untimed = 0 if is_long else sum(index - 1 not in plan.timed for index in plan.timed)
+    return min(1.0, (len(plan.timed) + untimed) / len(plan.forwards))
 
 
 def _latency_s(run: Run, shape: Shape, ceilings: Ceilings, *, fewest: bool = False) -> float:

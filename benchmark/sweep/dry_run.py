@@ -10,7 +10,7 @@ from rich.table import Table
 from analysis.report.line_table import as_cell
 from benchmark.execution.threads import set_threads
 from benchmark.hardware.environment import gpu_count
-from benchmark.roofline.estimate import shape_of_run
+from benchmark.roofline.expected import GIB, NOMINAL, shape_of_run
 from benchmark.roofline.prediction import cost_s, predict
 from benchmark.roofline.work import Ceilings
 from crossover.errors import UserError
@@ -22,14 +22,6 @@ from crossover.terminal import say
 MINUTE_S, HOUR_S = 60, 3600
 LONG = 100
 """Minutes are shown from this many seconds on, and hours from this many minutes on."""
-GIB = 1 << 30
-
-NOMINAL = {
-    "A100": (Ceilings(copy_bytes_per_s=1.75e12, matrix_flop_per_s=260e12), 79 * GIB),
-    "H100": (Ceilings(copy_bytes_per_s=2.99e12, matrix_flop_per_s=750e12), 79 * GIB),
-    "H200": (Ceilings(copy_bytes_per_s=4.2e12, matrix_flop_per_s=780e12), 139 * GIB),
-}
-"""Bfloat16 ceilings and memory of GPUs that this machine does not have: 85% of the data sheet's, or as measured."""
 FLOAT32_SLOWDOWN = 16
 """Matrix rate of bfloat16 over that of float32 without TF32: 312 to 19.5 TFLOP/s on an A100."""
 

@@ -184,10 +184,16 @@ def traced_run(overrides: str) -> float:
     activities = traced_activities()
 
     def traced(
-        decoder: Decoder, batch: Batch, output_tokens: int, clock: Clock, settle_s: float | None = None
+        decoder: Decoder,
+        batch: Batch,
+        output_tokens: int,
+        clock: Clock,
+        settle_s: float | None = None,
+        *,
+        runs_in: bool = True,
     ) -> Timed:
         with profile(activities=activities) as profiler:
-            timed = time_once(decoder, batch, output_tokens, clock, settle_s)
+            timed = time_once(decoder, batch, output_tokens, clock, settle_s, runs_in=runs_in)
         pairs.append((timed.timing.latency_s, traced_generation(profiler)))
         return timed
 

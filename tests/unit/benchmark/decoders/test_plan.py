@@ -110,6 +110,14 @@ def test_a_pass_behind_a_gap_is_made_once_before_it_is_timed(run: Run) -> None:
     assert all(marked.phases[index + 2] is Phase.step for index in gaps)
 
 
+def test_a_long_pass_behind_a_gap_is_timed_at_once() -> None:
+    run = a_run(length=20, prompt_fraction=0.2, diffusion=a_diffusion(steps=8, block_length=16), **SAMPLED)
+    marked = Marked(runs_in=False)
+    generation = decoder(run).decode(make_batch(PROMPTS, [0, 1], CPU), 16, marked)
+    assert set(marked.phases) == {Phase.left_out, Phase.step}
+    assert generation.forward_passes == marked.phases.count(Phase.step)
+
+
 def test_a_block_is_settled_after_its_prompt() -> None:
     settings = a_diffusion(steps=8, block_length=4, blocks=Blocks.sequence, cache=Cache(name=CacheName.exact))
     run = a_run(length=20, prompt_fraction=0.2, diffusion=settings, **SAMPLED)

@@ -47,6 +47,9 @@ class Marked:
     def is_settled(self) -> bool:
         return True
 
+    def runs_in(self) -> bool:
+        return True
+
 
 def generate(decoder: MaskedDiffusionDecoder, marked: Marked | None = None) -> Generation:
     batch = make_batch(PROMPTS, list(range(len(PROMPTS))), CPU)

@@ -13,13 +13,14 @@ from typing import IO, Any
 
 import pytest
 
-from benchmark.dispatch import local_gpus
-from benchmark.dispatch.batches import new_batch
+from benchmark.dispatch import local_gpus, slot_tasks
+from benchmark.dispatch.batches import find_batches, new_batch
 from benchmark.dispatch.claims import Claim, Claims, this_process
 from benchmark.dispatch.context import sweep_context
 from benchmark.dispatch.job import is_left
 from benchmark.dispatch.ledger import Sweep
-from benchmark.dispatch.local_gpus import LocalGpus, bind, by_model, next_task
+from benchmark.dispatch.local_gpus import LocalGpus, bind
+from benchmark.dispatch.slot_tasks import by_model
 from benchmark.hardware.slots import Slot
 from benchmark.store.journal import Journal
 from crossover.records.load import find, load
@@ -100,24 +101,6 @@ def measure(
     return machine
 
 
-def test_points_of_one_model_and_one_trial_are_one_task(tmp_path: Path) -> None:
-    sweep = a_sweep(tmp_path, two_models(2))
-    assert by_model(sweep, [0, 1, 2, 3]) == [[0, 2], [1, 3]]
-    assert by_model(sweep, [3, 0, 2]) == [[0, 2], [3]]
-    trials = replace(
-        sweep, entries=tuple(replace(each, replicate=index // 2) for index, each in enumerate(sweep.entries))
-    )
-    assert by_model(trials, [0, 1, 2, 3]) == [[0], [1], [2], [3]]
-
-
-def test_a_free_slot_takes_a_model_that_no_other_has_and_else_helps_where_most_is_left() -> None:
-    assert next_task({0: 3, 1: 5}, []) == 1
-    assert next_task({0: 3, 1: 5}, [1]) == 0
-    assert next_task({0: 3, 1: 5}, [0, 1]) == 1
-    assert next_task({0: 1, 1: 2}, [0, 1, 1]) is None
-    assert next_task({}, [0]) is None
-
-
 def test_each_model_has_a_process_on_a_slot_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -126,6 +109,19 @@ def test_each_model_has_a_process_on_a_slot_of_its_own(
     assert machine.started == [(0, "1"), (1, "2")]
     assert len({record.key for record in records(tmp_path)}) == len(records(tmp_path)) == 6
     assert "one: 3 grid points in 0 s; two: 3 grid points in 0 s" in capsys.readouterr().out
+
+
+def test_the_longest_points_come_first_but_for_a_sweep_that_spares_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A point is spared by the failure of a smaller one, which must come before it."""
+    monkeypatch.setattr(slot_tasks, "expected_s", lambda run: float(run.batch))
+    for spares, slots, batches in ((False, 2, [3, 2, 1]), (False, 1, [1, 2, 3]), (True, 2, [1, 2, 3])):
+        folder = tmp_path / f"{spares}-{slots}"
+        sweep = a_sweep(folder, two_models(3)[::2], skip_dominated=spares)
+        measure(sweep, monkeypatch, slots=SLOTS[:slots])
+        (tasks,) = [batch.tasks for batch in find_batches(sweep).batches]
+        assert [sweep.entries[index].run.batch for index in tasks[0]] == batches
 
 
 def test_a_process_that_is_killed_costs_its_point_alone(

@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -56,6 +57,7 @@ class FakeDecoder:
     step_s: float = 0.5
     prompts: list[int] = field(default_factory=list)
     busy: bool = False
+    runs_in: list[bool] = field(default_factory=list)
 
     def prepare(self, batch: Batch, output_tokens: int) -> float:
         del batch, output_tokens
@@ -64,6 +66,7 @@ class FakeDecoder:
     def decode(self, batch: Batch, output_tokens: int, phases: Phases) -> Generation:
         self.busy = True
         self.clock.calls.append("decode")
+        self.runs_in.append(phases.runs_in())
         if self.prefill:
             self._work(3.0, Phase.prefill, phases)
         for _ in range(self.steps):
@@ -221,6 +224,14 @@ def test_a_sample_of_generations_in_part_is_the_mean_of_as_many_as_take_so_long(
     assert len(decoder.prompts) == 1 + 3 + 2, "the n-th takes n + 1 s: 2 + 3 + 4 untimed, then 5 + 6"
     assert sample.timing.latency_s == pytest.approx((5 + 6) / 2)
     assert (sample.timing.step_s, sample.of_generations) == ((0.5, 0.5), 2)
+
+
+@pytest.mark.parametrize(("step_s", "asked"), [(0.5, {True: 1, False: 5}), (0.2, {True: 6})])
+def test_long_passes_are_run_in_until_one_was_timed(step_s: float, asked: dict[bool, int]) -> None:
+    """The host queues them in a thousandth of their time, so that the device does not wait behind a gap."""
+    decoder = FakeDecoder(FakeClock(), step_s=step_s)
+    measured(decoder)
+    assert Counter(decoder.runs_in) == asked
 
 
 def test_progress_is_reported_between_samples_and_never_inside_one() -> None:

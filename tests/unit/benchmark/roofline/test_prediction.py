@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.roofline.prediction import COMPILE_S, JOB_START_S, REACH, cost_s, predict
+from benchmark.roofline.prediction import COMPILE_S, JOB_START_S, REACH, cost_s, made_share, predict
 from benchmark.roofline.work import Ceilings, diffusion_pass, floor_s, passes
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Device, Engine, Precision, Weights
@@ -60,6 +60,29 @@ def test_a_run_costs_its_generations_and_what_comes_before_them() -> None:
     plain = replace(on_gpu(1, 512, engine=Engine.eager), weights=Weights.checkpoint)
     loading = cost_s(plain, LLADA, prediction, loads=True, starts=False)
     assert loading - cost_s(plain, LLADA, prediction, loads=False, starts=False) == pytest.approx(16.0, rel=0.01)
+
+
+def test_a_shape_is_compiled_once() -> None:
+    run = replace(on_gpu(1, 512), weights=Weights.random, judge=None)
+    prediction = predict(run, LLADA, H100)
+    first, later = (
+        cost_s(run, LLADA, prediction, loads=False, starts=False, compiles=compiles) for compiles in (True, False)
+    )
+    assert first - later == pytest.approx(COMPILE_S)
+
+
+@pytest.mark.parametrize(("batch", "length", "passes"), [(8, 512, 6), (32, 2048, 3)])
+def test_a_generation_in_part_costs_the_passes_that_are_made(batch: int, length: int, passes: int) -> None:
+    """Three of 64 are timed; behind a gap each is made once more, unless it is long."""
+    run = replace(
+        on_gpu(batch, length),
+        timed_share=0.02,
+        judge=None,
+        weights=Weights.random,
+        diffusion=a_diffusion(steps=64, block_length=length // 2),
+    )
+    latency_s = predict(run, LLADA, H100).latency_s
+    assert made_share(run, latency_s) == passes / 64
 
 
 FAST = Ceilings(copy_bytes_per_s=1e18, matrix_flop_per_s=1e18)

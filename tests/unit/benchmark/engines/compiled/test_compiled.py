@@ -154,6 +154,9 @@ class Restless:
         self.asked -= 1
         return self.asked < 0
 
+    def runs_in(self) -> bool:
+        return True
+
 
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("engine", [Engine.eager, Engine.compiled])

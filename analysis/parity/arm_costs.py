@@ -8,7 +8,7 @@ import contextlib
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
@@ -90,11 +90,16 @@ def prefill(prompt_tokens: int) -> Forward:
 
 def arm_costs(records: Sequence[Record]) -> ArmCosts:
     """Those of the records of one model."""
+    return replace(timed_costs(records), work=counted_work(_generations(records)), watts=_watts(records))
+
+
+def timed_costs(records: Sequence[Record]) -> ArmCosts:
+    """The same with the seconds alone."""
     return ArmCosts(
         seconds=_seconds(each for each in records if not _is_cached(each)),
         kept_seconds=_seconds(each for each in records if _is_cached(each)),
-        work=counted_work(_generations(records)),
-        watts=_watts(records),
+        work=None,
+        watts={},
     )
 
 

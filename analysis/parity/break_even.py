@@ -4,8 +4,10 @@ It is the latency of the baseline over that of one forward pass; the tokens per 
 over it. It needs no trained weights. Where all passes of a run are alike, both latencies are those of whole runs, and
 the interval is that of their ratio: with several processes by the medians of each, with one it covers that process
 alone. Where passes differ (a cache), or a run is missing, times are composed from single passes
-(`statistics.forward_passes.pace`). Then the interval carries the ratio's own through that composition: both arms are
-taken to vary as a whole. What is composed of runs at other shapes has no interval.
+(`statistics.forward_passes.pace`). Where several processes timed the passes, each gives its own break-even, composed of
+nothing but what it timed, and the interval is Student's t over their logarithms. With one process the interval carries
+the ratio's own through the composition: both arms are taken to vary as a whole. What one process composes of runs at
+other shapes has no interval.
 """
 
 from collections import defaultdict
@@ -22,7 +24,7 @@ from analysis.parity.limits import Beside, beside_of, forwards_of_time, known_or
 from analysis.parity.timed_pairs import Pair, shape
 from analysis.statistics.forward_passes.pace import Layout, Way
 from analysis.statistics.intervals import Interval
-from analysis.statistics.timing import Latency, latency, median_interval, ratio_interval
+from analysis.statistics.timing import Latency, latency, median_interval, over_processes, ratio_interval, summarise
 from crossover.records.policies import QUOTA, Cache, CacheName, Rows
 from crossover.records.record import Record
 from crossover.records.run import USUAL_PROMPT_FRACTION, Run, split_length
@@ -37,6 +39,8 @@ CACHES = {
 """What the cells of the map keep."""
 BLOCK = 32
 """Positions of a block where none was measured."""
+LEAST_PROCESSES = 2
+"""One process says nothing of another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,15 +173,17 @@ def _measured(
     assert measured is not None
     layout = _layout_of(run, run.diffusion)
     budget, ratio = median_interval(baseline_s).estimate, ratio_interval(baseline_s, own_s)
-    at = partial(forwards_of_time, partial(pair.cost, layout, run.batch), layout)
+    at, several = partial(forwards_of_time, partial(pair.cost, layout, run.batch), layout), None
     if layout.way is Way.whole:
         at = partial(_divided, median_interval(own_s).estimate / measured.forward_passes)
+    else:
+        several = _over_processes(pair, layout, run.batch)
+    processes = 0 if ratio is None else min(own_s.processes, baseline_s.processes)
     try:
-        forwards = _forwards(at, budget, ratio)
+        forwards, processes = several or (_forwards(at, budget, ratio), processes)
     except KeyError:
         return None
     sampled = any(each[0].run.timed_share is not None for each in (replicates, baseline))
-    processes = 0 if ratio is None else min(own_s.processes, baseline_s.processes)
     made = BreakEven(
         batch=run.batch,
         layout=layout,
@@ -205,10 +211,10 @@ def _forwards(at: Callable[[float], float], budget: float, ratio: Interval | Non
 def _composed(pair: Pair, way: Way, batch: int, length: int) -> BreakEven | None:
     layout = _layout(pair, way, length)
     try:
-        budget = pair.baseline_seconds(batch, layout)
-        forwards = forwards_of_time(partial(pair.cost, layout, batch), layout, budget)
+        budget, single = pair.baseline_seconds(batch, layout), _budgeted(pair, layout, batch)
     except KeyError:
         return None
+    forwards, processes = _over_processes(pair, layout, batch) or (Interval(single, single, single), 0)
     return BreakEven(
         batch=batch,
         layout=layout,
@@ -217,12 +223,27 @@ def _composed(pair: Pair, way: Way, batch: int, length: int) -> BreakEven | None
         policy=QUOTA.label,
         cache=CACHES[way],
         weights=pair.of_diffusion[0][0].run.weights,
-        forwards=Interval(forwards, forwards, forwards),
+        forwards=forwards,
         baseline_s=budget,
         is_composed=True,
-        processes=0,
-        beside=beside_of(pair, layout, batch, budget, forwards),
+        processes=processes,
+        beside=beside_of(pair, layout, batch, budget, forwards.estimate),
     )
+
+
+def _over_processes(pair: Pair, layout: Layout, batch: int) -> tuple[Interval, int] | None:
+    """The forward passes by the times of each process alone, and how many processes; None of fewer than two."""
+    each_process = (known_or_none(partial(_budgeted, each, layout, batch)) for each in pair.by_process)
+    known = [each for each in each_process if each is not None]
+    if len(known) < LEAST_PROCESSES:
+        return None
+    return median_interval(over_processes([summarise([each]) for each in known])), len(known)
+
+
+def _budgeted(pair: Pair, layout: Layout, batch: int) -> float:
+    """The forward passes that the baseline's time allows, all composed of single ones."""
+    budget = pair.baseline_seconds(batch, layout)
+    return forwards_of_time(partial(pair.cost, layout, batch), layout, budget)
 
 
 def _divided(each_s: float, budget: float) -> float:

@@ -3,11 +3,11 @@
 import contextlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import product
 
-from analysis.parity.arm_costs import ArmCosts, arm_costs, continuation, prefill, way_of
+from analysis.parity.arm_costs import ArmCosts, arm_costs, continuation, prefill, timed_costs, way_of
 from analysis.parity.comparability import CONTROLS, controls_of, measured_alike, newest
 from analysis.parity.identity import told_apart
 from analysis.statistics.forward_passes.composition import Forward
@@ -37,6 +37,14 @@ class Pair:
         """The processes that measured a continuation of this shape: the most, and whole ones before sampled ones."""
         fitting = self._baselines.get((batch, length, prompt_tokens), ())
         return min(fitting, key=lambda each: (-len(each), each[0].run.timed_share is not None), default=None)
+
+    @cached_property
+    def by_process(self) -> Sequence["Pair"]:
+        """The pair as each process that timed both models shows it: its own runs, with their seconds alone."""
+        runs = (*self.of_diffusion, *self.of_baseline)
+        indices = sorted({each.replicate or 0 for replicates in runs for each in replicates})
+        made = (_of_process(self, index) for index in indices) if len(indices) > 1 else ()
+        return [each for each in made if each.of_diffusion and each.of_baseline]
 
     @cached_property
     def _baselines(self) -> Mapping[tuple[int, int, int], Sequence[tuple[Record, ...]]]:
@@ -130,6 +138,15 @@ def _pairs(group: Sequence[tuple[Record, ...]]) -> Iterator[Pair]:
                 diffusion_costs=made[diffusion],
                 baseline_costs=made[baseline],
             )
+
+
+def _of_process(pair: Pair, index: int) -> Pair:
+    own = [
+        [(each,) for replicates in runs for each in replicates if (each.replicate or 0) == index]
+        for runs in (pair.of_diffusion, pair.of_baseline)
+    ]
+    diffusion, baseline = (timed_costs([each for (each,) in runs]) for runs in own)
+    return replace(pair, of_diffusion=own[0], of_baseline=own[1], diffusion_costs=diffusion, baseline_costs=baseline)
 
 
 def shape(run: Run) -> tuple[int, int, int]:

@@ -4,14 +4,15 @@ Reads the records of output folders. Each cell says where it comes from: a whole
 forward passes was timed (`timing=sampled`), or `composed` (with the mark °): no run has this K, and its latency is the
 sum of the passes of its schedule, each as long as those that other runs of this model and length timed at this batch,
 or at a smaller one that the engine computes it in parts of. A continuation is composed of those of its batch at other
-lengths.
+lengths. Of several processes (replicates) each composes its own latency; intervals hold over them.
 """
 
 import argparse
 import csv
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from analysis.parity.arm_costs import ArmCosts, arm_costs, prefill
 from analysis.statistics.intervals import Interval
-from analysis.statistics.timing import latency, median_interval
+from analysis.statistics.timing import latency, median_interval, over_processes, summarise
 from benchmark.decoders.plan import plan_of
 from crossover.records.load import find, from_file, read
 from crossover.records.record import Record
@@ -28,16 +29,22 @@ from crossover.records.run import USUAL_PROMPT_FRACTION, Run, split_length
 WHOLE, SAMPLED, COMPOSED = "whole", "sampled", "composed"
 MARKS = {WHOLE: "", SAMPLED: "", COMPOSED: "°"}
 GIB = 2**30
+WHOLE_SHARE = 2.0
+"""Where a whole generation stands among shares of one: before them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A point's latency and where it comes from; `record` is that of the run, or of one that it is composed from."""
+    """A point's latency and where it comes from; `record` is that of the run, or of one that it is composed from.
+
+    `processes` is how many measured or composed it.
+    """
 
     run: Run
     latency: Interval
     source: str
     record: Record
+    processes: int
 
 
 def is_of_grid(run: Run) -> bool:
@@ -52,9 +59,14 @@ class Grid:
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = [record for record in records if record.measurement is not None and is_of_grid(record.run)]
-        self._costs = {
-            name: arm_costs([each for each in self.records if each.run.model.name == name]) for name in self.models
-        }
+        indices = sorted({each.replicate or 0 for each in self.records})
+        self._costs = [
+            self._arms([each for each in self.records if (each.replicate or 0) == index]) for index in indices
+        ]
+
+    def _arms(self, records: Sequence[Record]) -> dict[str, ArmCosts]:
+        """What the passes of one process cost, by the names of the arms."""
+        return {name: arm_costs([each for each in records if each.run.model.name == name]) for name in self.models}
 
     @property
     def models(self) -> list[str]:
@@ -75,18 +87,25 @@ class Grid:
         return self.measured(batch, length, steps) or self._composed(batch, length, steps)
 
     def measured(self, batch: int, length: int, steps: int | None) -> Cell | None:
-        """A point that a run measured, whole or in part; `steps` is None for the baseline."""
+        """A point that runs measured, whole or in part: by the most processes; `steps` is None for the baseline."""
         fitting = [each for each in self._of_shape(batch, length, diffusion=steps is not None) if _steps(each) == steps]
         if not fitting:
             return None
-        shares = {each.run.timed_share for each in fitting}
-        share = None if None in shares else max(each for each in shares if each is not None)
-        chosen = [each for each in fitting if each.run.timed_share == share]
+        by_share: dict[float | None, list[Record]] = defaultdict(list)
+        for each in fitting:
+            by_share[each.run.timed_share].append(each)
+        share, chosen = max(by_share.items(), key=lambda item: (len({*_processes(item[1])}), item[0] or WHOLE_SHARE))
         found = latency([each.measurement for each in chosen if each.measurement is not None])
         source = WHOLE if share is None else SAMPLED
         if found is None:
             return None
-        return Cell(run=chosen[0].run, latency=median_interval(found), source=source, record=chosen[-1])
+        return Cell(
+            run=chosen[0].run,
+            latency=median_interval(found),
+            source=source,
+            record=chosen[-1],
+            processes=found.processes,
+        )
 
     def _composed(self, batch: int, length: int, steps: int | None) -> Cell | None:
         beside = next((each for each in self.records if (each.run.diffusion is None) == (steps is None)), None)
@@ -99,11 +118,14 @@ class Grid:
         run = replace(beside.run, batch=batch, length=length, diffusion=diffusion, timed_share=1.0)
         if run.infeasible:
             return None
-        try:
-            seconds = composed_s(run, self._costs[run.model.name])
-        except KeyError:
+        found = []
+        for costs in self._costs:
+            with suppress(KeyError):
+                found.append(summarise([composed_s(run, costs[run.model.name])]))
+        if not found:
             return None
-        return Cell(run=run, latency=Interval(seconds, seconds, seconds), source=COMPOSED, record=beside)
+        seconds = median_interval(over_processes(found))
+        return Cell(run=run, latency=seconds, source=COMPOSED, record=beside, processes=len(found))
 
     def _of_shape(self, batch: int, length: int, *, diffusion: bool) -> list[Record]:
         return [
@@ -111,6 +133,10 @@ class Grid:
             for each in self.records
             if (each.run.batch, each.run.length) == (batch, length) and (each.run.diffusion is not None) == diffusion
         ]
+
+
+def _processes(records: Iterable[Record]) -> Iterator[int]:
+    yield from (each.replicate or 0 for each in records)
 
 
 def _steps(record: Record) -> int | None:
@@ -147,7 +173,7 @@ def _times(base: Cell, cell: Cell) -> str:
     return f"**{ratio:.3g}**" if ratio > 1 else f"{ratio:.3g}"
 
 
-OF_POINT = ("model", "B", "N", "K", "source", "latency_s", "low_s", "high_s")
+OF_POINT = ("model", "B", "N", "K", "source", "processes", "latency_s", "low_s", "high_s")
 OF_RUN = ("samples", "tokens_per_s", "reserved_gib", "power_w", "sm_mhz", "verdict", "gpu_uuid", "record")
 HEADINGS = (*OF_POINT, *OF_RUN)
 
@@ -160,9 +186,10 @@ def rows(grid: Grid, steps: Sequence[int]) -> Iterator[tuple[object, ...]]:
             continue
         speed = f"{batch * cell.run.output_tokens / cell.latency.estimate:.6g}"
         ends = [f"{end:.6g}" for end in (cell.latency.estimate, cell.latency.low, cell.latency.high)]
-        if cell.source == COMPOSED:
+        if cell.source == COMPOSED and cell.processes == 1:
             ends[1:] = "", ""
-        yield (cell.run.model.name, batch, length, each or "", cell.source, *ends, *_of_run(cell, speed))
+        point = (cell.run.model.name, batch, length, each or "", cell.source, cell.processes)
+        yield (*point, *ends, *_of_run(cell, speed))
 
 
 def _of_run(cell: Cell, speed: str) -> tuple[object, ...]:

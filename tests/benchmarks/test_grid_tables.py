@@ -1,6 +1,8 @@
 """Where a cell of a grid's table comes from."""
 
+from dataclasses import replace
 from pathlib import Path
+from statistics import geometric_mean
 
 import pytest
 
@@ -44,6 +46,19 @@ def test_a_sampled_generation_stands_where_there_is_no_whole_one() -> None:
         cell = Grid(records).measured(*shape, 4)
         assert cell is not None
         assert cell.source == source
+
+
+def test_several_processes_give_measured_and_composed_points_an_interval() -> None:
+    seconds = (0.50, 0.51, 0.52)
+    records = [replace(diffusion(4, each, share=1.0), replicate=index) for index, each in enumerate(seconds)]
+    grid = Grid([*records, diffusion(4, 0.6)])
+    (shape,) = grid.shapes()
+    for steps, source, each_s in ((4, SAMPLED, seconds), (8, COMPOSED, (0.55, *seconds[1:]))):
+        cell = grid.diffusion(*shape, steps)
+        assert cell is not None
+        assert (cell.source, cell.processes) == (source, 3), "of three processes rather than whole, of one"
+        assert cell.latency.estimate == pytest.approx(steps * geometric_mean(each_s))
+        assert cell.latency.low < cell.latency.estimate < cell.latency.high
 
 
 def test_both_ways_to_time_a_point_stand_side_by_side() -> None:

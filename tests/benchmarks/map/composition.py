@@ -1,8 +1,9 @@
 """Composed latencies beside whole generations: `python -m tests.benchmarks.map.composition FOLDER`.
 
 Reads the records that `tests.benchmarks.map.cells` wrote, and prints a row for each whole generation whose forward
-passes were timed in another run (`timing=sampled`) of the same model and cache. Larger batches are composed of the
-parts that they are computed in. Nothing of a whole generation enters any composed latency.
+passes were timed in another run (`timing=sampled`) of the same model and cache by the same process. A row has a value
+for each process that made both. Larger batches are composed of the parts that they are computed in. Nothing of a whole
+generation enters any composed latency.
 """
 
 import argparse
@@ -46,16 +47,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = list(agreements(records))
     print("| whole generation | forward passes | measured s | composed s | composed / measured - 1 |")
     print("|---|--:|--:|--:|--:|")
+    by_name: dict[str, list[Agreement]] = defaultdict(list)
     for row in rows:
-        print(f"| {row.name} | {row.forwards} | {row.whole_s:.4f} | {row.composed_s:.4f} | {row.difference:+.1%} |")
+        by_name[row.name].append(row)
+    for name, alike in by_name.items():
+        wholes, composed = (" ".join(f"{each:.4f}" for each in times) for times in _times(alike))
+        differences = " ".join(_difference(row.difference) for row in alike)
+        print(f"| {name} | {alike[0].forwards} | {wholes} | {composed} | {differences} |")
     within = sum(abs(row.difference) <= LIMIT for row in rows)
     print(f"\n{within} of {len(rows)} within {LIMIT:.0%}; largest {max(abs(row.difference) for row in rows):.1%}")
     sys.exit(0 if within == len(rows) else 1)
 
 
+def _times(rows: Sequence[Agreement]) -> Iterator[list[float]]:
+    yield [row.whole_s for row in rows]
+    yield [row.composed_s for row in rows]
+
+
+def _difference(share: float) -> str:
+    return f"{share:+.1%}" if abs(share) <= LIMIT else f"**{share:+.1%}**"
+
+
 def agreements(records: Sequence[Record]) -> Iterator[Agreement]:
-    """A row for each whole generation that can be composed."""
-    measured = [record for record in records if record.measurement is not None]
+    """One for each whole generation that its process can compose, processes in their order."""
+    by_process: dict[int, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.measurement is not None:
+            by_process[record.replicate or 0].append(record)
+    for _, measured in sorted(by_process.items()):
+        yield from _of_process(measured)
+
+
+def _of_process(measured: Sequence[Record]) -> Iterator[Agreement]:
     parts: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in measured:
         if record.run.timed_share is not None:
@@ -78,7 +101,7 @@ def _agreement(record: Record, costs: ArmCosts) -> Agreement:
     if run.diffusion is None:
         composed_s += costs.one(run.batch, prefill(run.prompt_tokens))
     return Agreement(
-        name=record.name,
+        name=record.run.name.replace(" random weights", ""),
         whole_s=median(sample.latency_s for sample in samples),
         composed_s=composed_s,
         forwards=record.measurement.forward_passes,

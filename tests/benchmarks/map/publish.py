@@ -9,7 +9,7 @@ between. With `--energy` the power of both models is that of other records.
 
 import argparse
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,7 +87,11 @@ def merged_maps(pairs: Sequence[Pair], steps: Sequence[tuple[int, Forward, float
             continue
         known = with_steps(pair, steps)
         other = in_blocks.get(pair.baseline)
-        yield pair_map(known) if other is None else with_blocks(pair_map(with_power(known, other)), pair_map(other))
+        if other is None:
+            yield pair_map(known)
+        else:
+            lengths = {each[0].run.length for each in other.of_diffusion}
+            yield with_blocks(pair_map(with_power(known, other)), pair_map(other), lengths)
 
 
 def with_power(pair: Pair, in_blocks: Pair) -> Pair:
@@ -96,10 +100,11 @@ def with_power(pair: Pair, in_blocks: Pair) -> Pair:
     return replace(pair, diffusion_costs=replace(own, watts={**in_blocks.diffusion_costs.watts, **own.watts}))
 
 
-def with_blocks(own: PairMap, in_blocks: PairMap) -> PairMap:
-    """The map, in which block-causal cells that were measured replace those made of other passes."""
+def with_blocks(own: PairMap, in_blocks: PairMap, lengths: Collection[int]) -> PairMap:
+    """The map, in which block-causal cells of the lengths that were measured replace those made of other passes."""
     known = {_cell(each): each for each in own.cells}
-    measured = {_cell(each): _among(own, known.get(_cell(each)), each) for each in in_blocks.cells}
+    blocks = [each for each in in_blocks.cells if each.layout.length in lengths]
+    measured = {_cell(each): _among(own, known.get(_cell(each)), each) for each in blocks}
     cells = {**known, **measured}
     others = (each for each in own.rows if _cell(each) not in measured)
     return replace(own, rows=(*others, *measured.values()), cells=tuple(cells.values()))

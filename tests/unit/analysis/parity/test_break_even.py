@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import log, sqrt
+from statistics import geometric_mean, stdev
 
 import pytest
 
@@ -129,6 +131,25 @@ def test_cells_of_the_grid_come_from_passes_of_other_runs() -> None:
     assert cells[Way.dual, 2].forwards.estimate == pytest.approx(1 + (4.0 - 2.0) / 0.5)
     assert cells[Way.whole, 2].is_composed
     assert (Way.whole, 4) not in cells, "nothing says how long four rows take"
+
+
+def test_each_process_composes_a_cell_of_what_it_timed_itself() -> None:
+    processes = [(10.0, 2.0, 0.5), (11.0, 2.2, 0.55), (12.0, 2.0, 0.5)]
+    records = [
+        replace(each, replicate=index)
+        for index, (tokens_s, refresh_s, window_s) in enumerate(processes)
+        for each in (baseline(tokens_s), dual(refresh_s, window_s))
+    ]
+    made = only(*records)
+    assert made.processes == 3, "a sample a process is enough"
+    # two blocks: 2 (refresh + window (f - 1)) = tokens; the second process is slower in everything by a tenth
+    by_process = [14.0, 14.0, 2 * (1 + (6.0 - 2.0) / 0.5)]
+    assert made.forwards.estimate == pytest.approx(geometric_mean(by_process))
+    logs = [log(each) for each in by_process]
+    half = 4.3027 * stdev(logs) / sqrt(3)  # Student's t with two degrees of freedom
+    assert log(made.forwards.high / made.forwards.estimate) == pytest.approx(half, rel=1e-4)
+    cells = composed_break_evens(next(iter(pairs_of(records))), [Way.whole], [2], [16])
+    assert [each.processes for each in cells] == [3], "a cell that no run has, too"
 
 
 def test_large_batches_repeat_what_full_passes_take() -> None:

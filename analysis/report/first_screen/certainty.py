@@ -12,7 +12,7 @@ from crossover.records.machine import Verdict
 WATCHED: dict[Verdict | None, str] = {
     Verdict.clean: "clean",
     Verdict.disturbed: "disturbed",
-    Verdict.unknown: "not to be watched",
+    Verdict.unknown: "of unknown state",
     None: "not watched",
 }
 
@@ -29,9 +29,9 @@ def _intervals(parities: Sequence[Parity]) -> tuple[str, ...]:
     processes = min(each.processes for each in parities)
     margin = listed(sorted({f"{each.verdict_margin:.0%}" for each in parities}))
     speed = (
-        f"Speed rests on one process a run: less than {margin} is called no difference."
+        f"Each run was timed in one process, so a difference in speed of less than {margin} gets no verdict."
         if processes == 1
-        else f"Speed rests on {processes} processes a run."
+        else f"Each run was timed in at least {processes} processes."
     )
     prompts = min(each.prompts for each in parities)
     return (f"Brackets are {level} confidence intervals, of quality over {prompts} prompts. {speed}",)
@@ -43,10 +43,10 @@ def _cells(cells: Sequence[BreakEven]) -> tuple[str, ...]:
         return ()
     known, composed = sum(each.has_interval for each in cells), sum(each.is_composed for each in cells)
     if known == len(cells) and not composed:
-        return ("Every cell of the map has an interval, which the table of break-even holds.",)
-    having = f"{known} have an interval, which the table of break-even holds" if known else "none has an interval"
-    rest = f", and {composed} are composed from single passes" if composed else ""
-    return (f"Of the map's {len(cells)} cells {having}{rest}.",)
+        return ("The table of break-even has an interval for every cell of the map.",)
+    having = f"Cells of the map with an interval: {known} of {len(cells)}."
+    rest = f" Composed from the times of single forward passes: {composed}." if composed else ""
+    return (f"{having}{rest}",)
 
 
 def _machines(points: Sequence[Point]) -> tuple[str, ...]:

@@ -59,10 +59,14 @@ def map_cells(pair: PairMap) -> MapCells:
         batches=tuple(batches),
         rows=rows,
         legend=(
-            *(["~ composed from single passes."] if any("~" in text for text in texts) else []),
-            *(["In brackets: more than a block holds."] if any("(" in text for text in texts) else []),
+            *(["~ composed from the times of single forward passes."] if any("~" in text for text in texts) else []),
             *(
-                ["Without shade: not timed, what the device's limit would need."]
+                ["In brackets: more tokens than a block holds, so never faster."]
+                if any("(" in text for text in texts)
+                else []
+            ),
+            *(
+                ["Without shade: not timed, what both models would need at the limit of the hardware."]
                 if any(cell.text and not cell.tone for _, cells in rows for cell in cells)
                 else []
             ),

@@ -80,12 +80,12 @@ def _range(alike: Sequence[Parity]) -> str:
 
 
 def _varied(parities: Sequence[Parity]) -> tuple[str, ...]:
-    """How many parities by a judge are of texts that differ in entropy, so that they are none at like entropy."""
+    """How many parities by a judge are of texts that differ in entropy, so that they are none at equal entropy."""
     apart = [each for each in parities if each.entropy_gap and abs(each.entropy_gap.estimate) > ENTROPY_BOUND]
     if not apart:
         return ()
     told = _sentence(_share(len(apart), len(parities)))
-    return (f"{told} the texts differ in entropy by more than {ENTROPY_BOUND} nats: no parity at like entropy.",)
+    return (f"{told} the texts differ in entropy by more than {ENTROPY_BOUND} nats: no parity at equal entropy.",)
 
 
 def _row(parity: Parity, setting: str) -> Row:

@@ -22,12 +22,12 @@ def _answer(way: str, cells: Sequence[BreakEven]) -> str:
     random = ", random weights" if least.weights is Weights.random else ""
     who = f"{least.diffusion} ({way}{random})"
     if least is most:
-        return f"{who} is faster than {least.baseline} from {_needed(least)} on."
-    return f"{who} is faster than {least.baseline} from {_needed(least)} on, up to {_needed(most)}."
+        return f"To be faster than {least.baseline}, {who} needs {_needed(least)}."
+    return f"To be faster than {least.baseline}, {who} needs from {_needed(least)} to {_needed(most)}."
 
 
 def _needed(each: BreakEven) -> str:
     figure = interval(each.tokens) if each.has_interval else number(each.tokens.estimate)
     composed = ", composed" if each.is_composed else ""
     beyond = "" if each.is_reachable else f", more than its block of {each.layout.block}"
-    return f"{figure} tokens per forward at B={each.batch}, N={each.layout.length}{composed}{beyond}"
+    return f"{figure} tokens per forward pass at B={each.batch}, N={each.layout.length}{composed}{beyond}"

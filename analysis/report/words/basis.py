@@ -6,8 +6,8 @@ from analysis.parity.steps_to_parity import Parity
 from analysis.report.words.numbers import listed
 
 FEW_SAMPLES = (
-    "Where fewer than 16 samples of a process follow each other closely, its interval holds in fewer than 93% of all"
-    " sweeps."
+    "Where a process has fewer than 16 samples and each resembles the one before it, its interval contains the truth in"
+    " fewer than 93% of sweeps."
 )
 """What an interval of one process does not promise."""
 
@@ -17,10 +17,10 @@ def basis(parities: Sequence[Parity]) -> str:
     prompts, resamples = {each.prompts for each in parities}, {each.resamples for each in parities}
     level = f"{parities[0].baseline.level:.0%}"
     return (
-        f"Brackets hold {level} confidence intervals: the procedure behind them contains the truth in so many of all"
-        " sweeps. Those of the steps to parity and of the crossing hold for all K of a row together, and in at least as"
-        " many; each row stands by itself. 'Reaches' means that the interval excludes falling short by more than the"
-        f" margin. Quality rests on {_span(prompts)} prompts and {max(resamples):,} resamples of them."
+        f"Brackets hold {level} confidence intervals: of all sweeps, the procedure behind them contains the truth in"
+        f" {level}. Those of the steps to parity and of the crossing hold for all K of a row together, in at least"
+        f" {level}. No interval allows for the number of rows. 'Reaches' means that the interval excludes falling short"
+        f" by more than the margin. Quality rests on {_span(prompts)} prompts and {max(resamples):,} resamples of them."
         f" {_timing_basis(parities)}"
     )
 
@@ -31,12 +31,10 @@ def _timing_basis(parities: Sequence[Parity]) -> str:
     if max(processes) == 1:
         margins = listed(sorted({f"{each.verdict_margin:.0%}" for each in parities}))
         return (
-            "Each run was timed in one process: intervals of latency and speed cover the noise within it and not what"
-            f" another process would take, so that no verdict is given on less than {margins}. {FEW_SAMPLES}"
+            "Each run was timed in one process: intervals of latency and speed cover the noise within it and not the"
+            f" difference to another process, so that no verdict is given on less than {margins}. {FEW_SAMPLES}"
         )
-    several = (
-        f"Latency and speed rest on {_span(processes)} processes a run, by the medians of each (t on the logarithm)."
-    )
+    several = f"Latency and speed rest on {_span(processes)} processes a run (Student's t on their log medians)."
     return several + (f" Where it is one, they cover that process alone. {FEW_SAMPLES}" if 1 in processes else "")
 
 

@@ -22,7 +22,7 @@ def reasons(disturbances: Sequence[Disturbance]) -> list[str]:
         by_reason[each.verdict, each.why].append(each.arm)
     words = {
         Verdict.disturbed: "timed on a disturbed machine",
-        Verdict.unknown: "timed on a machine that nobody watched",
+        Verdict.unknown: "timed on a machine that could not be watched",
     }
     return [
         f"{words[Verdict(verdict)]}: {_arms(arms)}{f' ({why})' if why else ''}"

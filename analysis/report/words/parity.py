@@ -92,7 +92,8 @@ def _on_ladder(parity: Parity, steps: float) -> str:
 
 def _goal(parity: Parity) -> str:
     nats = "" if parity.at_entropy is None else f" of {parity.at_entropy:.2f} nats"
-    return f"{parity.baseline_model}'s {inside(label(parity))}{nats} within a margin of {parity.margin:g}"
+    margin = f" within a margin of {parity.margin:g}" if parity.margin else ""
+    return f"{parity.baseline_model}'s {inside(label(parity))}{nats}{margin}"
 
 
 def _settings(parity: Parity) -> str:
@@ -135,7 +136,7 @@ def _entropies(parity: Parity) -> str:
         return f" {told[:1].upper()}{told[1:]}; sweep=front reads parity at the authors' entropy."
     does = "rewards" if gap.estimate < 0 else "punishes"
     return (
-        f" The texts are not equally varied: {told}, which the judge {does}. So this is no parity at like entropy;"
+        f" The texts are not equally varied: {told}, which the judge {does}. So this is no parity at equal entropy;"
         " sweep=front looks for one."
     )
 
@@ -184,7 +185,7 @@ def _meeting(parity: Parity) -> str:
 
 def _disturbed(parity: Parity) -> str:
     """That the answer rests on runs whose machine was not left alone."""
-    return f" The timing behind this is not clean: {machine(parity.disturbed)}." if parity.disturbed else ""
+    return f" The timing behind this is not clean ({machine(parity.disturbed)})." if parity.disturbed else ""
 
 
 def _processes(parity: Parity) -> str:

@@ -40,7 +40,7 @@ def test_where_there_are_fronts_the_answer_is_theirs(reached: Study) -> None:
     )
     assert "There small has " in said.sentence
     assert "the authors' text 1.5" in said.sentence
-    assert "like entropy; sweep=front" not in said.sentence
+    assert "equal entropy; sweep=front" not in said.sentence
     assert [panel.is_in_fronts for panel in reached.panels["bits_per_byte"]] == [True] * 4
     assert disagreements_of(reached) == []
 
@@ -95,7 +95,7 @@ def test_at_one_temperature_the_answer_says_by_how_much_the_entropies_differ() -
     told = replace(alone, panels=panels)
     sentence = answers(told)[0].sentence
     assert "The texts are not equally varied: at K=16 the entropy of small's texts is 0." in sentence
-    assert "nats below the baseline's, which the judge rewards. So this is no parity at like entropy" in sentence
+    assert "nats below the baseline's, which the judge rewards. So this is no parity at equal entropy" in sentence
     (row, *_) = parity_table(parity_rows(told)).rows
     assert row[parity_table(parity_rows(told)).headings.index("entropy gap")].startswith("-0.")
 

@@ -70,7 +70,7 @@ def test_a_remark_has_a_row_of_its_own_so_that_no_screen_cuts_it(tmp_path: Path)
 
 def test_the_answer_comes_first(tmp_path: Path) -> None:
     text = page_of(a_study(), tmp_path).text
-    assert "At B=1, N=16 small reaches causal's generative perplexity within a margin of 0 at K=4" in text
+    assert "At B=1, N=16 small reaches causal's generative perplexity at K=4" in text
     assert text.index("At B=1, N=16") < text.index("Figures\n") < text.index("Controls\n")
 
 

@@ -37,7 +37,7 @@ def test_it_says_how_many_machines_were_not_clean() -> None:
     assert certainty([], points(clean), ()) == ("The machine was clean in all 4 measured processes.",)
     mixed = [watched(clean[0], Verdict.disturbed), watched(clean[1], Verdict.unknown), *clean[2:]]
     assert certainty([], points(mixed), ()) == (
-        "The machine was clean in 2, disturbed in 1 and not to be watched in 1 of 4 measured processes.",
+        "The machine was clean in 2, disturbed in 1 and of unknown state in 1 of 4 measured processes.",
     )
     assert certainty([], points(a_sweep(batches=(1,))), ())[0].startswith("The machine was not watched in all 4")
 
@@ -45,9 +45,9 @@ def test_it_says_how_many_machines_were_not_clean() -> None:
 def test_it_says_what_intervals_rest_on() -> None:
     (alone,) = certainty([a_parity(prompts=24)], [], ())
     assert "95% confidence intervals, of quality over 24 prompts" in alone
-    assert "one process a run: less than 10% is called no difference" in alone
+    assert "timed in one process, so a difference in speed of less than 10% gets no verdict" in alone
     (several,) = certainty([a_parity(processes=3)], [], ())
-    assert several.endswith("Speed rests on 3 processes a run.")
+    assert several.endswith("Each run was timed in at least 3 processes.")
 
 
 def test_it_says_how_many_cells_have_an_interval_and_how_many_are_composed() -> None:
@@ -58,11 +58,12 @@ def test_it_says_how_many_cells_have_an_interval_and_how_many_are_composed() -> 
     (pair,) = pair_maps(a_sweep(batches=(1, 8), lengths=(16,)))
     measured = pair.cells[0]
     composed = replace(measured, is_composed=True, processes=0)
-    assert told(measured) == "Every cell of the map has an interval, which the table of break-even holds."
-    assert told(composed) == "Of the map's 1 cells none has an interval, and 1 are composed from single passes."
+    assert told(measured) == "The table of break-even has an interval for every cell of the map."
+    assert told(composed) == (
+        "Cells of the map with an interval: 0 of 1. Composed from the times of single forward passes: 1."
+    )
     assert told(measured, composed, composed) == (
-        "Of the map's 3 cells 1 have an interval, which the table of break-even holds, and 2 are composed from single"
-        " passes."
+        "Cells of the map with an interval: 1 of 3. Composed from the times of single forward passes: 2."
     )
 
 

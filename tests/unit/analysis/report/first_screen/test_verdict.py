@@ -38,7 +38,7 @@ def test_texts_that_are_not_equally_varied_are_counted() -> None:
     apart = a_parity(entropy_gap=Interval(-0.5, -0.6, -0.4))
     alike = a_parity(entropy_gap=Interval(0.1, 0.0, 0.2))
     assert verdicts([(apart, ""), (alike, "")])[1] == (
-        "In 1 of 2 comparisons the texts differ in entropy by more than 0.25 nats: no parity at like entropy."
+        "In 1 of 2 comparisons the texts differ in entropy by more than 0.25 nats: no parity at equal entropy."
     )
     assert len(verdicts([(alike, "")])) == 1
 

@@ -105,12 +105,12 @@ def test_a_sentence_a_way_names_the_best_and_the_worst_cell() -> None:
     cells = [a_break_even(), a_break_even(batch=8, tokens=30.0), a_break_even(Way.dual, tokens=40.0)]
     assert answers(cells) == [
         (
-            "small (whole canvas) is faster than causal from 4.00 [3.64, 4.44] tokens per forward at B=1, N=128 on, up"
-            " to 30.0 [27.3, 33.3] tokens per forward at B=8, N=128."
+            "To be faster than causal, small (whole canvas) needs from 4.00 [3.64, 4.44] tokens per forward pass at"
+            " B=1, N=128 to 30.0 [27.3, 33.3] tokens per forward pass at B=8, N=128."
         ),
         (
-            "small (dual cache) is faster than causal from 40.0 tokens per forward at B=1, N=128, composed, more than"
-            " its block of 32 on."
+            "To be faster than causal, small (dual cache) needs 40.0 tokens per forward pass at B=1, N=128, composed,"
+            " more than its block of 32."
         ),
     ]
 
@@ -194,7 +194,7 @@ def test_the_command_prints_the_table_and_writes_the_map(
     main(["map", outputs, "--output", str(tmp_path / "map")])
     printed = capsys.readouterr().out
     assert "Break-even" in printed
-    assert "small (whole canvas) is faster than causal from" in printed
+    assert "To be faster than causal, small (whole canvas) needs" in printed
     files = {file.name for file in (tmp_path / "map").iterdir()}
     assert files == {
         *(f"break-even.{kind}" for kind in ("csv", "md", "tex")),

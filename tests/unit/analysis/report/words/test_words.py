@@ -16,7 +16,7 @@ from tests.studies import a_parity, not_reached, undecided
 
 def test_the_answer_claims_what_the_interval_shows_and_gives_the_estimate_beside_it() -> None:
     assert answer(a_parity()) == (
-        "At B=1, N=16 small reaches causal's generative perplexity within a margin of 0 by K=8"
+        "At B=1, N=16 small reaches causal's generative perplexity by K=8"
         " (95% confidence interval of the fewest steps: K=4 to K=8)."
         " At the estimate, K=4, it is faster there, 1.30 [1.20, 1.40] times as fast (one process each)."
         " Between the measured K the curves cross at 3.60 [2.90, 4.70],"
@@ -52,14 +52,13 @@ def test_one_process_on_a_disturbed_machine_is_called_neither_faster_nor_slower(
 
 def test_parity_that_is_not_reached_is_an_answer() -> None:
     assert answer(not_reached()) == (
-        "At B=1, N=16 small does not reach causal's generative perplexity within a margin of 0 up to K=8:"
-        " every K measured falls short."
+        "At B=1, N=16 small does not reach causal's generative perplexity up to K=8: every K measured falls short."
     )
 
 
 def test_what_the_prompts_do_not_decide_is_an_answer() -> None:
     assert answer(undecided()).startswith(
-        "At B=1, N=16 it is not decided whether small reaches causal's generative perplexity within a margin of 0 up to"
+        "At B=1, N=16 it is not decided whether small reaches causal's generative perplexity up to"
         " K=8: 95% confidence interval of the fewest steps: K=4 to beyond K=8. At the estimate, K=4, it is faster"
     )
     assert steps_to_parity(undecided()) == "not decided"
@@ -68,10 +67,7 @@ def test_what_the_prompts_do_not_decide_is_an_answer() -> None:
 
 def test_the_smallest_steps_may_be_more_than_are_needed() -> None:
     parity = a_parity(reading=Reading.smallest, first_steps=2, first_steps_interval=(2, 2))
-    assert (
-        "already reaches causal's generative perplexity within a margin of 0 at the smallest K measured, K=2"
-        in answer(parity)
-    )
+    assert "already reaches causal's generative perplexity at the smallest K measured, K=2" in answer(parity)
     assert "(95% confidence interval of the fewest steps: K=2 alone) and is faster there" in answer(parity)
     assert steps_to_parity(parity) == "≤ 2"
 
@@ -80,10 +76,10 @@ def test_an_answer_says_that_its_runs_were_not_timed_on_a_clean_machine() -> Non
     busy = [Disturbance(arm=arm, verdict=Verdict.disturbed, why="CPU busy") for arm in ("baseline", "K=4", "K=8")]
     unknown = Disturbance(arm="K=2", verdict=Verdict.unknown, why="")
     parity = a_parity(disturbed=(*busy, unknown))
-    assert answer(parity).endswith("The timing behind this is not clean: disturbed: baseline, K=4, 8; unknown: K=2.")
+    assert answer(parity).endswith("The timing behind this is not clean (disturbed: baseline, K=4, 8; unknown: K=2).")
     assert remarks(parity) == (
         "Timed on a disturbed machine: baseline, K=4, 8 (CPU busy).",
-        "Timed on a machine that nobody watched: K=2.",
+        "Timed on a machine that could not be watched: K=2.",
     )
 
 

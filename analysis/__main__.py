@@ -1,14 +1,16 @@
 """`python -m analysis`."""
 
 from crossover.interrupt import leaving_when_interrupted
+from crossover.outlet import ending_when_unwritable
 
 
 def main() -> None:
     """Run the program, which takes a moment to import."""
-    with leaving_when_interrupted():
-        from analysis.cli.main import main as run
+    with ending_when_unwritable():
+        with leaving_when_interrupted():
+            from analysis.cli.main import main as run
 
-    run()
+        run()
 
 
 if __name__ == "__main__":

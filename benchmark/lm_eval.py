@@ -1,6 +1,7 @@
 """`python -m benchmark.lm_eval`: lm-evaluation-harness's own command line, which then knows `--model crossover`."""
 
 from crossover.harness_hook import register
+from crossover.outlet import ending_when_unwritable
 from crossover.terminal import ending_in_one_line
 
 HELP = "the extra `tasks` installs it: pip install 'crossover-benchmark[tasks]'"
@@ -27,4 +28,5 @@ def _complaint(error: Exception) -> str | None:
 
 
 if __name__ == "__main__":
-    main()
+    with ending_when_unwritable():
+        main()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from crossover.command_line import Parser
 from crossover.interrupt import leaving_when_interrupted
+from crossover.outlet import ending_when_unwritable
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -25,4 +26,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with ending_when_unwritable():
+        main()

@@ -3,14 +3,12 @@
 import argparse
 import difflib
 import re
-import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from crossover.errors import UserError
+from crossover.outlet import USAGE_ERROR, tell_error
 
-USAGE_ERROR = 2
-"""The exit status of a command line that cannot be used."""
 UNKNOWN = re.compile(r"unrecognized arguments: (-\S+)")
 CHOICES = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
 
@@ -20,7 +18,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with the line."""
-        sys.stderr.write(f"error: {self.complaint(message)}\n")
+        tell_error(self.complaint(message))
         raise SystemExit(USAGE_ERROR)
 
     def complaint(self, message: str) -> str:

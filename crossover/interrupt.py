@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 INTERRUPTED = 130
@@ -25,7 +25,7 @@ def ending_when_interrupted() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        sys.stderr.write(LINE)
+        _tell()
         raise SystemExit(INTERRUPTED) from None
 
 
@@ -48,6 +48,12 @@ def leaving_when_interrupted() -> Iterator[None]:
 
 
 def _leave(_: int, __: FrameType | None) -> None:
-    sys.stderr.write(LINE)
-    sys.stderr.flush()
+    _tell()
     os._exit(INTERRUPTED)
+
+
+def _tell() -> None:
+    """Say it, if there is anybody to be told: a terminal that was closed takes nothing."""
+    with suppress(OSError):
+        sys.stderr.write(LINE)
+        sys.stderr.flush()

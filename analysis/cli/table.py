@@ -1,7 +1,6 @@
 """`python -m analysis table`: the newest records of each run."""
 
 import json
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
@@ -12,7 +11,7 @@ from analysis.report.tables import Table, as_csv, as_markdown
 from analysis.report.terminal_table import table as as_table
 from crossover.records.load import latest
 from crossover.records.record import Record
-from crossover.terminal import make_console, say
+from crossover.terminal import make_console, say, write
 
 
 def table(options: Namespace) -> None:
@@ -20,7 +19,7 @@ def table(options: Namespace) -> None:
     records = latest(load_records(options.source, options.tracking_uri).records)
     records = ordered(selected(records, options.where), options.sort, largest_first=options.reverse)
     if options.format != "text":
-        sys.stdout.write(written(records, options.format))
+        write(written(records, options.format))
         return
     console = make_console(record=options.svg is not None)
     console.print(as_table(records, width=console.width))

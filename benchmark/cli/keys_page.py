@@ -9,6 +9,7 @@ from benchmark.config.convert import config_of
 from benchmark.config.folder import options, usual_choices
 from benchmark.config.keys import Key, groups, keys
 from benchmark.config.schema import Config
+from crossover.outlet import ending_when_unwritable
 
 INTRODUCTION = """\
 # Keys
@@ -73,4 +74,5 @@ def _code(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    with ending_when_unwritable():
+        sys.stdout.write(page())

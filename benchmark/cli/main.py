@@ -58,14 +58,17 @@ def _run_here(composed: DictConfig) -> None:
 
 def main() -> None:
     """Run the program; what goes wrong becomes one line and an exit code."""
-    if {"-h", "--help"} & set(sys.argv[1:]):
-        say(make_console(), usage())
-        return
-    if "--version" in sys.argv[1:]:
-        say(make_console(), f"crossover {__version__}")
-        return
+    with ending_in_one_line(complaint):
+        if {"-h", "--help"} & set(sys.argv[1:]):
+            say(make_console(), usage())
+        elif "--version" in sys.argv[1:]:
+            say(make_console(), f"crossover {__version__}")
+        else:
+            _measure()
+
+
+def _measure() -> None:
     os.environ |= safe_variables()  # for the processes that libraries start, such as compilers
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing them
-    with ending_in_one_line(complaint):
-        sys.argv[1:] = arranged(sys.argv[1:])
-        single_run()
+    sys.argv[1:] = arranged(sys.argv[1:])
+    single_run()

@@ -1,6 +1,7 @@
 """Say in one line what is wrong with the command line, whichever library noticed it."""
 
 import difflib
+import errno
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
@@ -13,6 +14,8 @@ from benchmark.config.folder import BASE, options
 from benchmark.config.keys import groups, keys
 from benchmark.config.schema import Config
 from crossover.errors import UserError
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def complaint(error: BaseException) -> str | None:
@@ -29,6 +32,8 @@ def complaint(error: BaseException) -> str | None:
         return (
             f"{error.filename}: {error.strerror}; if it belongs to the output, give another folder, output_dir=FOLDER"
         )
+    if isinstance(error, OSError) and error.errno in FULL:  # a full disk gives no name by itself
+        return f"{error.strerror}: make room, or give another folder, output_dir=FOLDER"
     return None
 
 

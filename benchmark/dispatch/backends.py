@@ -16,6 +16,7 @@ from benchmark.slurm.job_state import JobState
 from benchmark.util.child_python import python_command, safe_variables
 from benchmark.util.logs import last_words
 from benchmark.util.no_links import open_to_append
+from crossover.outlet import READER_LEFT, leave
 
 END_S = 60.0
 """How long a process that was told to stop may take to write its record."""
@@ -52,6 +53,8 @@ def _run_task(context: SweepContext, file: Path, task: int) -> list[int]:
     ended = _in_a_process(python_command("benchmark.dispatch.job", str(file), str(task)), log)
     if not ended:
         return []
+    if ended == READER_LEFT:  # what it prints is read by whoever reads what this process prints
+        leave()
     state = process_state(ended)
     leftover = reconcile_process(sweep, read_batch(file), task, state, log, context.records)
     if leftover.recorded:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hydra.core.global_hydra import GlobalHydra
 
 from benchmark.cli.main import main
-from crossover.terminal import USAGE_ERROR
+from crossover.outlet import USAGE_ERROR
 from tests.benchmarks.wrong_inputs.generation import Wrong
 
 QUICK = ("tracking=none", "warmup=0", "repeats=1", "prompts.count=1", "judge=none", "hardware=cpu")

@@ -25,12 +25,12 @@ from analysis.statistics.intervals import Interval
 from analysis.statistics.multiple import holm, widened
 from analysis.statistics.timing import Latency, Ratio, latency, median_interval, over_processes, ratio_of, summarise
 from crossover.confidence import LEVEL
-from crossover.records.machine import Verdict as Cleanness
+from crossover.records.machine import Verdict
 from crossover.records.record import Measurement, Record
 from crossover.records.settings import Diffusion
 
 
-class Verdict(StrEnum):
+class ChangeVerdict(StrEnum):
     """How a figure of the second sweep compares with the first's."""
 
     faster = "faster"
@@ -43,9 +43,9 @@ class Verdict(StrEnum):
 
 
 SIDES = {
-    "latency": (Verdict.faster, Verdict.slower),
-    "memory": (Verdict.smaller, Verdict.larger),
-    "quality": (Verdict.worse, Verdict.better),
+    "latency": (ChangeVerdict.faster, ChangeVerdict.slower),
+    "memory": (ChangeVerdict.smaller, ChangeVerdict.larger),
+    "quality": (ChangeVerdict.worse, ChangeVerdict.better),
 }
 """The verdicts on a figure of b that is below a's, and on one above it."""
 
@@ -67,7 +67,7 @@ class Change:
     unit: str
     interval: Interval
     p_value: float
-    verdict: Verdict = Verdict.ambiguous
+    verdict: ChangeVerdict = ChangeVerdict.ambiguous
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +91,9 @@ class Comparison:
     disturbed: tuple[Disturbance, ...]
 
     @property
-    def verdicts(self) -> tuple[Verdict, ...]:
+    def verdicts(self) -> tuple[ChangeVerdict, ...]:
         """Of each change, without those that are not decided."""
-        return tuple(each.verdict for each in self.changes if each.verdict is not Verdict.ambiguous)
+        return tuple(each.verdict for each in self.changes if each.verdict is not ChangeVerdict.ambiguous)
 
     def change(self, kind: str) -> Change | None:
         """The first change of a kind."""
@@ -101,7 +101,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compared:
+class ComparedSweeps:
     """The points that both sweeps measured, and the margin of verdicts where a side has one process."""
 
     points: tuple[Comparison, ...]
@@ -119,7 +119,7 @@ def compare(
     *,
     allow: Collection[str] = frozenset(),
     margin: float | None = None,
-) -> Compared:
+) -> ComparedSweeps:
     """The points that both sweeps measured under equal controls, in the order of a.
 
     `margin` is the share by which one process may differ from another, such as 0.01; None takes that of the device.
@@ -133,7 +133,7 @@ def compare(
     margins = [widened(each, len(shared)) for each in usual]
     comparisons = [_compare(a, b, each) for (a, b), each in zip(shared, margins, strict=True)]
     single = {each for (a, b), each in zip(shared, margins, strict=True) if min(len(a), len(b)) == 1}
-    return Compared(points=_judged(_named(comparisons)), margins=tuple(sorted(single)))
+    return ComparedSweeps(points=_judged(_named(comparisons)), margins=tuple(sorted(single)))
 
 
 def unmatched(
@@ -180,7 +180,7 @@ def _compare(a: Sequence[Record], b: Sequence[Record], margin: float) -> Compari
 
 def _is_disturbed(disturbed: Sequence[Disturbance]) -> bool:
     """Whether a side was timed on a disturbed machine: no margin is wide enough for one process there."""
-    return any(each.verdict is Cleanness.disturbed for each in disturbed)
+    return any(each.verdict is Verdict.disturbed for each in disturbed)
 
 
 def _named(points: Sequence[Comparison]) -> list[Comparison]:
@@ -251,7 +251,7 @@ def _judged(points: Sequence[Comparison]) -> tuple[Comparison, ...]:
 def _with_verdict(change: Change, *, rejected: bool) -> Change:
     below, above = SIDES[change.kind]
     is_below = change.interval.estimate < (0.0 if change.kind == "quality" else 1.0)
-    return replace(change, verdict=(below if is_below else above) if rejected else Verdict.ambiguous)
+    return replace(change, verdict=(below if is_below else above) if rejected else ChangeVerdict.ambiguous)
 
 
 def _missing(other: str, records: Runs, others: Runs, allow: Collection[str]) -> list[str]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.parity.quality import Metric
-from analysis.statistics.bootstrap import Floats, Floor, Resampled, Studentised, resample, studentise
+from analysis.statistics.arrays import Floats
+from analysis.statistics.bootstrap import Floor, Resampled, Studentised, resample, studentise
 from analysis.statistics.intervals import Interval
 from analysis.statistics.robust import trimmed_mean
 from analysis.statistics.shares import Z, least_error

@@ -9,8 +9,8 @@ S_parity is the smallest K at which diffusion is at least as good as the baselin
   (max |t|), since any of the smaller ones could err. Each errs in at most 2.5%. Only a few K are possible, so that the
   interval must hold more often than that almost everywhere: it holds in 95% or more.
 - The claim of parity is the upper end of that interval: a K is said to reach the baseline where the second test
-  excludes that it
-  falls short by more than the margin. Where no K does, and not every K is significantly worse, nothing is decided.
+  excludes that it falls short by more than the margin. Where no K does, and not every K is significantly worse, nothing
+  is decided.
 - Crossing: the same tests; each end lies at a measured K (`statistics.crossing`), so that it holds in 95% or more.
 - Speed-up: the hull of the ratios of latencies (`statistics.timing`), each with its own interval, over every K in the
   interval of S_parity. The percentiles of a bootstrap that draws K anew each time would be shorter, and too short: a K
@@ -131,8 +131,8 @@ class Parity:
     settings: Mapping[int, str] = field(default_factory=dict)
 
 
-class Compared(Protocol):
-    """What a parity is of: a pairing at one temperature, or fronts over several."""
+class ComparedModels(Protocol):
+    """The two models of a parity and their shape: of a pairing at one temperature, or of fronts over several."""
 
     @property
     def batch(self) -> int:
@@ -231,7 +231,7 @@ def find_parity(
 
 
 def assemble(
-    pairing: Compared,
+    pairing: ComparedModels,
     metric: Metric,
     judged: Judged,
     *,

@@ -3,19 +3,19 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from analysis.parity.compare import Change, Compared, Comparison, Verdict
+from analysis.parity.compare import Change, ChangeVerdict, ComparedSweeps, Comparison
 from analysis.report.tables import Table
 from analysis.report.words.basis import FEW_SAMPLES
 from analysis.report.words.disturbances import machine
 from analysis.report.words.numbers import interval, listed, ratio_interval
 
 KINDS = {
-    Verdict.faster: "latency",
-    Verdict.slower: "latency",
-    Verdict.smaller: "memory",
-    Verdict.larger: "memory",
-    Verdict.better: "quality",
-    Verdict.worse: "quality",
+    ChangeVerdict.faster: "latency",
+    ChangeVerdict.slower: "latency",
+    ChangeVerdict.smaller: "memory",
+    ChangeVerdict.larger: "memory",
+    ChangeVerdict.better: "quality",
+    ChangeVerdict.worse: "quality",
 }
 
 
@@ -33,7 +33,7 @@ def compare_table(comparisons: Sequence[Comparison]) -> Table:
     )
 
 
-def tally(compared: Compared) -> str:
+def tally(compared: ComparedSweeps) -> str:
     """How many of each verdict, and what verdicts and intervals mean."""
     counts = Counter(verdict for each in compared.points for verdict in each.verdicts)
     undecided = sum(not each.verdicts for each in compared.points)
@@ -62,7 +62,7 @@ def _row(each: Comparison) -> dict[str, str]:
         },
         "processes": "" if each.processes == (1, 1) else f"{each.processes[0]}, {each.processes[1]}",
         "machine": machine(each.disturbed),
-        "B is": listed(list(dict.fromkeys(each.verdicts))) or Verdict.ambiguous.value,
+        "B is": listed(list(dict.fromkeys(each.verdicts))) or ChangeVerdict.ambiguous.value,
     }
 
 
@@ -75,11 +75,11 @@ def _ratio(change: Change) -> str:
     )
 
 
-def _is_timing(verdict: Verdict) -> bool:
+def _is_timing(verdict: ChangeVerdict) -> bool:
     return KINDS[verdict] == "latency"
 
 
-def _margins(compared: Compared) -> str:
+def _margins(compared: ComparedSweeps) -> str:
     if not compared.margins:
         return ""
     return (
@@ -91,6 +91,6 @@ def _margins(compared: Compared) -> str:
 NO_VERDICT = ": where that is a single process on a disturbed one, its time gets no verdict"
 
 
-def _unclean(compared: Compared) -> str:
+def _unclean(compared: ComparedSweeps) -> str:
     unclean = sum(bool(each.disturbed) for each in compared.points)
     return f" {unclean} of {len(compared.points)} were not timed on a clean machine{NO_VERDICT}." if unclean else ""

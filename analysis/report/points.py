@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from analysis.report.replicates import figures
+from analysis.report.replicates import metrics_of
 from crossover.records.record import FailureKind, Record
 from crossover.records.settings import Family
 
@@ -69,7 +69,7 @@ class Point:
     @cached_property
     def values(self) -> Mapping[str, float]:
         """Metrics by name; latency and throughput by the medians of all processes, the others of the first."""
-        return figures(self.replicates)
+        return metrics_of(self.replicates)
 
     @property
     def is_unclean(self) -> bool:

@@ -28,7 +28,7 @@ def by_point(records: Iterable[Record]) -> list[tuple[Record, ...]]:
     ]
 
 
-def figures(replicates: Sequence[Record]) -> dict[str, float]:
+def metrics_of(replicates: Sequence[Record]) -> dict[str, float]:
     """The metrics of the first replicate; the latency of several is the geometric mean of their medians.
 
     So ratios of such latencies are the speed-ups that the analysis states. Throughput goes by the same latency.

@@ -8,8 +8,7 @@ from rich.table import Table
 
 from analysis.parity.identity import told_apart
 from analysis.report.line_table import LineTable, as_cell
-from analysis.report.replicates import PROCESSES, by_point
-from analysis.report.replicates import figures as figures_of
+from analysis.report.replicates import PROCESSES, by_point, metrics_of
 from analysis.report.tables import Table as Rows
 from analysis.report.words.numbers import MIB, number, perplexity
 from crossover.records.record import Record
@@ -48,7 +47,7 @@ def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
     """
     records = told_apart(records)
     points = by_point(records)
-    figures = [figures_of(replicates) for replicates in points]
+    figures = [metrics_of(replicates) for replicates in points]
     settings = SHAPE | {
         name: read for name, read in OTHERS.items() if _differ(records, read) or _must_be_told(name, records)
     }

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from analysis.statistics.arrays import Flags, Floats
 from analysis.statistics.intervals import Interval
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +52,7 @@ class Studentised:
         """Half-width of each interval in standard errors."""
         return np.maximum(_quantile(np.abs(self.t_RK), level), self.least_critical)
 
-    def joint_critical_K(self, level: float, among_K: NDArray[np.bool_]) -> Floats:  # noqa: N802 (the dimension)
+    def joint_critical_K(self, level: float, among_K: Flags) -> Floats:  # noqa: N802 (the dimension)
         """Half-width in standard errors at which the intervals of each and of all before it hold together (max |t|).
 
         Only those in `among_K` count.

@@ -12,12 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.statistics.bootstrap import Floats
+from analysis.statistics.arrays import Flags, Floats
 from analysis.statistics.timing import Latency, between
-
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from analysis.statistics.bootstrap import Floats
+from analysis.statistics.arrays import Floats
 from crossover.confidence import LEVEL
 
 LEAST_SAMPLES = 8

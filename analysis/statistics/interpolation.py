@@ -10,7 +10,7 @@ Dimensions: R resamples, the first of them the sample itself; E the two ends; C 
 
 from dataclasses import dataclass
 
-from analysis.statistics.bootstrap import Floats
+from analysis.statistics.arrays import Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Ends:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class Interpolated:
     """What was read in each resample, and what each cluster adds to it there: its influence."""
 
     value_R: Floats
@@ -34,7 +34,7 @@ class Reading:
     """Of the way from the first end to the second, in the sample."""
 
 
-def read_between(ends: Ends, counts_RC: Floats) -> Reading:
+def read_between(ends: Ends, counts_RC: Floats) -> Interpolated:
     """The value on the line through both ends, where its entropy is the aim, in each resample."""
     first, first_RC = ratio(ends.values_EC[0], ends.weights_EC[0], counts_RC)
     last, last_RC = ratio(ends.values_EC[1], ends.weights_EC[1], counts_RC)
@@ -46,7 +46,7 @@ def read_between(ends: Ends, counts_RC: Floats) -> Reading:
     along_RC = aim_RC - (1 - share_R1) * low_RC - share_R1 * high_RC
     influence_RC = (1 - share_R1) * first_RC + share_R1 * last_RC + slope_R1 * along_RC
     value_R1 = first + share_R1 * (last - first)
-    return Reading(value_R=value_R1[:, 0], influence_RC=influence_RC, share=float(share_R1[0, 0]))
+    return Interpolated(value_R=value_R1[:, 0], influence_RC=influence_RC, share=float(share_R1[0, 0]))
 
 
 def variance_of(influence_RC: Floats, counts_RC: Floats) -> Floats:

@@ -22,7 +22,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import bdtr
 
-from analysis.statistics.bootstrap import Floats
+from analysis.statistics.arrays import Floats
 from crossover.confidence import LEVEL
 
 CLOSE = 0.02

@@ -9,10 +9,9 @@ itself where the values lie symmetrically.
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from analysis.statistics.bootstrap import Floats
+from analysis.statistics.arrays import Flags, Floats
 from analysis.statistics.intervals import Interval
 from crossover.confidence import LEVEL
 
@@ -39,10 +38,10 @@ def trimmed_mean(values_N: Floats) -> Interval:
     return Interval(estimate, estimate - half, estimate + half)
 
 
-def far_above(values_N: Floats) -> NDArray[np.bool_]:
+def far_above(values_N: Floats) -> Flags:
     """Which values lie far above the others."""
     middle = np.median(values_N)
     excess_N = values_N - middle
     spread = np.median(np.abs(excess_N)) / NORMAL_MAD
-    far: NDArray[np.bool_] = excess_N > np.maximum(OUTLIER_SCORE * spread, LEAST_EXCESS * np.abs(middle))
+    far: Flags = excess_N > np.maximum(OUTLIER_SCORE * spread, LEAST_EXCESS * np.abs(middle))
     return far

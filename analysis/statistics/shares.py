@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import comb
 from statistics import NormalDist
 
-from analysis.statistics.bootstrap import Floats
+from analysis.statistics.arrays import Floats
 from crossover.confidence import LEVEL
 
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)

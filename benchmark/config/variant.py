@@ -26,5 +26,5 @@ def _usual_checkpoint(name: str) -> str | None:
     file = CONF / "model" / f"{name}.yaml"
     if name.startswith(BASE) or not file.is_file():
         return None
-    checkpoint = OmegaConf.to_container(OmegaConf.load(file)).get("checkpoint")  # type: ignore[union-attr]  # a mapping
+    checkpoint = OmegaConf.select(OmegaConf.load(file), "checkpoint")
     return None if checkpoint is None else str(checkpoint)

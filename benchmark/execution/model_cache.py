@@ -33,9 +33,8 @@ class ModelCache:
 
     def get(self, run: Run) -> LoadedModel:
         """The run's model; it is loaded only if the last call asked for another."""
-        model = run.model
-        wanted = (model.checkpoint, model.revision, model.architecture, model.family)
-        wanted += (run.weights, run.precision, run.device, _block_length(run))  # type: ignore[assignment]
+        model, settings = run.model, (run.weights, run.precision, run.device, _block_length(run))
+        wanted = (model.checkpoint, model.revision, model.architecture, model.family, *settings)
         if self._loaded is None or wanted != self._wanted:
             if self._loaded is not None:
                 self._loaded.factory.close()

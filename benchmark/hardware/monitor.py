@@ -9,15 +9,18 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import psutil
 
 from benchmark.hardware.cpu import busy_s
 from benchmark.hardware.nvml import Gpu, Reading, foreign
 from crossover.records.machine import Conditions
+
+Number = TypeVar("Number", int, float)
 
 INTERVAL_S = 0.5
 """Time between two readings during a sample."""
@@ -172,5 +175,5 @@ def _busy_s() -> float:
     return float(sum(times.values()) - times["idle"] - times.get("iowait", 0.0) - counted_twice)
 
 
-def _known(values: Iterator[float | None]) -> list:  # type: ignore[type-arg]
+def _known(values: Iterable[Number | None]) -> list[Number]:
     return [value for value in values if value is not None]

@@ -106,7 +106,7 @@ class ComparingPasses:
         return open_BM & ~earlier_BMM.any(dim=2)
 
     def _compare(self, without_CD: Tensor, with_CD: Tensor, computed: int) -> None:
-        each = max(1, CHUNK_LOGITS // int(self.head.linear.out_features))  # type: ignore[arg-type]
+        each = self.head.positions_with(CHUNK_LOGITS)
         pairs = zip(without_CD.split(each), with_CD.split(each), strict=True)
         compared = [self._sums(*pair) for pair in pairs]
         self.steps.append(

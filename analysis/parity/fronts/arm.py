@@ -14,8 +14,8 @@ from analysis.parity.entropy_gap import Weighted, weighted
 from analysis.parity.evidence import members, require_enough
 from analysis.parity.fronts.pairings import FrontPairing, Setting
 from analysis.parity.quality import Metric
-from analysis.statistics.bootstrap import Floats
-from analysis.statistics.interpolation import Ends, Reading, ratio, read_between, variance_of
+from analysis.statistics.arrays import Floats
+from analysis.statistics.interpolation import Ends, Interpolated, ratio, read_between, variance_of
 
 RESOLVED = 2.0
 """Standard errors by which the entropies at two temperatures must differ before a line is drawn between them."""
@@ -62,7 +62,7 @@ class Arm:
         """The same as numbers."""
         return None if self.ends is None else (self.used[0].temperature, self.used[1].temperature)
 
-    def read(self, counts_RC: Floats) -> Reading:
+    def read(self, counts_RC: Floats) -> Interpolated:
         """The quality at the aim, in each resample."""
         assert self.ends is not None, "only what reaches the aim is read"
         ends = list(self.ends)

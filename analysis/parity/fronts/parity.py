@@ -19,8 +19,9 @@ from analysis.parity.fronts.arm import Arm, arms_of
 from analysis.parity.fronts.pairings import FrontPairing
 from analysis.parity.quality import Metric
 from analysis.parity.steps_to_parity import RESAMPLES, Judged, Parity, assemble, check_margin
-from analysis.statistics.bootstrap import Floats, Studentised, counts, resample, studentise
-from analysis.statistics.interpolation import Reading, variance_of
+from analysis.statistics.arrays import Floats
+from analysis.statistics.bootstrap import Studentised, counts, resample, studentise
+from analysis.statistics.interpolation import Interpolated, variance_of
 from analysis.statistics.intervals import Interval
 from analysis.statistics.timing import Latency, between, latency
 from crossover.confidence import LEVEL
@@ -143,7 +144,7 @@ def _points(arm: Arm, metric: Metric, resamples: int, seed: int) -> tuple[FrontP
     )
 
 
-def _means(readings: Sequence[Reading], counts_RC: Floats) -> Studentised:
+def _means(readings: Sequence[Interpolated], counts_RC: Floats) -> Studentised:
     values_RA = np.stack([each.value_R for each in readings], axis=1)
     variance_RA = np.stack([variance_of(each.influence_RC, counts_RC) for each in readings], axis=1)
     return studentise(values_RA, variance_RA, least_error_K=ROUNDING**2 * np.abs(values_RA[0]))
@@ -151,7 +152,7 @@ def _means(readings: Sequence[Reading], counts_RC: Floats) -> Studentised:
 
 def _judged(
     read: Sequence[Arm],
-    readings: Sequence[Reading],
+    readings: Sequence[Interpolated],
     means: Studentised,
     counts_RC: Floats,
     metric: Metric,

@@ -29,7 +29,7 @@ class Reached:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compared:
+class TrainedComparison:
     """A comparison of two trained models by one metric; each model is its label among the records, and its name."""
 
     diffusion: tuple[str, str]
@@ -38,12 +38,14 @@ class Compared:
     reached: Reached
 
 
-def compared_pairs(panels: Iterable[Panel], names: Mapping[str, str]) -> list[Compared]:
+def compared_pairs(panels: Iterable[Panel], names: Mapping[str, str]) -> list[TrainedComparison]:
     """The comparisons that have a place on a map; `names` are those of models by the labels that tell them apart."""
     return [each for panel in panels if (each := _compared(panel, names)) is not None]
 
 
-def reached_at(pair: Pair, compared: Sequence[Compared], cells: Collection[tuple[Way, int, int]]) -> Iterator[Reached]:
+def reached_at(
+    pair: Pair, compared: Sequence[TrainedComparison], cells: Collection[tuple[Way, int, int]]
+) -> Iterator[Reached]:
     """A mark for each cell whose length was compared: the worst metric's, by the best policy of each.
 
     A comparison at the cell's own batch comes first; else the worst at other batches counts.
@@ -56,7 +58,7 @@ def reached_at(pair: Pair, compared: Sequence[Compared], cells: Collection[tuple
             yield Reached(way=way, batch=batch, length=length, steps=_steps(at_batch or fitting))
 
 
-def _steps(compared: Iterable[Compared]) -> int | None:
+def _steps(compared: Iterable[TrainedComparison]) -> int | None:
     by_metric: dict[tuple[str, int], list[int]] = defaultdict(list)
     for each in compared:
         by_metric[each.metric, each.reached.batch] += [] if each.reached.steps is None else [each.reached.steps]
@@ -64,7 +66,7 @@ def _steps(compared: Iterable[Compared]) -> int | None:
     return None if None in least else max(each for each in least if each is not None)
 
 
-def _is_of(pair: Pair, compared: Compared) -> bool:
+def _is_of(pair: Pair, compared: TrainedComparison) -> bool:
     """Whether they are the pair's own checkpoints; of random weights, any of those names."""
     is_random = pair.of_diffusion[0][0].run.weights is Weights.random
     diffusion, baseline = pair.of_diffusion[0][0].run.model.name, pair.of_baseline[0][0].run.model.name
@@ -73,7 +75,7 @@ def _is_of(pair: Pair, compared: Compared) -> bool:
     return (compared.diffusion[0], compared.baseline[0]) == (pair.diffusion, pair.baseline)
 
 
-def _compared(panel: Panel, names: Mapping[str, str]) -> Compared | None:
+def _compared(panel: Panel, names: Mapping[str, str]) -> TrainedComparison | None:
     parity = panel.parity
     fitting = [label for label in names if parity.diffusion == label or parity.diffusion.startswith(f"{label} ")]
     label = max(fitting, key=len, default=None)
@@ -84,7 +86,7 @@ def _compared(panel: Panel, names: Mapping[str, str]) -> Compared | None:
     way = Way.whole if cache is None else WAYS.get(cache)
     if way is None:
         return None
-    return Compared(
+    return TrainedComparison(
         diffusion=(label, names[label]),
         baseline=(parity.baseline_model, names[parity.baseline_model]),
         metric=parity.metric,

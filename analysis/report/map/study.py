@@ -7,7 +7,7 @@ from analysis.parity.break_even import BreakEven, break_evens, composed_break_ev
 from analysis.parity.identity import told_apart
 from analysis.parity.timed_pairs import Pair, pairs_of
 from analysis.report.figures.panel import Panel
-from analysis.report.map.reached import Compared, Reached, compared_pairs, reached_at
+from analysis.report.map.reached import Reached, TrainedComparison, compared_pairs, reached_at
 from analysis.statistics.forward_passes.pace import Way
 from crossover.records.record import Record
 
@@ -73,7 +73,7 @@ def largest(maps: Iterable[PairMap]) -> PairMap | None:
     return None if pair is None or len(pair.cells) < LEAST_CELLS else pair
 
 
-def pair_map(pair: Pair, compared: Sequence[Compared] = ()) -> PairMap:
+def pair_map(pair: Pair, compared: Sequence[TrainedComparison] = ()) -> PairMap:
     """That of one pair, on the grid of its batches and lengths; with `compared`, where its trained models stand."""
     shapes = [each[0].run for each in (*pair.of_baseline, *pair.of_diffusion)]
     batches, lengths = sorted({run.batch for run in shapes}), sorted({run.length for run in shapes})

@@ -15,9 +15,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from analysis.statistics.arrays import Floats
+
 Curve = Callable[[Floats, Floats], Floats]
 """Seconds of passes, from the positions that each attends to and reads."""
 

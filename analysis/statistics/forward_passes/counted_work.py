@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.statistics.forward_passes.composition import Floats, Forward
+from analysis.statistics.arrays import Floats
+from analysis.statistics.forward_passes.composition import Forward
 from crossover.records.profile import Limits
 
 SPANNED = 1e-6

@@ -88,6 +88,10 @@ class Head:
         """Whether the choice takes no noise: what stands for the positions' cells is then not read."""
         return self.temperature == 0
 
+    def positions_with(self, logits: int) -> int:
+        """How many positions have at most so many logits together; 1 at least."""
+        return max(1, logits // int(self.linear.out_features))  # type: ignore[arg-type] # of either layer, but not of Module
+
     def choose(self, hidden_BMD: Tensor, cells_BM: Tensor) -> Choice:
         """Argmax of the logits, with Gumbel noise when the temperature is above 0."""
         return self._choose((self.linear(chunk) for chunk in self._chunks(hidden_BMD)), cells_BM)
@@ -103,7 +107,7 @@ class Head:
         return chunks
 
     def _chunk_length(self) -> int:
-        return max(1, self.pick.chunk_logits(self.temperature) // int(self.linear.out_features))  # type: ignore[arg-type]
+        return self.positions_with(self.pick.chunk_logits(self.temperature))
 
     def _choose(self, logits_chunks: Iterator[Tensor], cells_BM: Tensor) -> Choice:
         cells_chunks = cells_BM.flatten().split(self._chunk_length())

@@ -42,7 +42,7 @@ class TextPredictor(Predictor):
 
     def _nats(self, hidden_BMD: Tensor, tokens_BM: Tensor) -> Tensor:
         """-log p of tokens, without the mask token: [B, M], float64."""
-        size = max(1, CHUNK_LOGITS // int(self.head.linear.out_features))  # type: ignore[arg-type]
+        size = self.head.positions_with(CHUNK_LOGITS)
         chunks = []
         for hidden_SD, tokens_S in zip(
             hidden_BMD.flatten(0, 1).split(size), tokens_BM.flatten().split(size), strict=True

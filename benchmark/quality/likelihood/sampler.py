@@ -110,7 +110,7 @@ class SamplerLikelihood:
 
     def _nats(self, hidden: tuple[Tensor, ...], written_BM: Tensor, truth_BM: Tensor) -> Tensor:
         """-log p of the true tokens that are written: [S], float64, on the CPU."""
-        size = max(1, CHUNK_LOGITS // int(self.head.linear.out_features))  # type: ignore[arg-type]
+        size = self.head.positions_with(CHUNK_LOGITS)
         hidden_SD = [each_BMD[written_BM].split(size) for each_BMD in hidden]
         chunks = []
         for *states, truth_S in zip(*hidden_SD, truth_BM[written_BM].split(size), strict=True):

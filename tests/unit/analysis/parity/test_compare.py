@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.parity.compare import Compared, Comparison, Verdict, compare, unmatched
+from analysis.parity.compare import ChangeVerdict, ComparedSweeps, Comparison, compare, unmatched
 from crossover.errors import UserError
-from crossover.records.machine import Verdict as Cleanness
-from crossover.records.machine import Watched
+from crossover.records.machine import Verdict, Watched
 from crossover.records.record import Record
 from crossover.records.run import Run
 from crossover.records.settings import Device, Weights
@@ -37,12 +36,12 @@ def timed(latencies: Sequence[float] = STEADY, run: Run | None = None, **environ
     )
 
 
-def only(compared: Compared) -> Comparison:
+def only(compared: ComparedSweeps) -> Comparison:
     (point,) = compared.points
     return point
 
 
-def verdict_on(kind: str, comparison: Comparison) -> Verdict:
+def verdict_on(kind: str, comparison: Comparison) -> ChangeVerdict:
     change = comparison.change(kind)
     assert change is not None
     return change.verdict
@@ -50,10 +49,15 @@ def verdict_on(kind: str, comparison: Comparison) -> Verdict:
 
 @pytest.mark.parametrize(
     ("factor", "verdict"),
-    [(0.5, Verdict.faster), (2.0, Verdict.slower), (1.001, Verdict.ambiguous), (1.09, Verdict.ambiguous)],
+    [
+        (0.5, ChangeVerdict.faster),
+        (2.0, ChangeVerdict.slower),
+        (1.001, ChangeVerdict.ambiguous),
+        (1.09, ChangeVerdict.ambiguous),
+    ],
 )
 def test_the_verdict_is_of_the_second_sweep_and_beyond_the_margin_of_single_processes(
-    factor: float, verdict: Verdict
+    factor: float, verdict: ChangeVerdict
 ) -> None:
     comparison = only(compare([timed()], [timed([factor * s for s in STEADY])]))
     ratio = comparison.change("latency")
@@ -70,10 +74,10 @@ def test_the_verdict_is_of_the_second_sweep_and_beyond_the_margin_of_single_proc
 
 def test_the_margin_is_that_of_the_device_or_the_users() -> None:
     slower = [timed([1.06 * s for s in STEADY])]
-    assert verdict_on("latency", only(compare([timed()], slower))) is Verdict.ambiguous
-    assert verdict_on("latency", only(compare([timed()], slower, margin=0.01))) is Verdict.slower
+    assert verdict_on("latency", only(compare([timed()], slower))) is ChangeVerdict.ambiguous
+    assert verdict_on("latency", only(compare([timed()], slower, margin=0.01))) is ChangeVerdict.slower
     gpu = [timed([factor * s for s in STEADY], a_run(device=Device.cuda)) for factor in (1.0, 1.06)]
-    assert verdict_on("latency", only(compare(gpu[:1], gpu[1:]))) is Verdict.slower
+    assert verdict_on("latency", only(compare(gpu[:1], gpu[1:]))) is ChangeVerdict.slower
 
 
 def replicated(medians: Sequence[float]) -> list[Record]:
@@ -84,9 +88,9 @@ def test_replicates_need_no_margin_and_tell_their_spread() -> None:
     quiet, other = replicated([1.0, 1.002, 0.998, 1.001]), replicated([1.03, 1.032, 1.028, 1.031])
     comparison = only(compare(quiet, other))
     assert comparison.processes == (4, 4)
-    assert verdict_on("latency", comparison) is Verdict.slower
+    assert verdict_on("latency", comparison) is ChangeVerdict.slower
     spread = replicated([1.0, 1.06, 1.03, 1.09])
-    assert verdict_on("latency", only(compare(quiet, spread))) is Verdict.ambiguous
+    assert verdict_on("latency", only(compare(quiet, spread))) is ChangeVerdict.ambiguous
     assert compare(quiet, other).margins == ()
 
 
@@ -108,8 +112,8 @@ def test_memory_and_quality_are_compared_as_well() -> None:
         return a_record(measurement=a_measurement(memory=memory, scores=scores))
 
     comparison = only(compare([record(nats, 100)], [record(worse, 200)]))
-    assert verdict_on("memory", comparison) is Verdict.larger
-    assert verdict_on("quality", comparison) is Verdict.worse
+    assert verdict_on("memory", comparison) is ChangeVerdict.larger
+    assert verdict_on("quality", comparison) is ChangeVerdict.worse
     quality = comparison.change("quality")
     assert quality is not None
     assert quality.interval.estimate == pytest.approx(-0.25, abs=0.05)
@@ -117,7 +121,7 @@ def test_memory_and_quality_are_compared_as_well() -> None:
 
 
 def test_a_disturbed_side_is_named() -> None:
-    watched = Watched(verdict=Cleanness.disturbed, why="CPU busy", labelled=())
+    watched = Watched(verdict=Verdict.disturbed, why="CPU busy", labelled=())
     busy = a_record(measurement=a_measurement(watched=watched))
     (disturbance,) = only(compare([a_record()], [busy])).disturbed
     assert (disturbance.arm, disturbance.why) == ("B", "CPU busy")
@@ -125,12 +129,12 @@ def test_a_disturbed_side_is_named() -> None:
 
 def test_one_process_on_a_disturbed_machine_gets_no_verdict_on_its_time() -> None:
     """On a busy machine two processes of one point differ by any factor."""
-    watched = Watched(verdict=Cleanness.disturbed, why="CPU busy", labelled=())
+    watched = Watched(verdict=Verdict.disturbed, why="CPU busy", labelled=())
     times = [tuple(a_sample(latency_s=factor * (1 + 0.001 * i)) for i in range(10)) for factor in (1.0, 3.0)]
     clean, slow = (a_record(measurement=a_measurement(samples=each)) for each in times)
     busy = a_record(measurement=a_measurement(samples=times[1], watched=watched))
-    assert verdict_on("latency", only(compare([clean], [slow]))) is Verdict.slower
-    assert verdict_on("latency", only(compare([clean], [busy]))) is Verdict.ambiguous
+    assert verdict_on("latency", only(compare([clean], [slow]))) is ChangeVerdict.slower
+    assert verdict_on("latency", only(compare([clean], [busy]))) is ChangeVerdict.ambiguous
 
 
 def test_runs_meet_by_what_they_measure() -> None:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from analysis.report.notes import failures, unclean
-from analysis.report.replicates import PROCESSES, by_point, figures
+from analysis.report.replicates import PROCESSES, by_point, metrics_of
 from analysis.report.terminal_table import table
 from analysis.statistics.metrics import metrics
 from crossover.records.machine import Verdict, Watched
@@ -23,7 +23,7 @@ FASTEST, MIDDLE, SLOWEST = (measured_at(latency_s, at) for latency_s, at in ((1.
 def test_replicates_are_one_row_with_the_geometric_mean_of_their_medians() -> None:
     (point,) = by_point([FASTEST, MIDDLE, SLOWEST])
     assert point == (MIDDLE, FASTEST, SLOWEST)
-    row = figures(point)
+    row = metrics_of(point)
     typical = 16 ** (1 / 3)
     assert row["latency/e2e_s"] == pytest.approx(typical)
     assert (row["latency/e2e_p25_s"], row["latency/e2e_p75_s"]) == (1.5, 5.0)
@@ -32,13 +32,13 @@ def test_replicates_are_one_row_with_the_geometric_mean_of_their_medians() -> No
 
 
 def test_one_process_keeps_its_own_figures() -> None:
-    assert figures((MIDDLE,)) == metrics(MIDDLE) | {PROCESSES: 1}
+    assert metrics_of((MIDDLE,)) == metrics(MIDDLE) | {PROCESSES: 1}
 
 
 def test_a_replicate_that_failed_takes_no_row_and_is_named() -> None:
     failed = a_failed_record(replicate=2)
     (point,) = by_point([MIDDLE, failed, FASTEST])
-    assert figures(point)[PROCESSES] == 2
+    assert metrics_of(point)[PROCESSES] == 2
     assert failures([MIDDLE, failed]) == [f"{failed.name} (replicate 2): out of memory: too much"]
 
 

@@ -3,7 +3,7 @@
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from analysis.parity.break_even import BLOCK, BreakEven
-from analysis.report.figures.map_cell import TOKENS, shade_of, text_of, write_cell
+from analysis.report.figures.map_cell import TOKENS, reach_of, shade_of, text_of, write_cell
 from analysis.report.figures.style import GREY, INK, Drawing, look, panels
 from analysis.report.map.reached import Reached
 from analysis.report.map.study import Grid, PairMap
@@ -33,6 +33,7 @@ KEY = (
     "~ composed from the times of single forward passes.  ( ) more tokens than a block holds: never faster.  Grey: not"
     " measured, what both models would need at the limit of the hardware."
 )
+INTERVALS = " Below a number: how far its 95% interval reaches, where there is one."
 REACHED = (
     " A ring: trained models are as good as the baseline at as many tokens per forward, compared at this length and any"
     " batch; a cross: they are not shown to be."
@@ -49,6 +50,7 @@ class Layer:
         value: what it shows of each cell; None where nothing is known.
         is_measured: whether that was timed, not counted.
         is_bounded: whether it is tokens per forward, of which a block holds only so many.
+        has_intervals: whether the reach of their intervals stands below them.
         reached: what trained models reach beside it.
     """
 
@@ -56,13 +58,14 @@ class Layer:
     value: Value
     is_measured: bool = True
     is_bounded: bool = False
+    has_intervals: bool = False
     reached: tuple[Reached, ...] = ()
 
 
 def draw_map(pair: PairMap) -> Drawing | None:
     """Tokens per forward that diffusion needs to be faster, beside the same at the device's limit."""
     layers = [
-        _measured(pair),
+        replace(_measured(pair), has_intervals=True),
         Layer(name="at the limit", value=lambda each: each.beside.least_tokens, is_measured=False, is_bounded=True),
     ]
     return _drawing(
@@ -73,7 +76,9 @@ def draw_map(pair: PairMap) -> Drawing | None:
         caption="Below the number the baseline is faster, whatever the quality. In brackets: more than a block"
         " holds, so that no policy reaches it. ~ marks times composed from single passes. On white: not measured; what"
         " both models would need at the limit stands there. Right: the same if both models ran at the limit of the"
-        " device by counted work, which no kernel can change." + (REACHED if pair.reached else ""),
+        " device by counted work, which no kernel can change."
+        + (INTERVALS if any(each.has_interval for each in pair.cells) else "")
+        + (REACHED if pair.reached else ""),
     )
 
 
@@ -181,9 +186,9 @@ def _panel(axes: Axes, grid: Grid, cells: Sequence[BreakEven], layer: Layer, nor
             continue
         composed = "~" if layer.is_measured and each.is_composed else ""
         block = each.layout.block if layer.is_bounded else math.inf
-        write_cell(
-            axes, grid.at(each.batch, each.layout.length), text_of(value, block, composed), shade_of(value, norm)
-        )
+        below = reach_of(each.tokens) if layer.has_intervals and each.has_interval else ""
+        text = text_of(value, block, composed)
+        write_cell(axes, grid.at(each.batch, each.layout.length), text, shade_of(value, norm), below)
     axes.set_xlim(-0.5, len(grid.batches) - 0.5)
     axes.set_ylim(-0.5, len(grid.lengths) - 0.5)
     axes.set_xticks(range(len(grid.batches)), [str(batch) for batch in grid.batches])

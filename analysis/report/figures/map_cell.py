@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 
 from analysis.report.figures.style import GREY
 from analysis.report.words.numbers import UNBOUNDED
+from analysis.statistics.intervals import Interval
 
 TOKENS = LogNorm(1, 512)
 """Shades of tokens per forward."""
@@ -16,6 +17,8 @@ DARK = 0.179
 """Under this luminance a shade's numbers are white, else black: either then stands out by 4.5 to 1 or more."""
 GAMMA = 2.2
 TEN = 10
+LIFT = 0.13
+"""How far a number stands above the middle of its cell, as a share of the cell, where letters stand below it."""
 
 
 def text_of(value: float, block: float, before: str = "") -> str:
@@ -30,8 +33,14 @@ def shade_of(value: float, norm: Normalize = TOKENS) -> float:
     return float(norm(value, clip=True))
 
 
-def write_cell(axes: Axes, at: tuple[int, int], text: str, shade: float | None) -> None:
-    """A number in the cell at a column and a row; on white without a shade."""
+def reach_of(interval: Interval) -> str:
+    """How far an interval of a ratio reaches from its middle, on the logarithmic scale, e.g. ±0.4%."""
+    percent = 100 * (math.sqrt(interval.high / interval.low) - 1)
+    return f"±{percent:.{0 if percent >= TEN else 1}f}%"
+
+
+def write_cell(axes: Axes, at: tuple[int, int], text: str, shade: float | None, below: str = "") -> None:
+    """A number in the cell at a column and a row, with small letters below it; on white without a shade."""
     column, row = at
     if shade is None:
         axes.text(column, row, text, ha="center", va="center", color=GREY, fontsize=8, style="italic")
@@ -39,7 +48,9 @@ def write_cell(axes: Axes, at: tuple[int, int], text: str, shade: float | None) 
     color = colormaps["Blues"](shade)
     axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=color, edgecolor="white"))
     ink = "white" if _luminance(color) < DARK else "black"
-    axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
+    axes.text(column, row + (LIFT if below else 0), text, ha="center", va="center", color=ink, fontsize=8)
+    if below:
+        axes.text(column, row - 2 * LIFT, below, ha="center", va="center", color=ink, fontsize=5.5)
 
 
 def _luminance(color: tuple[float, ...]) -> float:

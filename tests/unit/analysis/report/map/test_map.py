@@ -119,8 +119,9 @@ def test_the_map_has_a_panel_a_way_and_the_limit_beside_it() -> None:
     drawing = draw_map(a_map(a_break_even(), a_break_even(Way.dual, tokens=40.0), a_break_even(Way.dual, batch=8)))
     assert drawing is not None
     measured, limit, dual, _ = drawing.figure.axes
-    assert (words(measured), words(limit)) == (["4.0"], ["8.0"])
+    assert (words(measured), words(limit)) == (["4.0", "±11%"], ["8.0"]), "sqrt(1.1 / 0.9) is 1.106"
     assert words(dual) == ["(~40)", "~4.0"]
+    assert "95% interval" in drawing.caption
     assert measured.get_title("left") == "Whole canvas\nmeasured"
     assert "Whole canvas: from 4.00 at B=1, N=128" in drawing.alt
 
@@ -147,7 +148,9 @@ def test_numbers_stand_out_on_every_shade() -> None:
     drawing = draw_map(a_map(*(a_break_even(batch=2**power, tokens=2.0**power) for power in range(10))))
     assert drawing is not None
     measured = drawing.figure.axes[0]
-    for cell, number in zip(measured.patches, measured.texts, strict=True):
+    numbers = [text for text in measured.texts if not text.get_text().startswith("±")]
+    assert {text.get_color() for text in measured.texts} == {number.get_color() for number in numbers}
+    for cell, number in zip(measured.patches, numbers, strict=True):
         assert contrast(to_hex(cell.get_facecolor()), to_hex(number.get_color())) >= AA, number.get_text()
 
 
@@ -156,7 +159,7 @@ def test_a_cell_without_a_time_has_what_the_limit_says_on_white() -> None:
     drawing = draw_map(a_map(a_break_even(), predicted=predicted))
     assert drawing is not None
     measured, limit = drawing.figure.axes
-    assert (words(measured), words(limit)) == (["4.0", "(70)"], ["8.0", "(70)"])
+    assert (words(measured), words(limit)) == (["4.0", "±11%", "(70)"], ["8.0", "(70)"])
     assert (len(measured.patches), len(limit.patches)) == (1, 2)
 
 

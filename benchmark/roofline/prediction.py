@@ -48,9 +48,14 @@ def cost_s(
     discarded = max(1, run.warmup)  # the last warm-up is the memory pass, which there is in any case
     generations = (discarded + run.samples) * made_share(run, prediction.latency_s)
     settling = 3 * run.samples * (run.settle_s or 0.0)
-    loading = shape.weights_bytes / LOAD_BYTES_PER_S if loads and run.weights is Weights.checkpoint else 0.0
+    loading = loading_s(run, shape) if loads else 0.0
     compiling = COMPILE_S if compiles and run.engine is Engine.compiled else 0.0
     return generations * prediction.latency_s + settling + loading + compiling + (JOB_START_S if starts else 0.0)
+
+
+def loading_s(run: Run, shape: Shape) -> float:
+    """Seconds in which a process loads a run's model; none for random weights."""
+    return shape.weights_bytes / LOAD_BYTES_PER_S if run.weights is Weights.checkpoint else 0.0
 
 
 def made_share(run: Run, latency_s: float) -> float:

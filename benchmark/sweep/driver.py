@@ -18,6 +18,7 @@ from benchmark.dispatch.resume import (
     resume_policy,
     unmeasured_record,
 )
+from benchmark.hardware.slots import Slot
 from benchmark.slurm.client import Slurm
 from benchmark.store.mlflow_sync import sync
 from benchmark.store.mlflow_tracker import Tracker
@@ -28,11 +29,23 @@ from benchmark.util.logs import logging_to
 from crossover.errors import UserError
 from crossover.interrupt import INTERRUPTED
 from crossover.records.record import Failure, FailureKind, Record
+from crossover.records.run import Run
 
 log = logging.getLogger(__name__)
 
 HandOut = Callable[[SweepContext, Sequence[int], Settings], None]
 """Hands the points of a sweep at these indices out, and waits for them unless the sweep is detached."""
+SlotsOf = Callable[[Sequence[Run], Settings], Sequence[Slot] | None]
+"""The slots that the launcher would measure runs on, each with a process of its own; None where it has none.
+
+Raises:
+    UserError: when one is not there, or the launcher cannot do what the settings ask of it.
+"""
+
+
+def no_slots(_: Sequence[Run], __: Settings) -> None:
+    """The slots of a launcher that has none, and takes all settings."""
+
 
 LAUNCHER_LOG = "launcher.log"
 SYNC_S = 60.0

@@ -11,8 +11,9 @@ from analysis.report.line_table import as_cell
 from benchmark.execution.threads import set_threads
 from benchmark.hardware.environment import gpu_count
 from benchmark.roofline.expected import GIB, NOMINAL, shape_of_run
-from benchmark.roofline.prediction import cost_s, predict
+from benchmark.roofline.prediction import cost_s, loading_s, predict
 from benchmark.roofline.work import Ceilings
+from benchmark.sweep.side_by_side import ExpectedPoint, SlotShare, side_by_side
 from crossover.errors import UserError
 from crossover.records.record import Prediction
 from crossover.records.run import Run
@@ -37,25 +38,51 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """One point's prediction. `prediction` is None where the shape is not known, for the reason in `note`."""
+    """One point's prediction. `prediction` is None where the shape is not known, for the reason in `note`.
+
+    `seconds` has the loading of its model where the run loads it; `loading_s` is what that takes in any case.
+    """
 
     run: Run
     prediction: Prediction | None
     seconds: float
     note: str
+    loading_s: float = 0.0
+
+    @property
+    def fits(self) -> bool:
+        """Whether nothing is known that speaks against it."""
+        return not self.note.startswith("does not fit")
 
 
-def forecast(runs: Sequence[Run], *, remote: bool, alone: bool = False) -> list[Forecast]:
-    """Predict each run, in the order in which they would run; `alone` where each is a process of its own."""
+def forecast(runs: Sequence[Run], *, remote: bool, alone: bool = False, spread: bool = False) -> list[Forecast]:
+    """Predict each run, in the order in which they would run; `alone` where each is a process of its own.
+
+    With `spread` over slots no run has the loading of its model, since more processes than one load it.
+    """
     forecasts: list[Forecast] = []
     for run in runs:
-        loads = remote or alone or not forecasts or forecasts[-1].run.model != run.model
-        forecasts.append(_one(run, target_of(run, remote=remote), loads=loads, remote=remote))
+        loads = not spread and (remote or alone or not forecasts or forecasts[-1].run.model != run.model)
+        compiles = remote or all(_shape_key(each.run) != _shape_key(run) for each in forecasts)
+        target = target_of(run, remote=remote)
+        forecasts.append(_one(run, target, loads=loads, remote=remote, compiles=compiles))
     return forecasts
 
 
+def _shape_key(run: Run) -> tuple[object, ...]:
+    """What a run's compiled kernels depend on, which a later run finds on disk."""
+    cache = None if run.diffusion is None else run.diffusion.cache
+    return run.model, run.batch, run.length, run.prompt_fraction, cache
+
+
 def show_forecast(
-    console: Console, forecasts: Sequence[Forecast], *, remote: bool, infeasible: int, replicates: int = 1
+    console: Console,
+    forecasts: Sequence[Forecast],
+    *,
+    remote: bool,
+    infeasible: int,
+    replicates: int = 1,
+    slots: Sequence[str] = (),
 ) -> None:
     """Print the table, and the sum over all points and their replicates."""
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -64,26 +91,52 @@ def show_forecast(
     for each in forecasts:
         table.add_row(*map(as_cell, _row(each, remote=remote)))
     console.print(table)
-    say(console, *summary(forecasts, remote=remote, infeasible=infeasible, replicates=replicates))
+    say(console, *summary(forecasts, remote=remote, infeasible=infeasible, replicates=replicates, slots=slots))
 
 
-def summary(forecasts: Sequence[Forecast], *, remote: bool, infeasible: int, replicates: int = 1) -> list[str]:
-    """Number of jobs, hours, points that will not fit."""
-    misfits = [each for each in forecasts if each.note.startswith("does not fit")]
-    seconds = replicates * sum(each.seconds for each in forecasts if each not in misfits)
+def summary(
+    forecasts: Sequence[Forecast], *, remote: bool, infeasible: int, replicates: int = 1, slots: Sequence[str] = ()
+) -> list[str]:
+    """Number of jobs, hours, how they spread over slots, points that will not fit."""
+    fitting = [each for each in forecasts if each.fits]
+    shares = _shares(fitting, replicates, slots)
+    seconds = sum(each.seconds for each in shares) or replicates * sum(each.seconds for each in fitting)
     on_gpu = any(each.run.device is Device.cuda for each in forecasts)
     number = replicates * len(forecasts)
     jobs = "1 job" if number == 1 else f"{number} jobs"
     jobs += f" ({replicates} of each point)" if replicates > 1 else ""
-    order = "" if remote or number == 1 else ", one after another"
     time = f"{_short(seconds / HOUR_S)} GPU-hours" if on_gpu else _duration(seconds)
+    jobs += _order(number, shares, remote=remote)
     lines = [
-        f"{jobs}{order}: about {time}, with the least number of samples and without quality and likelihood",
-        f"{len(misfits)} will not fit" if misfits else "all that is known fits",
+        f"{jobs}: about {time}, with the least number of samples and without quality and likelihood",
+        *_spread(shares),
+        f"{len(forecasts) - len(fitting)} will not fit" if len(fitting) < len(forecasts) else "all that is known fits",
     ]
     if infeasible:
         lines.append(f"{infeasible} more cannot be run on any machine, and would be recorded as infeasible")
     return [*lines, "Nothing was run: leave out dry_run=true to run it."]
+
+
+def _order(number: int, shares: Sequence[SlotShare], *, remote: bool) -> str:
+    if len(shares) > 1:
+        return f", one at a time on each of {len(shares)} {shares[0].slot.split()[0]}s"
+    return "" if remote or number == 1 else ", one after another"
+
+
+def _shares(fitting: Sequence[Forecast], replicates: int, slots: Sequence[str]) -> list[SlotShare]:
+    if not slots or not fitting:
+        return []
+    points = [ExpectedPoint(model=each.run.model, loading_s=each.loading_s, seconds=each.seconds) for each in fitting]
+    return side_by_side(points, replicates, slots)
+
+
+def _spread(shares: Sequence[SlotShare]) -> list[str]:
+    """A line of what each slot gets and how long all of it takes."""
+    if not shares:
+        return []
+    last_s = max(each.seconds for each in shares)
+    parts = [f"{each.slot}: {each.points} in {_duration(each.seconds)}" for each in shares]
+    return [f"all done after about {_duration(last_s)} ({'; '.join(parts)})"]
 
 
 def target_of(run: Run, *, remote: bool) -> Target:
@@ -120,7 +173,7 @@ def _elsewhere(run: Run) -> Target:
     return Target(name=name, ceilings=ceilings, memory_bytes=memory_bytes)
 
 
-def _one(run: Run, target: Target, *, loads: bool, remote: bool) -> Forecast:
+def _one(run: Run, target: Target, *, loads: bool, remote: bool, compiles: bool) -> Forecast:
     try:
         shape = shape_of_run(run)
     except UserError as error:
@@ -130,7 +183,8 @@ def _one(run: Run, target: Target, *, loads: bool, remote: bool) -> Forecast:
     return Forecast(
         run=run,
         prediction=prediction,
-        seconds=cost_s(run, shape, prediction, loads=loads, starts=remote),
+        seconds=cost_s(run, shape, prediction, loads=loads, starts=remote, compiles=compiles),
+        loading_s=loading_s(run, shape),
         note="" if fits else f"does not fit into {target.memory_bytes / GIB:.3g} GiB",
     )
 

@@ -17,7 +17,7 @@ from analysis.report.words.numbers import inside
 from analysis.statistics.intervals import Interval
 from benchmark.dispatch.ledger import GridPoint
 from benchmark.sweep.bisection import Finding, conclude_search, next_rung
-from benchmark.sweep.driver import HandOut, SweepDriver
+from benchmark.sweep.driver import HandOut, SlotsOf, SweepDriver, no_slots
 from benchmark.sweep.prepare import Compose, Grid, prepare
 from crossover.errors import UserError
 from crossover.records.record import Record
@@ -72,7 +72,9 @@ class Ladder:
         return {steps: by_key[key] for steps, key in keys.items() if key in by_key}
 
 
-def search_parity(grid: Grid, *, compose: Compose, hand_out: HandOut, metric: str, margin: float) -> None:
+def search_parity(
+    grid: Grid, *, compose: Compose, hand_out: HandOut, metric: str, margin: float, slots_of: SlotsOf = no_slots
+) -> None:
     """Find the fewest steps of parity for each diffusion model, B and N of a grid with its baselines.
 
     Raises:
@@ -83,7 +85,7 @@ def search_parity(grid: Grid, *, compose: Compose, hand_out: HandOut, metric: st
         raise UserError(f"hydra.sweeper.metric={metric} is not known: choose one of {', '.join(METRICS)}")
     check_margin(margin)
     goal = Goal(metric=METRICS[metric], margin=margin)
-    driver = prepare(grid, compose=compose, hand_out=hand_out, search=True)
+    driver = prepare(grid, compose=compose, hand_out=hand_out, slots_of=slots_of, search=True)
     if driver is None:
         return
     search = Search(driver=driver, ladders=find_ladders(driver.plan.dispatched), goal=goal)

@@ -15,12 +15,13 @@ from benchmark.dispatch.context import SweepContext
 from benchmark.dispatch.ledger import GridPoint, Sweep, grid_point
 from benchmark.execution.fingerprint import as_json
 from benchmark.hardware.environment import gpu_count
+from benchmark.hardware.slots import Slot
 from benchmark.store.journal import Journal
 from benchmark.store.mlflow_tracker import Tracker
 from benchmark.store.record_index import RecordIndex
 from benchmark.sweep.common_settings import common_settings
 from benchmark.sweep.display import announce
-from benchmark.sweep.driver import HandOut, SweepDriver
+from benchmark.sweep.driver import HandOut, SlotsOf, SweepDriver, no_slots
 from benchmark.sweep.expected_environment import expected_environment, expected_threads
 from benchmark.sweep.identified import identified
 from benchmark.sweep.plan import Plan, plan
@@ -38,15 +39,21 @@ Compose = Callable[[Sequence[str]], DictConfig]
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedSweep:
-    """A sweep whose points are allowed and have what they need; `tracker` is None without a store, and in a dry run."""
+    """A sweep whose points are allowed and have what they need.
+
+    `tracker` is None without a store, and in a dry run; `slots` where the launcher has none.
+    """
 
     plan: Plan
     settings: Settings
     tracker: Tracker | None
     records: RecordIndex
+    slots: Sequence[Slot] | None = None
 
 
-def prepare(grid: Grid, *, compose: Compose, hand_out: HandOut, search: bool = False) -> SweepDriver | None:
+def prepare(
+    grid: Grid, *, compose: Compose, hand_out: HandOut, slots_of: SlotsOf = no_slots, search: bool = False
+) -> SweepDriver | None:
     """The driver of a sweep whose ledger is on disk; None after a dry run, which needs none.
 
     Raises:
@@ -54,7 +61,7 @@ def prepare(grid: Grid, *, compose: Compose, hand_out: HandOut, search: bool = F
     """
     console = make_console()
     with console.status("checking grid points, checkpoints and the tracking store"):
-        checked = _check(console, [to_config(compose(overrides)) for overrides in grid], grid)
+        checked = _check(console, [to_config(compose(overrides)) for overrides in grid], grid, slots_of)
     if checked.settings.dry_run:
         _dry_run(console, checked)
         return None
@@ -63,18 +70,19 @@ def prepare(grid: Grid, *, compose: Compose, hand_out: HandOut, search: bool = F
     return driver_of(console, checked, hand_out, search=search)
 
 
-def _check(console: Console, configs: Sequence[Config], grid: Grid) -> CheckedSweep:
+def _check(console: Console, configs: Sequence[Config], grid: Grid, slots_of: SlotsOf) -> CheckedSweep:
     """Plan the points, and look for everything that those to be run need, unless this is a dry run."""
     count = cache(gpu_count)
     planned = plan([_point(config, overrides, count) for config, overrides in zip(configs, grid, strict=True)])
     settings = common_settings(configs)
+    slots = slots_of([point.run for point in planned.dispatched], settings)
     tracker = None
     records = RecordIndex(Journal(output_dir=settings.output_dir))
     if not settings.dry_run:
         tracker = preflight([point.run for point in planned.dispatched], settings, partial(say, console))
         planned = identified(planned, records, take_older=settings.rerun is not Rerun.all)
     planned = in_trials(planned, settings.replicates, pack=settings.pack)
-    return CheckedSweep(plan=planned, settings=settings, tracker=tracker, records=records)
+    return CheckedSweep(plan=planned, settings=settings, tracker=tracker, records=records, slots=slots)
 
 
 def _point(config: Config, overrides: Sequence[str], gpu_count: Callable[[], int]) -> GridPoint:
@@ -90,8 +98,17 @@ def _dry_run(console: Console, checked: CheckedSweep) -> None:
     remote, replicates = checked.settings.remote, checked.plan.replicates
     runs = [point.run for point in checked.plan.dispatched if not point.replicate]
     with console.status("predicting grid points"):
-        forecasts = forecast(runs, remote=remote, alone=replicates > 1)
-    show_forecast(console, forecasts, remote=remote, infeasible=len(checked.plan.infeasible), replicates=replicates)
+        forecasts = forecast(
+            runs, remote=remote, alone=replicates > 1 and not checked.slots, spread=bool(checked.slots)
+        )
+    show_forecast(
+        console,
+        forecasts,
+        remote=remote,
+        infeasible=len(checked.plan.infeasible),
+        replicates=replicates,
+        slots=[slot.name for slot in checked.slots or ()],
+    )
 
 
 def driver_of(console: Console, checked: CheckedSweep, hand_out: HandOut, *, search: bool) -> SweepDriver:

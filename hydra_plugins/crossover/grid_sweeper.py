@@ -16,7 +16,9 @@ from omegaconf import DictConfig
 if TYPE_CHECKING:
     from benchmark.config.settings import Settings
     from benchmark.dispatch.context import SweepContext
-    from benchmark.sweep.driver import HandOut
+    from benchmark.hardware.slots import Slot
+    from benchmark.sweep.driver import HandOut, SlotsOf
+    from crossover.records.run import Run
 
 
 @dataclass
@@ -48,7 +50,7 @@ class GridSweeper(Sweeper):
         """
         from hydra_plugins.crossover.choosing import OneLauncher
         from hydra_plugins.crossover.composing import Composer
-        from hydra_plugins.crossover.launching import launch
+        from hydra_plugins.crossover.launching import launch, slots
 
         hydra_context, config = self._context, self._config
         assert hydra_context is not None
@@ -58,18 +60,25 @@ class GridSweeper(Sweeper):
         def hand_out(context: "SweepContext", indices: Sequence[int], settings: "Settings") -> None:
             launch(hydra_context, chosen.configured(config), context, indices, settings)
 
+        def slots_of(runs: "Sequence[Run]", settings: "Settings") -> "Sequence[Slot] | None":
+            return slots(chosen.configured(config), runs, settings)
+
         parser = OverridesParser.create(config_loader=hydra_context.config_loader)
         preset = [f"{key}={value}" for key, value in self._params.items()]
         grid = spanned_by(parser.parse_overrides([*preset, *arguments]))
-        self.run_grid(grid, Composer(hydra_context.config_loader, config, chosen.see), hand_out)
+        self.run_grid(grid, Composer(hydra_context.config_loader, config, chosen.see), hand_out, slots_of)
 
     def run_grid(
-        self, grid: list[list[str]], compose: Callable[[Sequence[str]], DictConfig], hand_out: "HandOut"
+        self,
+        grid: list[list[str]],
+        compose: Callable[[Sequence[str]], DictConfig],
+        hand_out: "HandOut",
+        slots_of: "SlotsOf",
     ) -> None:
         """Plan the grid, launch it, and show its outcome."""
         from benchmark.sweep.run_grid import run_grid
 
-        run_grid(grid, compose=compose, hand_out=hand_out)
+        run_grid(grid, compose=compose, hand_out=hand_out, slots_of=slots_of)
 
 
 def spanned_by(overrides: Sequence[Override]) -> list[list[str]]:

@@ -82,12 +82,11 @@ class LocalGpusLauncher(LedgerLauncher):
             UserError: when a GPU is not here.
         """
         from benchmark.dispatch.local_gpus import LocalGpus
-        from benchmark.hardware.slots import cpu_slots, gpu_slots
+        from benchmark.hardware.slots import local_slots
         from crossover.records.settings import Device
 
         on_gpu = any(context.sweep.entries[index].run.device is Device.cuda for index in indices)
-        slots = gpu_slots(settings.gpus) if on_gpu else cpu_slots(settings.gpus)
-        LocalGpus(context, indices, slots).run()
+        LocalGpus(context, indices, local_slots(settings.gpus, on_gpu=on_gpu)).run()
 
 
 class SlurmLauncher(LedgerLauncher):

@@ -21,6 +21,8 @@ from hydra_plugins.crossover.launchers import LedgerLauncher, LocalGpusLauncher
 if TYPE_CHECKING:
     from benchmark.config.settings import Settings
     from benchmark.dispatch.context import SweepContext
+    from benchmark.hardware.slots import Slot
+    from crossover.records.run import Run
 
 
 SUBMITIT = "hydra_plugins.hydra_submitit_launcher."
@@ -48,6 +50,27 @@ def launch(
     launcher = Plugins.instance().instantiate_launcher(hydra_context, _no_task, config)
     assert isinstance(launcher, LedgerLauncher)
     launcher.hand_out(context, indices, settings)
+
+
+def slots(config: DictConfig, runs: Sequence["Run"], settings: "Settings") -> "Sequence[Slot] | None":
+    """The slots that the launcher in `config` measures on; None where it has none. Nothing is written or started.
+
+    Raises:
+        UserError: as `launch` does, and when a GPU is not here.
+    """
+    kind = get_class(config.hydra.launcher._target_)
+    _require_no_gpus(kind, settings)
+    if not issubclass(kind, LedgerLauncher):
+        _require_processes(config.hydra.launcher._target_, settings)
+    if not issubclass(kind, LocalGpusLauncher):
+        return None
+    from benchmark.hardware.slots import local_slots, planned_slots
+    from crossover.records.settings import Device
+
+    on_gpu = any(run.device is Device.cuda for run in runs)
+    return (
+        planned_slots(settings.gpus, on_gpu=on_gpu) if settings.dry_run else local_slots(settings.gpus, on_gpu=on_gpu)
+    )
 
 
 def _require_no_gpus(kind: type, settings: "Settings") -> None:

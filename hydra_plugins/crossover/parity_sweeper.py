@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from hydra_plugins.crossover.grid_sweeper import GridSweeper
 
 if TYPE_CHECKING:
-    from benchmark.sweep.driver import HandOut
+    from benchmark.sweep.driver import HandOut, SlotsOf
 
 
 @dataclass
@@ -32,12 +32,18 @@ class ParitySweeper(GridSweeper):
         self.margin = margin
 
     def run_grid(
-        self, grid: list[list[str]], compose: Callable[[Sequence[str]], DictConfig], hand_out: "HandOut"
+        self,
+        grid: list[list[str]],
+        compose: Callable[[Sequence[str]], DictConfig],
+        hand_out: "HandOut",
+        slots_of: "SlotsOf",
     ) -> None:
         """Search the grid and say at which steps parity is reached."""
         from benchmark.sweep.parity_search import search_parity
 
-        search_parity(grid, compose=compose, hand_out=hand_out, metric=self.metric, margin=self.margin)
+        search_parity(
+            grid, compose=compose, hand_out=hand_out, metric=self.metric, margin=self.margin, slots_of=slots_of
+        )
 
 
 ConfigStore.instance().store(group="hydra/sweeper", name="parity", node=ParitySweeperConf, provider="crossover")

@@ -1,10 +1,11 @@
 """Whether GPUs of one machine disturb each other: `python -m tests.benchmarks.neighbours --output FOLDER`.
 
 It needs a machine with at least two GPUs. One process on each holds both models of the 8B pair, with random weights,
-and measures two points by turns: alone, while all others measure the same point, and while all others measure the other
-point. Before each timed generation come two seconds of the same work, since a card that idled draws its full power and
-lowers its clock only later. A latency among neighbours is divided by that of the same point alone, in the same process
-and the same round; the interval is over the rounds. Every second round runs backwards, so that drift meets all alike.
+and measures two points by turns: alone, while all others measure the same point, and while half of all measure the
+other point. Before each timed generation come two seconds of the same work, since a card that idled draws its full
+power and lowers its clock only later. A latency among neighbours is divided by that of the same point alone, in the
+same process and the same round; the interval is over the rounds. Every second round runs backwards, so that drift meets
+all alike.
 `--tiny` tries it out with two processes on the CPU.
 """
 
@@ -32,8 +33,12 @@ from crossover.confidence import LEVEL
 
 LARGE = ("model=llama batch=1 length=256 hardware=gpu", "model=llada batch=8 length=512 steps=8 hardware=gpu")
 TINY = ("model=tiny_llama batch=1 length=64 hardware=cpu", "model=tiny_llada batch=2 length=64 steps=4 hardware=cpu")
-ALONE, SAME, OTHER = "alone", "same", "other"
-WORDS = {SAME: "the others at the same point", OTHER: "the others at the other point"}
+ALONE, SAME, OTHER, HALVES = "alone", "same", "other", "halves"
+WORDS = {
+    SAME: "the others at the same point",
+    OTHER: "the other at the other point",
+    HALVES: "half of all at the other point",
+}
 SAMPLES = "samples.jsonl"
 Row = dict[str, Any]
 
@@ -47,14 +52,16 @@ class Phase:
 
 
 def phases(processes: int) -> list[Phase]:
-    """Each point on each GPU alone; on all at once; and on each while all others measure the other point."""
+    """Each point on each GPU alone; on all at once; and on one half of the GPUs while the other half has the other.
+
+    Of two GPUs that is one beside the other. Of three a half is rounded up or down.
+    """
     every = range(processes)
     alone = [Phase(way=ALONE, points={process: point}) for point in (0, 1) for process in every]
     same = [Phase(way=SAME, points=dict.fromkeys(every, point)) for point in (0, 1)]
-    other = [Phase(way=OTHER, points={each: int(each == process) for each in every}) for process in every]
-    if processes > 2:  # with two, the one and the other are covered by these already
-        other += [Phase(way=OTHER, points={each: int(each != process) for each in every}) for process in every]
-    return [*alone, *same, *other]
+    way = OTHER if processes == 2 else HALVES
+    halves = [Phase(way=way, points={each: (each + first) % 2 for each in every}) for first in (0, 1)]
+    return [*alone, *same, *halves]
 
 
 def measure(slots: Sequence[Slot], points: Sequence[str], output: Path, end_s: float, lead_in_s: float) -> None:
@@ -143,7 +150,7 @@ def compare(rows: Sequence[Row]) -> list[Comparison]:
         found[row["point"], row["gpu"]][row["way"]].setdefault(row["round"], row)
     compared = []
     for (point, gpu), ways in sorted(found.items()):
-        for way in (SAME, OTHER):
+        for way in (SAME, OTHER, HALVES):
             rounds = sorted(ways[ALONE].keys() & ways[way].keys())
             if len(rounds) < 2:
                 continue

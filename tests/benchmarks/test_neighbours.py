@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.neighbours import ALONE, OTHER, SAME, SAMPLES, Row, compare, phases, read, report
+from tests.benchmarks.neighbours import ALONE, HALVES, OTHER, SAME, SAMPLES, Row, compare, phases, read, report
 
 
 def row(gpu: str, way: str, number: int, latency_s: float) -> Row:
@@ -30,19 +30,17 @@ def test_a_single_round_has_no_interval() -> None:
     assert not compare([row("0", ALONE, 0, 1.0), row("0", SAME, 0, 1.0)])
 
 
-@pytest.mark.parametrize("processes", [2, 3])
-def test_a_round_has_every_point_on_every_gpu_in_every_way(processes: int) -> None:
-    seen: dict[tuple[str, int, int], int] = {}
+@pytest.mark.parametrize("processes", [2, 3, 4])
+def test_a_round_has_every_point_on_every_gpu_once_in_every_way(processes: int) -> None:
+    seen: list[tuple[str, int, int]] = []
     for phase in phases(processes):
+        at_the_other = {point: list(phase.points.values()).count(1 - point) for point in (0, 1)}
         for process, point in phase.points.items():
-            others = {other for number, other in phase.points.items() if number != process}
-            if phase.way == ALONE:
-                assert not others
-            if phase.way == SAME or others == {1 - point}:
-                seen[phase.way, process, point] = 1
-            if phase.way == ALONE:
-                seen[phase.way, process, point] = 1
-    assert len(seen) == 3 * processes * 2
+            assert phase.way != ALONE or len(phase.points) == 1
+            assert phase.way != SAME or not at_the_other[point]
+            assert phase.way not in {OTHER, HALVES} or at_the_other[point] in {processes // 2, (processes + 1) // 2}
+            seen.append((phase.way, process, point))
+    assert len(set(seen)) == len(seen) == 3 * processes * 2
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:

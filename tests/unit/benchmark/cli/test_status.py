@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +19,7 @@ from crossover.records.load import find, load
 from crossover.records.record import FailureKind
 from tests.disks import read_only
 from tests.factories import EVIL_NAME, STARTED, a_failed_record, a_record, a_run
+from tests.paths import ROOT
 from tests.sweeps import RUNS, a_sweep, an_owner, records_of
 
 
@@ -181,3 +185,15 @@ def test_a_damaged_file_with_an_evil_name_is_named(tmp_path: Path, capsys: pytes
     said = capsys.readouterr().out
     assert r"part-[b]\x1b[2J:smile:.json" in said.replace("\n", "")
     assert "\x1b" not in said
+
+
+@pytest.mark.process
+def test_a_look_starts_no_threads_that_spin_beside_a_measurement(tmp_path: Path) -> None:
+    (tmp_path / "sweeps").mkdir()
+    script = (
+        "import os, sys; from benchmark.status import main; main();"
+        " print(len(os.listdir('/proc/self/task')), 'numpy' in sys.modules, 'torch' in sys.modules)"
+    )
+    many = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    said = subprocess.check_output([sys.executable, "-c", script, str(tmp_path)], env=many, cwd=ROOT, text=True)
+    assert said.splitlines()[-1] == "1 True False", "NumPy is there, with no thread of its own"

@@ -56,7 +56,8 @@ def test_a_model_is_loaded_once_for_neighbours_and_by_every_job_of_a_cluster(
 ) -> None:
     asked: list[bool] = []
 
-    def cost_s(*_: object, loads: bool, starts: bool) -> float:
+    def cost_s(*_: object, loads: bool, starts: bool, compiles: bool) -> float:
+        del compiles
         asked.append(loads)
         return float(starts)
 

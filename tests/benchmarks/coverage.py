@@ -177,15 +177,23 @@ PARTS: dict[str, Callable[[int], None]] = {
 }
 
 
+HEAD = """# Coverage of the 95% intervals, in percent
+
+**Question.** In how many sweeps does a 95% interval contain the truth?
+
+**Answer.** The tables have the share of simulated sweeps for each kind of interval.
+[Parity](../parity.md#how-often-they-are-right) sums them up.
+
+`python -m tests.benchmarks.coverage` prints this page."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sweeps", type=int, default=1000, help="simulated sweeps behind each row")
     parser.add_argument("--part", choices=PARTS, action="append", help="print this part alone; repeatable")
     options = parser.parse_args()
     start = time.process_time()
-    print(
-        "# Coverage of the 95% intervals, in percent\n\n`python -m tests.benchmarks.coverage`; docs/parity.md explains."
-    )
+    print(HEAD)
     print(f"\n{options.sweeps} sweeps a row, {RESAMPLES} resamples;", end=" ")
     print(f"{provenance()}, numpy {np.__version__}")
     print("\nCrossing: steps at which the arms are equally good, between the K. Speed-up there: at the crossing.")

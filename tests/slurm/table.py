@@ -9,6 +9,10 @@ from tests.slurm.sweeps import POINTS, Proof, Study, prove
 
 HEAD = """# What a sweep survives
 
+**Question.** What is lost when a job, a node, a disk, a server or the command itself fails in the middle of a sweep?
+
+**Answer.** Where the last three columns are 0, nothing: the same command, given again, completes the sweep.
+
 Written by the tests themselves: `nox -s slurm -- --faults docs/results/faults.md`. A sweep of the tiny pair over
 {points} grid points on a real SLURM with virtual nodes; each fault comes when eight points are done, two run and two
 wait. Then the same command is given again, and the store is synchronised. *Lost* are points without a measurement or an

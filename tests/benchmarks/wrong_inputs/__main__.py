@@ -16,9 +16,9 @@ from tests.provenance import provenance
 
 def table(results: list[tuple[Wrong, Ended, list[str]]]) -> Iterator[str]:
     """The tally by kind, then every fault, then every command with its line."""
-    yield "# Wrong command lines\n"
+    yield "# Wrong command lines\n\n**Question.** What does a wrong command line end with?\n"
     good = sum(not faults for _, _, faults in results)
-    yield f"{good} of {len(results)} wrong command lines ended with exit code 2 and one line that names what was given."
+    yield f"**Answer.** {good} of {len(results)} ended with exit code 2 and one line that names what was given.\n"
     again = "`python -m tests.benchmarks.wrong_inputs > docs/results/wrong-inputs.md` tries them again"
     yield f"{again} ({provenance()}).\n"
     yield "| what is wrong | command lines | as they must |\n|---|---|---|"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.checkpoints import write_llada, write_llama
 from tests.disks import small_disk
@@ -32,6 +33,12 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
             yield disk
     except PermissionError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the compiler out, which takes seconds and changes no token; what is around it stays."""
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,7 @@ import pytest
 from analysis.cli.parser import COMMANDS, make_parser
 from benchmark.cli.arguments import arranged
 from tests.composition import composed, config
-from tests.paths import ROOT
-from tests.test_docs import PAGES
+from tests.paths import PAGES, ROOT
 
 BLOCK = re.compile(r"^( *)```sh\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^ {4}(python.*(?:\n {4}.+)*\n)", re.MULTILINE)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.paths import ROOT
+from tests.paths import PAGES, ROOT
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmark").rglob("*.md")])
 LINK = re.compile(r"(?:\]\(|\bsrc(?:set)?=\")(?!https?:)([^)#\"]+)")
 
 

@@ -33,13 +33,18 @@ FILES = {module(file): file for package in PACKAGES for file in sorted((ROOT / p
 
 @cache
 def imports(name: str) -> frozenset[str]:
-    """All that a module imports, at its top or inside a function, in full: module or module.name."""
+    """All that a module of the program imports."""
+    return imports_of(FILES[name])
+
+
+def imports_of(file: Path) -> frozenset[str]:
+    """All that a file imports, at its top or inside a function, in full: module or module.name."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name} uses a relative import: write the whole name"
+            assert node.level == 0, f"{file} uses a relative import: write the whole name"
             assert node.module is not None
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return frozenset(names)
@@ -113,6 +118,13 @@ def test_tests_mirror_the_folders() -> None:
     folders = {file.parent.relative_to(ROOT) for file in FILES.values()}
     for test in sorted((ROOT / "tests" / "unit").rglob("test_*.py")):
         assert test.parent.relative_to(ROOT / "tests" / "unit") in folders, test
+
+
+def test_no_test_imports_another() -> None:
+    """What several tests need stands beside them, in a module that is no test."""
+    tests = {module(file): file for file in sorted((ROOT / "tests").rglob("*.py"))}
+    named = [(name, imported) for name, file in tests.items() for imported in imports_of(file)]
+    assert not [each for each in named if re.search(r"\btests\.(.*\.)?test_", each[1])]
 
 
 def test_records_are_plain_data_of_the_standard_library_read_by_orjson() -> None:

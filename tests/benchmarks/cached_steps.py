@@ -126,8 +126,8 @@ def attempt(label: str, task: Callable[[], None]) -> bool:
 
 def say_check() -> None:
     """Every known answer of policies and caches by the compiled engine in float32."""
-    from tests.gpu.test_policies import factory, generate, is_published
-    from tests.unit.benchmark.decoders.test_known_policies import CASES, identity
+    from tests.gpu.policies import factory, generate, is_published
+    from tests.published.policies import CASES, identity
 
     start, usual = time.perf_counter(), torch.compile
     torch.compile = lambda function, **_: usual(function, fullgraph=True, dynamic=True)  # type: ignore[assignment]

@@ -18,10 +18,11 @@ SMALL = tuple(
 )
 
 
+pytestmark = pytest.mark.usefixtures("uncompiled")
+
+
 @pytest.fixture(autouse=True)
-def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The compiler takes seconds a shape and changes nothing that is tested here."""
-    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
+def few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cached_pieces, "TOKENS", (1, 3))
 
 

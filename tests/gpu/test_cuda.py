@@ -23,15 +23,13 @@ from crossover.records.record import Measurement
 from crossover.records.run import Run
 from crossover.records.settings import (
     Attention,
-    Device,
     Diffusion,
     Engine,
     Family,
-    Model,
-    Precision,
     Prompts,
     Remasking,
 )
+from tests.gpu.runs import TINY, TINY_LLAMA
 from tests.paths import KNOWN_ANSWERS
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")]
@@ -40,31 +38,6 @@ KNOWN = KNOWN_ANSWERS / "tiny_random_llada"
 CUDA = torch.device("cuda")
 PROTOTYPE = "ignore:Synchronization debug mode is a prototype"
 CASES = json.loads((KNOWN / "cases.json").read_text(encoding="utf-8"))["generate"]
-
-TINY = Run(
-    model=Model(
-        name="tiny_llada", family=Family.diffusion, checkpoint="builtin:tiny_llada", revision=None, context=512
-    ),
-    diffusion=Diffusion(steps=8, block_length=64, remasking=Remasking.low_confidence, guidance_scale=0.0),
-    batch=2,
-    length=128,
-    prompt_fraction=0.5,
-    temperature=0.8,
-    seed=0,
-    warmup=3,
-    repeats=3,
-    device=Device.cuda,
-    precision=Precision.bfloat16,
-    prompts=Prompts(source="builtin:prompts/austen.jsonl", count=4),
-    judge=None,
-)
-TINY_LLAMA = replace(
-    TINY,
-    model=Model(
-        name="tiny_llama", family=Family.autoregressive, checkpoint="builtin:tiny_llama", revision=None, context=512
-    ),
-    diffusion=None,
-)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from benchmark.hardware.environment import current_gpu
 from benchmark.roofline.ceilings import measure_ceilings
 from crossover.records.record import FailureKind, Record
 from crossover.records.run import Run
-from tests.gpu.test_cuda import TINY, TINY_LLAMA
+from tests.gpu.runs import TINY, TINY_LLAMA
 
 pytestmark = [
     pytest.mark.gpu,

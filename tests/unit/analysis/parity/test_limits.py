@@ -10,11 +10,11 @@ from analysis.parity.timed_pairs import Pair
 from analysis.statistics.forward_passes.composition import Forward, costs
 from analysis.statistics.forward_passes.pace import Way
 from tests.factories import a_record, a_run
-from tests.unit.analysis.parity.test_timed_pairs import a_pair
+from tests.timed_pairs import a_pair
 
 
 def with_work() -> Pair:
-    """Passes that take more than their least time, each by another share; see test_timed_pairs.py."""
+    """Passes that take more than their least time, each by another share; see tests/timed_pairs.py."""
     pair = a_pair()
     kept = costs([(Forward(16, 16, 8), 64.0), (Forward(8, 16, 4), 24.0)])
     tokens = costs([(prefill(8), 40.0), *((Forward(1, 8 + step, 1), 24.0) for step in range(1, 8))])

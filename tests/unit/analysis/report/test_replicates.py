@@ -9,7 +9,7 @@ from analysis.statistics.metrics import metrics
 from crossover.records.machine import Verdict, Watched
 from crossover.records.record import Record
 from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_sample
-from tests.unit.analysis.report.test_terminal_table import lines
+from tests.terminal import lines
 
 
 def measured_at(latency_s: float, replicate: int | None, **changes: object) -> Record:

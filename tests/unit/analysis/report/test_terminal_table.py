@@ -6,9 +6,9 @@ from rich.console import Console
 
 from analysis.report.terminal_table import table
 from crossover.records.policies import Cache, CacheName, Policy, PolicyName
-from crossover.records.record import FailureKind, Record
+from crossover.records.record import FailureKind
 from crossover.records.settings import Encoder
-from crossover.terminal import PLAIN_WIDTH, make_console
+from crossover.terminal import make_console
 from tests.factories import (
     a_diffusion,
     a_failed_record,
@@ -19,13 +19,7 @@ from tests.factories import (
     a_score,
     an_autoregressive_run,
 )
-
-
-def lines(*records: Record) -> list[list[str]]:
-    console = Console(file=io.StringIO(), width=PLAIN_WIDTH)
-    with console.capture() as captured:
-        console.print(table(records))
-    return [line.split() for line in captured.get().splitlines() if line.strip()]
+from tests.terminal import lines
 
 
 def test_a_row_shows_the_point_and_its_metrics() -> None:

@@ -5,36 +5,16 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from crossover.records.load import load
-from crossover.records.record import FailureKind, Record
+from crossover.records.record import FailureKind
 from tests.paths import ROOT
+from tests.programs import ENVIRONMENT, QUICK, benchmark, command, records
 
 pytestmark = pytest.mark.process
-
-QUICK = ("warmup=0", "repeats=1", "prompts.count=1", "tracking=none", "hardware=cpu")
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "benchmark", *arguments]
-
-
-def benchmark(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments), cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=200, check=False
-    )
-
-
-def records(folder: Path) -> tuple[Record, ...]:
-    loaded = load((folder / "outputs" / "records").glob("*.json"))
-    assert not loaded.rejected
-    return loaded.records
 
 
 def test_without_arguments_it_measures_one_point_of_the_tiny_diffusion_model(tmp_path: Path) -> None:

@@ -2,13 +2,12 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
 from analysis.cli.mlflow_source import experiment_sources
-from benchmark.cli.rescore import Request, rerun, rescore_folder, to_request
+from benchmark.cli.rescore import rerun, rescore_folder, to_request
 from benchmark.execution.identity import read_encoder, read_judge
 from benchmark.quality.backfill import complete
 from benchmark.rescore import main
@@ -20,24 +19,12 @@ from crossover.records.record import Record
 from crossover.records.settings import Device, Encoder, Judge, Precision, Weights
 from tests.checkpoints import write_encoder, write_llama
 from tests.factories import STARTED, a_measurement, a_record, a_run, a_sample, a_score
+from tests.rescoring import a_request, rescored
 
 NOLOADER = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning"
 )  # MLflow's, with SQLAlchemy 2.1
 LATER = "2026-03-02T12:00:00+00:00"
-
-
-def a_request(**changes: Any) -> Request:
-    return replace(Request(judge=None, encoder=None, device=Device.cpu), **changes)
-
-
-def rescored(journal: Journal, request: Request) -> tuple[str, list[Record]]:
-    """What a person reads, and the records that were made."""
-    output = Console(file=io.StringIO(), width=200)
-    rescore_folder(journal.output_dir, request, output)
-    made = [record for record in load(journal.folder.glob("*.json")).records if record.rescored_from is not None]
-    assert isinstance(output.file, io.StringIO)
-    return output.file.getvalue(), made
 
 
 def test_a_new_judge_makes_a_new_record_of_the_same_samples(journal: Journal, judge: Judge) -> None:

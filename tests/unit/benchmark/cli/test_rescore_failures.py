@@ -13,7 +13,7 @@ from crossover.records.record import Record
 from crossover.records.settings import Encoder, Judge
 from tests.checkpoints import write_encoder
 from tests.factories import a_measurement, a_record, a_run
-from tests.unit.benchmark.cli.test_rescore import a_request, rescored
+from tests.rescoring import a_request, rescored
 
 
 def an_encoder(folder: Path) -> Encoder:

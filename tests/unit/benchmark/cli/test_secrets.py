@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import pytest
 
-from tests.unit.benchmark.cli.test_main import ENVIRONMENT, QUICK, records
+from tests.programs import ENVIRONMENT, QUICK, records
 
 pytestmark = pytest.mark.process
 

@@ -1,38 +1,24 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from benchmark.cli import status as status_of
-from benchmark.cli.status import Progress, expected_end, main
+from benchmark.cli.status import expected_end, main
 from benchmark.dispatch.batches import add_batch, new_batch
 from benchmark.dispatch.claims import Claims, this_process
 from benchmark.dispatch.ledger import Sweep
-from benchmark.dispatch.point_status import JobStatus, PointStatus
+from benchmark.dispatch.point_status import JobStatus
 from benchmark.store.journal import Journal
 from crossover.records.load import find, load
 from crossover.records.record import FailureKind
 from tests.disks import read_only
 from tests.factories import EVIL_NAME, STARTED, a_failed_record, a_record, a_run
 from tests.paths import ROOT
-from tests.sweeps import RUNS, a_sweep, an_owner, records_of
-
-
-def status(sweep: Sweep, index: int, job_status: JobStatus) -> PointStatus:
-    return PointStatus(
-        index=index, point=sweep.entries[index], at=STARTED, who="SLURM job 8_0", job_status=job_status, job="8_0"
-    )
-
-
-def progress(sweep: Sweep, statuses: Sequence[PointStatus]) -> Progress:
-    index, keys = records_of(sweep), {point.key for point in sweep.entries}
-    index.refresh(keys)
-    return status_of.progress(sweep, statuses, index.of(keys))
+from tests.sweeps import RUNS, a_sweep, an_owner, progress, status
 
 
 def test_points_are_counted_by_what_has_become_of_them(tmp_path: Path) -> None:

@@ -1,11 +1,7 @@
 """The orders of Fast-dLLM v2 and of Nemotron-Labs-Diffusion, against the plain references."""
 
-import json
-import shutil
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -15,7 +11,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from benchmark.decoders.blocks.canvas import BlockCanvas
-from benchmark.decoders.blocks.decoder import BlockDiffusionDecoder
 from benchmark.decoders.blocks.step import Predictor
 from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import Generation, Unmarked, make_batch
@@ -25,67 +20,32 @@ from benchmark.engines.factory import PassFactory
 from benchmark.engines.sampling.head import Choice
 from benchmark.models.loading import load_model
 from crossover.errors import UserError
-from crossover.records.policies import QUOTA, Blocks, Cache, CacheName, Policy, PolicyName
-from crossover.records.run import Run
+from crossover.records.policies import QUOTA, Cache, Policy, PolicyName
 from crossover.records.settings import Attention, Diffusion, Engine, Family
 from tests.checkpoints import CPU, MASK_ID
-from tests.factories import a_diffusion, a_run
-from tests.paths import KNOWN_ANSWERS
+from tests.layouts import write
+from tests.published.blocks import sdar_factory
+from tests.published.cases import model
+from tests.published.orders import (
+    EXACT,
+    ORDERS,
+    ROWS,
+    SUB_BLOCK,
+    THRESHOLD,
+    decoded,
+    decoder_of,
+    run_of,
+    settings_of,
+    shifted_factory,
+)
 from tests.reference_block_diffusion import WrittenBlocks
 from tests.reference_block_orders import OrderedSampling, above, causal_context, fast_dllm_v2, in_steps
-from tests.unit.benchmark.decoders import test_known_blocks
-from tests.unit.benchmark.decoders.test_plain_references import model
-from tests.unit.benchmark.models import test_layouts
 
 ENGINES = [Engine.eager, Engine.compiled]
-EXACT, SUB_BLOCK = Cache(name=CacheName.exact), Cache(name=CacheName.sub_block)
 BEYOND_MASKS = 300
 prompts = st.lists(st.integers(0, BEYOND_MASKS), min_size=1, max_size=19)
 
 pytestmark = pytest.mark.usefixtures("uncompiled")
-
-
-@cache
-def shifted_factory(device: torch.device = CPU) -> PassFactory:
-    """The weights of Dream's tiny model in the layout of Fast-dLLM v2, whose blocks are causal among themselves."""
-    known = KNOWN_ANSWERS / "tiny_random_dream"
-    config = json.loads((known / "config.json").read_text())
-    changes = {"model_type": "Fast_dLLM_Qwen", "bd_size": 8, "layer_types": ["full_attention"] * 2}
-    with TemporaryDirectory() as folder:
-        (Path(folder) / "config.json").write_text(json.dumps(config | changes))
-        shutil.copy(known / "model.safetensors", folder)
-        return PassFactory(load_model(Path(folder), Family.diffusion, dtype=torch.float32, device=device))
-
-
-def run_of(diffusion: Diffusion, rows: list[list[int]], output_tokens: int, engine: Engine = Engine.eager) -> Run:
-    prompt = max(map(len, rows))
-    length = prompt + output_tokens
-    run = a_run(engine=engine, length=length, prompt_fraction=prompt / length, diffusion=diffusion)
-    assert run.infeasible is None
-    return run
-
-
-def decoder_of(run: Run) -> BlockDiffusionDecoder:
-    assert run.diffusion is not None
-    factory = test_known_blocks.factory() if run.diffusion.causal_context else shifted_factory()
-    made = make_decoder(run, factory, factory.kernel(Attention.sdpa))
-    assert isinstance(made, BlockDiffusionDecoder)
-    return made
-
-
-def decoded(
-    diffusion: Diffusion, rows: list[list[int]], output_tokens: int, engine: Engine = Engine.eager
-) -> Generation:
-    made = decoder_of(run_of(diffusion, rows, output_tokens, engine))
-    return made.decode(make_batch(rows, list(range(len(rows))), CPU), output_tokens, Unmarked())
-
-
-def settings_of(block_length: int, count: int, policy: Policy, **changes: Any) -> Diffusion:
-    return a_diffusion(
-        **{"steps": count * block_length, "block_length": block_length, "policy": policy, "cache": EXACT}
-        | {"blocks": Blocks.sequence}
-        | changes
-    )
 
 
 def check(found: Generation, expected: list[WrittenBlocks], diffusion: Diffusion, prompt: int) -> None:
@@ -168,20 +128,6 @@ def test_a_causal_context_gives_what_the_published_rule_gives(
     plain, mask_id = model("tiny_random_sdar")
     expected = [causal_context(plain, row, mask_id, sampling) for row in rows]
     check(decoded(diffusion, rows, blocks * block_length, engine), expected, diffusion, len(rows[0]))
-
-
-ROWS = [
-    [298, 203, 192, 139, 188, 232, 26, 263, 217, 257],
-    [93, 299, 127, 77],
-    [178, 32, 98, 145, 257, 266, 204, 132, 179, 165, 110],
-]
-"""Rows that wait for each other in passes over the whole block, which changes tokens where what is kept grows new."""
-THRESHOLD = Policy(name=PolicyName.threshold, threshold=0.9)
-ORDERS: dict[str, dict[str, Any]] = {
-    "sub_blocks": {"sub_block_length": 2},
-    "kept sub_blocks": {"sub_block_length": 4, "cache": SUB_BLOCK},
-    "causal context": {"causal_context": True},
-}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -271,7 +217,7 @@ def test_passes_that_are_left_out_are_in_their_places(order: str) -> None:
 @pytest.mark.parametrize("order", ORDERS)
 def test_an_order_is_refused_for_logits_that_do_not_give_it(order: str) -> None:
     run = run_of(settings_of(8, 2, THRESHOLD, **ORDERS[order]), [[1, 2]], 16)
-    other = shifted_factory() if order == "causal context" else test_known_blocks.factory()
+    other = shifted_factory() if order == "causal context" else sdar_factory()
     with pytest.raises(UserError, match=r"is for models (of shifted logits|whose logits are not shifted)"):
         make_decoder(run, other, other.kernel(Attention.sdpa))
 
@@ -295,7 +241,7 @@ def test_a_run_says_its_order_in_its_name() -> None:
 def test_a_causal_context_of_nemotrons_own_layout_scales_its_queries(engine: Engine, tmp_path: Path) -> None:
     """Its modules stretch positions beyond 8 and scale queries there; the rows end on both sides of that."""
     ours = load_model(
-        test_layouts.write(tmp_path, "nemotron_labs_diffusion", Family.diffusion),
+        write(tmp_path, "nemotron_labs_diffusion", Family.diffusion),
         Family.diffusion,
         dtype=torch.float32,
         device=CPU,

@@ -13,10 +13,11 @@ from crossover.records.policies import QUOTA, USUAL_EPS, Blocks, Cache, CacheNam
 from crossover.records.settings import Attention, Diffusion, Engine
 from tests.checkpoints import CPU
 from tests.factories import a_diffusion, a_run
+from tests.published.blocks import sdar_factory
+from tests.published.cases import model
+from tests.published.dream import NAMES, dream_factory
 from tests.reference_block_diffusion import BlockSampling, WrittenBlocks, block_causal_logits, block_diffusion
 from tests.reference_dream import DreamSampling, FastSampling, dream, fast_dllm
-from tests.unit.benchmark.decoders import test_known_blocks, test_known_dream
-from tests.unit.benchmark.decoders.test_plain_references import model
 
 EXACT = Cache(name=CacheName.exact)
 BEYOND_MASKS = 300
@@ -79,7 +80,7 @@ def test_every_row_of_any_batch_of_blocks_matches_the_plain_reference(
         cache=EXACT,
         blocks=Blocks.sequence,
     )
-    found = decoded(test_known_blocks.factory(), settings, rows, blocks * block_length)
+    found = decoded(sdar_factory(), settings, rows, blocks * block_length)
     expected = [block_reference(rule, row, blocks, block_length, steps) for row in rows]
     assert found.tokens_BN.tolist() == [row.tokens for row in expected]
     if len(rows) == 1:
@@ -101,9 +102,9 @@ def test_every_row_of_any_batch_matches_dreams_plain_reference(
     rows: list[list[int]], output_tokens: int, steps: int, name: str, knobs: dict[str, Any]
 ) -> None:
     plain, mask_id = model("tiny_random_dream")
-    policy = Policy(name=test_known_dream.NAMES.get(name) or PolicyName(name), eps=USUAL_EPS, **knobs)
+    policy = Policy(name=NAMES.get(name) or PolicyName(name), eps=USUAL_EPS, **knobs)
     settings = a_diffusion(steps=steps, block_length=output_tokens, policy=policy)
-    found = decoded(test_known_dream.factory(), settings, rows, output_tokens)
+    found = decoded(dream_factory(), settings, rows, output_tokens)
     sampling = DreamSampling(alg=name, output_tokens=output_tokens, steps=steps, **knobs)
     expected = [dream(plain, row, mask_id, sampling) for row in rows]
     assert found.written_at_BN is not None
@@ -132,7 +133,7 @@ def test_every_row_of_any_batch_matches_fast_dllms_plain_reference_for_dream(
         policy=Policy(name=name, threshold=threshold),
         cache=None if cache == "none" else Cache(name=CacheName(cache)),
     )
-    found = decoded(test_known_dream.factory(), settings, rows, output_tokens)
+    found = decoded(dream_factory(), settings, rows, output_tokens)
     sampling = FastSampling(
         cache=cache,
         threshold=threshold,

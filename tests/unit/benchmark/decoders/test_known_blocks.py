@@ -1,91 +1,38 @@
 """Block diffusion: the known answers, from every engine."""
 
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import pytest
-import torch
 
 from benchmark.decoders.blocks.decoder import BlockDiffusionDecoder
 from benchmark.decoders.factory import make_decoder
 from benchmark.decoders.interface import Generation, Unmarked, make_batch
 from benchmark.decoders.remaining import ImmediateReadback
 from benchmark.decoders.schedule import planned_forwards
-from benchmark.engines.factory import PassFactory
-from benchmark.models.loading import load_model
-from crossover.records.policies import QUOTA, Blocks, Cache, CacheName, Policy, PolicyName
-from crossover.records.run import Run
-from crossover.records.settings import Attention, Diffusion, Engine, Family
+from crossover.records.policies import Cache
+from crossover.records.settings import Attention, Engine
 from tests.checkpoints import CPU
-from tests.factories import a_diffusion, a_run
-from tests.paths import KNOWN_ANSWERS
-from tests.unit.benchmark.decoders.test_plain_references import BLOCK_CASES
+from tests.published.blocks import (
+    CASES,
+    EXACT,
+    KEPT,
+    PORTED,
+    identity,
+    run_of,
+    sdar_factory,
+    settings_of,
+)
 
-CASES = BLOCK_CASES
-KNOWN = KNOWN_ANSWERS / "tiny_random_sdar"
 ENGINES = [Engine.eager, Engine.compiled]
-EXACT = Cache(name=CacheName.exact)
-KEPT = {"sdar", "entropy_bounded"}
-"""Loops whose source keeps keys and values of finished blocks."""
 
 pytestmark = pytest.mark.usefixtures("uncompiled")
 
 
-@cache
-def factory() -> PassFactory:
-    return PassFactory(load_model(KNOWN, Family.diffusion, dtype=torch.float32, device=CPU))
-
-
-def policy_of(case: dict[str, Any]) -> Policy:
-    match case["loop"], case.get("strategy", "low_confidence_dynamic"):
-        case "entropy_bounded", _:
-            return Policy(name=PolicyName.entropy_bounded, gamma=case["gamma"])
-        case "llada21", _:
-            return Policy(
-                name=PolicyName.editing,
-                threshold=case["threshold"],
-                editing_threshold=case["editing_threshold"],
-                max_post_steps=case["max_post_steps"],
-                transfers=case["num_to_transfer"],
-            )
-        case _, "low_confidence_dynamic":
-            return Policy(name=PolicyName.low_confidence_dynamic, threshold=case["threshold"])
-        case _, "sequential":
-            return Policy(name=PolicyName.sequential)
-    return QUOTA
-
-
-def settings_of(case: dict[str, Any], **changes: Any) -> Diffusion:
-    blocks = case["gen_length"] // case["block_length"]
-    settings = {
-        "steps": blocks * case.get("steps_per_block", case["block_length"]),
-        "block_length": case["block_length"],
-        "policy": policy_of(case),
-        "cache": EXACT if case["loop"] in KEPT else None,
-        "blocks": Blocks.sequence,
-    }
-    return a_diffusion(**settings | changes)
-
-
-def run_of(case: dict[str, Any], engine: Engine, **changes: Any) -> Run:
-    length = len(case["prompt_ids"]) + case["gen_length"]
-    fraction = len(case["prompt_ids"]) / length
-    return a_run(
-        engine=engine, length=length, prompt_fraction=fraction, batch=1, diffusion=settings_of(case, **changes)
-    )
-
-
 def generate(case: dict[str, Any], engine: Engine, rows: list[list[int]] | None = None, **changes: Any) -> Generation:
     prompts = rows or [case["prompt_ids"]]
-    made = make_decoder(run_of(case, engine, **changes), factory(), factory().kernel(Attention.sdpa))
+    made = make_decoder(run_of(case, engine, **changes), sdar_factory(), sdar_factory().kernel(Attention.sdpa))
     return made.decode(make_batch(prompts, list(range(len(prompts))), CPU), case["gen_length"], Unmarked())
-
-
-def identity(case: dict[str, Any]) -> str:
-    knob = case.get("gamma", case.get("threshold", case.get("steps_per_block")))
-    rule = case.get("strategy", case["loop"])
-    return f"{rule}={knob}-{len(case['prompt_ids'])}+{case['gen_length']}/{case['block_length']}"
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -114,9 +61,6 @@ def check_schedule(case: dict[str, Any], found: Generation) -> None:
     assert len(fewest) <= found.forward_passes <= len(most)
     if not settings.policy.is_self_paced:
         assert list(found.forwards) == most == fewest
-
-
-PORTED = [case for case in CASES if case["loop"] in {"sdar", "llada2"}]
 
 
 @pytest.mark.parametrize("case", PORTED, ids=identity)
@@ -157,7 +101,7 @@ def test_each_row_of_a_padded_batch_gives_what_it_gives_alone(case: dict[str, An
 def test_a_host_that_goes_ahead_changes_no_token_and_no_recorded_forward_pass(
     case: dict[str, Any], cache: Cache | None
 ) -> None:
-    made = make_decoder(run_of(case, Engine.eager, cache=cache), factory(), factory().kernel(Attention.sdpa))
+    made = make_decoder(run_of(case, Engine.eager, cache=cache), sdar_factory(), sdar_factory().kernel(Attention.sdpa))
     assert isinstance(made, BlockDiffusionDecoder)
     batch = make_batch([case["prompt_ids"]], [0], CPU)
     at_once, late = (

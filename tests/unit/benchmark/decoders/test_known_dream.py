@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import pytest
@@ -13,70 +12,27 @@ from benchmark.decoders.interface import Generation, Unmarked, make_batch
 from benchmark.decoders.policies.dream.schedule import drawn
 from benchmark.decoders.policies.factory import make_policy
 from benchmark.decoders.schedule import dream_times, dream_transfers, planned_forwards
-from benchmark.engines.factory import PassFactory
 from benchmark.engines.sampling.noise import cells
-from benchmark.models.loading import load_model
 from crossover.errors import UserError
-from crossover.records.policies import USUAL_EPS, Cache, CacheName, Policy, PolicyName
+from crossover.records.policies import USUAL_EPS, Policy
 from crossover.records.run import Run
-from crossover.records.settings import Attention, Diffusion, Engine, Family
+from crossover.records.settings import Attention, Engine
 from tests.checkpoints import CPU
-from tests.factories import a_diffusion, a_run
-from tests.paths import KNOWN_ANSWERS
-from tests.unit.benchmark.decoders.test_plain_references import cases
+from tests.published.dream import CASES, KNOWN, dream_factory, identity, run_of, settings_of
 
-KNOWN = KNOWN_ANSWERS / "tiny_random_dream"
 ENGINES = [Engine.eager, Engine.compiled]
-CASES = [*cases("tiny_random_dream", "cases_dream.json"), *cases("tiny_random_dream", "cases_fast_dllm_dream.json")]
 DRAWN = json.loads((KNOWN / "distributions_dream.json").read_text())
-NAMES = {"entropy": PolicyName.dream_entropy}
 DRAWS, ROWS = 10_000, 200
 
 pytestmark = pytest.mark.usefixtures("uncompiled")
-
-
-@cache
-def factory() -> PassFactory:
-    return PassFactory(load_model(KNOWN, Family.diffusion, dtype=torch.float32, device=CPU))
-
-
-def policy_of(case: dict[str, Any]) -> Policy:
-    if case["alg"] == "confidence_threshold":
-        delayed = case["cache"] == "none"
-        name = PolicyName.delayed_threshold if delayed else PolicyName.threshold
-        return Policy(name=name, threshold=case["threshold"])
-    name = NAMES.get(case["alg"]) or PolicyName(case["alg"])
-    knobs = {knob: case[knob] for knob in ("top_p", "top_k", "alg_temp") if case.get(knob)}
-    return Policy(name=name, eps=case.get("eps", USUAL_EPS), **knobs)
-
-
-def settings_of(case: dict[str, Any]) -> Diffusion:
-    name = case.get("cache", "none")
-    return a_diffusion(
-        steps=case["steps"],
-        block_length=case.get("block_length", case["gen_length"]),
-        policy=policy_of(case),
-        cache=None if name == "none" else Cache(name=CacheName(name)),
-    )
-
-
-def run_of(case: dict[str, Any], engine: Engine) -> Run:
-    prompt = max(map(len, case["prompt_ids"]))
-    length = prompt + case["gen_length"]
-    return a_run(engine=engine, length=length, prompt_fraction=prompt / length, diffusion=settings_of(case))
 
 
 def generate(
     case: dict[str, Any], engine: Engine, rows: list[list[int]] | None = None, run: Run | None = None
 ) -> Generation:
     prompts = rows or case["prompt_ids"]
-    made = make_decoder(run or run_of(case, engine), factory(), factory().kernel(Attention.sdpa))
+    made = make_decoder(run or run_of(case, engine), dream_factory(), dream_factory().kernel(Attention.sdpa))
     return made.decode(make_batch(prompts, list(range(len(prompts))), CPU), case["gen_length"], Unmarked())
-
-
-def identity(case: dict[str, Any]) -> str:
-    knobs = [str(case[knob]) for knob in ("threshold", "top_p", "top_k", "eps") if knob in case]
-    return "-".join([case["alg"], case.get("cache", ""), str(case["gen_length"]), str(case["steps"]), *knobs])
 
 
 @pytest.mark.parametrize("engine", [*ENGINES, Engine.published])

@@ -1,31 +1,11 @@
-import json
-from functools import cache
 from typing import Any
 
 import pytest
-from torch import nn
 
-from tests.paths import KNOWN_ANSWERS
+from tests.published.cases import BLOCK_CASES, cases, model
 from tests.reference_block_diffusion import BlockSampling, block_causal_logits, block_diffusion
-from tests.reference_dream import DreamSampling, FastSampling, dream, fast_dllm, plain_model
+from tests.reference_dream import DreamSampling, FastSampling, dream, fast_dllm
 
-KINDS = {"tiny_random_sdar": "Qwen3", "tiny_random_dream": "Qwen2"}
-
-
-def cases(folder: str, file: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((KNOWN_ANSWERS / folder / file).read_text())["generate"]
-    return found
-
-
-@cache
-def model(folder: str) -> tuple[nn.Module, int]:
-    return plain_model(folder, KINDS[folder])
-
-
-BLOCK_CASES = [
-    *cases("tiny_random_sdar", "cases_block_diffusion.json"),
-    *cases("tiny_random_sdar", "cases_entropy_bounded.json"),
-]
 RULES = {"llada2": "low_confidence_dynamic", "llada21": "editing", "entropy_bounded": "entropy_bounded"}
 
 

@@ -28,6 +28,7 @@ from crossover.records.record import Failure, FailureKind, Record
 from crossover.records.run import Run
 from crossover.terminal import make_console
 from tests.factories import STARTED, a_record, a_run
+from tests.programs import ENVIRONMENT, command
 from tests.sweeps import a_sweep
 
 LATER = "2026-03-01T12:00:01+00:00"
@@ -230,8 +231,6 @@ class TestProcesses:
     QUICK = ("hardware.device=cpu", "warmup=0", "repeats=2", "prompts.count=2", "length=64", "judge=none")
 
     def command(self, folder: Path, slots: str) -> subprocess.Popen[str]:
-        from tests.unit.benchmark.cli.test_main import ENVIRONMENT, command
-
         words = command(*self.GRID, *self.QUICK, f"hardware.gpus={slots}", "tracking=none")
         return subprocess.Popen(words, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
 

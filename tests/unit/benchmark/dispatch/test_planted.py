@@ -22,8 +22,7 @@ from benchmark.util.no_links import read_bytes
 from crossover.errors import UserError
 from crossover.records.load import load
 from tests.factories import STARTED, a_record
-from tests.sweeps import RUNS, a_sweep, an_owner, records_of
-from tests.unit.benchmark.dispatch.test_reconcile import FakeSlurm
+from tests.sweeps import RUNS, FakeSlurm, a_sweep, an_owner, records_of
 
 SECRET = "the words of a private file"
 

@@ -1,4 +1,3 @@
-from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,25 +8,12 @@ from benchmark.dispatch.claims import Claim, Claims, this_process
 from benchmark.dispatch.ledger import Sweep, SweepReader
 from benchmark.dispatch.point_status import JobStatus, point_statuses
 from benchmark.dispatch.reconcile import Leftover, reconcile, reconcile_all, reconcile_process
-from benchmark.slurm.client import SchedulerDownError, Slurm
 from benchmark.slurm.job_state import JobState
 from benchmark.store.journal import Journal
 from crossover.records.load import load
 from crossover.records.record import Failure, FailureKind, Record
 from tests.factories import STARTED, a_record
-from tests.sweeps import RUNS, a_sweep, an_owner, records_of
-
-
-class FakeSlurm(Slurm):
-    """A scheduler that knows what it is told, by job; None is a scheduler that does not answer."""
-
-    def __init__(self, states: Mapping[str, str] | None) -> None:
-        self.known = states
-
-    def states(self, jobs: Collection[str]) -> dict[str, JobState]:
-        if self.known is None:
-            raise SchedulerDownError("down")
-        return {job: JobState(name=self.known[job]) if job in self.known else JobState() for job in jobs}
+from tests.sweeps import RUNS, FakeSlurm, a_sweep, an_owner, records_of
 
 
 def in_an_array(folder: Path, tasks: tuple[tuple[int, ...], ...] = ((0,), (1,), (2,))) -> Sweep:

@@ -21,9 +21,7 @@ from crossover.records.record import FailureKind, Record
 from crossover.records.run import Run
 from crossover.terminal import make_console
 from tests.factories import STARTED, a_failed_record, a_record, a_run
-from tests.sweeps import a_sweep, records_of
-from tests.unit.benchmark.cli.test_status import progress, status
-from tests.unit.benchmark.dispatch.test_reconcile import FakeSlurm
+from tests.sweeps import FakeSlurm, a_sweep, progress, records_of, status
 
 RUN = a_run()
 THREE: tuple[GridPoint, ...] = tuple(replace(grid_point(RUN, ()), replicate=replicate) for replicate in range(3))

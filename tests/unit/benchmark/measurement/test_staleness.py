@@ -19,7 +19,8 @@ from crossover.records.staleness import Staleness
 from tests.checkpoints import CPU
 from tests.decoding import UNEVEN, factory
 from tests.factories import a_diffusion, a_run
-from tests.unit.benchmark.decoders import test_block_orders, test_known_dream
+from tests.published.dream import dream_factory
+from tests.published.orders import shifted_factory
 
 THRESHOLD = Policy(name=PolicyName.threshold, threshold=1.0)
 
@@ -78,7 +79,7 @@ def test_it_needs_a_cache_and_an_engine_of_ours(changes: dict[str, object]) -> N
 def shifted(rows: list[list[int]], cache: Cache, **changes: Any) -> tuple[list[int], Staleness]:
     """Open positions that each step compares, and what it says, of 8 tokens in blocks of 4 of shifted logits."""
     in_blocks = bool(changes)
-    made = test_block_orders.shifted_factory() if in_blocks else test_known_dream.factory()
+    made = shifted_factory() if in_blocks else dream_factory()
     run = a_run(diffusion=a_diffusion(steps=8, block_length=4, policy=THRESHOLD, cache=cache, **changes))
     kernel = made.kernel(Attention.sdpa)
     decoder = make_decoder(run, made, kernel)

@@ -11,7 +11,7 @@ from benchmark.models.weights import check_checkpoint
 from crossover.errors import UserError
 from crossover.records.settings import Family
 from tests.checkpoints import MASK_ID, VOCABULARY, llada_settings, llada_tensors, write_checkpoint
-from tests.unit.benchmark.models.test_layouts import load, logits, settings, tensors
+from tests.layouts import load, logits, settings, tensors
 
 D = Family.diffusion
 

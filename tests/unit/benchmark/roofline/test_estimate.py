@@ -6,7 +6,7 @@ from benchmark.roofline.work import Ceilings, floor_s, passes
 from crossover.errors import UserError
 from crossover.records.record import Prediction
 from tests.factories import a_run
-from tests.unit.benchmark.roofline.test_work import SMALL
+from tests.model_shapes import SMALL
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from crossover.records.policies import Blocks, Cache, CacheName
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Device, Engine, Family, Model, Precision, Remasking
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
+from tests.model_shapes import LLADA, LLAMA, SMALL
 from tests.paths import ROOT
-from tests.unit.benchmark.roofline.test_work import LLADA, LLAMA, SMALL
 
 GIB = 1 << 30
 H100_BYTES = 85_029_158_912

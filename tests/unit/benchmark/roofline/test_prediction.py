@@ -7,7 +7,7 @@ from benchmark.roofline.work import Ceilings, diffusion_pass, floor_s, passes
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Device, Engine, Precision, Weights
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
-from tests.unit.benchmark.roofline.test_work import LLADA, SMALL
+from tests.model_shapes import LLADA, SMALL
 
 H100 = Ceilings(copy_bytes_per_s=2.99e12, matrix_flop_per_s=750e12)
 

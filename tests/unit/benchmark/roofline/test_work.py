@@ -5,7 +5,6 @@ import pytest
 from benchmark.decoders.schedule import Forward
 from benchmark.roofline.work import (
     Ceilings,
-    Shape,
     Work,
     block_pass,
     diffusion_pass,
@@ -22,19 +21,8 @@ from crossover.records.policies import Blocks, Cache, CacheName, Policy, PolicyN
 from crossover.records.settings import Family, Remasking
 from tests.checkpoints import llada_settings, llama_settings, random_model
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
+from tests.model_shapes import LLADA, LLAMA, SMALL
 
-LLADA = Shape(
-    layers=32,
-    hidden=4096,
-    intermediate=12288,
-    heads=32,
-    kv_heads=32,
-    head_dim=128,
-    vocabulary=126464,
-    parameter_bytes=2,
-)
-LLAMA = replace(LLADA, intermediate=14336, kv_heads=8, vocabulary=128256)
-SMALL = Shape(layers=2, hidden=8, intermediate=12, heads=4, kv_heads=2, head_dim=2, vocabulary=10, parameter_bytes=4)
 LAYER = 2 * 8 * (4 + 2) * 2 + 3 * 8 * 12
 """q and o of 8 x 8, k and v of 8 x 4, three of 8 x 12."""
 KEYS = 2 * 8 * 2 * 2

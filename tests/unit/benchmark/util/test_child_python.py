@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.util.child_python import ROOT, python_command, safe_variables, shell_command
 from crossover.records.load import load
-from tests.unit.benchmark.cli.test_main import ENVIRONMENT, QUICK, benchmark
+from tests.programs import ENVIRONMENT, QUICK, benchmark
 
 
 def test_a_checkout_is_named_and_what_means_the_working_folder_is_left_out() -> None:

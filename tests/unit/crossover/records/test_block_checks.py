@@ -6,7 +6,7 @@ import pytest
 
 from crossover.errors import UserError
 from crossover.records.policies import QUOTA, Blocks
-from tests.unit.benchmark.decoders.test_block_orders import SUB_BLOCK, THRESHOLD, settings_of
+from tests.published.orders import SUB_BLOCK, THRESHOLD, settings_of
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ from crossover.records.run import Run
 from crossover.records.settings import Engine, Family
 from tests.checkpoints import CPU, MASK_ID, write_checkpoint
 from tests.factories import a_diffusion, a_run
+from tests.layouts import settings as settings_of_layout
 from tests.reference_block_diffusion import BlockSampling, block_causal_logits, block_diffusion
 from tests.reference_block_orders import OrderedSampling, above, causal_context, fast_dllm_v2
-from tests.unit.benchmark.models import test_layouts
 
 LETTERS = (0, 2, 3)
 PLACES = 4
@@ -31,20 +31,19 @@ TEXTS = list(itertools.product(LETTERS, repeat=PLACES))
 EXACT = Cache(name=CacheName.exact)
 THRESHOLD = Policy(name=PolicyName.threshold, threshold=0.5)
 
-pytestmark = pytest.mark.usefixtures("uncompiled")
+pytestmark = pytest.mark.usefixtures("uncompiled", "forgetful")
 
 
 @pytest.fixture
-def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the compiler out, which takes seconds, and compute every value anew."""
-    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute every value anew."""
     monkeypatch.setattr("benchmark.quality.likelihood.sampler.known_values", lambda _: {})
 
 
 @cache
 def model_of(layout: str) -> LanguageModel:
     """A random model of three letters and the mask."""
-    config = test_layouts.settings(layout, vocab_size=1 + len(LETTERS), tie_word_embeddings=False)
+    config = settings_of_layout(layout, vocab_size=1 + len(LETTERS), tie_word_embeddings=False)
     generator = torch.Generator().manual_seed(1)
     weights = {}
     for name, shape in architecture_of(config, Family.diffusion, "./here").shapes().items():

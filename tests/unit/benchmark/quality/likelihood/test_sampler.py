@@ -162,12 +162,10 @@ def test_positions_are_written_in_the_order_of_the_decoder_at_temperature_0() ->
     assert float(made.read(batch, own.tokens_BN).nats_B[0]) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("name", ["quota", "threshold"])
 @pytest.mark.parametrize("engine", [Engine.eager, Engine.compiled])
-def test_a_row_of_a_padded_batch_is_as_likely_as_alone(
-    name: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
+def test_a_row_of_a_padded_batch_is_as_likely_as_alone(name: str, engine: Engine) -> None:
     model = random_model(Family.diffusion)
     prompts, answers = [[3, 4, 5], [6, 7, 8, 9, 10], [11]], [[5, 9, 2, 20], [7, 7, 13, 4], [2, 3, 2, 3]]
     changes: dict[str, Any] = {"steps": 2, "policy": POLICIES[name], "block_length": 2}
@@ -187,8 +185,8 @@ def values_of(run: Run, documents: list[Document], engine: Engine = Engine.eager
     return sampler_nats(run, PassFactory(random_model(Family.diffusion)), engine, documents, lambda *_: None)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_batches_and_engines_give_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
     known = values_of(a_run(batch=1), ANSWERS)
     monkeypatch.setattr("benchmark.quality.likelihood.sampler.known_values", lambda _: {})
     for batch, engine in [(2, Engine.eager), (4, Engine.compiled), (3, Engine.published)]:

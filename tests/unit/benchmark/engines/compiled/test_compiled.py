@@ -15,6 +15,7 @@ from benchmark.engines.compiled.body import part_rows
 from benchmark.engines.compiled.graphs import CompileError, capture
 from benchmark.engines.compiled.products import Products
 from benchmark.engines.factory import PassFactory
+from crossover.records.policies import Blocks, Cache, CacheName
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Engine, Family, Weights
 from tests import reference
@@ -165,6 +166,46 @@ def test_untimed_passes_change_no_token(engine: Engine) -> None:
     assert isinstance(made, AutoregressiveDecoder)
     timed, batch = replace(made, timed=frozenset(range(7))), make_batch(PROMPTS, [0, 1], CPU)
     assert timed.decode(batch, 8, Restless(3)).tokens_BN.tolist() == tokens_of(made, PROMPTS, 8)
+
+
+class EndedError(Exception):
+    """A generation was ended amid its passes."""
+
+
+@dataclass
+class Ending(Restless):
+    """Phases of a generation that ends amid its passes, as the work that lets a device settle does."""
+
+    marks: int = 3
+
+    def mark(self, phase: Phase) -> None:
+        del phase
+        self.marks -= 1
+        if not self.marks:
+            raise EndedError
+
+
+EXACT = a_diffusion(steps=8, block_length=4, blocks=Blocks.sequence, cache=Cache(name=CacheName.exact))
+
+
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.parametrize("engine", [Engine.eager, Engine.compiled])
+@pytest.mark.parametrize(
+    "run",
+    [
+        an_autoregressive_run(),
+        a_run(diffusion=a_diffusion(steps=8, block_length=8)),
+        a_run(diffusion=a_diffusion(steps=8, block_length=4, cache=Cache(name=CacheName.dual))),
+        a_run(length=12, prompt_fraction=4 / 12, diffusion=EXACT),
+    ],
+    ids=["continuation", "canvas", "dual", "blocks"],
+)
+def test_a_generation_that_ends_amid_its_passes_changes_none_that_follows(run: Run, engine: Engine) -> None:
+    made = decoder(replace(run, engine=engine))
+    expected = tokens_of(made, PROMPTS, 8)
+    with pytest.raises(EndedError):
+        made.decode(make_batch([[2, 2, 2, 2]] * 2, [0, 1], CPU), 8, Ending(asked=0))
+    assert tokens_of(made, PROMPTS, 8) == expected
 
 
 @pytest.mark.usefixtures("uncompiled")

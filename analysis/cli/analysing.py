@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from analysis.cli.loading import with_progress
+from analysis.cli.loading import name_left_out, with_progress
 from analysis.parity.quality import METRICS
 from analysis.report.study import Study, study
 from crossover.errors import UserError
@@ -21,5 +21,6 @@ def study_of(loaded: Loaded, options: Namespace) -> Study:
     allow = frozenset(options.allow)
     analysed = study(loaded.records, metrics=chosen, margin=options.margin, allow=allow, track=with_progress)
     if missing := [name for name in options.metric if name not in analysed.panels]:
+        name_left_out(analysed.left_out)
         raise UserError(f"--metric {missing[0]}: no comparable runs were scored by it")
     return analysed

@@ -37,7 +37,14 @@ def parity(options: Namespace) -> None:
         _print_rows(make_console(), study)
     name_left_out(study.left_out)
     if not study.every_panel:
-        raise UserError("nothing can be compared: a diffusion and an autoregressive run with equal controls are needed")
+        raise UserError(_nothing(study))
+
+
+def _nothing(study: Study) -> str:
+    """Why there is no row."""
+    if study.controls:
+        return "nothing can be compared: runs have equal controls, and too few scores in common, as said above"
+    return "nothing can be compared: a diffusion and an autoregressive run with equal controls are needed"
 
 
 def _print_rows(console: Console, study: Study) -> None:

@@ -173,6 +173,8 @@ def _measured(
     assert measured is not None
     layout = _layout_of(run, run.diffusion)
     budget, ratio = median_interval(baseline_s).estimate, ratio_interval(baseline_s, own_s)
+    if measured.forward_passes < 1:  # then nobody can say what one took
+        return None
     at, several = partial(forwards_of_time, partial(pair.cost, layout, run.batch), layout), None
     if layout.way is Way.whole:
         at = partial(_divided, median_interval(own_s).estimate / measured.forward_passes)

@@ -7,11 +7,12 @@ Dimensions: R resamples, the first of them the sample itself; A arms, the first 
     steps.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.parity.comparability import Pairing
 from analysis.parity.quality import Metric
 from analysis.statistics.arrays import Floats
 from analysis.statistics.bootstrap import Floor, Resampled, Studentised, resample, studentise
@@ -25,6 +26,10 @@ LEAST_PROMPTS = 5
 """Below this too many resamples consist of one prompt, or one cluster, alone."""
 ROUNDING = 1e-6
 """Of the arms' standard errors: a smaller one of their difference is the rounding of equal differences."""
+
+
+MOST_ASTRAY = 0.2
+"""Share of a run's texts that may be empty, or have an impossible figure, and the others still count."""
 
 
 class UnscoredError(ValueError):
@@ -83,6 +88,53 @@ def weigh(arms: Sequence[Measurement], metric: Metric, *, margin: float, resampl
     )
 
 
+def comparable(pairing: Pairing, metric: Metric) -> tuple[Pairing, tuple[str, ...]]:
+    """The pairing without each K whose texts say too little to be compared, and a line for each of those.
+
+    Every run of a comparison must have the prompts that it rests on: a K without scores would take them from all, and
+    one that writes no text where it has nothing to say would be judged by the rest.
+    """
+    baseline = _scored(pairing.baseline.measurement, metric)
+    if reason := _impossible(baseline, metric):
+        return replace(pairing, by_steps={}), (f"{pairing.baseline.name}: {metric.label}: {reason}",)
+    reasons = {k: _too_little(record.measurement, baseline, metric) for k, record in pairing.by_steps.items()}
+    kept = {k: record for k, record in pairing.by_steps.items() if reasons[k] is None}
+    lines = tuple(
+        f"{pairing.by_steps[k].name}: {metric.label}: {reason}" for k, reason in reasons.items() if reason is not None
+    )
+    return replace(pairing, by_steps=kept), lines
+
+
+def _scored(measured: Measurement | None, metric: Metric) -> dict[str, float]:
+    """Each prompt's figure; none of a failed run."""
+    parts = {} if measured is None else metric.parts(measured)
+    return {prompt: part[0] / part[1] for prompt, part in parts.items() if part is not None}
+
+
+def _impossible(scored: Mapping[str, float], metric: Metric) -> str | None:
+    """That too many texts have a figure beyond what the metric can be; None where they have not."""
+    beyond = [figure for figure in scored.values() if not metric.is_possible(figure)]
+    if len(beyond) <= MOST_ASTRAY * len(scored):
+        return None
+    return f"{len(beyond)} of {len(scored)} texts have what no text can, such as {beyond[0]:g} {metric.advantage_unit}"
+
+
+def _too_little(measured: Measurement | None, baseline: Collection[str], metric: Metric) -> str | None:
+    """Why a K is not compared; None where it is."""
+    if measured is None or len(baseline) < LEAST_PROMPTS:  # then it is the baseline that says too little
+        return None
+    scored = _scored(measured, metric)
+    empty = {score.prompt_id for score in measured.scores if not score.text_bytes and not score.judge_tokens}
+    empty &= set(baseline) - scored.keys()
+    if len(empty) > MOST_ASTRAY * len(baseline):
+        return f"{len(empty)} of {len(baseline)} texts are empty, so that the others say too little"
+    if reason := _impossible(scored, metric):
+        return reason
+    if (known := len(scored.keys() & set(baseline))) < LEAST_PROMPTS:
+        return f"known for {known} prompts of it and of the baseline, parity needs {LEAST_PROMPTS}: score it again"
+    return None
+
+
 def require_enough(prompts: int, clusters: int, metric: Metric) -> None:
     """Refuse prompts that are too few, or from too few sources.
 
@@ -132,6 +184,7 @@ def _weigh(
         advantage_RK,
         variance_RK,
         least_error_K=ROUNDING * (error_A[1:] + error_A[0]) + least_A[1:],
+        is_difference=True,
         floor=_floor(variance_RK[0], rate_AP[1:] - rate_AP[:1], len(member_CP)) if metric.is_share else None,
     )
     own_floor = _floor(drawn.variance_RA[0], rate_AP, len(member_CP)) if metric.is_share else None

@@ -1,7 +1,7 @@
 """The quality metrics by which parity is defined: what each prompt adds, how it is averaged, which way is better."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from analysis.statistics.intervals import exponential
@@ -10,6 +10,10 @@ from crossover.records.texts import DocumentLikelihood, Score
 
 Part = tuple[float, float]
 """A prompt's weighted value and its weight: the mean is the sum of the values over that of the weights."""
+
+
+ROUNDED = 1e-3
+"""By which rounding may carry a figure beyond its range."""
 
 
 def _nothing(_: Score) -> Part | None:
@@ -28,6 +32,7 @@ class Metric:
         rewards_repetition: text that repeats itself scores well, so that parity also needs like entropies.
         exponential: the metric is exp of the mean; differences are then those of the mean itself.
         is_share: what a prompt adds is right or wrong, so that few prompts may show no spread where there is some.
+        possible: what a prompt's figure lies between, before any exponential: a probability is at most 1.
     """
 
     name: str
@@ -38,20 +43,25 @@ class Metric:
     exponential: bool
     rewards_repetition: bool
     is_share: bool = False
+    possible: tuple[float, float] = (0.0, math.inf)
     part: Callable[[Score], Part | None] = _nothing
     document_part: Callable[[DocumentLikelihood], Part | None] | None = None
 
     def parts(self, measured: Measurement) -> dict[str, Part | None]:
-        """What each prompt adds to the mean of a run; None where it has no score."""
+        """What each prompt adds to the mean of a run; None where it has no score, or two."""
         if self.document_part is not None:
-            return {document.prompt_id: self.document_part(document) for document in measured.likelihood}
-        return {score.prompt_id: self.part(score) for score in measured.scores}
+            return _once((document.prompt_id, self.document_part(document)) for document in measured.likelihood)
+        return _once((score.prompt_id, self.part(score)) for score in measured.scores)
 
     def human(self, measured: Measurement) -> float | None:
         """The metric of the documents' true continuations; None where no judge read them."""
         parts = [part for part in map(self.part, measured.human) if part is not None]
         weight = sum(each for _, each in parts)
         return self.shown(sum(value for value, _ in parts) / weight) if weight else None
+
+    def is_possible(self, figure: float) -> bool:
+        """Whether a prompt can have this figure, as far as rounding goes."""
+        return self.possible[0] - ROUNDED <= figure <= self.possible[1] + ROUNDED
 
     def shown(self, mean: float) -> float:
         """The metric's value at a weighted mean: infinity beyond what a number can hold, a share from 0 to 1."""
@@ -60,22 +70,33 @@ class Metric:
         return exponential(mean) if self.exponential else mean
 
 
+def _once(named: Iterable[tuple[str, Part | None]]) -> dict[str, Part | None]:
+    """By prompt; of two scores of one prompt nobody can say which is its own."""
+    parts: dict[str, Part | None] = {}
+    for prompt, part in named:
+        parts[prompt] = None if prompt in parts else part
+    return parts
+
+
 def _likelihood(score: Score) -> Part | None:
-    if score.nll_nats is None or score.judge_tokens is None or score.judge_tokens <= 0:
-        return None
-    return score.nll_nats, float(score.judge_tokens)
+    return None if score.judge_tokens is None else _rate(score.nll_nats, score.judge_tokens)
 
 
 def _bits(score: Score) -> Part | None:
-    if score.nll_nats is None or not score.text_bytes:
-        return None
-    return score.nll_nats / math.log(2), float(score.text_bytes)
+    return None if score.text_bytes is None else _as_bits(_rate(score.nll_nats, score.text_bytes))
 
 
 def _sampler_bits(document: DocumentLikelihood) -> Part | None:
-    if document.sampler_nats is None or not document.text_bytes:
-        return None
-    return document.sampler_nats / math.log(2), float(document.text_bytes)
+    return _as_bits(_rate(document.sampler_nats, document.text_bytes))
+
+
+def _rate(nats: float | None, weight: int) -> Part | None:
+    """A text's nats and what they are spread over; None where it has neither."""
+    return None if nats is None or weight <= 0 else (nats, float(weight))
+
+
+def _as_bits(nats: Part | None) -> Part | None:
+    return None if nats is None else (nats[0] / math.log(2), nats[1])
 
 
 def _bertscore(score: Score) -> Part | None:
@@ -114,6 +135,7 @@ BERTSCORE_F1 = Metric(
     higher_is_better=True,
     exponential=False,
     rewards_repetition=False,
+    possible=(-1.0, 1.0),
     part=_bertscore,
 )
 SAMPLER_BITS_PER_BYTE = Metric(
@@ -135,6 +157,7 @@ ACCURACY = Metric(
     exponential=False,
     rewards_repetition=False,
     is_share=True,
+    possible=(0.0, 1.0),
     part=_correct,
 )
 METRICS = {metric.name: metric for metric in (BITS_PER_BYTE, PERPLEXITY, SAMPLER_BITS_PER_BYTE, BERTSCORE_F1, ACCURACY)}

@@ -30,7 +30,7 @@ import numpy as np
 from analysis.parity.choice import Reading, choose, speedup, speedup_at_crossing
 from analysis.parity.comparability import Pairing
 from analysis.parity.entropy_gap import entropy_gap
-from analysis.parity.evidence import Evidence, weigh
+from analysis.parity.evidence import ROUNDING, Evidence, weigh
 from analysis.parity.flags import (
     Disturbance,
     broken_flags,
@@ -44,7 +44,7 @@ from analysis.parity.flags import (
 )
 from analysis.parity.ladder import settings_of
 from analysis.parity.quality import Metric
-from analysis.statistics.bootstrap import Studentised
+from analysis.statistics.bootstrap import Floats, Studentised
 from analysis.statistics.crossing import Crossing
 from analysis.statistics.intervals import Interval
 from analysis.statistics.shares import McNemar, mcnemar
@@ -129,6 +129,11 @@ class Parity:
     entropy_gap: Interval | None = None
     mcnemar: tuple[McNemar, ...] = ()
     settings: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def is_of_unlike_texts(self) -> bool:
+        """Whether the texts differ so much in entropy that a judge's parity is none."""
+        return self.entropy_gap is not None and abs(self.entropy_gap.estimate) > ENTROPY_BOUND
 
 
 class ComparedModels(Protocol):
@@ -265,7 +270,7 @@ def assemble(
         first_steps=choice.first,
         holds_from_steps=choice.holds_from,
         first_steps_interval=choice.interval,
-        monotone=bool(np.all(np.diff(judged.advantage.estimate_K) >= 0)),
+        monotone=_is_monotone(judged.advantage.estimate_K),
         reading=choice.reading,
         latency_s=tuple(diffusion_s),
         baseline_latency_s=baseline_s,
@@ -284,6 +289,11 @@ def assemble(
             *timing_flags(processes, wanted=choice.first is not None),
         ),
     )
+
+
+def _is_monotone(estimate_K: Floats) -> bool:
+    """Whether no K is worse than a smaller one, by more than rounding."""
+    return bool(np.all(np.diff(estimate_K) >= -(ROUNDING**2) * np.abs(estimate_K).max()))
 
 
 def _tests(evidence: Evidence) -> tuple[McNemar, ...]:

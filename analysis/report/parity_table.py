@@ -133,6 +133,7 @@ def _raw(parity: Parity, setting: str) -> Raw:
         "human_quality": None if parity.human is None else _finite(parity.human),
         **bounds("baseline_quality", parity.baseline),
         **bounds("entropy_gap_nats", parity.entropy_gap),
+        "at_equal_entropy": None if parity.entropy_gap is None else not parity.is_of_unlike_texts,
         **bounds("speedup", parity.speedup),
         **bounds("crossing_speedup", parity.crossing_speedup),
         **bounds("baseline_latency_s", parity.baseline_latency_s),

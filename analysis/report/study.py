@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from analysis.parity.comparability import OF_MEASUREMENTS, Controls, Pairing, controls_of, group
-from analysis.parity.evidence import UnscoredError
+from analysis.parity.evidence import UnscoredError, comparable
 from analysis.parity.fronts.pairings import TEMPERATURE, FrontPairing, front_pairings
 from analysis.parity.fronts.parity import Fronts, read_fronts
 from analysis.parity.quality import METRICS, Metric
@@ -107,8 +107,12 @@ def study(
     over_temperatures = front_pairings(records, allow)
     fronts, without = _fronts(over_temperatures, metrics, margin, resamples)
     read = {(each.fronts.metric, _compared(pairing)) for pairing, each in fronts}
-    for setting, pairing in track(ordered, "comparing"):
-        for metric in (each for each in metrics if _has(pairing, each)):
+    for setting, every_k in track(ordered, "comparing"):
+        for metric in (each for each in metrics if _has(every_k, each)):
+            pairing, too_little = comparable(every_k, metric)
+            unknown += too_little
+            if not pairing.by_steps:
+                continue
             try:
                 parity = find_parity(pairing, metric, margin=margin, resamples=resamples)
             except UnscoredError as error:

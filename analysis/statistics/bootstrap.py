@@ -102,16 +102,25 @@ def resample(values_AP: Floats, weights_AP: Floats, *, resamples: int, seed: int
 
 
 def studentise(
-    values_RK: Floats, variance_RK: Floats, *, least_error_K: Floats | float = 0.0, floor: Floor | None = None
+    values_RK: Floats,
+    variance_RK: Floats,
+    *,
+    least_error_K: Floats | float = 0.0,
+    floor: Floor | None = None,
+    is_difference: bool = False,
 ) -> Studentised:
     """Divide each resample's deviation by its own standard error.
 
     A resample without spread, such as one prompt drawn every time, counts as infinitely far from the estimate, unless
     it hits it. Errors up to `least_error_K` are the rounding of equal values, and count as none. A `floor` is for
-    values of which few may be seen to differ: it holds in each resample as in the sample.
+    values of which few may be seen to differ: it holds in each resample as in the sample. With `is_difference` a value
+    of no more than that, and of no error, is rounding too: it counts as 0.
     """
     error_RK = np.sqrt(np.maximum(variance_RK, 0.0))
     error_RK[error_RK <= least_error_K] = 0.0
+    if is_difference:
+        is_rounding_K = (error_RK[0] == 0.0) & (np.abs(values_RK[0]) <= least_error_K)
+        values_RK = np.where(is_rounding_K, 0.0, values_RK)
     if floor is not None:
         error_RK = np.maximum(error_RK, floor.error)
     deviation_RK = values_RK[1:] - values_RK[0]

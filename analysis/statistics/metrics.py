@@ -250,7 +250,8 @@ def _median(values: Iterable[float]) -> float | None:
 def _median_of_all(groups: Sequence[Sequence[float]]) -> float | None:
     """The median of the values of all groups together: thousands, so that sorting them in Python would take long."""
     values = np.fromiter(chain.from_iterable(groups), dtype=np.float64)
-    return float(np.median(values)) if len(values) else None
+    with np.errstate(over="ignore"):  # what is beyond a number is no figure
+        return float(np.median(values)) if len(values) else None
 
 
 def _count(marks: Iterable[bool]) -> int | None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from operator import itemgetter
 
 from analysis.parity.comparability import group
-from analysis.parity.evidence import UnscoredError
+from analysis.parity.evidence import UnscoredError, comparable
 from analysis.parity.quality import METRICS, Metric
 from analysis.parity.steps_to_parity import check_margin, find_parity
 from analysis.report.words.numbers import inside
@@ -201,7 +201,9 @@ def _is_measured(record: Record | None) -> bool:
 def reached(records: Iterable[Record], goal: Goal) -> dict[str, RungVerdict]:
     """What the analysis shows of each diffusion record that has a comparable baseline, by the run's key."""
     verdicts: dict[str, RungVerdict] = {}
-    for pairing in group(tuple(records)).pairings:
+    for pairing in (comparable(each, goal.metric)[0] for each in group(tuple(records)).pairings):
+        if not pairing.by_steps:
+            continue
         try:
             parity = find_parity(pairing, goal.metric, margin=goal.margin)
         except UnscoredError:  # too few prompts in common to compare the arms

@@ -170,7 +170,7 @@ class Failure:
     @property
     def words(self) -> str:
         """The kind and its message in a line."""
-        return f"{self.kind.words}: {self.message}"
+        return f"{self.kind.words}: {' '.join(self.message.split())}"
 
 
 @dataclass(frozen=True, kw_only=True)

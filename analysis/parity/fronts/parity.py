@@ -172,7 +172,7 @@ def _judged(
             [variance_of(each.influence_RC - slope_R1 * baseline.influence_RC, counts_RC) for each in others], axis=1
         )
     least_K = ROUNDING * (means.error_K[1:] + means.error_K[0]) + ROUNDING**2 * np.abs(means.estimate_K[1:])
-    advantage = studentise(advantage_RK, variance_RK, least_error_K=least_K)
+    advantage = studentise(advantage_RK, variance_RK, least_error_K=least_K, is_difference=True)
     if not all(np.isfinite(each).all() for each in (advantage.estimate_K, advantage.error_K, means.error_K)):
         raise UnscoredError(f"{metric.label} has scores that are too large to be averaged: score the records again")
     return Judged(

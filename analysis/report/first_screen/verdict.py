@@ -57,6 +57,8 @@ def _outcome(parity: Parity) -> str:
         return "it is not decided whether {diffusion} reaches {baseline}'s quality"
     if parity.reading not in REACHED:
         return "{diffusion} does not reach {baseline}'s quality"
+    if parity.is_of_unlike_texts:
+        return "the judge likes {diffusion}'s texts as well as {baseline}'s, but they are not equally varied"
     return f"{{diffusion}} reaches {{baseline}}'s quality and {speed_of(parity)} there"
 
 
@@ -71,7 +73,7 @@ def _range(alike: Sequence[Parity]) -> str:
     known = sorted(
         each.speedup.estimate
         for each in alike
-        if each.speedup is not None and each.reading in REACHED and speed_of(each) is not Speed.unknown
+        if _is_claimed(each) and each.speedup is not None and speed_of(each) is not Speed.unknown
     )
     if not known:
         return ""
@@ -79,9 +81,13 @@ def _range(alike: Sequence[Parity]) -> str:
     return f", {' to '.join(ends)} times as fast"
 
 
+def _is_claimed(parity: Parity) -> bool:
+    return parity.reading in REACHED and not parity.is_of_unlike_texts
+
+
 def _varied(parities: Sequence[Parity]) -> tuple[str, ...]:
     """How many parities by a judge are of texts that differ in entropy, so that they are none at equal entropy."""
-    apart = [each for each in parities if each.entropy_gap and abs(each.entropy_gap.estimate) > ENTROPY_BOUND]
+    apart = [each for each in parities if each.is_of_unlike_texts]
     if not apart:
         return ()
     told = _sentence(_share(len(apart), len(parities)))

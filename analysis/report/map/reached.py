@@ -20,7 +20,10 @@ OTHER_CACHE = "cache="
 
 @dataclass(frozen=True, kw_only=True)
 class Reached:
-    """Where trained models were compared: the steps by which diffusion is shown to be as good, None where it is not."""
+    """Where trained models were compared: the steps by which diffusion is shown to be as good, None where it is not.
+
+    Nor is it where the texts differ in entropy: a judge's parity is none there.
+    """
 
     way: Way
     batch: int
@@ -86,9 +89,10 @@ def _compared(panel: Panel, names: Mapping[str, str]) -> TrainedComparison | Non
     way = Way.whole if cache is None else WAYS.get(cache)
     if way is None:
         return None
+    steps = None if parity.is_of_unlike_texts else parity.first_steps_interval[1]
     return TrainedComparison(
         diffusion=(label, names[label]),
         baseline=(parity.baseline_model, names[parity.baseline_model]),
         metric=parity.metric,
-        reached=Reached(way=way, batch=parity.batch, length=parity.length, steps=parity.first_steps_interval[1]),
+        reached=Reached(way=way, batch=parity.batch, length=parity.length, steps=steps),
     )

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis.statistics.arrays import Floats
+from analysis.statistics.latency_checks import LONGEST_S
 
 Curve = Callable[[Floats, Floats], Floats]
 """Seconds of passes, from the positions that each attends to and reads."""
@@ -101,10 +102,11 @@ def costs(timed: Iterable[tuple[Forward, float]]) -> Costs:
 
 
 def costs_of(alike: Mapping[Forward, Sequence[float]]) -> Costs:
-    """The same from the seconds of each kind of pass."""
+    """The same from the seconds of each kind of pass; those that no pass can take are left out."""
     by_computed: dict[int, list[tuple[float, float, float]]] = defaultdict(list)
     for forward, seen in alike.items():
-        by_computed[forward.computed].append((forward.kept, forward.read, float(np.median(seen))))
+        if possible := [seconds for seconds in seen if 0.0 <= seconds <= LONGEST_S]:
+            by_computed[forward.computed].append((forward.kept, forward.read, float(np.median(possible))))
     return Costs(by_computed={computed: tuple(np.array(rows, float).T) for computed, rows in by_computed.items()})
 
 

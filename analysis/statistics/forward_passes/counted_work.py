@@ -36,14 +36,17 @@ class Pass:
     @property
     def arithmetic(self) -> Sequence[float]:
         """Terms of its operations: products and attention of all layers, and at the positions read."""
-        computed, kept, read = self.forward
+        computed, kept, read = map(float, self.forward)
         pairs = computed * (2 * kept - computed + 1) / 2 if self.causal else computed * kept
-        return [self.rows * each for each in (computed, read, pairs, 0.0 if self.causal else read * kept)]
+        return [float(self.rows) * each for each in (computed, read, pairs, 0.0 if self.causal else read * kept)]
 
     @property
     def traffic(self) -> Sequence[float]:
         """Terms of its bytes: the weights, the embeddings of what is computed, kept keys and values."""
-        return [1.0, self.rows * self.forward.computed, self.rows * self.forward.kept if self.keeps else 0.0]
+        return [
+            1.0,
+            *(float(self.rows) * each for each in (self.forward.computed, self.forward.kept if self.keeps else 0.0)),
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,6 +92,23 @@ def test_parity_prints_a_row_for_each_batch(outputs: str, capsys: pytest.Capture
     assert len([line for line in printed.splitlines() if line.strip().startswith(("1 ", "8 "))]) == 2
 
 
+def test_runs_that_have_too_few_scores_are_named_where_nothing_else_can_be_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    every = a_sweep(batches=(1,))
+    for index, record in enumerate(every):
+        assert record.measurement is not None
+        scores = record.measurement.scores if record.run.diffusion is None else ()
+        unscored = replace(record, measurement=replace(record.measurement, scores=scores))
+        (tmp_path / f"{index}.json").write_text(unscored.to_json())
+    for given in ([], ["--metric", "perplexity"]):
+        with pytest.raises(SystemExit):
+            main(["parity", str(tmp_path), *given])
+        said = capsys.readouterr().err
+        assert "K=4 B=1 N=16: Generative perplexity: known for 0 prompts" in said
+        assert "a diffusion and an autoregressive run with equal controls are needed" not in said
+
+
 def test_compare_of_a_sweep_with_itself_sees_no_difference(outputs: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(["compare", outputs, outputs])
     assert (

@@ -291,3 +291,14 @@ def test_as_many_passes_as_blocks_are_reachable() -> None:
     made = only(baseline(4.0, 4.0), dual(refresh_s=2.0, window_s=0.5))
     assert (made.layout.blocks, made.is_reachable) == (2, True)
     assert made.forwards.estimate == pytest.approx(2.0)
+
+
+def test_a_run_of_no_forward_passes_has_none() -> None:
+    (pair,) = pairs_of([baseline(6.0, 6.0), whole(8.0, 8.0, forward_passes=0)])
+    assert break_evens(pair) == []
+
+
+def test_times_and_rows_that_cannot_be_are_no_traceback() -> None:
+    vast = [a_sample(latency_s=8.0, step_s=(1e308,) * 4)] * 2
+    (pair,) = pairs_of([baseline(6.0, 6.0), record(a_run(diffusion=a_diffusion(steps=4)), vast)])
+    assert len(break_evens(pair)) == 1

@@ -7,6 +7,7 @@ from analysis.report.parity_table import parity_table
 from analysis.report.points import points, points_of
 from analysis.report.tables import LONG, Table, as_csv, as_latex, as_markdown
 from analysis.report.words.parity import answer
+from analysis.statistics.intervals import Interval
 from crossover.records.machine import Verdict, Watched
 from tests.factories import a_failed_record, a_measurement, a_record, a_run, an_autoregressive_run
 from tests.studies import a_parity, a_sweep, not_reached
@@ -87,6 +88,8 @@ def test_the_parity_table_says_once_what_all_rows_share() -> None:
 
 
 def test_rows_of_several_settings_name_them_even_without_remarks() -> None:
+    apart = a_parity(entropy_gap=Interval(-3.8, -4.0, -3.6))
+    assert [row["at_equal_entropy"] for row in parity_table([(a_parity(), ""), (apart, "")]).raw] == [None, False]
     table = parity_table([(a_parity(), "gpu=A100"), (a_parity(), "gpu=H100")])
     column = table.headings.index("setting")
     assert [row[column] for row in table.rows] == ["gpu=A100", "gpu=H100"]

@@ -6,6 +6,7 @@ from analysis.report.figures.panel import Panel
 from analysis.report.map.reached import Reached
 from analysis.report.map.study import pair_maps
 from analysis.statistics.forward_passes.pace import Way
+from analysis.statistics.intervals import Interval
 from crossover.records.record import Record
 from crossover.records.settings import Weights
 from tests.studies import a_panel, a_parity, a_sweep, not_reached
@@ -54,3 +55,8 @@ def test_checkpoints_mark_the_map_of_random_weights_of_the_same_names() -> None:
     maps = pair_maps([*random_sweep(), *a_sweep(batches=(4,))], [a_panel(a_parity(batch=4))])
     assert [[each.batch for each in pair.reached] for pair in maps] == [[1, 8], [4]]
     assert maps[0].reached[0] == Reached(way=Way.whole, batch=1, length=16, steps=8)
+
+
+def test_a_parity_of_texts_that_are_not_equally_varied_is_none() -> None:
+    apart = a_panel(a_parity(entropy_gap=Interval(-3.8, -4.0, -3.6)))
+    assert marks(a_sweep(), apart)[Way.whole, 1] is None

@@ -44,7 +44,8 @@ from analysis.parity.flags import (
 )
 from analysis.parity.ladder import settings_of
 from analysis.parity.quality import Metric
-from analysis.statistics.bootstrap import Floats, Studentised
+from analysis.statistics.arrays import Floats
+from analysis.statistics.bootstrap import Studentised
 from analysis.statistics.crossing import Crossing
 from analysis.statistics.intervals import Interval
 from analysis.statistics.shares import McNemar, mcnemar

@@ -56,6 +56,17 @@ def a_run(**changes: Any) -> Run:
     return replace(run, **changes)
 
 
+def without_contents(run: Run) -> Run:
+    """The run as a command line describes it, before the files that it names were read."""
+    return replace(
+        run,
+        model=replace(run.model, content=None),
+        prompts=replace(run.prompts, content=None, template=None),
+        judge=run.judge and replace(run.judge, content=None),
+        encoder=run.encoder and replace(run.encoder, content=None),
+    )
+
+
 def an_autoregressive_run(**changes: Any) -> Run:
     """The same run of an autoregressive model."""
     model = Model(name="causal", family=Family.autoregressive, checkpoint="./causal", revision=None, context=CONTEXT)

@@ -10,11 +10,11 @@ import torch
 from benchmark.decoders.blocks.decoder import BlockDiffusionDecoder
 from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.factory import Ran, Ready, ready_decoder
-from benchmark.decoders.interface import Batch, make_batch
-from benchmark.decoders.prompts import Prompt, random_prompts, read_prompts
-from benchmark.decoders.questions import holds_questions, read_questions
+from benchmark.decoders.interface import Batch
+from benchmark.decoders.prompts import Prompt
 from benchmark.execution.fingerprint import fingerprint
 from benchmark.execution.identity import require_contents
+from benchmark.execution.inputs import batch_of_rows, prompts_of
 from benchmark.execution.model_cache import LoadedModel, ModelCache
 from benchmark.execution.outputs import (
     batch_rows,
@@ -32,9 +32,10 @@ from benchmark.hardware.environment import current_gpu, probe, require_gpu, requ
 from benchmark.hardware.verdict import judge
 from benchmark.measurement.composed import completing
 from benchmark.measurement.equal_work import check_equal_work
+from benchmark.measurement.kernel_times import Subject
 from benchmark.measurement.measure import Instruments, Measured, measure
 from benchmark.measurement.peak_memory import cuda_peaks, host_peaks
-from benchmark.measurement.profiling import Subject, profiled
+from benchmark.measurement.profiling import profiled
 from benchmark.measurement.staleness import measure_staleness
 from benchmark.measurement.stopping import Rule, first_is_outlier, interval_share
 from benchmark.models.loaded import require_device
@@ -116,7 +117,7 @@ def measure_run(run: Run, models: ModelCache, report: Report, estimate: Estimate
     if run.length > loaded.model.context:
         raise InfeasibleError(f"length={run.length} is more than the checkpoint's context of {loaded.model.context}")
     decoded = max(run.prompts.count, run.batch)
-    prompts = _prompts(run, loaded, decoded)
+    prompts = prompts_of(run, loaded, decoded)
     taken = _measure(run, loaded, prompts[:decoded], estimate, report)
     measured, ran = taken.measured, taken.ran
     rows = [batch_rows(decoded, run.batch, sample) for sample in range(len(measured.samples))]
@@ -161,7 +162,7 @@ def _measure(run: Run, loaded: LoadedModel, prompts: list[Prompt], estimate: Est
     """
 
     def batch_of(sample: int) -> Batch:
-        return _batch(run, prompts, batch_rows(len(prompts), run.batch, sample), loaded.model.device)
+        return batch_of_rows(run, prompts, batch_rows(len(prompts), run.batch, sample), loaded.model.device)
 
     report(Stage.preparing, 0, 1)
     ready, instruments = ready_decoder(run, loaded.factory, batch_of(0)), _instruments(run)
@@ -207,35 +208,6 @@ def _instruments(run: Run) -> Instruments:
         watch=watch(on_gpu=on_gpu),
         complete=completing(run),
         settle_s=run.settle_s,
-    )
-
-
-def _prompts(run: Run, loaded: LoadedModel, decoded: int) -> list[Prompt]:
-    """The prompts to decode and, where more are needed, those for the likelihood."""
-    if loaded.tokenizer is None:
-        return random_prompts(
-            vocabulary=loaded.model.vocabulary,
-            mask_id=loaded.model.mask_id,
-            prompt_tokens=run.prompt_tokens,
-            count=decoded,
-            seed=run.seed,
-        )
-    if holds_questions(run.prompts.source):
-        return read_questions(
-            run.prompts,
-            loaded.tokenizer,
-            prompt_tokens=run.prompt_tokens,
-            count=decoded,
-            vocabulary=loaded.model.vocabulary,
-        )
-    held_out = 0 if run.likelihood is None else run.likelihood.documents
-    return read_prompts(
-        run.prompts.source,
-        loaded.tokenizer,
-        prompt_tokens=run.prompt_tokens,
-        output_tokens=run.output_tokens,
-        count=max(decoded, held_out),
-        vocabulary=loaded.model.vocabulary,
     )
 
 
@@ -287,16 +259,6 @@ def _environment(run: Run, ran: Ran | None) -> Environment | None:
     except RuntimeError:
         log.exception("the environment could not be read")
         return None
-
-
-def _batch(run: Run, prompts: list[Prompt], rows: tuple[int, ...], device: torch.device) -> Batch:
-    """Some prompts as a batch; those with answers have lengths of their own and are padded to the run's."""
-    return make_batch(
-        [prompts[row].tokens for row in rows],
-        [(run.seed << 32) + prompts[row].number for row in rows],
-        device,
-        padded_to=None if prompts[0].question is None else run.prompt_tokens,
-    )
 
 
 def _memory(model: LanguageModel, measured: Measured) -> Memory:

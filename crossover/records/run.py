@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from crossover.errors import UserError
@@ -119,17 +119,6 @@ class Run:
     def key(self) -> str:
         """Hash of everything that changes the result, stable across machines and versions of Python."""
         return key_of(asdict(self), is_seeded=self.is_random or self.likelihood is not None)
-
-    @property
-    def without_contents(self) -> "Run":
-        """The run as a command line describes it, before the files that it names were read."""
-        return replace(
-            self,
-            model=replace(self.model, content=None),
-            prompts=replace(self.prompts, content=None, template=None),
-            judge=self.judge and replace(self.judge, content=None),
-            encoder=self.encoder and replace(self.encoder, content=None),
-        )
 
     @property
     def name(self) -> str:

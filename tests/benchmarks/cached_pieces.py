@@ -15,7 +15,7 @@ from benchmark.engines.attention import Kernel
 from benchmark.engines.compiled.body import CompiledBody
 from benchmark.engines.compiled.canvas import CompiledCanvas
 from benchmark.engines.compiled.graphs import capture
-from benchmark.measurement.profiling import Span, device_spans
+from benchmark.measurement.kernel_times import Span, device_spans
 from crossover.records.settings import Attention, Engine
 from tests.benchmarks.cached_rows import Place, Row, ready, run_of
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from torch.autograd import DeviceType  # type: ignore[attr-defined]  # not in its __all__
 
-from benchmark.measurement.profiling import Span
+from benchmark.measurement.kernel_times import Span
 from tests.benchmarks.tracing import TraceError, span_of, traced_generation
 
 US = 1000

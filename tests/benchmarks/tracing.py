@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from torch.autograd import DeviceType  # type: ignore[attr-defined]  # not in its __all__
 from torch.profiler import profile
 
-from benchmark.measurement.profiling import Span, device_spans
+from benchmark.measurement.kernel_times import Span, device_spans
 
 RECORD = re.compile(r"cu(da)?EventRecord")
 """cudaEventRecord, cudaEventRecordWithFlags or the driver's cuEventRecord: versions of PyTorch differ."""

@@ -289,3 +289,17 @@ def kill(pid: int) -> None:
     """End a process as the kernel would."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def again_after_a_forgotten_job(study: Study) -> Driver:
+    """A job and its driver are killed, SLURM forgets the job, and the command runs again."""
+    study.ask("hang")
+    driver = study.start()
+    victim = study.reached()
+    driver.kill()
+    kill(victim.pid)
+    until("the controller has forgotten the job", lambda: not study.lab.knows(victim.job))
+    again = study.again()
+    assert again.process.returncode == 0, again.said
+    assert study.failures() == ["lost"]
+    return again

@@ -8,7 +8,7 @@ import pytest
 
 from tests.slurm.lab import Lab
 from tests.slurm.limits import failing_launches, most_jobs
-from tests.slurm.sweeps import DONE, HERE, POINTS, VICTIM, Study, kill, line_with, until
+from tests.slurm.sweeps import DONE, HERE, POINTS, VICTIM, Study, again_after_a_forgotten_job, line_with, until
 from tests.slurm.table import Table, conclude
 
 pytestmark = [
@@ -79,15 +79,7 @@ def test_warnings_before_what_slurm_says(whole: Study, table: Table, uri: str, t
     study.prepare(whole.journal.folder)
     for program in ("scontrol", "squeue", "sacct", "sbatch", "scancel"):
         study.wrap(program, *WARNING)
-    study.ask("hang")
-    driver = study.start()
-    victim = study.reached()
-    driver.kill()
-    kill(victim.pid)
-    until("the controller has forgotten the job", lambda: not forgetful.knows(victim.job))
-    again = study.again()
-    assert again.process.returncode == 0, again.said
-    assert study.failures() == ["lost"]
+    again = again_after_a_forgotten_job(study)
     conclude(study, table, "warnings before `Invalid job id`", line_with("grid points:", again.said))
 
 

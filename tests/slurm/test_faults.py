@@ -8,7 +8,7 @@ import pytest
 from tests.disks import fill, forbid_growth
 from tests.slurm.lab import Lab
 from tests.slurm.servers import Server
-from tests.slurm.sweeps import VICTIM, Study, kill, line_with, until
+from tests.slurm.sweeps import VICTIM, Study, again_after_a_forgotten_job, kill, line_with, until
 from tests.slurm.table import Table, conclude
 
 pytestmark = [
@@ -225,15 +225,7 @@ def test_a_job_that_the_cluster_has_forgotten(
     """A cluster without accounting, whose controller forgets a job soon after its end; nobody watched it."""
     study = Study(lab=forgetful, folder=tmp_path, uri=uri, experiment="forgotten")
     study.prepare(whole.journal.folder)
-    study.ask("hang")
-    driver = study.start()
-    victim = study.reached()
-    driver.kill()
-    kill(victim.pid)
-    until("the controller has forgotten the job", lambda: not forgetful.knows(victim.job))
-    again = study.again()
-    assert again.process.returncode == 0, again.said
-    assert study.failures() == ["lost"]
+    again = again_after_a_forgotten_job(study)
     conclude(study, table, "job and driver killed, no accounting", line_with("grid points:", again.said))
 
 

@@ -28,7 +28,8 @@ from benchmark.execution.model_cache import ModelCache
 from benchmark.execution.pipeline import execute
 from benchmark.hardware.clock import CudaClock
 from benchmark.hardware.environment import current_gpu, gpu_count
-from benchmark.measurement import profiling
+from benchmark.measurement.kernel_times import Subject
+from benchmark.measurement.profiling import energy
 from benchmark.models.checkpoint import ASSETS, read_config
 from benchmark.store.journal import Journal
 from benchmark.util.progress import Stage
@@ -205,12 +206,8 @@ def _energy(run: Run, models: ModelCache) -> Energy | None:
     loaded = models.get(run)
     batch = random_batch(run, loaded)
     ready = ready_decoder(run, loaded.factory, batch)
-    subject = profiling.Subject(decoder=ready.decoder, model=loaded.model, batch=batch, run=run, clock=CudaClock())
-    usual, profiling.LEAST_ENERGY_S = profiling.LEAST_ENERGY_S, ENERGY_S
-    try:
-        return profiling.energy(subject, gpu.energy_j)
-    finally:
-        profiling.LEAST_ENERGY_S = usual
+    subject = Subject(decoder=ready.decoder, model=loaded.model, batch=batch, run=run, clock=CudaClock())
+    return energy(subject, gpu.energy_j, least_s=ENERGY_S)
 
 
 def _ignore(_stage: Stage, _done: int, _total: int) -> None:

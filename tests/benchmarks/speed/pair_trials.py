@@ -25,7 +25,7 @@ from benchmark.engines.compiled.layer import Finish
 from benchmark.engines.factory import PassFactory
 from benchmark.engines.kernels import rotation, window
 from benchmark.engines.kernels.window import Plan
-from benchmark.measurement.profiling import device_spans
+from benchmark.measurement.kernel_times import device_spans
 from benchmark.models.checkpoint import ASSETS, read_config
 from benchmark.roofline.ceilings import measure_ceilings
 from benchmark.roofline.work import Ceilings

@@ -12,7 +12,7 @@ from benchmark.sweep.identified import identified
 from benchmark.sweep.plan import plan
 from crossover.records.run import Run
 from crossover.records.settings import Prompts
-from tests.factories import a_failed_record, a_record, a_run
+from tests.factories import a_failed_record, a_record, a_run, without_contents
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def identified_run(run: Run, journal: Journal, *, take_older: bool = True) -> Ru
 
 def test_a_point_gets_the_contents_of_what_it_reads(run: Run, journal: Journal) -> None:
     identified = identified_run(run, journal)
-    assert identified.without_contents == run
+    assert without_contents(identified) == run
     assert identified.model.content
     assert identified.prompts.content
 

@@ -24,11 +24,12 @@ ELSEWHERE = {
 }
 """Files outside docs/, from the repository's root, and what the site calls them."""
 CONTENTS = {
-    "Use": """
-        glossary
+    "Use it": """
         recipes
         api
+        keys
         inputs
+        tasks
         policies
         pairs
         presets
@@ -36,37 +37,38 @@ CONTENTS = {
         workstation
         cluster
         mlflow
-        keys
     """,
-    "Answers": """
-        report
-        claims
-        parity
-        tasks
+    "Understand its figures": """
+        glossary
         metrics
         protocol
+        parity
+        report
         tiny-pair
         model-card
         twin-card
     """,
-    "Results": """
+    "What it found": """
         results/map
         results/report-grid
+        claims
         results/speed
         results/cached-steps
-        results/gpu
-        results/coverage
         results/fronts
-        results/identical-runs
+    """,
+    "How well it works": """
+        results/coverage
         results/timing-truth
-        results/files-and-machines
+        results/identical-runs
+        results/gpu
         results/faults
+        results/files-and-machines
         results/wrong-inputs
         results/machinery
         results/report-size
         results/sync
     """,
-    "Work on it": """
+    "Change it": """
         inside
         contributing
         changelog

@@ -28,6 +28,9 @@ BANNED = {
     r"in \S+ (\S+ )?stead": "name who writes what",
     r"stands? in (the|its) place of": "replaces",
     r"no answer is never taken": "say what an unreachable scheduler means",
+    r"like entropy": "equal entropy",
+    r"word salad": "say what the text is like",
+    r"nobody watched": "could not be watched",
 }
 """Words that a reader must guess the meaning of, and what to write for them."""
 VAGUE = {"found", "place", "places"}

@@ -48,7 +48,7 @@ class Config:
     sweep: SweepConfig = group("a grid by its name", SweepConfig)
     pair: PairConfig = group("both models of a comparison, with what makes them comparable", PairConfig)
     tasks: str | None = key(
-        "a task of lm-evaluation-harness, or a .yaml file of one, in the place of prompts.source: docs/tasks.md",
+        "a task of lm-evaluation-harness, or a .yaml file of one, instead of prompts.source: docs/tasks.md",
         None,
     )
     steps: int = key("K: forward passes of a diffusion model; an autoregressive model ignores it", 32, "at least 1")
@@ -82,7 +82,7 @@ class Config:
     seed: int = key("fixes the noise of sampling and of random weights", 0, "0 to 2147483647")
     warmup: int = key("discarded runs of the same shape before the timed ones", 3, "at least 0")
     repeats: int | None = key(
-        "a fixed number of timed samples; null goes on until `stopping` is content", None, "at least 1"
+        "a fixed number of timed samples; null: as many as the rule `stopping` asks for", None, "at least 1"
     )
     stopping: StoppingConfig = group("when there are enough samples", StoppingConfig)
     profile: bool = key("true: one more pass that says where time, memory and energy go", default=False)
@@ -109,7 +109,7 @@ class Config:
         "run again what has a record: none (not even out_of_memory), failed (all not measured), or all", Rerun.none
     )
     skip_dominated: bool = key(
-        "true: spare points with a larger batch or length than one of the same curve that ran out of memory",
+        "true: skip points with a larger batch or length than one of the same curve that ran out of memory",
         default=False,
     )
     pack: int = key("grid points of one job, which loads their model once", 1, "at least 1")

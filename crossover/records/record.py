@@ -244,7 +244,7 @@ class Record:
 
     @property
     def verdict(self) -> Verdict | None:
-        """Whether the machine was left alone; None for a failure, and where nobody watched it in those days."""
+        """Whether the machine was left alone; None for a failure, and in records of the time before it was watched."""
         return (
             None if self.measurement is None or self.measurement.watched is None else self.measurement.watched.verdict
         )

@@ -68,7 +68,7 @@ def draw_curves(every: Sequence[Panel]) -> Drawing | None:
         name=f"quality-{metric.name}",
         title=f"{metric.label} against steps",
         caption=f"{better} is better. Bars and bands are {shown[0].parity.baseline.level:.0%} confidence intervals over"
-        " prompts, each by itself. The ring marks the estimate of the steps to parity; the diamond at the foot where"
+        " prompts, each by itself. The circle marks the estimate of the steps to parity; the diamond at the foot where"
         " the curves cross between the measured K, with its interval, an arrow where that goes on. Below each curve,"
         " the entropy of the output's tokens: text that repeats itself is easy to predict."
         + about_human(shown)

@@ -94,5 +94,5 @@ def about_disturbed(shown: Sequence[Panel], *, times: bool = True) -> str:
         return ""
     return (
         f" {arms} of the runs shown were not timed on a clean machine"
-        f"{', and have a grey ring' if times else '; quality does not depend on it'}."
+        f"{', and have a grey circle around them' if times else '; quality does not depend on it'}."
     )

@@ -196,7 +196,9 @@ def test_runs_that_were_not_timed_on_a_clean_machine_are_ringed_and_told() -> No
     disturbed = (Disturbance(arm="K=4", verdict=Verdict.disturbed, why="CPU busy"),)
     drawing = drawn(draw_front([a_panel(a_parity(disturbed=disturbed))]))
     assert "machine not clean" in legend(drawing)
-    assert "1 of the runs shown were not timed on a clean machine, and have a grey ring." in drawing.caption
+    assert (
+        "1 of the runs shown were not timed on a clean machine, and have a grey circle around them." in drawing.caption
+    )
     assert "machine not clean" not in legend(drawn(draw_front([a_panel()])))
     assert "quality does not depend on it" in drawn(draw_curves([a_panel(a_parity(disturbed=disturbed))])).caption
     watched = Watched(verdict=Verdict.disturbed, why="CPU busy", labelled=())

@@ -168,7 +168,7 @@ def test_trained_models_have_a_ring_where_their_steps_are_few_enough_and_a_cross
     drawing = draw_map(a_map(a_break_even(), a_break_even(batch=8), reached=marks))
     assert drawing is not None
     assert [line.get_marker() for line in drawing.figure.axes[0].lines] == ["o", "x", "x"]
-    assert "A ring: trained models" in drawing.caption
+    assert "A circle: trained models" in drawing.caption
 
 
 def test_joules_and_distance_are_drawn_where_they_are_known() -> None:

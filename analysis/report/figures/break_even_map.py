@@ -35,8 +35,8 @@ KEY = (
 )
 INTERVALS = " Below a number: how far its 95% interval reaches, where there is one."
 REACHED = (
-    " A circle: trained models are as good as the baseline at as many tokens per forward pass, compared at this length and"
-    " any batch; a cross: they are not shown to be."
+    " A circle: trained models are as good as the baseline at as many tokens per forward pass, compared at this length"
+    " and any batch; a cross: they are not shown to be."
 )
 
 Value = Callable[[BreakEven], float | None]

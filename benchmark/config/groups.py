@@ -43,7 +43,7 @@ class HardwareConfig:
     remote: bool = key("true: jobs run on other machines, which hydra.launcher reaches", default=False)
     gpu: str | None = key("words that the GPU's name must have, such as A100 80GB", None)
     gpus: str | None = key(
-        "with hardware=local_gpus: GPUs to use, as 0,1 or by their UUIDs; null is all of this machine", None
+        "with hardware=local_gpus: GPUs to use, as 0,1 or by their UUIDs; all or null: all of this machine", None
     )
     threads: int | None = key(
         "threads that PyTorch computes with; null is what OMP_NUM_THREADS says, else on a CPU 1 for a model of fewer"

@@ -20,6 +20,7 @@ Examples
   python -m analysis outputs                              the table of what has been measured
   python -m analysis report outputs                       the answer, with figures, as one page
 
+crossover -sc install=bash (or zsh, fish) prints what your shell needs to complete command lines: docs/keys.md.
 --hydra-help lists the options of Hydra, which reads the command line."""
 
 

@@ -17,8 +17,16 @@ INTRODUCTION = """\
 All that can be set on the command line. A default is the value of the command without arguments; a choice from a
 group, such as `sweep=demo` or `hardware=a100`, may give another. `--cfg job` shows a command's values.
 
-The installed command `crossover` is `python -m benchmark` under a shorter name. A shell completes its keys and
-choices after `eval "$(crossover -sc install=bash)"`, or with `zsh` or `fish` instead of `bash`.
+The installed command `crossover` is `python -m benchmark` under a shorter name. A shell completes its options, keys,
+choices and files after the line for it, which may stand in the shell's own file of settings:
+
+```sh
+eval "$(crossover -sc install=bash)"   # in ~/.bashrc
+eval "$(crossover -sc install=zsh)"    # in ~/.zshrc, below compinit where you have that
+crossover -sc install=fish | source    # in ~/.config/fish/config.fish
+```
+
+`-sc uninstall=SHELL` takes it away again. zsh and fish also show what each word means.
 
 From benchmark/config/schema.py, by `python -m benchmark.cli.keys_page > docs/keys.md`.
 """

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from benchmark.cli.arguments import arranged
+from benchmark.cli.completion import completion
 from benchmark.cli.help import usage
 from benchmark.cli.messages import complaint
 from benchmark.config.folder import CONF
@@ -18,8 +19,9 @@ from benchmark.hardware.slots import IN_VAIN
 from benchmark.util.child_python import safe_variables
 from crossover import __version__
 from crossover.errors import UserError
-from crossover.terminal import end_with, ending_in_one_line, make_console, say
+from crossover.terminal import end_with, ending_in_one_line, make_console, say, write
 
+COMPLETION = {"-sc", "--shell-completion"}
 IN_THIS_PROCESS = {"inline", "basic"}
 """Launchers that do what a single run does."""
 
@@ -71,4 +73,10 @@ def _measure() -> None:
     os.environ |= safe_variables()  # for the processes that libraries start, such as compilers
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing them
     sys.argv[1:] = arranged(sys.argv[1:])
+    if COMPLETION & set(sys.argv[1:]):
+        (asked,) = set(sys.argv[1:]) - COMPLETION
+        if (answer := completion(asked, os.environ.get("COMP_LINE", ""))) is not None:
+            write(answer)
+            return
+        sys.argv[1:] = ["--shell-completion", "query=fish"]  # for all shells: Hydra prints it a line a word
     single_run()

@@ -1,8 +1,5 @@
 """Wrong words end in one line before anything runs, and options may stand anywhere."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +9,6 @@ from benchmark.cli.arguments import arranged
 from crossover.errors import UserError
 from tests.benchmarks.wrong_inputs.generation import COUNT, Wrong, generate
 from tests.benchmarks.wrong_inputs.trial import run
-from tests.paths import ROOT
 
 LINES = {
     "table": "'table' is no KEY=VALUE: it is `python -m analysis table`",
@@ -190,26 +186,3 @@ def test_all_five_hundred_end_as_they_must(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("sys.argv", ["benchmark"])
     assert faults_of(EVERY) == {}
     assert not list(tmp_path.rglob("records/*"))
-
-
-COMPLETE = """
-eval "$(crossover -sc install=bash)"
-COMP_LINE="crossover -m $1"; COMP_POINT=${#COMP_LINE}; COMP_WORDS=($COMP_LINE); COMP_CWORD=2
-hydra_bash_completion
-echo "${COMPREPLY[@]}"
-"""
-
-
-@pytest.mark.process
-@pytest.mark.parametrize(
-    ("begun", "completed"),
-    [("policy=thr", "policy=threshold"), ("policy.thr", "policy.threshold="), ("dry", "dry_run="), ("zzz", "")],
-)
-def test_bash_completes_keys_and_choices_as_docs_keys_says(tmp_path: Path, begun: str, completed: str) -> None:
-    program = tmp_path / "crossover"
-    program.write_text(f"#!{sys.executable}\nfrom benchmark.__main__ import main\nmain()\n")
-    program.chmod(0o755)
-    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    command = ["bash", "-c", COMPLETE, "bash", begun]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == completed

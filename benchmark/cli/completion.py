@@ -52,9 +52,10 @@ def completion(asked: str, line: str) -> str | None:
         return (INSTALL if what == "install" else UNINSTALL)[shell]
     if is_for_hydra(line):
         return None
-    found = candidates(line)
-    lines = (each.text if shell == "bash" or not each.meaning else f"{each.text}\t{each.meaning}" for each in found)
-    return "".join(f"{each}\n" for each in lines)
+    return "".join(
+        f"{each.text}\n" if shell == "bash" or not each.meaning else f"{each.text}\t{each.meaning}\n"
+        for each in candidates(line)
+    )
 
 
 def is_for_hydra(line: str) -> bool:

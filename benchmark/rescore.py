@@ -5,7 +5,7 @@ from pathlib import Path
 
 from crossover.command_line import Parser
 from crossover.interrupt import leaving_when_interrupted
-from crossover.outlet import ending_when_unwritable
+from crossover.outlet import ending_when_unwritable, require_working_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="judge=..., encoder=... and tracking=..., as for python -m benchmark",
     )
     options = parser.parse_args(arguments)
+    require_working_folder()
     with leaving_when_interrupted():
         from benchmark.cli.rescore import run
 

@@ -63,6 +63,19 @@ def leave() -> NoReturn:
     raise SystemExit(READER_LEFT)
 
 
+def require_working_folder() -> None:
+    """Return if the folder that the program was started in is still there; libraries would end in words of their own.
+
+    Raises:
+        SystemExit: with 2 and one line when it is not.
+    """
+    try:
+        Path.cwd()
+    except OSError:
+        tell_error("the current folder was deleted: go to one that exists, and give the command again")
+        raise SystemExit(USAGE_ERROR) from None
+
+
 def tell_error(line: str) -> None:
     """Print the line of an error, without what makes it fit a terminal, which takes a moment to import."""
     sys.stderr.write(f"error: {line}\n")

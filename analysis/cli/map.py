@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 
+from analysis.cli.destination import require_folder
 from analysis.cli.loading import load_records, with_progress
 from analysis.parity.quality import METRICS
 from analysis.report.map.table import break_even_table
@@ -22,6 +23,7 @@ def draw_map(options: Namespace) -> None:
     Raises:
         UserError: when no diffusion run has a baseline with equal controls.
     """
+    require_folder(options.output)
     loaded = load_records(options.source, options.tracking_uri)
     metrics = [METRICS[name] for name in MARKED_BY]
     maps = study(loaded.records, metrics=metrics, allow=frozenset(options.allow), track=with_progress).maps

@@ -3,6 +3,7 @@
 from argparse import Namespace
 
 from analysis.cli.analysing import study_of
+from analysis.cli.destination import require_folder
 from analysis.cli.loading import load_records
 from analysis.report.write import drawings
 from crossover.errors import UserError
@@ -21,6 +22,7 @@ def plot(options: Namespace) -> None:
         raise UserError(
             f"--output {options.output} is the name of a picture: give a folder, which gets {options.name}.svg and .png"
         )
+    require_folder(options.output)
     study = study_of(load_records(options.source, options.tracking_uri), options)
     pictures = [drawing.save(options.output) for drawing in drawings(study, options.name)]
     say(make_console(), *(str(options.output / name) for each in pictures for name in each.files))

@@ -3,6 +3,7 @@
 from argparse import Namespace
 
 from analysis.cli.analysing import study_of
+from analysis.cli.destination import require_folder
 from analysis.cli.loading import MOST_NAMED, load_records, with_progress
 from analysis.report.answers import answers, disagreements_of
 from analysis.report.write import write_report
@@ -11,6 +12,7 @@ from crossover.terminal import make_console, say
 
 def report(options: Namespace) -> None:
     """Write the report, and say what it answers and where it is."""
+    require_folder(options.output)
     loaded = load_records(options.source, options.tracking_uri)
     study = study_of(loaded, options)
     written = write_report(study, loaded.rejected, options.output, track=with_progress)

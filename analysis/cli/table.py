@@ -4,6 +4,7 @@ import json
 from argparse import Namespace
 from collections.abc import Sequence
 
+from analysis.cli.destination import require_folder
 from analysis.cli.loading import load_records
 from analysis.cli.selection import columns, ordered, selected
 from analysis.report.notes import notes
@@ -16,6 +17,8 @@ from crossover.terminal import make_console, say, write
 
 def table(options: Namespace) -> None:
     """Print a row for each run, and lines for those that were disturbed, not measured or not judged."""
+    if options.svg is not None:
+        require_folder(options.svg.parent, "--svg")
     records = latest(load_records(options.source, options.tracking_uri).records)
     records = ordered(selected(records, options.where), options.sort, largest_first=options.reverse)
     if options.format != "text":

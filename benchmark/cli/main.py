@@ -19,6 +19,7 @@ from benchmark.hardware.slots import IN_VAIN
 from benchmark.util.child_python import safe_variables
 from crossover import __version__
 from crossover.errors import UserError
+from crossover.outlet import require_working_folder
 from crossover.terminal import end_with, ending_in_one_line, make_console, say, write
 
 COMPLETION = {"-sc", "--shell-completion"}
@@ -70,6 +71,7 @@ def main() -> None:
 
 
 def _measure() -> None:
+    require_working_folder()
     os.environ |= safe_variables()  # for the processes that libraries start, such as compilers
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing them
     sys.argv[1:] = arranged(sys.argv[1:])

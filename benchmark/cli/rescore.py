@@ -100,6 +100,7 @@ def rescore_folder(folder: Path, request: Request, console: Console) -> None:
     """
     journal, attempt = Journal(output_dir=folder), Attempt(partial(say, console))
     measured = _measured(journal, console)
+    journal.prepare()
     request = attempt.each(request.names, request.only(), partial(_identified, request))
     missing, there = _missing(measured, request, journal)
     written = _rescore(missing, request, journal, attempt, console) if missing else 0

@@ -10,6 +10,7 @@ from benchmark.store.mlflow_sync import sync
 from benchmark.store.open import make_tracker
 from crossover.command_line import Parser
 from crossover.errors import UserError
+from crossover.outlet import require_working_folder
 from crossover.terminal import ending_in_one_line, make_console, say
 
 
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     with ending_in_one_line(complaint):
+        require_working_folder()
         sync_folder(options.folder, options.tracking)
 
 

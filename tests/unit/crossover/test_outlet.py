@@ -13,7 +13,7 @@ from rich.live import Live
 
 from analysis.cli.main import main as analyse
 from crossover.errors import UserError
-from crossover.outlet import READER_LEFT, ending_when_unwritable, unwritable
+from crossover.outlet import READER_LEFT, ending_when_unwritable, require_working_folder, unwritable
 from crossover.terminal import ending_in_one_line, make_console, say, write
 
 
@@ -107,3 +107,17 @@ def test_a_program_without_outputs_prints_into_nothing(monkeypatch: pytest.Monke
         assert sys.stdout.name == sys.stderr.name == os.devnull
     sys.stdout.close()
     sys.stderr.close()
+
+
+def test_a_working_folder_that_was_deleted_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    require_working_folder()
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    with pytest.raises(SystemExit) as ended:
+        require_working_folder()
+    tmp_path.mkdir()
+    assert ended.value.code == 2
+    line = "the current folder was deleted: go to one that exists, and give the command again"
+    assert capsys.readouterr().err == f"error: {line}\n"

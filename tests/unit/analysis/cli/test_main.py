@@ -9,8 +9,10 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
+from analysis.cli.destination import require_folder
 from analysis.cli.main import main
 from crossover import __version__
+from crossover.errors import UserError
 from crossover.printable import OBEYED
 from crossover.records.machine import Verdict, Watched
 from crossover.records.record import Record
@@ -230,7 +232,7 @@ def test_runs_that_cannot_be_paired_are_named(tmp_path: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (OSError(28, "No space left on device"), "error: [Errno 28] No space left on device"),
+        (OSError(28, "No space left on device"), "error: the output: No space left on device"),
         (PermissionError(13, "Permission denied", "report"), "error: report: Permission denied"),
     ],
 )
@@ -269,3 +271,30 @@ def test_a_text_that_one_judge_scored_twice_has_one_row(tmp_path: Path, capsys: 
     again = replace(first, key=run.key, run=run, rescored_from=first.origin)
     main([store([first, again], tmp_path / "outputs")])
     assert capsys.readouterr().out.count("small") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [("report", "--output"), ("map", "--output"), ("plot quality", "--output"), ("table", "--svg")],
+)
+def test_a_folder_that_cannot_be_written_to_is_named_before_anything_is_read(
+    words: str, option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(SystemExit) as ended:
+        main([*words.split(), "no_such_records", option, str(file / "in" / "it")])
+    assert ended.value.code == 2
+    named = file / "in" / "it" if option == "--output" else file / "in"
+    line = f"error: {option} {named} cannot be made, since {file} is no folder: give another, {option} NAME\n"
+    assert capsys.readouterr().err == line
+
+
+def test_a_read_only_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda folder, _: folder != tmp_path)
+    with pytest.raises(UserError, match=f"^--output {tmp_path}/new cannot be written to: give another, --output NAME$"):
+        require_folder(tmp_path / "new")
+    (tmp_path / "new").mkdir()
+    require_folder(tmp_path / "new")
+    monkeypatch.chdir(tmp_path / "new")
+    require_folder(Path("report"))

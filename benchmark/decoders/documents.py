@@ -17,8 +17,8 @@ from crossover.errors import UserError
 
 EXPECTED = 'expected an object like {"text": "..."}'
 FORMATS = "give JSON lines (.jsonl), a JSON array (.json) or plain text (.txt), in UTF-8"
-MARK = b"\xef\xbb\xbf"
-"""UTF-8's byte-order mark, with which some editors begin a file."""
+MARK = "\ufeff"
+"""The byte-order mark, with which some editors begin a file; where files were joined, it begins lines too."""
 
 JSON_SUFFIXES = {".jsonl", ".ndjson", ".json"}
 TEXT_SUFFIXES = {"", ".txt", ".text", ".md", ".markdown", ".rst"}
@@ -30,6 +30,8 @@ BEGINNINGS = {
     b"PK\x03\x04": "a zip archive",
     b"PAR1": "a Parquet file",
     b"%PDF": "a PDF",
+    b"\xff\xfe\0\0": "in UTF-32",
+    b"\0\0\xfe\xff": "in UTF-32",
     b"\xff\xfe": "in UTF-16",
     b"\xfe\xff": "in UTF-16",
 }
@@ -132,13 +134,13 @@ def _from_lines(path: Path) -> Iterator[Document]:
         for chunk in file:
             for line in chunk.splitlines():  # a carriage return ends a line too
                 number += 1
-                text = _decoded(path, line.removeprefix(MARK) if number == 1 else line, number)
+                text = _decoded(path, line, number).lstrip(MARK)
                 if text.strip():
                     yield _document(path, str(number), f"line {number}", _json(path, text, number))
 
 
 def _from_array(path: Path) -> Iterator[Document]:
-    parsed = _json(path, _decoded(path, path.read_bytes().removeprefix(MARK), 1))
+    parsed = _json(path, _decoded(path, path.read_bytes(), 1).lstrip(MARK))
     for number, entry in enumerate(parsed if isinstance(parsed, list) else [parsed], start=1):
         yield _document(path, str(number), f"entry {number}", entry)
 
@@ -161,7 +163,8 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _text_of(path: Path) -> str:
-    return _decoded(path, path.read_bytes().removeprefix(MARK), 1).replace("\r\n", "\n").replace("\r", "\n")
+    text = _decoded(path, path.read_bytes(), 1).replace("\r\n", "\n").replace("\r", "\n")
+    return re.sub(f"^{MARK}+", "", text, flags=re.MULTILINE)
 
 
 def _decoded(path: Path, content: bytes, number: int) -> str:
@@ -239,7 +242,7 @@ def _kind(value: object) -> str:
 def _json(path: Path, text: str, line: int = 1) -> object:
     """What a JSON text holds that begins in that line of a file."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         line += error.lineno - 1
         reason = f"text that is no JSON ({error.msg} at character {error.colno})"
@@ -248,6 +251,19 @@ def _json(path: Path, text: str, line: int = 1) -> object:
     except RecursionError:
         reason = "brackets nested too deeply"
     raise UserError(f"prompts.source={path}, line {line}: {EXPECTED}, found {reason}")
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON; of a key that is there twice nobody can say which value is meant.
+
+    Raises:
+        ValueError: naming it.
+    """
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice")
+    return made
 
 
 def _loaded(text: str) -> Any:  # noqa: ANN401 (whatever JSON holds)
@@ -259,14 +275,13 @@ def _loaded(text: str) -> Any:  # noqa: ANN401 (whatever JSON holds)
 
 
 def _parsed(path: Path) -> Any:  # noqa: ANN401 (whatever JSON holds)
-    return _loaded(path.read_bytes().removeprefix(MARK).decode("utf-8", errors="replace"))
+    return _loaded(path.read_bytes().decode("utf-8", errors="replace").lstrip(MARK))
 
 
 def _first_line(path: Path) -> str:
     """The first line that is not blank; what is no UTF-8 in it is said when it is read."""
     with path.open("rb") as file:
-        for number, chunk in enumerate(file):
-            line = chunk.removeprefix(MARK) if number == 0 else chunk
-            if text := line.decode("utf-8", errors="replace").strip():
+        for line in file:
+            if text := line.decode("utf-8", errors="replace").lstrip(MARK).strip():
                 return text
     return ""

@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,13 +137,13 @@ def survey(source: str, checkpoint: Path, *, length: int, count: int, vocabulary
 
 def _survey(source: str, tokenizer: "Tokenizer", length: int, count: int) -> Survey:
     path = locate(source)
-    usable = [document for _, document, _ in _long_enough(path, tokenizer, length, count)]
+    usable = [(document, tokens) for _, document, tokens in _long_enough(path, tokenizer, length, count)]
     return Survey(
         source=source,
         length=length,
         documents=len(usable),
         others="" if len(usable) == count else _others(path, tokenizer, length),
-        repeated=_repeated(source, usable),
+        repeated=_repeated(source, usable, length),
     )
 
 
@@ -219,18 +219,33 @@ def check_known(source: str, document: Document, tokens: list[int], vocabulary: 
         )
 
 
-def _repeated(source: str, usable: list[Document]) -> str | None:
-    """What to say of documents that are there more than once."""
-    first: dict[str, Document] = {}
-    again = [(document, first.setdefault(document.text, document)) for document in usable]
-    pairs = [f"{one.location} repeats {other.location}" for one, other in again if one is not other]
+def _repeated(source: str, usable: Sequence[tuple[Document, list[int]]], length: int) -> str | None:
+    """What to say of documents that are there more than once, as far as a run of the length reads them."""
+    whole = repetitions((document.location, document.text) for document, _ in usable)
+    pairs = repetitions((document.location, tuple(tokens)) for document, tokens in usable)
+    within = (
+        "" if len(pairs) == len(whole) else f" in the first {length} tokens, all that a run of length={length} reads"
+    )
+    return say_repeated(source, pairs, f"{len(usable)} documents", within)
+
+
+def repetitions(contents: Iterable[tuple[str, Hashable]]) -> list[tuple[str, str]]:
+    """The name of each that has the content of an earlier one, and the earlier one's."""
+    first: dict[Hashable, str] = {}
+    again = [(name, first.setdefault(content, name)) for name, content in contents]
+    return [(name, earlier) for name, earlier in again if name != earlier]
+
+
+def say_repeated(source: str, pairs: Sequence[tuple[str, str]], of: str, within: str = "") -> str | None:
+    """That so many of the first ones repeat others, and what follows from that."""
     if not pairs:
         return None
     verb = "repeats" if len(pairs) == 1 else "repeat"
+    named = ", ".join(f"{name} repeats {earlier}" for name, earlier in pairs[:SHOWN])
     more = f" and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
     return (
-        f"prompts.source={source}: {len(pairs)} of the first {len(usable)} documents {verb} an earlier one"
-        f" ({', '.join(pairs[:SHOWN])}{more}): a document that counts twice narrows the intervals; remove it"
+        f"prompts.source={source}: {len(pairs)} of the first {of} {verb} an earlier one{within} ({named}{more}):"
+        " a document that counts twice narrows the intervals; remove it"
     )
 
 

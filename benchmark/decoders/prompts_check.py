@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from benchmark.decoders.prompts import Prompt, Survey, survey
+from benchmark.decoders.prompts import Prompt, Survey, repetitions, say_repeated, survey
 from benchmark.decoders.questions import asked, holds_questions, shortage
 from benchmark.models.architecture import architecture_of
 from benchmark.models.checkpoint import find, read_config
@@ -45,8 +45,11 @@ def _check_questions(runs: Sequence[Run]) -> list[str]:
     said: list[str] = []
     for source, of_source in _by(runs, lambda run: replace(run.prompts, count=0)).items():
         lacks: dict[str, str | None] = {}
+        repeated: list[str] = []
         for checkpoint, of_model in _by(of_source, lambda run: (run.model.checkpoint, run.model.revision)).items():
             questions = _asked(of_model, find(*checkpoint))
+            pairs = repetitions((f"prompt {each.name!r}", each.digest) for each in questions)
+            repeated = [say for say in [say_repeated(source.source, pairs, f"{len(questions)} prompts")] if say]
             lacks |= {
                 run.key: shortage(source, questions, prompt_tokens=run.prompt_tokens, count=_needed(run))
                 for run in of_model
@@ -54,7 +57,7 @@ def _check_questions(runs: Sequence[Run]) -> list[str]:
         told = [f"prompts.source={lack}" for lack in lacks.values() if lack]
         if len(told) == len(lacks):
             raise UserError(told[0])
-        said += told[:1]
+        said += [*told[:1], *repeated]
     return said
 
 

@@ -111,3 +111,27 @@ def test_the_rule_of_plain_text_is_said_with_what_was_found(tmp_path: Path) -> N
     assert "found 1 paragraph in 3 lines: for one document a line, part" in found_in(write(tmp_path, "a", "x\ny\nz\n"))
     assert found_in(write(tmp_path, "b", "x\n\nz")).endswith("found 2 paragraphs in 3 lines")
     assert found_in(write(tmp_path, "c.jsonl", LINES)) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", "\n".join(f"\ufeff{line}" for line in LINES.splitlines())),
+        ("a.jsonl", f"\ufeff\ufeff{LINES}"),
+        ("a.json", f"\ufeff\ufeff{ARRAY}"),
+        ("a.txt", "\n\n".join(f"\ufeff{text}" for text in TEXTS)),
+    ],
+)
+def test_marks_of_files_that_were_joined_are_no_text(tmp_path: Path, name: str, content: str) -> None:
+    assert texts(write(tmp_path, name, content)) == TEXTS
+
+
+@pytest.mark.parametrize("content", ['{"text": "a", "text": "b"}', '[{"text": "a", "id": 1, "id": 2}]'])
+def test_of_a_key_that_is_there_twice_no_value_is_taken(tmp_path: Path, content: str) -> None:
+    with pytest.raises(UserError, match=r"line 1: .*the key '(text|id)' is there twice"):
+        texts(write(tmp_path, "a.json", content))
+
+
+def test_utf_32_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="in UTF-32"):
+        texts(write(tmp_path, "a.txt", PLAIN.encode("utf-32")))

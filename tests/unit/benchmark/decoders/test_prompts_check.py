@@ -95,3 +95,22 @@ def test_a_tokenizer_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (folder / "tokenizer.json").write_text("{")
     with pytest.raises(UserError, match="small: its tokenizer cannot be read"):
         check_prompts([run_of(folder, write(tmp_path, 4, 4))])
+
+
+def test_documents_that_differ_beyond_what_a_run_reads_repeat_each_other(llada: Path, tmp_path: Path) -> None:
+    (said,) = check_prompts([run_of(llada, _alike(tmp_path))])
+    assert "repeats an earlier one in the first 4 tokens, all that a run of length=4 reads (line 2 repeats" in said
+    assert check_prompts([run_of(llada, _alike(tmp_path), length=6)]) == []
+
+
+def _alike(folder: Path) -> Path:
+    file = folder / "alike.jsonl"
+    file.write_text("\n".join(json.dumps({"text": f"{'w3 ' * 5}w{i} {'w3 ' * 9}"}) for i in (4, 5)))
+    return file
+
+
+def test_prompts_with_answers_that_repeat_are_told(llada: Path, tmp_path: Path) -> None:
+    source = tmp_path / "questions.jsonl"
+    source.write_text('{"prompt": "w3 w4", "answer": "w5", "rule": "exact"}\n' * 2)
+    (said,) = check_prompts([run_of(llada, source)])
+    assert "1 of the first 2 prompts repeats an earlier one (prompt '2' repeats prompt '1')" in said

@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tests.reference_dream import plain_model
-
 Logits = Callable[[list[int]], Tensor]
 """From the tokens so far, to their logits [L, V]."""
 
@@ -150,8 +148,3 @@ def _bounded(undecided: list[int], rows_LV: Tensor, gamma: float) -> list[int]:
     return [
         place for rank, place in enumerate(rising) if rank == 0 or sum(entropies[p] for p in rising[:rank]) <= gamma
     ]
-
-
-def sdar() -> tuple[Any, int]:
-    """The tiny random model of SDAR's layout in transformers' modules, and its mask."""
-    return plain_model("tiny_random_sdar", "Qwen3")

@@ -15,7 +15,8 @@ from enum import StrEnum
 
 from scipy.special import stdtr
 
-from analysis.parity.comparability import Controls, check_allowed, controls_of, difference, measured_alike, newest
+from analysis.parity.comparability import measured_alike, newest
+from analysis.parity.controls import Controls, check_allowed, controls_of, difference
 from analysis.parity.evidence import UnscoredError, weigh
 from analysis.parity.flags import Disturbance, disturbances
 from analysis.parity.identity import told_apart
@@ -227,7 +228,7 @@ def _peak(measured: Sequence[Measurement]) -> Latency | None:
 def _quality(a: Measurement, b: Measurement, metric: Metric) -> list[Change]:
     """How much better b's texts are, prompt by prompt; nothing where too few were scored on both sides."""
     try:
-        evidence = weigh([a, b], metric, margin=0.0, resamples=RESAMPLES, seed=0)
+        evidence = weigh([a, b], metric, margin=0.0, resamples=RESAMPLES)
     except UnscoredError:
         return []
     (interval,) = evidence.advantage.intervals(LEVEL, float)

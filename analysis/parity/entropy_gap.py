@@ -18,6 +18,8 @@ from crossover.confidence import LEVEL
 from crossover.records.record import Measurement
 from crossover.records.texts import Score
 
+ENTROPY_BOUND = 0.25
+"""Nats by which the arms' entropies may differ before parity by a judge is flagged: 1.28 times the token variety."""
 LEAST_CLUSTERS = 2
 """There is no spread in one."""
 MOST_NATS = 1e6

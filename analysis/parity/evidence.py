@@ -59,7 +59,7 @@ class Evidence:
     reaches_share: tuple[float, ...]
 
 
-def weigh(arms: Sequence[Measurement], metric: Metric, *, margin: float, resamples: int, seed: int) -> Evidence:
+def weigh(arms: Sequence[Measurement], metric: Metric, *, margin: float, resamples: int) -> Evidence:
     """One paired bootstrap over the prompts that every arm has scored.
 
     Raises:
@@ -72,7 +72,7 @@ def weigh(arms: Sequence[Measurement], metric: Metric, *, margin: float, resampl
     require_enough(len(prompts), len(member_CP), metric)
     values_AP, weights_AP = np.moveaxis(np.array([[by[prompt] for prompt in prompts] for by in scored]), 2, 0)
     with np.errstate(all="ignore"):
-        means, advantage, trimmed, shares = _weigh(values_AP, weights_AP, member_CP, metric, margin, resamples, seed)
+        means, advantage, trimmed, shares = _weigh(values_AP, weights_AP, member_CP, metric, margin, resamples)
     known = (*means.estimate_K, *means.error_K, *advantage.estimate_K, *advantage.error_K)
     if not np.isfinite(known).all():
         raise UnscoredError(f"{metric.label} has scores that are too large to be averaged: score the records again")
@@ -170,10 +170,9 @@ def _weigh(
     metric: Metric,
     margin: float,
     resamples: int,
-    seed: int,
 ) -> tuple[Studentised, Studentised, tuple[Interval, ...], tuple[float, ...]]:
     """Means, distances past parity, the same trimmed, and the shares of resamples in which they are 0 or more."""
-    drawn = resample(values_AP @ member_CP.T, weights_AP @ member_CP.T, resamples=resamples, seed=seed)
+    drawn = resample(values_AP @ member_CP.T, weights_AP @ member_CP.T, resamples=resamples)
     target_R1, slope_R1 = target_of(drawn.mean_RA[:, :1], metric, margin)
     sign = 1.0 if metric.higher_is_better else -1.0
     error_A = np.sqrt(np.maximum(drawn.variance_RA[0], 0.0))

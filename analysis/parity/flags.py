@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.parity.choice import Choice, Reading
+from analysis.parity.entropy_gap import ENTROPY_BOUND
 from analysis.parity.evidence import Evidence
 from analysis.parity.quality import Metric
 from analysis.statistics.intervals import Interval
@@ -123,14 +124,14 @@ def disturbances(arms: Mapping[str, Sequence[Record]]) -> tuple[Disturbance, ...
     return tuple(disturbed)
 
 
-def entropy_flags(k: int, gap: Interval | None, bound: float) -> list[str]:
-    """Whether the entropies of the baseline's texts and of those at `k` steps differ by more than `bound`."""
-    if gap is None or abs(gap.estimate) <= bound:
+def entropy_flags(k: int, gap: Interval | None) -> list[str]:
+    """Whether the entropies of the baseline's texts and of those at `k` steps differ too much."""
+    if gap is None or abs(gap.estimate) <= ENTROPY_BOUND:
         return []
     side = "above" if gap.estimate > 0 else "below"
     size = abs(gap.estimate)
     shown = f"{size:.2f}" if size < LARGE else f"{size:.3g}"
-    return [f"entropy at K={k} is {shown} nats {side} the baseline's, more than {bound:g}: the judge misleads"]
+    return [f"entropy at K={k} is {shown} nats {side} the baseline's, more than {ENTROPY_BOUND:g}: the judge misleads"]
 
 
 def _without(steps: Sequence[int], k: int | None, evidence: Evidence, metric: Metric) -> str:

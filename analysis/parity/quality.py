@@ -25,7 +25,6 @@ class Metric:
     """A quality metric: a weighted mean over prompts, or the exponential of one.
 
     Attributes:
-        unit: of the metric and of a margin; empty for a pure number.
         advantage_unit: of a difference between two arms, taken before any exponential.
         part: what the score of a prompt's output adds to the mean; None when it has none.
         document_part: of a metric that does not read the outputs, what a document adds; None for other metrics.
@@ -37,11 +36,10 @@ class Metric:
 
     name: str
     label: str
-    unit: str
     advantage_unit: str
     higher_is_better: bool
-    exponential: bool
-    rewards_repetition: bool
+    exponential: bool = False
+    rewards_repetition: bool = False
     is_share: bool = False
     possible: tuple[float, float] = (0.0, math.inf)
     part: Callable[[Score], Part | None] = _nothing
@@ -110,17 +108,14 @@ def _correct(score: Score) -> Part | None:
 BITS_PER_BYTE = Metric(
     name="bits_per_byte",
     label="Bits per byte under the judge",
-    unit="",
     advantage_unit="bits per byte",
     higher_is_better=False,
-    exponential=False,
     rewards_repetition=True,
     part=_bits,
 )
 PERPLEXITY = Metric(
     name="perplexity",
     label="Generative perplexity",
-    unit="",
     advantage_unit="nats per judge token",
     higher_is_better=False,
     exponential=True,
@@ -130,32 +125,23 @@ PERPLEXITY = Metric(
 BERTSCORE_F1 = Metric(
     name="bertscore_f1",
     label="BERTScore F1",
-    unit="",
     advantage_unit="F1",
     higher_is_better=True,
-    exponential=False,
-    rewards_repetition=False,
     possible=(-1.0, 1.0),
     part=_bertscore,
 )
 SAMPLER_BITS_PER_BYTE = Metric(
     name="sampler_bits_per_byte",
     label="Bits per byte of the true text",
-    unit="",
     advantage_unit="bits per byte",
     higher_is_better=False,
-    exponential=False,
-    rewards_repetition=False,
     document_part=_sampler_bits,
 )
 ACCURACY = Metric(
     name="accuracy",
     label="Accuracy",
-    unit="",
     advantage_unit="of the answers",
     higher_is_better=True,
-    exponential=False,
-    rewards_repetition=False,
     is_share=True,
     possible=(0.0, 1.0),
     part=_correct,

@@ -29,7 +29,7 @@ import numpy as np
 
 from analysis.parity.choice import Reading, choose, speedup, speedup_at_crossing
 from analysis.parity.comparability import Pairing
-from analysis.parity.entropy_gap import entropy_gap
+from analysis.parity.entropy_gap import ENTROPY_BOUND, entropy_gap
 from analysis.parity.evidence import ROUNDING, Evidence, weigh
 from analysis.parity.flags import (
     Disturbance,
@@ -55,8 +55,6 @@ from crossover.errors import UserError
 from crossover.records.record import Measurement, Record
 from crossover.records.settings import Device
 
-ENTROPY_BOUND = 0.25
-"""Nats by which the arms' entropies may differ before parity by a judge is flagged: 1.28 times the token variety."""
 RESAMPLES = 2000
 VERDICT_MARGIN = {Device.cuda: 0.01, Device.cpu: 0.10}
 """Share by which two processes of one point may differ, so that less is no verdict on single processes."""
@@ -182,8 +180,6 @@ def find_parity(
     *,
     margin: float = 0.0,
     resamples: int = RESAMPLES,
-    seed: int = 0,
-    entropy_bound: float = ENTROPY_BOUND,
 ) -> Parity:
     """Steps to parity of `pairing` by `metric`, and the speed-up there.
 
@@ -195,7 +191,7 @@ def find_parity(
     steps = tuple(pairing.by_steps)
     runs = {"baseline": pairing.baseline, **{f"K={k}": record for k, record in pairing.by_steps.items()}}
     arms = [measured_of(record) for record in runs.values()]
-    evidence = weigh(arms, metric, margin=margin, resamples=resamples, seed=seed)
+    evidence = weigh(arms, metric, margin=margin, resamples=resamples)
     processes = {name: pairing.processes(record) for name, record in runs.items()}
     times = [latency([measured_of(each) for each in records]) for records in processes.values()]
     parity = assemble(
@@ -231,7 +227,7 @@ def find_parity(
             *broken_flags(steps, evidence, metric),
             *share_flags(steps, tests),
             *parity.flags,
-            *entropy_flags(first, gap, entropy_bound),
+            *entropy_flags(first, gap),
         ),
     )
 

@@ -8,7 +8,8 @@ from functools import cached_property, partial
 from itertools import product
 
 from analysis.parity.arm_costs import ArmCosts, arm_costs, continuation, prefill, timed_costs, way_of
-from analysis.parity.comparability import CONTROLS, controls_of, measured_alike, newest
+from analysis.parity.comparability import measured_alike, newest
+from analysis.parity.controls import CONTROLS, controls_of
 from analysis.parity.identity import told_apart
 from analysis.statistics.forward_passes.composition import Forward
 from analysis.statistics.forward_passes.counted_work import Pass

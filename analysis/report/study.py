@@ -7,7 +7,8 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from analysis.parity.comparability import OF_MEASUREMENTS, Controls, Pairing, controls_of, group
+from analysis.parity.comparability import Pairing, group
+from analysis.parity.controls import OF_MEASUREMENTS, Controls, controls_of
 from analysis.parity.evidence import UnscoredError, comparable
 from analysis.parity.fronts.pairings import TEMPERATURE, FrontPairing, front_pairings
 from analysis.parity.fronts.parity import Fronts, read_fronts
@@ -222,7 +223,7 @@ def _entropy(pairing: Pairing) -> Entropy | None:
     values_AP = np.array([[arm[prompt] for prompt in shared] for arm in arms])
     if len(shared) < 2 or np.abs(values_AP).max() > MOST_NATS:  # noqa: PLR2004 (no spread in one)
         return None
-    drawn = resample(values_AP, np.ones_like(values_AP), resamples=FEWER_RESAMPLES, seed=0)
+    drawn = resample(values_AP, np.ones_like(values_AP), resamples=FEWER_RESAMPLES)
     baseline, *values = studentise(drawn.mean_RA, drawn.variance_RA).intervals(LEVEL, float)
     human = metrics_of(pairing.baseline).get("human/entropy_nats")
     return Entropy(steps=tuple(pairing.by_steps), values=tuple(values), baseline=baseline, human=human)

@@ -75,7 +75,7 @@ class Studentised:
         )
 
 
-def resample(values_AP: Floats, weights_AP: Floats, *, resamples: int, seed: int) -> Resampled:
+def resample(values_AP: Floats, weights_AP: Floats, *, resamples: int, seed: int = 0) -> Resampled:
     """Means sum(values) / sum(weights) of every arm, with the same prompts drawn for all of them."""
     counts_RP = counts(values_AP.shape[1], resamples, seed)
     whole_A1 = values_AP.sum(axis=1, keepdims=True) / weights_AP.sum(axis=1, keepdims=True)
@@ -132,7 +132,7 @@ def studentise(
 
 
 @lru_cache(maxsize=8)
-def counts(prompts: int, resamples: int, seed: int) -> Floats:
+def counts(prompts: int, resamples: int, seed: int = 0) -> Floats:
     """How often each resample draws each prompt; in the first row each once."""
     drawn_RP = np.random.default_rng(seed).multinomial(prompts, np.full(prompts, 1.0 / prompts), size=resamples)
     return np.vstack([np.ones(prompts), drawn_RP]).astype(np.float64)

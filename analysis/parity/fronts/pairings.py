@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.parity.comparability import Controls, controls_of, diffusion_name, measured_alike, newest
+from analysis.parity.comparability import diffusion_name, measured_alike, newest
+from analysis.parity.controls import Controls, controls_of
 from analysis.parity.identity import told_apart
 from crossover.records.record import Measurement, Record
 from crossover.records.settings import Weights

@@ -79,9 +79,7 @@ class Fronts:
     parity: Parity | None
 
 
-def read_fronts(
-    pairing: FrontPairing, metric: Metric, *, margin: float = 0.0, resamples: int = RESAMPLES, seed: int = 0
-) -> Fronts:
+def read_fronts(pairing: FrontPairing, metric: Metric, *, margin: float = 0.0, resamples: int = RESAMPLES) -> Fronts:
     """The fronts of `pairing` by a metric of the outputs, and the parity between them.
 
     Raises:
@@ -90,10 +88,10 @@ def read_fronts(
     """
     check_margin(margin)
     arms, prompts, asked = arms_of(pairing, metric)
-    counts_RC = counts(len(arms[0].aim_C), resamples, seed)
+    counts_RC = counts(len(arms[0].aim_C), resamples)
     read = [arm for arm in arms if arm.ends is not None]
     with np.errstate(all="ignore"):
-        points = [_points(arm, metric, resamples, seed) for arm in arms]
+        points = [_points(arm, metric, resamples) for arm in arms]
         readings = [arm.read(counts_RC) for arm in read]
         means = _means(readings, counts_RC) if read else None
     quality = () if means is None else means.intervals(LEVEL, metric.shown)
@@ -133,9 +131,9 @@ def read_fronts(
     return replace(fronts, parity=replace(parity, flags=(*_flags(arms, len(prompts), asked), *parity.flags)))
 
 
-def _points(arm: Arm, metric: Metric, resamples: int, seed: int) -> tuple[FrontPoint, ...]:
-    quality = resample(arm.values_TC, arm.weights_TC, resamples=resamples, seed=seed)
-    entropy = resample(arm.entropy_TC, arm.weights_TC, resamples=resamples, seed=seed)
+def _points(arm: Arm, metric: Metric, resamples: int) -> tuple[FrontPoint, ...]:
+    quality = resample(arm.values_TC, arm.weights_TC, resamples=resamples)
+    entropy = resample(arm.entropy_TC, arm.weights_TC, resamples=resamples)
     qualities = studentise(quality.mean_RA, quality.variance_RA).intervals(LEVEL, metric.shown)
     entropies = studentise(entropy.mean_RA, entropy.variance_RA).intervals(LEVEL, float)
     return tuple(

@@ -13,7 +13,6 @@ from analysis.report.figures.panel import (
     Panel,
     about_disturbed,
     about_human,
-    axis_label,
     drawn_ends,
     span,
     triple,
@@ -89,7 +88,7 @@ def _quality(axes: Axes, panel: Panel) -> None:
         plain_log(axes, "y", span(ends))  # the curves cross where straight lines between logarithms do
     else:
         logarithmic(axes, ends)
-    axes.set_ylabel(axis_label(parity))
+    axes.set_ylabel(METRICS[parity.metric].label)
 
 
 def _entropy(axes: Axes, entropy: Entropy) -> None:

@@ -12,7 +12,6 @@ from analysis.report.figures.panel import (
     Panel,
     about_disturbed,
     about_human,
-    axis_label,
     drawn_ends,
     span,
     triple,
@@ -83,7 +82,7 @@ def _panel(axes: Axes, panel: Panel) -> None:
     baseline = [each[:2] for each in _known([parity.baseline_latency_s], [parity.baseline], [0])]
     both = [*diffusion, *baseline]
     axes.margins(0.12)
-    axes.set(title=panel.title, xlabel="latency of a batch, s (numbers: K)", ylabel=axis_label(parity))
+    axes.set(title=panel.title, xlabel="latency of a batch, s (numbers: K)", ylabel=METRICS[parity.metric].label)
     if not both:
         return
     best = front(_places(both), higher_is_better=METRICS[parity.metric].higher_is_better)

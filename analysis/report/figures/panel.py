@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.parity.quality import METRICS
 from analysis.parity.steps_to_parity import Parity
 from analysis.statistics.intervals import Interval
 
@@ -51,12 +50,6 @@ class Panel:
     def title(self) -> str:
         """Batch, length and setting."""
         return f"B = {self.parity.batch}, N = {self.parity.length}" + (f", {self.setting}" if self.setting else "")
-
-
-def axis_label(parity: Parity) -> str:
-    """The metric with its unit."""
-    metric = METRICS[parity.metric]
-    return f"{metric.label}, {metric.unit}" if metric.unit else metric.label
 
 
 def triple(interval: Interval) -> tuple[float, float, float]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from analysis.parity.quality import METRICS
-from analysis.report.figures.panel import MOST_PANELS, Panel, axis_label, triple
+from analysis.report.figures.panel import MOST_PANELS, Panel, triple
 from analysis.report.figures.style import (
     BASELINE,
     DIFFUSION,
@@ -79,7 +79,7 @@ def _forwards(axes: Axes, panel: Panel) -> None:
     assert panel.passes is not None
     ladder = list(zip(panel.passes.ladder, panel.parity.quality, strict=True))
     baseline = [(float(panel.passes.baseline), panel.parity.baseline)]
-    axes.set(title=panel.title, xlabel="forward passes (numbers: K)", ylabel=axis_label(panel.parity))
+    axes.set(title=panel.title, xlabel="forward passes (numbers: K)", ylabel=METRICS[panel.parity.metric].label)
     _both(axes, panel, ladder, baseline)
 
 
@@ -89,7 +89,7 @@ def _tokens(axes: Axes, panel: Panel) -> None:
     axes.set(
         title=f"AUP {number(of_diffusion)}, baseline {number(of_baseline)}",
         xlabel="tokens per forward pass (numbers: K)",
-        ylabel=axis_label(panel.parity),
+        ylabel=METRICS[panel.parity.metric].label,
     )
     _both(axes, panel, ladder, baseline)
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.parity.choice import Reading
+from analysis.parity.entropy_gap import ENTROPY_BOUND
 from analysis.parity.speed import Speed, speed_of
-from analysis.parity.steps_to_parity import ENTROPY_BOUND, Parity
+from analysis.parity.steps_to_parity import Parity
 from analysis.report.words.numbers import inside, ratio, ratio_interval
 from analysis.report.words.parity import batch_and_length, label, steps_to_parity
 

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from analysis.parity.comparability import CONTROLS, group
+from analysis.parity.comparability import group
+from analysis.parity.controls import CONTROLS
 from analysis.parity.ladder import settings_of
 from crossover.errors import UserError
 from crossover.records.forwards import Forwards

@@ -186,6 +186,12 @@ def test_too_few_prompts_are_refused_and_named() -> None:
         find_parity(pairing, PERPLEXITY)
 
 
+def test_entropies_that_hardly_differ_are_not_flagged() -> None:
+    pairing = sweep([5.0, 2.0])
+    alike = {k: rescored(record, {"entropy_nats": 3.26}) for k, record in pairing.by_steps.items()}
+    assert find_parity(replace(pairing, by_steps=alike), PERPLEXITY).flags == ()
+
+
 @pytest.mark.parametrize(("entropy", "side"), [(3.0, "below"), (4.0, "above")])
 def test_entropies_that_differ_are_flagged_for_perplexity_alone(entropy: float, side: str) -> None:
     pairing = sweep([5.0, 2.0])
@@ -195,7 +201,6 @@ def test_entropies_that_differ_are_flagged_for_perplexity_alone(entropy: float, 
     assert find_parity(repeating, PERPLEXITY).flags == (
         f"entropy at K=32 is 0.50 nats {side} the baseline's, more than 0.25: the judge misleads",
     )
-    assert find_parity(repeating, PERPLEXITY, entropy_bound=0.6).flags == ()
     assert find_parity(repeating, BERTSCORE_F1).flags == ()
 
 
@@ -211,7 +216,6 @@ def test_where_parity_is_not_reached_the_entropy_of_the_largest_k_is_looked_at()
 def test_the_same_records_give_the_same_answer() -> None:
     pairing = sweep([3.2, 3.0, 2.9])
     assert find_parity(pairing, PERPLEXITY) == find_parity(pairing, PERPLEXITY)
-    assert find_parity(pairing, PERPLEXITY, seed=1) != find_parity(pairing, PERPLEXITY)
 
 
 def test_a_better_k_is_likelier_to_reach_parity() -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.parity.choice import Reading
+from analysis.parity.parity import Parity
 from analysis.parity.quality import METRICS
-from analysis.parity.steps_to_parity import Parity
 from analysis.report.figures.panel import Panel
 from analysis.report.study import Study, study
 from analysis.statistics.crossing import Crossing

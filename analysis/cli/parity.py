@@ -8,8 +8,8 @@ from rich.console import Console
 
 from analysis.cli.analysing import study_of
 from analysis.cli.loading import load_records, name_left_out
+from analysis.parity.parity import Parity
 from analysis.parity.quality import METRICS
-from analysis.parity.steps_to_parity import Parity
 from analysis.report.answers import answers, disagreements_of, parities, parity_rows
 from analysis.report.figures.panel import Panel
 from analysis.report.front_table import front_table

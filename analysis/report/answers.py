@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.parity.steps_to_parity import Parity
+from analysis.parity.parity import Parity
 from analysis.report.figures.panel import Panel
 from analysis.report.study import FrontPanel, Study
 from analysis.report.words.fronts import front_answer

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 
 from analysis.parity.choice import Reading
+from analysis.parity.parity import Parity
 from analysis.parity.quality import METRICS
-from analysis.parity.steps_to_parity import Parity
 from analysis.report.tables import Raw, Table, bounds
 from analysis.report.words.disturbances import machine
 from analysis.report.words.numbers import inside, interval, number, ratio_interval

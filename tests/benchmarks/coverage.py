@@ -10,8 +10,9 @@ import numpy as np
 from numpy.random import Generator
 
 from analysis.parity.comparability import group
+from analysis.parity.parity import Parity
 from analysis.parity.quality import BERTSCORE_F1, PERPLEXITY
-from analysis.parity.steps_to_parity import Parity, find_parity
+from analysis.parity.steps_to_parity import find_parity
 from tests.benchmarks.accuracy_coverage import print_accuracy
 from tests.benchmarks.front_coverage import print_fronts
 from tests.benchmarks.tally import RESAMPLES, Tally, contains, generators

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 from analysis.cli.loading import load_records
 from analysis.cli.source import STORE
+from analysis.parity.parity import Parity
 from analysis.parity.quality import METRICS
-from analysis.parity.steps_to_parity import Parity
 from analysis.report.answers import answers
 from analysis.report.figures.curves import draw_curves
 from analysis.report.figures.entropy_front import draw_fronts

@@ -17,8 +17,9 @@ import numpy as np
 from analysis.parity.evidence import ROUNDING, UnscoredError, target_of
 from analysis.parity.fronts.arm import Arm, arms_of
 from analysis.parity.fronts.pairings import FrontPairing
+from analysis.parity.parity import Parity
 from analysis.parity.quality import Metric
-from analysis.parity.steps_to_parity import RESAMPLES, Judged, Parity, assemble, check_margin
+from analysis.parity.steps_to_parity import RESAMPLES, Judged, assemble, check_margin
 from analysis.statistics.arrays import Floats
 from analysis.statistics.bootstrap import Studentised, counts, resample, studentise
 from analysis.statistics.interpolation import Interpolated, variance_of

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from analysis.parity.choice import Reading
+from analysis.parity.parity import Parity
 from analysis.parity.quality import METRICS
-from analysis.parity.steps_to_parity import Parity
 from analysis.report.figures.panel import (
     MOST_PANELS,
     Entropy,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.parity.steps_to_parity import Parity
+from analysis.parity.parity import Parity
 from analysis.statistics.intervals import Interval
 
 MOST_PANELS = 12

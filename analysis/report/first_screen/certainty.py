@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from analysis.parity.break_even import BreakEven
-from analysis.parity.steps_to_parity import Parity
+from analysis.parity.parity import Parity
 from analysis.report.points import Point
 from analysis.report.words.numbers import listed
 from crossover.records.machine import Verdict

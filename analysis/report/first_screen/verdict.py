@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from analysis.parity.choice import Reading
 from analysis.parity.entropy_gap import ENTROPY_BOUND
-from analysis.parity.speed import Speed, speed_of
-from analysis.parity.steps_to_parity import Parity
+from analysis.parity.parity import Parity, Speed, speed_of
 from analysis.report.words.numbers import inside, ratio, ratio_interval
 from analysis.report.words.parity import batch_and_length, label, steps_to_parity
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from analysis.parity.steps_to_parity import Parity
+from analysis.parity.parity import Parity
 from analysis.report.words.numbers import listed
 
 FEW_SAMPLES = (

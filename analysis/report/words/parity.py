@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from analysis.parity.choice import Reading
 from analysis.parity.entropy_gap import ENTROPY_BOUND
+from analysis.parity.parity import Parity, speed_of
 from analysis.parity.quality import METRICS
-from analysis.parity.speed import speed_of
-from analysis.parity.steps_to_parity import Parity
 from analysis.report.words.disturbances import machine, reasons
 from analysis.report.words.numbers import inside, interval, listed, number, ratio_interval
 from analysis.statistics.intervals import Interval

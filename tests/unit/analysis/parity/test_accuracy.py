@@ -3,8 +3,9 @@ from dataclasses import replace
 
 from analysis.parity.choice import Reading
 from analysis.parity.comparability import group
+from analysis.parity.parity import Parity
 from analysis.parity.quality import METRICS
-from analysis.parity.steps_to_parity import Parity, find_parity
+from analysis.parity.steps_to_parity import find_parity
 from crossover.records.record import Record
 from crossover.records.run import Run
 from tests.benchmarks.accuracy_coverage import SCENARIOS, measure_accuracy_coverage

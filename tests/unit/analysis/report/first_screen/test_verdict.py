@@ -1,4 +1,4 @@
-from analysis.parity.speed import Speed, speed_of
+from analysis.parity.parity import Speed, speed_of
 from analysis.report.first_screen.verdict import MOST_ROWS, rows, verdicts
 from analysis.statistics.intervals import Interval
 from tests.studies import a_parity, not_reached, undecided

@@ -15,7 +15,7 @@ def test_a_trace_agrees_with_events_around_the_same_work() -> None:
     a = torch.randn(4096, 4096, device="cuda", dtype=torch.bfloat16)
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     for _ in range(2):  # the first time loads kernels, and CUPTI
-        with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+        with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as profiler:
             torch.cuda.synchronize()
             start.record()
             for _ in range(PRODUCTS):

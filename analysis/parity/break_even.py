@@ -42,6 +42,9 @@ BLOCK = 32
 LEAST_PROCESSES = 2
 """One process says nothing of another."""
 
+Measured = tuple[float, "BreakEven", tuple[Record, ...]]
+"""How far the run's own steps are from its break-even, that, and the processes of the run."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BreakEven:
@@ -145,7 +148,7 @@ def _possible(pair: Pair, ways: Iterable[Way]) -> list[Way]:
 
 
 def _of_series(pair: Pair, rungs: Sequence[tuple[Record, ...]]) -> BreakEven | None:
-    """Of runs that differ in steps alone, by those of most processes and then of the nearest steps to their answer."""
+    """Of runs that differ in steps alone, by those of most processes, whole ones first, the nearest to their answer."""
     run = rungs[0][0].run
     baseline = pair.baseline_run(*shape(run))
     if baseline is None or run.diffusion is None:
@@ -159,15 +162,21 @@ def _of_series(pair: Pair, rungs: Sequence[tuple[Record, ...]]) -> BreakEven | N
     known = [each for each in made if each is not None]
     if not known:
         return None
-    _, nearest, replicates = min(known, key=lambda each: (-each[1].processes, each[0]))
+    _, nearest, replicates = min(known, key=_standing)
     beside = beside_of(pair, nearest.layout, nearest.batch, nearest.baseline_s, nearest.forwards.estimate)
     return replace(nearest, beside=with_own_limits(beside, nearest.layout, replicates[0], baseline[0]))
 
 
+def _standing(measured: Measured) -> tuple[int, bool, float]:
+    """Where a run stands among those of its series, the first counts: composed times may be off by some percent."""
+    away, made, replicates = measured
+    return -made.processes, replicates[0].run.timed_share is not None, away
+
+
 def _measured(
     pair: Pair, replicates: tuple[Record, ...], baseline: tuple[Record, ...], own_s: Latency, baseline_s: Latency
-) -> tuple[float, BreakEven, tuple[Record, ...]] | None:
-    """How far the run's own steps are from the break-even, that without what stands beside it, and the run."""
+) -> Measured | None:
+    """The break-even by one run, without what stands beside it."""
     run, measured = replicates[0].run, replicates[0].measurement
     assert run.diffusion is not None
     assert measured is not None

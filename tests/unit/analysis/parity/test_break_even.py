@@ -270,6 +270,16 @@ def test_runs_of_more_processes_come_before_nearer_and_whole_ones() -> None:
     assert made.forwards.estimate == pytest.approx(6.05 / 2.0125, rel=1e-3)
 
 
+def test_whole_runs_come_before_nearer_sampled_ones_of_as_many_processes() -> None:
+    random = {"weights": Weights.random, "judge": None}
+    nearer, tokens = whole(9.0, 9.0, steps=2), baseline(9.0, 9.0)
+    runs = (replace(nearer.run, timed_share=0.5, **random), replace(whole(1.0).run, **random))  # type: ignore[arg-type]
+    records = [replace(nearer, run=runs[0]), replace(whole(8.0, 8.0), run=runs[1])]
+    made = only(*records, replace(tokens, run=replace(tokens.run, **random)))  # type: ignore[arg-type]
+    assert made.forwards.estimate == pytest.approx(9 / (8 / 4))
+    assert not made.is_composed
+
+
 def test_a_shape_without_a_baseline_has_none() -> None:
     longer = record(a_run(length=32, diffusion=a_diffusion(block_length=16)), [a_sample(step_s=(1.0,) * 4)] * 2)
     (pair,) = pairs_of([baseline(6.0, 6.0), whole(8.0, 8.0), longer])

@@ -58,7 +58,7 @@ def _outcome(parity: Parity) -> str:
     if parity.reading not in REACHED:
         return "{diffusion} does not reach {baseline}'s quality"
     if parity.is_of_unlike_texts:
-        return "the judge likes {diffusion}'s texts as well as {baseline}'s, but they are not equally varied"
+        return "the judge scores {diffusion}'s texts at least as well as {baseline}'s, but they are not equally varied"
     return f"{{diffusion}} reaches {{baseline}}'s quality and {speed_of(parity)} there"
 
 

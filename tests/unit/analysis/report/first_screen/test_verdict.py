@@ -47,7 +47,8 @@ def test_a_judges_liking_for_less_varied_texts_is_not_called_parity() -> None:
     apart = a_parity(entropy_gap=Interval(-3.8, -4.0, -3.6))
     told, doubt = verdicts([(apart, "")])
     assert told == (
-        "In the one comparison the judge scores small's texts at least as well as causal's, but they are not equally varied."
+        "In the one comparison the judge scores small's texts at least as well as causal's, but they are not equally"
+        " varied."
     )
     assert doubt.endswith("no parity at equal entropy.")
 

@@ -11,13 +11,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import psutil
 
 from benchmark.hardware.cpu import busy_s
 from benchmark.hardware.nvml import Gpu, Reading, foreign
+from benchmark.hardware.stops import counting_stops
 from crossover.records.machine import Conditions
 
 Number = TypeVar("Number", int, float)
@@ -77,6 +78,7 @@ class Watch:
 
     def __init__(self, gpu: Gpu | None, load: OtherLoad, own_gpu_bytes: Callable[[], int]) -> None:
         self._gpu, self._load, self._own_gpu_bytes = gpu, load, own_gpu_bytes
+        self._counter = counting_stops()
 
     @contextmanager
     def __call__(self) -> Iterator[Seen]:
@@ -84,13 +86,13 @@ class Watch:
         seen = Seen()
         self._load.read(0.0)
         before = None if self._gpu is None else self._gpu.reading()
-        began_s = time.monotonic()
+        began_s, stops = time.monotonic(), self._counter.stops
         with _readings(self._gpu) as during:
             yield seen
             lasted_s = time.monotonic() - began_s
             after = None if self._gpu is None else self._gpu.reading()
         cores = self._load.read(lasted_s)
-        seen.conditions = self._conditions(before, during, after, cores)
+        seen.conditions = replace(self._conditions(before, during, after, cores), stops=self._counter.stops - stops)
 
     def _conditions(
         self, before: Reading | None, during: list[Reading], after: Reading | None, cores: float | None

@@ -29,6 +29,7 @@ WORDS = {
     Label.clock_changed: "changed GPU clock",
     Label.foreign_process: "foreign process on the GPU",
     Label.busy_cpu: "CPU busy with other processes",
+    Label.stopped: "process stopped for a while (as by Ctrl-Z)",
 }
 
 
@@ -66,6 +67,7 @@ def labels(run: Sequence[Conditions], cores: int) -> list[tuple[Label, ...]]:
         Label.clock_changed: lambda sample: _clock_changed(sample, usual_sm, usual_memory),
         Label.foreign_process: lambda sample: _is_shared(sample, least_bytes),
         Label.busy_cpu: lambda sample: _is_busy(sample, cores),
+        Label.stopped: lambda sample: bool(sample.stops),
     }
     return [tuple(label for label, holds in tests.items() if holds(sample)) for sample in run]
 

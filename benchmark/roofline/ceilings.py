@@ -30,7 +30,7 @@ CPU_COPY_BYTES, CPU_MATRIX, CPU_REPEATS = 256 << 20, 768, 7
 WARMUP = 3
 CACHE = "ceilings.json"
 """Where ceilings are kept in the user's cache folder."""
-SPOILING = {Label.foreign_process, Label.throttled}
+SPOILING = {Label.foreign_process, Label.throttled, Label.stopped}
 """Labels of a measurement whose figures may be lower than what the device can do."""
 
 

@@ -12,6 +12,7 @@ class Label(StrEnum):
     clock_changed = "clock_changed"
     foreign_process = "foreign_process"
     busy_cpu = "busy_cpu"
+    stopped = "stopped"
 
 
 class Verdict(StrEnum):
@@ -37,6 +38,7 @@ class Conditions:
         foreign_gpu_bytes: memory in use on the GPU that this process's allocator does not hold.
         foreign_cpu_cores: CPU time of all other processes over time: 1.0 is one core kept busy.
         watched_cpu_cores: number of cores on which that was counted, those of this process; null is all cores.
+        stops: how often this process was stopped and went on, as by Ctrl-Z and `fg`; clocks went on meanwhile.
     """
 
     sm_mhz_before: int | None = None
@@ -54,6 +56,7 @@ class Conditions:
     foreign_gpu_bytes: int | None = None
     foreign_cpu_cores: float | None = None
     watched_cpu_cores: int | None = None
+    stops: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

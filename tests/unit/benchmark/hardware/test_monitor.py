@@ -1,6 +1,8 @@
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import namedtuple
 from dataclasses import dataclass, field, replace
@@ -11,6 +13,7 @@ import pytest
 from benchmark.hardware import monitor as module
 from benchmark.hardware.monitor import OtherLoad, Watch
 from benchmark.hardware.nvml import Reading
+from benchmark.hardware.stops import counting_stops
 from crossover.records.machine import Conditions
 
 
@@ -170,7 +173,7 @@ def test_without_a_gpu_the_cpu_alone_is_watched() -> None:
     with watch() as seen:
         times.pass_s(1.0, others=0.7)
     assert seen.conditions.foreign_cpu_cores == pytest.approx(0.7)
-    assert replace(seen.conditions, foreign_cpu_cores=None) == Conditions()
+    assert replace(seen.conditions, foreign_cpu_cores=None) == Conditions(stops=0)
 
 
 def test_a_sample_that_fails_stops_the_thread_and_hands_its_error_on() -> None:
@@ -215,3 +218,22 @@ def test_a_samples_power_is_that_during_it_where_it_is_long_enough_to_be_read(
         a_reading(power_w=50.0), [a_reading(power_w=each) for each in during], a_reading(power_w=500.0), None
     )
     assert conditions.power_w == power_w
+
+
+def test_a_sample_amid_which_the_process_was_stopped_is_known() -> None:
+    """A process hears only that it goes on."""
+    watch = Watch(None, Times().load(), lambda: 0)
+    os.kill(os.getpid(), signal.SIGCONT)
+    with watch() as quiet:
+        pass
+    with watch() as stopped:
+        os.kill(os.getpid(), signal.SIGCONT)
+    assert (quiet.conditions.stops, stopped.conditions.stops) == (0, 1)
+
+
+def test_a_thread_that_may_set_no_handlers_watches_all_the_same() -> None:
+    seen: list[int] = []
+    thread = threading.Thread(target=lambda: seen.append(counting_stops().stops))
+    thread.start()
+    thread.join()
+    assert len(seen) == 1

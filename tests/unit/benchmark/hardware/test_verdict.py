@@ -30,6 +30,15 @@ def test_a_quiet_sample_has_no_label() -> None:
     assert label(QUIET) == ()
 
 
+def test_a_sample_amid_which_the_process_was_stopped_is_disturbed() -> None:
+    assert label(replace(QUIET, stops=1)) == (Label.stopped,)
+    judged = watched([(), (Label.stopped,)], gpu_unseen=False)
+    assert (judged.verdict, judged.why) == (
+        Verdict.disturbed,
+        "process stopped for a while (as by Ctrl-Z) in 1 of 2 samples",
+    )
+
+
 @pytest.mark.parametrize("reason", ["hardware_slowdown", "thermal", "hardware_thermal", "power_brake", "sync_boost"])
 def test_a_slowdown_is_throttling(reason: str) -> None:
     assert label(replace(QUIET, throttle=(reason,))) == (Label.throttled,)

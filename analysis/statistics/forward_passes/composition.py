@@ -111,10 +111,9 @@ def costs_of(alike: Mapping[Forward, Sequence[float]]) -> Costs:
 
 
 def _between(along_T: Floats, seconds_T: Floats) -> Callable[[Floats], Floats]:
-    """On straight lines between neighbours; the mean where several coincide."""
-    distinct, inverse = np.unique(along_T, return_inverse=True)
-    means = np.bincount(inverse, weights=seconds_T) / np.bincount(inverse)
-    return lambda wanted_W: np.interp(wanted_W, distinct, means)
+    """On straight lines between neighbours, none of which coincide: those that are alike are one by their median."""
+    order_T = np.argsort(along_T)
+    return lambda wanted_W: np.interp(wanted_W, along_T[order_T], seconds_T[order_T])
 
 
 def _from_below(along_T: Floats, seconds_T: Floats) -> Callable[[Floats], Floats]:

@@ -10,6 +10,7 @@ import pytest
 from analysis.parity.break_even import BreakEven, break_evens, composed_break_evens
 from analysis.parity.timed_pairs import pairs_of
 from analysis.statistics.forward_passes.pace import Way
+from analysis.statistics.timing import ratio_interval, summarise
 from crossover.records.forwards import Forwards
 from crossover.records.machine import Verdict, Watched
 from crossover.records.policies import Blocks, Cache, CacheName, Policy, PolicyName, Rows
@@ -64,7 +65,11 @@ def test_it_is_the_baselines_latency_over_that_of_one_pass() -> None:
 
 
 def test_its_interval_is_that_of_the_ratio_of_medians() -> None:
-    noisy = only(baseline(5.8, 6.0, 6.2, 6.0, 5.9, 6.1), whole(8.0, 8.1, 7.9, 8.0, 8.2, 7.8))
+    latencies_s = (5.8, 6.0, 6.2, 6.0, 5.9, 7.1), (8.0, 8.1, 7.9, 8.0, 8.2, 7.8)
+    noisy = only(baseline(*latencies_s[0]), whole(*latencies_s[1]))
+    ratio = ratio_interval(*map(summarise, latencies_s))
+    assert ratio is not None
+    assert (noisy.forwards.low, noisy.forwards.high) == pytest.approx((4 * ratio.low, 4 * ratio.high))
     assert noisy.forwards.low < 3.0 < noisy.forwards.high
     assert noisy.tokens.low == pytest.approx(8 / noisy.forwards.high)
     assert only(baseline(6.0), whole(8.0)).has_interval is False

@@ -75,3 +75,10 @@ def test_the_speedup_at_the_crossing_is_as_wide_as_the_latencies_between_its_end
     interval = speedup_at_crossing(STEPS, timed(2.0, 1.0, 4.0, 1.0), crossing)
     assert interval is not None
     assert (interval.low, interval.estimate, interval.high) == pytest.approx((0.5, 1.0, 2.0))
+
+
+def test_steps_beyond_the_ends_of_the_crossing_do_not_widen_the_speedup_there() -> None:
+    crossing = Crossing(steps=4 * 2**0.5, low=4.0, high=8.0, possible=(8, 8))
+    interval = speedup_at_crossing(STEPS, timed(4.0, 1.0, 4.0, 16.0), crossing)
+    assert interval is not None
+    assert (interval.low, interval.estimate, interval.high) == pytest.approx((1.0, 2.0, 4.0))

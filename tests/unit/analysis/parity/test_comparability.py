@@ -70,6 +70,12 @@ def test_the_settings_of_a_knob_are_one_ladder_whose_rungs_are_forward_passes() 
     assert settings_of(pairing.by_steps) == {3: "threshold=0.5", 4: "threshold=0.6", 7: "threshold=0.9"}
 
 
+def test_of_three_settings_that_took_equally_many_passes_none_is_lost() -> None:
+    ladder = [at_threshold(threshold, 3, latency_s) for threshold, latency_s in ((0.5, 1.0), (0.6, 1.5), (0.7, 2.0))]
+    (pairing,) = group([*ladder, a_record(an_autoregressive_run())]).pairings
+    assert settings_of(pairing.by_steps) == {3: "threshold=0.5", 4: "threshold=0.6", 5: "threshold=0.7"}
+
+
 def test_a_single_setting_keeps_its_name() -> None:
     (pairing,) = group([at_threshold(0.9, 7, 2.0), a_record(an_autoregressive_run())]).pairings
     assert (pairing.diffusion, list(pairing.by_steps)) == ("small threshold=0.9", [7])
@@ -165,6 +171,14 @@ def test_a_run_without_any_partner_says_so() -> None:
     assert group([a_record(diffusion())]).left_out == (
         "small K=4 B=2 N=16: no autoregressive run at this batch and length",
     )
+
+
+def test_a_run_without_a_partner_is_named_wherever_it_stands_among_those_that_have_one() -> None:
+    paired = [measured(diffusion()), measured(an_autoregressive_run())]
+    grouping = group([*paired, measured(diffusion(seed=9))])
+    assert len(grouping.pairings) == 1
+    (line,) = grouping.left_out
+    assert line.startswith("small K=4 B=2 N=16: seed is 9, there ")
 
 
 def test_failures_are_left_out_with_their_reason() -> None:

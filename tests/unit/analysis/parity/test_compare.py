@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from analysis.parity.compare import ChangeVerdict, ComparedSweeps, Comparison, compare, unmatched
 from crossover.errors import UserError
@@ -117,6 +118,10 @@ def test_memory_and_quality_are_compared_as_well() -> None:
     quality = comparison.change("quality")
     assert quality is not None
     assert quality.interval.estimate == pytest.approx(-0.25, abs=0.05)
+    other = random.permutation(nats)
+    unlike = only(compare([record(nats, 100)], [record(other, 100)])).change("quality")
+    assert unlike is not None
+    assert unlike.p_value == pytest.approx(stats.ttest_rel(nats, other).pvalue)
     assert only(compare([record(nats, 100)], [record(nats, 104)])).verdicts == ()
 
 

@@ -1,9 +1,10 @@
 import math
 
 import numpy as np
+import pytest
 
-from analysis.parity.evidence import weigh
-from analysis.parity.quality import SAMPLER_BITS_PER_BYTE
+from analysis.parity.evidence import target_of, weigh
+from analysis.parity.quality import BERTSCORE_F1, PERPLEXITY, SAMPLER_BITS_PER_BYTE, Metric
 from crossover.records.record import Measurement
 from tests.factories import a_document, a_measurement, a_score
 
@@ -36,3 +37,20 @@ def test_likelihoods_of_documents_of_one_source_are_drawn_together() -> None:
     assert (together.clusters, apart.clusters, told_by_scores.clusters) == (SOURCES, SOURCES * OF_EACH, SOURCES)
     assert together.means.error_K[0] > 1.8 * apart.means.error_K[0]
     assert together.means.error_K[0] == told_by_scores.means.error_K[0]
+
+
+@pytest.mark.parametrize(
+    ("metric", "baseline", "target"),
+    [
+        (PERPLEXITY, math.log(20.0), math.log(20.5)),
+        (SAMPLER_BITS_PER_BYTE, 1.5, 2.0),
+        (BERTSCORE_F1, 0.9, 0.4),
+    ],
+)
+def test_the_target_falls_short_of_the_baseline_by_the_margin_and_follows_it_at_its_slope(
+    metric: Metric, baseline: float, target: float
+) -> None:
+    little = 1e-6
+    targets_R1, slopes_R1 = target_of(np.array([[baseline], [baseline + little]]), metric, 0.5)
+    assert targets_R1[0, 0] == pytest.approx(target)
+    assert slopes_R1[0, 0] == pytest.approx((targets_R1[1, 0] - targets_R1[0, 0]) / little, rel=1e-5)

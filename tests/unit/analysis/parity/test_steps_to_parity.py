@@ -308,6 +308,8 @@ def test_replicates_give_the_timing_and_the_first_of_them_the_quality() -> None:
     (pairing,) = group(records).pairings
     parity = find_parity(pairing, PERPLEXITY)
     assert (parity.processes, parity.verdict_margin) == (4, 0.0)
+    of_two = find_parity(group(records[:6]).pairings[0], PERPLEXITY)
+    assert (of_two.processes, of_two.verdict_margin) == (2, 0.0)
     assert parity.quality == find_parity(group(records[:3]).pairings[0], PERPLEXITY).quality
     assert parity.speedup is not None
     assert parity.speedup.low < 1.0 < parity.speedup.high

@@ -55,6 +55,12 @@ def test_throughput_counts_the_tokens_of_all_rows() -> None:
     assert figures["throughput/valid_tok_per_s"] == 14 / 2.0
 
 
+def test_what_no_clock_shows_has_neither_latency_nor_throughput() -> None:
+    figures = metrics(diffusion(samples=(a_sample(latency_s=2.0), a_sample(latency_s=-1.0))))
+    assert not any(name.startswith(("latency/", "throughput/")) for name in figures)
+    assert figures["work/samples"] == 2
+
+
 def test_a_diffusion_run_reports_its_steps_and_no_prefill() -> None:
     figures = metrics(diffusion())
     assert figures["latency/step_s"] == 0.5
@@ -152,6 +158,18 @@ def test_bertscore_is_the_mean_over_texts_with_its_standard_error() -> None:
     assert figures["quality/bertscore_f1_se"] == pytest.approx(0.1)
     assert "quality/bertscore_f1_se" not in metrics(diffusion(scores=scores[:1]))
     assert "quality/bertscore_f1" not in metrics(diffusion())
+
+
+def test_answers_that_the_rule_does_not_find_are_counted_among_the_wrong_ones() -> None:
+    right, wrong, none = (
+        a_score(correct=1.0, answered="4"),
+        a_score(correct=0.0, answered="5"),
+        a_score(correct=0.0, answered=None),
+    )
+    figures = metrics(diffusion(scores=(right, right, wrong, none)))
+    assert (figures["quality/accuracy"], figures["quality/without_answer"]) == (0.5, 1)
+    assert figures["quality/accuracy_se"] == pytest.approx((1 / 3) ** 0.5 / 2)
+    assert "quality/without_answer" not in metrics(diffusion(scores=(a_score(),))), "the prompts have no answers"
 
 
 def test_texts_are_counted_by_their_length_and_their_end() -> None:

@@ -22,5 +22,9 @@ def test_what_loses_more_than_five_points_does_not_count() -> None:
     assert accuracy_under_parallelism([(1.0, 0.5), (8.0, 0.44)], best=0.5) == pytest.approx(50.0)
 
 
+def test_what_loses_just_five_points_counts() -> None:
+    assert accuracy_under_parallelism([(1.0, 0.75), (3.0, 0.70)], best=0.75) > 75.0
+
+
 def test_nothing_right_is_nothing() -> None:
     assert accuracy_under_parallelism([(1.0, 0.0), (2.0, 0.0)], best=0.0) == 0.0

@@ -22,5 +22,6 @@ def test_its_interval_is_that_of_students_t_with_the_winsorised_spread() -> None
 def test_a_value_is_far_off_by_the_spread_of_the_others_and_by_a_quarter_of_their_median() -> None:
     values = np.array([3.0, 3.1, 2.9, 3.05, 2.95, 9.0, 0.1])
     assert far_above(values).tolist() == [False] * 5 + [True, False]
-    assert not far_above(np.array([3.0, 3.0, 3.0, 3.0, 3.5])).any()
+    assert not far_above(np.array([3.0, 3.0, 3.0, 3.0, 3.7])).any()
+    assert far_above(np.array([3.0, 3.0, 3.0, 3.0, 3.8])).any()
     assert not far_above(np.zeros(5)).any()

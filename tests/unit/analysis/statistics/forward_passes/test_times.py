@@ -109,3 +109,9 @@ def test_a_pass_that_keeps_what_is_before_a_block_may_write_its_first_token() ->
     counted = Forwards(computed=(8, 4, 4, 4, 4, 4, 4), written=(2, 2, 4, 2, 2, 4, 0), of_rows=(7, 7))
     timed = list(forward_times(record_of(parts, step_s=(1.0,) * 7, forwards=counted)))
     assert [forward.read for forward, _ in timed] == [1, 1, 2, 1, 1, 2, 1]
+    begun = a_run(diffusion=parts.diffusion, length=14, prompt_fraction=6 / 14)  # the prompt begins the first block
+    counted = Forwards(computed=(4, 4, 4, 4), written=(0, 2, 2, 2), of_rows=(4, 4))
+    timed = list(forward_times(record_of(begun, step_s=(1.0,) * 4, forwards=counted)))
+    assert [forward for forward, _ in timed] == [
+        *(Forward(4, 4, 1), Forward(4, 8, 2), Forward(4, 8, 1), Forward(4, 8, 1)),
+    ]

@@ -258,6 +258,16 @@ def test_processes_of_one_run_are_its_replicates_each_by_its_newest_record() -> 
     assert pairing.processes(pairing.baseline) == (pairing.baseline,)
 
 
+def test_the_replicate_of_the_lowest_index_leads_though_it_began_later() -> None:
+    late, early = (
+        replace(measured(diffusion(), at=f"2026-03-0{day}T12:00:00+00:00"), replicate=index)
+        for index, day in ((0, 2), (1, 1))
+    )
+    (pairing,) = group([early, late, a_record(an_autoregressive_run())]).pairings
+    assert pairing.by_steps[4] is late
+    assert pairing.replicates[late.key] == (early,)
+
+
 def test_a_replicate_that_failed_or_that_ran_elsewhere_is_none() -> None:
     first = replace(measured(diffusion()), replicate=0)
     failed = replace(a_failed_record(diffusion()), replicate=1)

@@ -7,6 +7,7 @@ from analysis.parity.choice import Reading
 from analysis.parity.fronts.pairings import front_pairings
 from analysis.parity.fronts.parity import Fronts, read_fronts
 from analysis.parity.quality import BITS_PER_BYTE, PERPLEXITY
+from analysis.statistics.metrics import bits_per_byte
 from crossover.records.record import Record
 from tests.benchmarks.front_coverage import at_like_entropy, measure_front_coverage
 from tests.simulated_fronts import HUMAN_NATS, FrontTruth, line, simulate_fronts
@@ -50,6 +51,25 @@ def test_an_arm_that_never_writes_as_varied_a_text_is_left_out_and_named(found: 
     assert found.parity is not None
     assert "left out, since no two temperatures have entropies around the authors': K=8" in found.parity.flags
     assert "two temperatures: baseline 1.3 to 1.8, K=16 1.3 to 1.8, K=32 1.3 to 1.8" in found.parity.flags[1]
+
+
+def test_a_point_of_a_front_has_the_entropy_and_the_quality_of_its_run() -> None:
+    records = simulate_fronts(truth(), np.random.default_rng(0))
+    for front in fronts_of(records).fronts:
+        own = [each for each in records if (each.run.diffusion and each.run.diffusion.steps) == front.steps]
+        for record, point in zip(own, front.points, strict=True):
+            assert record.measurement is not None
+            scores = record.measurement.scores
+            assert point.temperature == record.run.temperature
+            assert point.quality.estimate == pytest.approx(bits_per_byte(scores))
+            assert point.quality.low < point.quality.estimate < point.quality.high
+            assert point.entropy.low < point.entropy.estimate < point.entropy.high
+
+
+def test_two_temperatures_make_a_front() -> None:
+    records = simulate_fronts(truth(), np.random.default_rng(0))
+    read = fronts_of([each for each in records if each.run.temperature in {1.3, 1.8}]).fronts
+    assert [front.around for front in read] == [(1.3, 1.8), None, (1.3, 1.8), (1.3, 1.8)]
 
 
 @pytest.mark.parametrize("without", ["baseline", "ladder"])

@@ -72,6 +72,7 @@ def test_a_speed_is_called_one_only_beyond_the_margin() -> None:
     assert speed_of(a_parity(speedup=Interval(1.2, 1.05, 1.4))) is Speed.open
     assert speed_of(a_parity(speedup=Interval(1.2, 1.05, 1.4), verdict_margin=0.01)) is Speed.faster
     assert speed_of(a_parity(speedup=Interval(1.0, 0.95, 1.05))) is Speed.alike
+    assert speed_of(a_parity(speedup=Interval(1.0, 0.9, 1.09))) is Speed.open
     assert speed_of(not_reached()) is Speed.unknown
     slow = Interval(0.7, 0.6, 0.95)
     assert speed_of(a_parity(speedup=slow, verdict_margin=0.01)) is Speed.slower

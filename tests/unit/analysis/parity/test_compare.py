@@ -116,7 +116,10 @@ def test_memory_and_quality_are_compared_as_well() -> None:
     assert verdict_on("memory", comparison) is ChangeVerdict.larger
     assert verdict_on("quality", comparison) is ChangeVerdict.worse
     turned = only(compare([record(worse, 200)], [record(nats, 100)]))
-    assert (verdict_on("memory", turned), verdict_on("quality", turned)) == (ChangeVerdict.smaller, ChangeVerdict.better)
+    assert (verdict_on("memory", turned), verdict_on("quality", turned)) == (
+        ChangeVerdict.smaller,
+        ChangeVerdict.better,
+    )
     quality = comparison.change("quality")
     assert quality is not None
     assert quality.interval.estimate == pytest.approx(-0.25, abs=0.05)

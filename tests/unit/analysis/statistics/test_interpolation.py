@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.statistics.bootstrap import Floats, counts, resample
+from analysis.statistics.arrays import Floats
+from analysis.statistics.bootstrap import counts, resample
 from analysis.statistics.interpolation import Ends, ratio, read_between, variance_of
 
 GENERATOR = np.random.default_rng(0)

@@ -4,7 +4,7 @@ import pytest
 
 from analysis.parity.ladder import setting
 from crossover.errors import UserError
-from crossover.records.policies import Cache, CacheName, FactorRule, Pace, Policy, PolicyName, Rows
+from crossover.records.policies import Blocks, Cache, CacheName, FactorRule, Pace, Policy, PolicyName, Rows
 from crossover.records.run import Run
 from crossover.records.settings import Remasking
 from tests.factories import a_diffusion, a_record, a_run, from_json
@@ -108,6 +108,8 @@ def test_the_name_tells_policy_and_cache_and_calls_it_lossy(changes: dict[str, o
         ({"name": PolicyName.threshold, "threshold": 1.5}, "policy.threshold=1.5 is not allowed"),
         ({"name": PolicyName.factor, "factor": -1.0, "factor_rule": FactorRule.plain}, "policy.factor=-1.0"),
         ({"name": PolicyName.entropy_bounded, "gamma": float("nan")}, "policy.gamma=nan"),
+        ({"name": PolicyName.maskgit_plus, "eps": 1.0}, "policy.eps=1.0 is not allowed"),
+        ({"name": PolicyName.maskgit_plus, "eps": -0.1}, "policy.eps=-0.1 is not allowed"),
     ],
 )
 def test_a_policy_without_its_knob_or_with_anothers_is_refused(changes: dict[str, object], words: str) -> None:
@@ -126,6 +128,8 @@ def test_what_does_not_go_together_is_refused() -> None:
         a_diffusion(rows=Rows.independent)
     with pytest.raises(UserError, match="use cache=none"):
         a_diffusion(policy=THRESHOLD, cache=DUAL, rows=Rows.independent)
+    with pytest.raises(UserError, match="that is not block-causal: use rows=together"):
+        a_diffusion(policy=THRESHOLD, blocks=Blocks.sequence, rows=Rows.independent)
     with pytest.raises(UserError, match="random is a policy of its own"):
         a_diffusion(policy=THRESHOLD, remasking=Remasking.random)
     with pytest.raises(UserError, match="use cache=none"):

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossover.errors import UserError
-from crossover.records.policies import Cache, CacheName, Policy, PolicyName
+from crossover.records.policies import Blocks, Cache, CacheName, Policy, PolicyName
 from crossover.records.run import Run, split_length
 from crossover.records.settings import (
+    Attention,
     Device,
     Diffusion,
     Encoder,
@@ -21,8 +22,11 @@ from crossover.records.settings import (
     Remasking,
     Stopping,
     Weights,
+    usual_attention,
 )
 from tests.factories import a_diffusion, a_run, an_autoregressive_run, without_contents
+
+DELAYED = Policy(name=PolicyName.delayed_threshold, threshold=0.9)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +86,11 @@ def test_a_schedule_that_cannot_be_is_refused(changes: dict[str, Any], message: 
         ),
         (a_run(diffusion=a_diffusion(block_length=3)), "block_length=3 does not divide the output of 8 tokens"),
         (a_run(diffusion=a_diffusion(block_length=16)), "block_length=16 does not divide the output of 8 tokens"),
+        (a_run(diffusion=a_diffusion(steps=4, policy=DELAYED)), None),
+        (
+            a_run(diffusion=a_diffusion(steps=3, policy=DELAYED)),
+            "steps=3 does not divide the output of 8 tokens, as policy=delayed_threshold needs",
+        ),
         (a_run(length=66), "length=66 is more than the context of small, 64 tokens"),
         (an_autoregressive_run(length=64), None),
         (an_autoregressive_run(length=65), "length=65 is more than the context of causal, 64 tokens"),
@@ -274,10 +283,51 @@ def test_random_weights_need_one_batch_whatever_prompts_there_are() -> None:
         a_diffusion(policy=Policy(name=PolicyName.threshold, threshold=0.9), guidance_scale=1.0),
         a_diffusion(cache=Cache(name=CacheName.dual), remasking=Remasking.random),
         a_diffusion(cache=Cache(name=CacheName.dual, refresh=2)),
+        a_diffusion(block_length=4, sub_block_length=2, blocks=Blocks.sequence, cache=Cache(name=CacheName.exact)),
     ],
-    ids=["guidance", "random", "refresh"],
+    ids=["guidance", "random", "refresh", "sub-blocks"],
 )
 def test_what_the_published_loops_do_not_have_is_refused_there(diffusion: Diffusion) -> None:
     a_run(engine=Engine.eager, diffusion=diffusion)
     with pytest.raises(UserError, match="engine=published is the published loops"):
         a_run(engine=Engine.published, diffusion=diffusion)
+
+
+@pytest.mark.parametrize("device", Device)
+@pytest.mark.parametrize("precision", Precision)
+def test_flash_attention_is_for_gpus_in_bfloat16_and_the_usual_kernel_there(
+    device: Device, precision: Precision
+) -> None:
+    flash2 = {"attention": Attention.flash2, "device": device, "precision": precision}
+    if (device, precision) == (Device.cuda, Precision.bfloat16):
+        assert usual_attention(device, precision) is a_run(**flash2).attention
+        return
+    assert usual_attention(device, precision) is Attention.sdpa
+    with pytest.raises(UserError, match=f"attention=flash2 runs on a GPU in bfloat16, not in {precision} on {device}"):
+        a_run(**flash2)
+
+
+def test_a_run_of_many_settings_keeps_its_key_tomorrow() -> None:
+    """A record counts for the run that its key was made of: a setting that is renamed or left out would lose it."""
+    everything = a_run(
+        model=replace(a_run().model, content="a" * 16),
+        diffusion=a_diffusion(
+            block_length=4,
+            policy=Policy(name=PolicyName.threshold, threshold=0.9),
+            cache=Cache(name=CacheName.dual, refresh=2),
+        ),
+        engine=Engine.compiled,
+        attention=Attention.eager,
+        temperature=0.5,
+        seed=3,
+        stopping=Stopping(interval=0.03, budget_s=30.0),
+        profile=True,
+        threads=2,
+        encoder=AN_ENCODER,
+        likelihood=HeldOut(documents=2, samples=4, orders=1),
+    )
+    assert everything.key == "bc3efa6ee32d4b37"
+    assert (
+        an_autoregressive_run(timed_share=0.1, settle_s=0.5, weights=Weights.random, judge=None).key
+        == "9a0c4ac71f9da623"
+    )

@@ -139,6 +139,27 @@ def test_an_older_record_without_later_fields_is_read_and_keeps_its_key() -> Non
     assert read.run.key == read.key
 
 
+def test_what_older_records_do_not_say_is_what_their_version_did() -> None:
+    """Their texts were not cut at their end, no pass was spare or an edit, and each time is of one generation."""
+
+    def age(data: dict[str, Any]) -> None:
+        measured = data["measurement"]
+        del measured["judged_until_end"], measured["human"]
+        forwards = {"computed": [16], "written": [16], "of_rows": [1, 1]}
+        timed = {"planned": 4, "index": [0], "computed": [16], "kept": [16], "read": [8]}
+        measured["samples"][0].update(conditions={}, forwards=forwards, timed=timed)
+
+    measured = from_json(changed(age)).measurement
+    assert measured is not None
+    assert (measured.judged_until_end, measured.human) == (False, ())
+    sample = measured.samples[0]
+    assert sample.conditions is not None
+    assert sample.forwards is not None
+    assert sample.timed is not None
+    assert (sample.conditions.readings, sample.forwards.spare, sample.forwards.edited) == (0, 0, ())
+    assert (sample.timed.generations, sample.timed.composed_share) == (1, 0.75)
+
+
 def test_half_a_file_is_no_record() -> None:
     text = a_record().to_json()
     with pytest.raises(ValueError, match=r"Unterminated|Expecting|delimiter"):

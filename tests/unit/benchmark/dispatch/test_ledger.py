@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli.messages import complaint
+from benchmark.config.settings import Strictness
 from benchmark.dispatch.ledger import SweepReader, read_sweep
 from benchmark.dispatch.resume import resume_policy
 from benchmark.store.journal import Journal
@@ -66,6 +67,17 @@ def test_a_ledger_whose_points_name_their_sweep_in_their_overrides_still_loads_a
     records = records_of(older)
     records.refresh(older.indices)
     assert list(resume_policy(older).done(records.of(older.indices))) == [RUNS[0].key]
+
+
+def test_a_ledger_of_an_earlier_version_is_of_a_grid_that_knows_no_earlier_records_and_asks_for_no_clean_machine(
+    tmp_path: Path,
+) -> None:
+    file = a_sweep(tmp_path).folder / "sweep.json"
+    ledger = json.loads(file.read_text())
+    later = {"search", "earlier", "strict"}
+    file.write_text(json.dumps({name: value for name, value in ledger.items() if name not in later}))
+    older = read_sweep(tmp_path, "sweep-1")
+    assert (older.search, older.earlier, older.strict) == (False, None, Strictness.off)
 
 
 def test_a_ledger_that_a_full_disk_does_not_take_leaves_no_folder_and_names_its_file(

@@ -8,6 +8,7 @@ import pytest
 from benchmark.dispatch.batches import add_batch, new_batch, note_job_id
 from benchmark.dispatch.claims import Claim, Claims, this_process
 from benchmark.dispatch.context import sweep_context
+from benchmark.dispatch.job import is_left
 from benchmark.dispatch.ledger import GridPoint, Sweep, grid_point
 from benchmark.dispatch.point_status import JobStatus
 from benchmark.dispatch.reconcile import reconcile, reconcile_process
@@ -87,3 +88,16 @@ def test_status_counts_processes_of_this_sweep_alone(tmp_path: Path) -> None:
     journal.write(a_failed_record(RUN, kind=FailureKind.node_lost, replicate=1))
     counts = progress(sweep, [status(sweep, 2, JobStatus.running)])
     assert (counts.done, len(counts.failed), counts.running, counts.untried) == (1, 1, 1, 0)
+
+
+def test_of_points_that_processes_share_one_is_left_until_this_batch_has_its_record(tmp_path: Path) -> None:
+    """Neither another replicate's record nor another sweep's counts, nor one from before the batch."""
+    sweep = in_three(tmp_path)
+    batch = new_batch([[0, 1, 2]], STARTED, slurm=False, shared=True)
+    journal, earlier = Journal(output_dir=tmp_path), "2026-02-01T12:00:00+00:00"
+    journal.write(a_record(RUN, replicate=0, sweep=sweep.id, started_at=STARTED))
+    journal.write(a_record(RUN, replicate=1, sweep=sweep.id, started_at=earlier))
+    journal.write(a_record(RUN, replicate=2, sweep="another", started_at=STARTED))
+    context = sweep_context(sweep, make_console())
+    assert [is_left(context, batch, index) for index in range(3)] == [False, True, True]
+    assert not is_left(context, replace(batch, created=batch.created - 1000, identity=None), 1), "its driver is gone"

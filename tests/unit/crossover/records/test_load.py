@@ -1,3 +1,4 @@
+import gc
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -109,3 +110,26 @@ def test_nested_values_that_a_terminal_might_obey_are_named_and_left_out(tmp_pat
     file = tmp_path / "strange.json"
     file.write_text(a_record().to_json().replace('"sweep-1"', "[" * 1000 + '"\\u001b"' + "]" * 1000), encoding="utf-8")
     assert len(load([file], keep_texts=False).rejected) == 1
+
+
+@pytest.mark.parametrize("obeyed", ["\x7f", "\x1b", "\x9b", "\u202e"], ids=ascii)
+def test_what_a_terminal_obeys_is_spelled_out_in_records_that_are_to_be_shown(obeyed: str) -> None:
+    content = a_record(name=f"a{obeyed}b").to_json().encode()
+    (shown,), (kept,) = (read([("it", lambda: content)], keep_texts=keep).records for keep in (False, True))
+    assert (shown.name, kept.name) == ("a" + obeyed.encode("unicode_escape").decode() + "b", f"a{obeyed}b")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_rests_while_records_are_read_and_is_left_as_it_was(*, enabled: bool) -> None:
+    was_enabled, seen = gc.isenabled(), []
+
+    def content() -> bytes:
+        seen.append(gc.isenabled())
+        return a_record().to_json().encode()
+
+    try:
+        (gc.enable if enabled else gc.disable)()
+        assert read([("it", content)]).records == (a_record(),)
+        assert (seen, gc.isenabled()) == ([False], enabled)
+    finally:
+        (gc.enable if was_enabled else gc.disable)()

@@ -47,3 +47,11 @@ def test_how_a_process_ended_is_told_and_what_it_complained_of_is_kept(
     assert backends._in_a_process([sys.executable, "-c", script], log) == ended
     assert log.exists() == (said is not None)
     assert said is None or said in log.read_text()
+
+
+def test_a_process_ended_by_a_status_or_by_a_signal() -> None:
+    by_status, by_signal = backends.process_state(3), backends.process_state(-15)
+    assert (by_status.exit_status, by_status.signal) == (3, None)
+    assert (by_signal.exit_status, by_signal.signal) == (0, 15)
+    assert "exit status 3" in by_status.failure[1]
+    assert "signal 15" in by_signal.failure[1]

@@ -7,7 +7,7 @@ from benchmark.dispatch.batches import PointBatch, add_batch, new_batch, note_jo
 from benchmark.dispatch.claims import Claim, Claims, this_process
 from benchmark.dispatch.ledger import Sweep, SweepReader
 from benchmark.dispatch.point_status import JobStatus, point_statuses
-from benchmark.dispatch.reconcile import Leftover, reconcile, reconcile_all, reconcile_process
+from benchmark.dispatch.reconcile import Leftover, begun_by, reconcile, reconcile_all, reconcile_process
 from benchmark.slurm.job_state import JobState
 from benchmark.store.journal import Journal
 from crossover.records.load import load
@@ -249,3 +249,11 @@ def test_what_somebody_else_measures_or_has_measured_is_not_the_dead_process_s_t
     Journal(output_dir=tmp_path).write(a_record(RUNS[1], sweep="another"))
     reconcile_process(sweep, batch, 0, SIGKILL, tmp_path / "none", records_of(sweep))
     assert kinds(tmp_path) == {2: None, 4: FailureKind.killed}
+
+
+def test_what_a_process_began_is_what_it_claimed_for_this_sweep_whoever_had_its_number_before(tmp_path: Path) -> None:
+    sweep, claims = a_sweep(tmp_path), Claims(tmp_path)
+    owners = (an_owner(pid=5), an_owner(pid=5, sweep="another"), an_owner(pid=6))
+    for point, owner in zip(sweep.entries, owners, strict=True):
+        claims.take(point.replicate_key, owner)
+    assert begun_by(sweep, [0, 1, 2], 5) == [0]

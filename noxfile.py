@@ -64,19 +64,8 @@ def docs(session: nox.Session) -> None:
     session.install(*CONSTRAINTS, "sphinx", "furo", "myst-parser")
     session.run("python", "site/gather.py", ".nox/site-pages")
     for builder in ("html", *session.posargs):
-        build = (
-            "sphinx-build",
-            "-q",
-            "-W",
-            "--keep-going",
-            "-c",
-            "site",
-            "-b",
-            builder,
-            ".nox/site-pages",
-            ".nox/site",
-        )
-        session.run(*build, env={"PYTHONPATH": "."})
+        strictly, where = ("-q", "-W", "--keep-going"), (".nox/site-pages", ".nox/site")
+        session.run("sphinx-build", *strictly, "-c", "site", "-b", builder, *where, env={"PYTHONPATH": "."})
 
 
 @nox.session

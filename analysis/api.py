@@ -40,7 +40,8 @@ def answers(
 
     Args:
         records: of both models.
-        metric: bits_per_byte, perplexity, sampler_bits_per_byte or bertscore_f1; all that were scored without it.
+        metric: bits_per_byte, perplexity, sampler_bits_per_byte, bertscore_f1 or accuracy; without it, all that were
+            scored.
         margin: by how much diffusion may fall short, in the metric's unit.
         allow: controls that may differ between the runs.
 

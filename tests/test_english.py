@@ -2,6 +2,7 @@
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +100,38 @@ def test_the_pages_that_a_reader_starts_from_link_the_glossary() -> None:
 def test_the_protocol_names_the_share_of_the_floor_that_predictions_use(engine: Engine) -> None:
     page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
     assert f"{REACH[engine]} {engine}" in page
+
+
+PROSE = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+GENERATED = {"keys.md", "wrong-inputs.md", "faults.md", "coverage.md"}
+LINKED_TERMS = (
+    *("arm", "canvas", "ladder", "rung", "replicate", "human line", "break-even", "journal", "crossing", "judge"),
+    "grid point",
+)
+"""Terms of this project, or with a narrower sense in it."""
+MOST_WORDS = 60
+
+
+def prose(page: Path) -> str:
+    """The text of a page without code, tables, pictures and the targets of links."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^(?:\||!|<|#| {4}).*$", "", text, flags=re.MULTILINE)
+    return re.sub(r"\]\([^)]*\)", "]", text)
+
+
+@pytest.mark.parametrize("page", PROSE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_sentence_is_so_long_that_it_must_be_read_twice(page: Path) -> None:
+    parts = re.split(r"\n\s*\n|\n\s*- |\n\d+\. ", prose(page))
+    sentences = [each for part in parts for each in re.split(r"(?<=[.?:])\s+(?=[A-Z`\"\[*])", " ".join(part.split()))]
+    assert not [sentence for sentence in sentences if len(sentence.split()) > MOST_WORDS]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PROSE if page.parent.name != "results" and page.name not in {*GENERATED, "glossary.md"}],
+    ids=lambda page: page.stem,
+)
+def test_a_page_links_the_definition_of_each_term_that_it_uses(page: Path) -> None:
+    text, links = re.sub(r"`[^`]*`", "", prose(page)), page.read_text(encoding="utf-8")
+    used = [term for term in LINKED_TERMS if re.search(rf"\b{term}s?\b", text)]
+    assert not [term for term in used if f"glossary.md#{term.replace(' ', '-')})" not in links], "link docs/glossary.md"

@@ -28,6 +28,22 @@ def by_point(records: Iterable[Record]) -> list[tuple[Record, ...]]:
     ]
 
 
+def in_grid_order(records: Iterable[Record]) -> list[Record]:
+    """Records by their models, in the order in which these appear, then by batch, length and steps.
+
+    Processes side by side measure points in another order than that of the grid. What differs in nothing of this stays
+    in its order.
+    """
+    records = list(records)
+    models = list(dict.fromkeys(record.run.model.name for record in records))
+
+    def place(record: Record) -> tuple[int, int, int, int]:
+        run = record.run
+        return models.index(run.model.name), run.batch, run.length, 0 if run.diffusion is None else run.diffusion.steps
+
+    return sorted(records, key=place)
+
+
 def metrics_of(replicates: Sequence[Record]) -> dict[str, float]:
     """The metrics of the first replicate; the latency of several is the geometric mean of their medians.
 

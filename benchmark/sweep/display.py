@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.report.notes import notes
+from analysis.report.replicates import in_grid_order
 from analysis.report.terminal_table import table
 from benchmark.store.mlflow_tracker import Tracker
 from benchmark.sweep.plan import Plan
@@ -35,6 +36,7 @@ def announce(console: Console, plan: Plan, done: Collection[str], *, at_most: bo
 
 def conclude(console: Console, records: Sequence[Record], output_dir: Path, tracker: Tracker | None) -> None:
     """The table of all points, why some are missing, where the records are, how to open MLflow."""
+    records = in_grid_order(records)
     console.print()
     console.print(table(records, width=console.width))
     say(console, *notes(records))

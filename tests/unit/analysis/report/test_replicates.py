@@ -3,12 +3,20 @@ from dataclasses import replace
 import pytest
 
 from analysis.report.notes import failures, unclean
-from analysis.report.replicates import PROCESSES, by_point, metrics_of
+from analysis.report.replicates import PROCESSES, by_point, in_grid_order, metrics_of
 from analysis.report.terminal_table import table
 from analysis.statistics.metrics import metrics
 from crossover.records.machine import Verdict, Watched
 from crossover.records.record import Record
-from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_sample
+from tests.factories import (
+    a_diffusion,
+    a_failed_record,
+    a_measurement,
+    a_record,
+    a_run,
+    a_sample,
+    an_autoregressive_run,
+)
 from tests.terminal import lines
 
 
@@ -58,3 +66,15 @@ def test_one_disturbed_replicate_marks_the_row_and_a_point_is_named_once() -> No
     assert lines(MIDDLE, *disturbed)[2][4] == "2.00*"
     assert unclean([MIDDLE, *disturbed]) == [f"* disturbed: a busy CPU, in {MIDDLE.name}"]
     assert lines(MIDDLE, replace(MIDDLE, replicate=1))[2][4] == "2.00"
+
+
+def test_records_come_in_the_order_of_the_grid_whatever_was_measured_first() -> None:
+    llama = an_autoregressive_run()
+    runs = [a_run(batch=batch, diffusion=a_diffusion(steps=steps)) for batch in (2, 1) for steps in (8, 4)]
+    records = [a_record(run) for run in (runs[0], replace(llama, batch=2), *runs[1:], replace(llama, batch=1))]
+    placed = [(each.run.model.name, each.run.batch, each.run.diffusion is None) for each in in_grid_order(records)]
+    small, other = records[0].run.model.name, llama.model.name
+    assert placed == [*[(small, batch, False) for batch in (1, 1, 2, 2)], (other, 1, True), (other, 2, True)]
+    steps = [each.run.diffusion.steps for each in in_grid_order(records) if each.run.diffusion is not None]
+    assert steps == [4, 8, 4, 8]
+    assert in_grid_order([SLOWEST, FASTEST]) == [SLOWEST, FASTEST], "replicates stay as they came"

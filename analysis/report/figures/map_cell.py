@@ -16,7 +16,7 @@ TOKENS = LogNorm(1, 512)
 DARK = 0.179
 """Under this luminance a shade's numbers are white, else black: either then stands out by 4.5 to 1 or more."""
 GAMMA = 2.2
-TEN = 10
+TEN, TENTH = 10, 0.1
 LIFT = 0.13
 """How far a number stands above the middle of its cell, as a share of the cell, where letters stand below it."""
 
@@ -36,7 +36,8 @@ def shade_of(value: float, norm: Normalize = TOKENS) -> float:
 def reach_of(interval: Interval) -> str:
     """How far an interval of a ratio reaches from its middle, on the logarithmic scale, e.g. ±0.4%."""
     percent = 100 * (math.sqrt(interval.high / interval.low) - 1)
-    return f"±{percent:.{0 if percent >= TEN else 1}f}%"
+    digits = 0 if percent >= TEN else 1 if percent >= TENTH else 2
+    return f"±{percent:.{digits}f}%"
 
 
 def write_cell(axes: Axes, at: tuple[int, int], text: str, shade: float | None, below: str = "") -> None:

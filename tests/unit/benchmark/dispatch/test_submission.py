@@ -14,7 +14,7 @@ class Cluster:
     """`room` for jobs; every array that it was asked for, and those that it took, by their sizes."""
 
     room: int
-    now: float = 0.0
+    now: float = 100.0
     asked: list[int] = field(default_factory=list)
     taken: list[list[list[int]]] = field(default_factory=list)
 
@@ -75,10 +75,10 @@ def test_it_is_tried_again_after_a_while_although_no_job_of_ours_ended() -> None
     cluster = Cluster(room=5)
     made = submission(cluster)
     made.begin()
-    cluster.room, cluster.now = 3, AGAIN_S - 1
+    cluster.room, cluster.now = 3, cluster.now + AGAIN_S - 1
     made.go_on(over=0)
     assert made.left == 7
-    cluster.now = AGAIN_S
+    cluster.now += 1
     made.go_on(over=0)
     assert made.left == 4
 

@@ -177,6 +177,26 @@ def test_a_point_that_another_sweep_took_over_from_a_dead_process_is_left_to_it(
     assert "left out" not in capsys.readouterr().out
 
 
+def test_a_process_whose_points_another_sweep_measured_meanwhile_does_not_cost_its_slot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = a_sweep(tmp_path, two_models(1))
+
+    def end_too_late(process: FakeProcess) -> int:
+        if not process.ended:
+            return real(process)
+        for index in process.task:
+            record = a_record(sweep.entries[index].run, sweep="another", started_at=LATER)
+            Journal(output_dir=tmp_path).write(record)
+        return process.ended
+
+    monkeypatch.setattr(FakeProcess, "poll", end_too_late)
+    machine = measure(sweep, monkeypatch, (0, 1), slots=SLOTS[:1])
+    assert [task for task, _ in machine.started] == [0, 1]
+    assert "left out" not in capsys.readouterr().out
+    assert [record.failure for record in records(tmp_path)] == [None, None]
+
+
 def test_when_no_slot_is_left_every_point_has_its_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeProcess, "poll", lambda self: self.ended)
     measure(a_sweep(tmp_path, two_models(2)), monkeypatch, (0, 1), (0, 1))

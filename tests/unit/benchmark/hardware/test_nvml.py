@@ -25,7 +25,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Gpu:
         "nvmlDeviceGetPciInfo": lambda _: SimpleNamespace(busId="00000000:07:00.0"),
         "nvmlDeviceGetComputeRunningProcesses": lambda _: [SimpleNamespace(pid=7), SimpleNamespace(pid=9)],
         "nvmlDeviceGetMemoryInfo": lambda _: SimpleNamespace(used=5),
-        "nvmlDeviceGetCpuAffinity": lambda _, words: [0b1001, 0b10, *[0] * (words - 2)],
+        "nvmlDeviceGetCpuAffinity": lambda _, words: [0b1001, 0b10, 0][:words],
         "nvmlDeviceGetTotalEnergyConsumption": lambda _: 2_500,
     }
     for name, answer in answers.items():
@@ -34,7 +34,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Gpu:
 
 
 def test_cores_near_a_card_have_their_numbers(gpu: Gpu, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 128)
+    monkeypatch.setattr(os, "cpu_count", lambda: 66)  # in two words of 64
     assert gpu.near_cores() == {0, 3, 65}
     monkeypatch.setattr(pynvml, "nvmlDeviceGetCpuAffinity", refused)
     assert gpu.near_cores() == frozenset()

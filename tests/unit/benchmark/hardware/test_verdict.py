@@ -110,6 +110,11 @@ def test_a_gpu_that_nobody_watched_is_not_called_clean() -> None:
     assert (judged.verdict, judged.why) == (Verdict.clean, None)
 
 
+def test_a_reading_that_fails_once_does_not_make_a_watched_gpu_unseen() -> None:
+    _, judged = judge([QUIET, replace(QUIET, sm_mhz_after=None), QUIET], Device.cuda)
+    assert judged.verdict is Verdict.clean
+
+
 def test_a_strict_run_that_was_disturbed_raises_and_a_clean_one_does_not() -> None:
     judge([QUIET] * 5, Device.cuda, strict=True)
     with pytest.raises(DisturbedError, match="foreign process on the GPU in 5 of 5 samples, and strict=true"):

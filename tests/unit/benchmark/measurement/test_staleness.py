@@ -116,3 +116,15 @@ def test_a_sub_block_is_compared_with_all_up_to_its_blocks_end() -> None:
         assert math.isclose(kl_nats, 0, abs_tol=1e-6) == (computed == 4)
     assert staleness.mean_kl_nats is not None
     assert compared[0] == 1  # the block's first token is there, and its sub-block has one more
+
+
+def test_a_position_that_two_are_read_at_is_compared_once() -> None:
+    """The window's first token is written, and read at itself; so is the masked one behind it."""
+    made = factory(Family.diffusion)
+    passes = made.canvas(Engine.eager, made.kernel(Attention.sdpa))
+    head, mask_id = made.head(Engine.eager, 0.0), 15
+    comparing = ComparingPasses(cached=passes, whole=passes, head=head, mask_id=mask_id, is_shifted=True)
+    tokens_BL, positions_BM = torch.tensor([[5, 7, mask_id, mask_id]]), torch.tensor([[1, 1, 2]])
+    assert comparing._open(tokens_BL, positions_BM, range(1, 4)).tolist() == [[True, False, True]]
+    one_written = torch.tensor([[5, 7, 8, mask_id]])
+    assert comparing._open(one_written, positions_BM, range(1, 4)).tolist() == [[False, False, True]]

@@ -9,6 +9,7 @@ from typing import NoReturn
 from benchmark.cli.misread import misread, unknown_option, wrong_completion
 from benchmark.config.folder import BASE, options
 from benchmark.config.keys import keys
+from benchmark.config.quoting import quoted
 from crossover.addresses import without_credentials
 from crossover.errors import UserError
 
@@ -36,7 +37,7 @@ def arranged(words: Sequence[str]) -> list[str]:
         if line := misread(word, following):
             raise UserError(line)
         _check(word)
-    overrides_as_one = [_as_one_value(_without_password(word)) for word in overrides]
+    overrides_as_one = [quoted(_as_one_value(_without_password(word))) for word in overrides]
     return [word for word in words if word not in overrides] + overrides_as_one
 
 

@@ -21,6 +21,7 @@ from benchmark.config.groups import (
     StoppingConfig,
 )
 from benchmark.config.judge_choice import chosen_judge
+from benchmark.config.quoting import in_quotes, quoted
 from benchmark.config.sampling import to_diffusion
 from benchmark.config.schema import Config, register
 from benchmark.config.settings import Settings, Strictness, Tokenizers, require_folder
@@ -52,14 +53,14 @@ from crossover.records.settings import (
 
 def of_folder(output_dir: Path) -> str:
     """The override that names this output_dir, whatever characters its name has."""
-    return "output_dir='{}'".format(str(output_dir.absolute()).replace("'", "\\'"))
+    return f"output_dir={in_quotes(str(output_dir.absolute()))}"
 
 
 def config_of(overrides: Sequence[str]) -> Config:
     """The configuration that these overrides make, outside Hydra's own command line."""
     register()
     with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        return to_config(compose("config", overrides=list(overrides)))
+        return to_config(compose("config", overrides=list(map(quoted, overrides))))
 
 
 def to_config(composed: DictConfig) -> Config:

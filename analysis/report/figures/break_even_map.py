@@ -33,6 +33,7 @@ KEY = (
     "~ composed from the times of single forward passes.  ( ) more tokens than a block holds: never faster.  Grey: not"
     " measured, what both models would need at the limit of the hardware."
 )
+REACH = "  ± how far the 95% interval reaches."
 INTERVALS = " Below a number: how far its 95% interval reaches, where there is one."
 REACHED = (
     " A circle: trained models are as good as the baseline at as many tokens per forward pass, compared at this length"
@@ -88,30 +89,31 @@ def draw_row(pair: PairMap) -> Drawing | None:
 
 
 def draw_column(pair: PairMap) -> Drawing | None:
-    """The same, its panels below each other: narrow enough for a telephone."""
-    return _alone(pair, "break-even-column", columns=1)
+    """The same with intervals, its panels below each other: narrow enough for a telephone."""
+    return _alone(pair, "break-even-column", columns=1, has_intervals=True)
 
 
-def _alone(pair: PairMap, name: str, *, columns: int) -> Drawing | None:
+def _alone(pair: PairMap, name: str, *, columns: int, has_intervals: bool = False) -> Drawing | None:
     drawing = _drawing(
         pair,
-        [_measured(pair)],
+        [replace(_measured(pair), has_intervals=has_intervals)],
         name=name,
         title="Tokens per forward that diffusion needs to be faster",
         caption="As in the map, without the limit of the device.",
         columns=columns,
     )
     if drawing is not None:
-        _explain(drawing.figure, pair)
+        says_reach = has_intervals and any(each.has_interval for each in pair.cells)
+        _explain(drawing.figure, pair, KEY + (REACH if says_reach else ""))
     return drawing
 
 
-def _explain(figure: Figure, pair: PairMap) -> None:
+def _explain(figure: Figure, pair: PairMap, key: str) -> None:
     """Write above and below the panels what numbers and marks mean, for a page that shows no caption."""
     title = f"Tokens that {pair.diffusion} must write in each forward pass to be faster than {pair.baseline}"
     width_in = figure.get_figwidth()
     above = textwrap.wrap(title, round(width_in * TITLE_LETTERS))
-    below = textwrap.wrap(KEY, round(width_in * KEY_LETTERS))
+    below = textwrap.wrap(key, round(width_in * KEY_LETTERS))
     with look():
         figure.suptitle("\n".join(above), x=0.0, ha="left", fontsize=10, fontweight="bold")
         figure.supxlabel("\n".join(below), x=0.0, ha="left", fontsize=8, color=GREY)

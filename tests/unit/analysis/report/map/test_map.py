@@ -135,11 +135,11 @@ def test_the_row_has_the_measured_panels_side_by_side() -> None:
     assert whole.get_subplotspec().rowspan == dual.get_subplotspec().rowspan  # type: ignore[union-attr]
 
 
-def test_the_column_has_the_same_panels_below_each_other() -> None:
+def test_the_column_has_the_same_panels_below_each_other_with_intervals() -> None:
     drawing = draw_column(a_map(a_break_even(), a_break_even(Way.dual, tokens=40.0), a_break_even(Way.dual, batch=8)))
     assert drawing is not None
     whole, dual = drawing.figure.axes
-    assert (words(whole), words(dual)) == (["4.0"], ["(~40)", "~4.0"])
+    assert (words(whole), words(dual)) == (["4.0", "±11%"], ["(~40)", "~4.0"])
     assert whole.get_subplotspec().colspan == dual.get_subplotspec().colspan  # type: ignore[union-attr]
     assert drawing.figure.get_figwidth() < 5, "inches: 8.5 points are 9 pixels or more on a screen of 390"
 

@@ -106,7 +106,7 @@ PROSE = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").r
 GENERATED = {"keys.md", "wrong-inputs.md", "faults.md", "coverage.md"}
 LINKED_TERMS = (
     *("arm", "canvas", "ladder", "rung", "replicate", "human line", "break-even", "journal", "crossing", "judge"),
-    "grid point",
+    *("grid point", "ledger"),
 )
 """Terms of this project, or with a narrower sense in it."""
 MOST_WORDS = 60

@@ -23,7 +23,7 @@ class ModelConfig:
     context: int = key("the largest number of prompt and output tokens together")
     architecture: str | None = key("a folder or builtin:NAME whose config.json describes random weights", None)
     block_length: int | None = key(
-        "length of the blocks that a block-causal model was trained with, for block_length=null; null: the model is not block-causal",
+        "the block length that a block-causal model was trained with, for block_length=null; null: not block-causal",
         None,
         "at least 1",
     )

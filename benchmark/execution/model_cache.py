@@ -39,12 +39,20 @@ class ModelCache:
             if self._loaded is not None:
                 self._loaded.factory.close()
             self._loaded = None
-            gc.collect()
-            if torch.cuda.is_initialized():
-                torch.cuda.empty_cache()  # a tensor in a piece of the last model's memory would keep all of that memory
+            give_back_memory()
             self._loaded = _load(run)
             self._wanted = wanted
         return self._loaded
+
+
+def give_back_memory() -> None:
+    """Give the device what nothing uses any more, before a model or the passes of another shape take theirs.
+
+    A tensor in a piece of memory that a larger one left would keep all of that piece, and show in the next peak.
+    """
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _load(run: Run) -> LoadedModel:

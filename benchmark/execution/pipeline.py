@@ -15,7 +15,7 @@ from benchmark.decoders.prompts import Prompt
 from benchmark.execution.fingerprint import fingerprint
 from benchmark.execution.identity import require_contents
 from benchmark.execution.inputs import batch_of_rows, prompts_of
-from benchmark.execution.model_cache import LoadedModel, ModelCache
+from benchmark.execution.model_cache import LoadedModel, ModelCache, give_back_memory
 from benchmark.execution.outputs import (
     batch_rows,
     prompts_digest,
@@ -165,6 +165,7 @@ def _measure(run: Run, loaded: LoadedModel, prompts: list[Prompt], estimate: Est
         return batch_of_rows(run, prompts, batch_rows(len(prompts), run.batch, sample), loaded.model.device)
 
     report(Stage.preparing, 0, 1)
+    give_back_memory()
     ready, instruments = ready_decoder(run, loaded.factory, batch_of(0)), _instruments(run)
     if ready.ran.fallback:
         log.warning("%s: %s", run.name, ready.ran.fallback)

@@ -263,3 +263,24 @@ def test_a_profile_is_of_the_engine_that_ran(autoregressive: Run, monkeypatch: p
     assert profile is not None
     held = [point.cache_bytes for point in profile.memory]
     assert len(set(held)) == len(held) == 9  # it grows with every token; a compiled one is whole from the start
+
+
+def test_memory_that_an_earlier_point_left_is_given_back_before_the_next_takes_its_own(
+    diffusion: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small tensor in a large free piece of memory would keep that piece, and show in the peak of a small point."""
+    done: list[str] = []
+
+    def prepared(*given: Any) -> Ready:
+        done.append("prepared")
+        return ready_decoder(*given)
+
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: done.append("given back"))
+    monkeypatch.setattr(pipeline, "ready_decoder", prepared)
+    models = ModelCache()
+    for batch in (2, 1):
+        record = execute(replace(diffusion, batch=batch), sweep="", models=models, report=lambda *_: None)
+        assert record.failure is None
+        assert done[-2:] == ["given back", "prepared"]
+        done.clear()

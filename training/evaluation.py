@@ -4,7 +4,7 @@ Dimensions: B batch, P prompt, N output, V vocabulary.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,10 +15,13 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from training.likelihood import bits_per_byte, bound, causal_nats
 from training.sampling import sample_causal, sample_diffusion
-from training.settings import CONTEXT, OUTPUT_TOKENS, PROMPT_TOKENS, Objective, Recipe
+from training.settings import CONTEXT, OUTPUT_TOKENS, PROMPT_TOKENS, Objective
 from training.tokenizer import encode_stream
 
 SAMPLING_SEED = 7
+
+Sampler = Callable[[Tensor, float, torch.Generator], Tensor]
+"""Continues prompts [B, P] at a temperature; [B, N]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,54 +99,57 @@ class Judge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arena:
-    """Both arms, the judge and the documents whose beginnings they continue."""
+class Continuations:
+    """The documents whose beginnings are continued, and the judge of what is written. `count` of them are taken."""
 
-    recipe: Recipe
-    causal: LlamaForCausalLM
-    diffusion: LlamaForCausalLM
+    documents: list[str]
+    count: int
     tokenizer: PreTrainedTokenizerFast
     judge: Judge
-    documents: list[str]
 
-    def tokens(self, start: int, stop: int) -> Tensor:
-        """Tokens `start` to `stop` of each document: shape [B, stop - start]."""
-        ids = [self.tokenizer.encode(text)[start:stop] for text in self.documents[: self.recipe.prompts]]
-        return torch.tensor(ids, device=self.causal.device)
+    def prompts(self) -> list[str]:
+        """The beginnings as text."""
+        texts: list[str] = self.tokenizer.batch_decode(self._tokens(0, PROMPT_TOKENS))
+        return texts
 
-    def judged(self, label: str, temperature: float | None, output_BN: Tensor) -> Judged:
+    def compare(self, samplers: Mapping[str, Sampler], temperatures: Sequence[float]) -> list[Judged]:
+        """The human continuation, then each sampler's at each temperature, by the samplers' labels."""
+        prompt_BP = self._tokens(0, PROMPT_TOKENS)
+        results = [self._judged("human", None, self._tokens(PROMPT_TOKENS, PROMPT_TOKENS + OUTPUT_TOKENS))]
+        for temperature in tqdm(temperatures, desc="sampling"):
+            for label, sample in samplers.items():
+                generator = torch.Generator(prompt_BP.device).manual_seed(SAMPLING_SEED)
+                results.append(self._judged(label, temperature, sample(prompt_BP, temperature, generator)))
+        return results
+
+    def _tokens(self, start: int, stop: int) -> Tensor:
+        """Tokens `start` to `stop` of each document, where the judge is: shape [B, stop - start]."""
+        ids = [self.tokenizer.encode(text)[start:stop] for text in self.documents[: self.count]]
+        return torch.tensor(ids, device=self.judge.model.device)
+
+    def _judged(self, label: str, temperature: float | None, output_BN: Tensor) -> Judged:
         """Decode the outputs and judge them."""
-        prompts = self.tokenizer.batch_decode(self.tokens(0, PROMPT_TOKENS))
         texts = self.tokenizer.batch_decode(output_BN)
         return Judged(
             label=label,
             temperature=temperature,
-            perplexity=self.judge.perplexity(prompts, texts),
+            perplexity=self.judge.perplexity(self.prompts(), texts),
             entropy=output_entropy(output_BN),
             samples=tuple(texts),
         )
 
-    def compare(self) -> list[Judged]:
-        """The human continuation, then each arm at each temperature and number of steps."""
-        end = PROMPT_TOKENS + OUTPUT_TOKENS
-        prompt_BP = self.tokens(0, PROMPT_TOKENS)
-        results = [self.judged("human", None, self.tokens(PROMPT_TOKENS, end))]
-        for temperature in tqdm(self.recipe.temperatures, desc="sampling"):
-            for label, sample in self.samplers().items():
-                generator = torch.Generator(prompt_BP.device).manual_seed(SAMPLING_SEED)
-                output_BN = sample(prompt_BP, temperature, generator)
-                results.append(self.judged(label, temperature, output_BN))
-        return results
 
-    def samplers(self) -> dict[str, Callable[[Tensor, float, torch.Generator], Tensor]]:
-        """The samplers by label: that of the causal arm, and that of the diffusion arm at each number of steps."""
+def samplers_of(
+    causal: LlamaForCausalLM, diffusion: LlamaForCausalLM, every_steps: Sequence[int]
+) -> dict[str, Sampler]:
+    """The samplers by label: that of the causal model, and that of the diffusion model at each number of steps."""
 
-        def causal(prompt_BP: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
-            return sample_causal(self.causal, prompt_BP, OUTPUT_TOKENS, temperature, generator)
+    def causally(prompt_BP: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+        return sample_causal(causal, prompt_BP, OUTPUT_TOKENS, temperature, generator)
 
-        def diffusion(steps: int) -> Callable[[Tensor, float, torch.Generator], Tensor]:
-            return lambda prompt_BP, temperature, generator: sample_diffusion(
-                self.diffusion, prompt_BP, OUTPUT_TOKENS, temperature, generator, steps=steps
-            )
+    def by_diffusion(steps: int) -> Sampler:
+        return lambda prompt_BP, temperature, generator: sample_diffusion(
+            diffusion, prompt_BP, OUTPUT_TOKENS, temperature, generator, steps=steps
+        )
 
-        return {"causal": causal} | {f"K={steps}": diffusion(steps) for steps in self.recipe.steps}
+    return {"causal": causally} | {f"K={steps}": by_diffusion(steps) for steps in every_steps}

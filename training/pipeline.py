@@ -7,10 +7,10 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from training.card import Report, describe_hardware, write_card
 from training.curves import write_curves
-from training.evaluation import Arena, Judge, Likelihood, held_out_likelihood
+from training.evaluation import Continuations, Judge, Likelihood, held_out_likelihood, samplers_of
 from training.loop import Point, train
 from training.model import load_model, save_model
-from training.settings import DOCUMENT_CHARACTERS, DOCUMENT_TOKENS, PROMPT_TOKENS, Model, Recipe
+from training.settings import DOCUMENT_CHARACTERS, DOCUMENT_TOKENS, Model, Recipe
 from training.text import Corpus, cut_documents, write_prompts
 from training.tokenizer import encode_stream, save_tokenizer, train_tokenizer
 
@@ -29,20 +29,19 @@ def make(recipe: Recipe, corpus: Corpus, folder: Path, device: str) -> None:
     models = {
         spec.name: load_model(spec.architecture, spec.objective, folder / spec.name, device) for spec in recipe.models
     }
-    arena = Arena(
-        recipe=recipe,
-        causal=models[recipe.causal.name],
-        diffusion=models[recipe.diffusion.name],
+    samplers = samplers_of(models[recipe.causal.name], models[recipe.diffusion.name], recipe.steps)
+    continuations = Continuations(
+        documents=documents,
+        count=recipe.prompts,
         tokenizer=pair,
         judge=Judge(model=models[recipe.judge.name], tokenizer=tokenizers[recipe.judge.name]),
-        documents=documents,
     )
     report = Report(
         recipe=recipe,
         curves=curves,
         likelihoods=score_held_out(recipe, models, tokenizers, corpus.held_out),
-        judged=arena.compare(),
-        prompts=pair.batch_decode(arena.tokens(0, PROMPT_TOKENS)),
+        judged=continuations.compare(samplers, recipe.temperatures),
+        prompts=continuations.prompts(),
         hardware=describe_hardware(device),
         elapsed_s=time.monotonic() - started,
     )

@@ -9,13 +9,13 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from training.card import describe_hardware
-from training.evaluation import Judge
+from training.evaluation import Continuations, Judge
 from training.model import load_model as load_llama
 from training.settings import JUDGE, Objective
 from training.text import Corpus
 from training.tokenizer import encode_stream
 from training.twin.card import Report, draw_curve, read_curve, write_card, write_curve
-from training.twin.evaluation import Arena
+from training.twin.evaluation import likelihoods_of, samplers_of
 from training.twin.loop import Training
 from training.twin.model import load_model, save_model
 from training.twin.settings import JUDGE_NAME, NAME, TOKENIZER_OF, Twin
@@ -48,23 +48,23 @@ def evaluate(twin: Twin, corpus: Corpus, assets: Path, folder: Path, device: str
     target = folder / NAME
     curve = read_curve(target)
     draw_curve(target, curve)
-    arena = Arena(
-        twin=twin,
-        model=load_model(twin.architecture, target, device),
-        tokenizer=read_tokenizer(target),
+    model, tokenizer = load_model(twin.architecture, target, device), read_tokenizer(target)
+    continuations = Continuations(
+        documents=list(read_documents(assets / "prompts" / "austen.jsonl")),
+        count=twin.prompts,
+        tokenizer=tokenizer,
         judge=Judge(
             model=load_llama(JUDGE, Objective.CAUSAL, assets / JUDGE_NAME, device),
             tokenizer=read_tokenizer(assets / JUDGE_NAME),
         ),
-        documents=list(read_documents(assets / "prompts" / "austen.jsonl")),
     )
     report = Report(
         twin=twin,
         curve=curve,
-        parameters=sum(parameter.numel() for parameter in arena.model.parameters()),
-        likelihoods=arena.likelihoods(corpus.held_out),
-        judged=arena.compare(),
-        prompts=arena.prompts(),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        likelihoods=likelihoods_of(twin, model, tokenizer, corpus.held_out),
+        judged=continuations.compare(samplers_of(twin, model), twin.temperatures),
+        prompts=continuations.prompts(),
         chapters=len(corpus.held_out),
         trained_on=trained_on,
         evaluated_on=describe_hardware(device),

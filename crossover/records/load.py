@@ -2,9 +2,11 @@
 
 import gc
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -55,7 +57,14 @@ def read(sources: Iterable[Source], *, keep_texts: bool = True) -> Loaded:
 
 def from_file(file: Path) -> Source:
     """A record file as a source."""
-    return str(file), file.read_bytes
+    return str(file), partial(_content_of, file)
+
+
+def _content_of(file: Path) -> bytes:
+    """What a regular file holds; a pipe would be waited for."""
+    if file.exists() and not file.is_file():
+        raise OSError("it is no regular file")
+    return file.read_bytes()
 
 
 def find(path: Path) -> list[Path]:
@@ -90,6 +99,7 @@ def latest(records: Iterable[Record]) -> list[Record]:
 
 
 def _parse(content: bytes, *, keep_texts: bool) -> Record:
+    content = content.removeprefix(BOM_UTF8)  # an editor has saved it
     if keep_texts:
         return Record.from_data(orjson.loads(content))
     content = _without_texts(content)

@@ -105,6 +105,8 @@ def _in_sequence(run: Run, block: int, computed: int, written: int, *, writes: b
 def _planned_reads(output_tokens: int, diffusion: Diffusion) -> Iterator[int]:
     """Positions read at each step of the published schedule: floor(b / S) written a step, one more in the first."""
     blocks, block = output_tokens // diffusion.block_length, diffusion.block_length
+    if not 0 < blocks <= diffusion.steps:  # no run can be so
+        return iter(())
     each, extra = divmod(block, diffusion.steps // blocks)
     writes = [each + (step < extra) for step in range(diffusion.steps // blocks)]
     masked = [block - written for written in [0, *accumulate(writes)][:-1]]

@@ -1,5 +1,6 @@
 import gc
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,3 +134,15 @@ def test_the_collector_rests_while_records_are_read_and_is_left_as_it_was(*, ena
         assert (seen, gc.isenabled()) == ([False], enabled)
     finally:
         (gc.enable if was_enabled else gc.disable)()
+
+
+def test_a_pipe_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.json")
+    loaded = load([tmp_path / "a.json"])
+    assert (loaded.records, loaded.rejected) == ((), (f"{tmp_path / 'a.json'}: it is no regular file",))
+
+
+def test_a_record_that_an_editor_saved_with_a_mark_is_one(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(a_record().to_json(), encoding="utf-8-sig")
+    for keep_texts in (True, False):
+        assert len(load([tmp_path / "a.json"], keep_texts=keep_texts).records) == 1

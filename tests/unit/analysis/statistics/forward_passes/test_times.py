@@ -115,3 +115,8 @@ def test_a_pass_that_keeps_what_is_before_a_block_may_write_its_first_token() ->
     assert [forward for forward, _ in timed] == [
         *(Forward(4, 4, 1), Forward(4, 8, 2), Forward(4, 8, 1), Forward(4, 8, 1)),
     ]
+
+
+def test_steps_that_do_not_make_a_schedule_say_nothing() -> None:
+    run = a_run(diffusion=a_diffusion(steps=1, block_length=4))
+    assert list(forward_times(record_of(run, step_s=(1.0,)))) == []

@@ -21,7 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     require_working_folder()
     with leaving_when_interrupted():
-        from benchmark.cli.rescore import run
+        from crossover.terminal import make_console
+
+        with make_console().status("loading"):
+            from benchmark.cli.rescore import run
 
     run(options.folder, options.scorers)
 

@@ -65,8 +65,9 @@ def _command(name: str) -> Callable[[Namespace], None]:
 
 def _complaint(error: Exception) -> str | None:
     """The line for an error that the user can mend, in the words of this command line; None for one of our own."""
-    if isinstance(error, OSError):  # a full disk has no name
-        return f"{error.filename or 'the output'}: {error.strerror or error}"
+    if isinstance(error, OSError):
+        full = f"{error.strerror or error}: make room, or give another folder"  # a full disk has no name
+        return f"{error.filename}: {error.strerror}" if error.filename else full
     if not isinstance(error, UserError):
         return None
     return " ".join(str(error).replace("allow=", "--allow ").replace("margin=", "--margin ").split())

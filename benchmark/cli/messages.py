@@ -3,7 +3,7 @@
 import difflib
 import errno
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 
 from hydra.errors import HydraException
@@ -12,9 +12,12 @@ from yaml import MarkedYAMLError
 
 from benchmark.config.folder import BASE, options
 from benchmark.config.keys import groups, keys
+from benchmark.config.quoting import takes_any_text
 from benchmark.config.schema import Config
 from crossover.errors import UserError
 
+SURE, LIKE = 0.8, 0.7
+"""The likeness of two names from which one is taken for a slip of the other, and for what was meant at all."""
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -59,10 +62,23 @@ def _unknown_key(match: re.Match[str]) -> str:
         )
     if key.startswith("hydra."):
         return f"there is no key {key!r}: `python -m benchmark --cfg hydra` shows Hydra's own"
-    group, dot, _ = key.rpartition(".")
+    group, dot, name = key.rpartition(".")
     holder = getattr(Config(), group, None) if dot else Config()
-    known = [group + dot + field.name for field in fields(holder)] if is_dataclass(holder) else []
-    return f"there is no key {key!r}{_guess(key, known)}; the keys are {', '.join(known)}"
+    known = [field.name for field in fields(holder)] if is_dataclass(holder) else []
+    if meant := _meant(name, known):
+        return f"there is no key {key!r} (did you mean {group + dot + meant!r}?): --help lists all"
+    elsewhere = [each.name for each in keys() if each.name.rpartition(".")[2] == name]
+    if elsewhere and not dot:
+        return f"there is no key {key!r} (did you mean {elsewhere[0]!r}?): --help lists all"
+    return f"there is no key {key!r}; the keys are {', '.join(group + dot + each for each in known)}"
+
+
+def _meant(name: str, known: Sequence[str]) -> str | None:
+    """The name that another is a slip or the beginning of, or like; None where there is none."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=SURE)
+    begun = [each for each in known if each.startswith(name) or name.startswith(each)]
+    like = difflib.get_close_matches(name, known, n=1, cutoff=LIKE)
+    return next(iter([*close, *begun, *like]), None)
 
 
 def _wrong_value(match: re.Match[str]) -> str | None:
@@ -91,7 +107,12 @@ def _wrong_choice(match: re.Match[str]) -> str:
 
 
 def _needs_sweep(match: re.Match[str]) -> str:
-    return f"{match[1]} gives several values: add -m to run them as a sweep, python -m benchmark -m {match[1]}"
+    given = match[1]
+    name, _, value = given.partition("=")
+    in_one = f"; one value that has a comma needs quotation marks, \"{name}='a,b'\"" if takes_any_text(name) else ""
+    if re.search(r"['\" ]", value):
+        return f"{name} is given several values: add -m to run them as a sweep{in_one}"
+    return f"{given} gives several values: add -m to run them as a sweep, python -m benchmark -m {given}{in_one}"
 
 
 def _unset(match: re.Match[str]) -> str:
@@ -165,7 +186,7 @@ REWORDINGS: dict[str, Callable[[re.Match[str]], str | None]] = {
     r"Invalid value '([^']*)', expected one of \[(.*?)\]": _wrong_choice,
     r"Value '([^']*)' of type '\w+' (?:could not be converted to|is not convertible to) (\w+)": _wrong_type,
     r"Value '([^']*)' is not a valid (bool)": _wrong_type,
-    r"Ambiguous value for argument '([^']*)'": _needs_sweep,
+    r"Ambiguous value for argument '([^\n]*)'\n": _needs_sweep,
     r"Error parsing override '([^']*)'": _syntax,
     r"issing mandatory value": _unset,
     r"Config group override must be": _no_name,

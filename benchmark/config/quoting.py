@@ -16,7 +16,7 @@ def quoted(override: str) -> str:
     Commas part the values of a sweep, so a value with a comma has to be quoted by whoever gives it.
     """
     name, equals, given = override.partition("=")
-    if name.lstrip("+") not in _texts() or MEANT.fullmatch(given):
+    if not takes_any_text(name.lstrip("+")) or MEANT.fullmatch(given):
         return override
     return name + equals + ",".join(part if BARE.fullmatch(part) else in_quotes(part) for part in given.split(","))
 
@@ -27,6 +27,6 @@ def in_quotes(text: str) -> str:
     return "'" + re.sub(r"(\\+)$", lambda match: match[1] * 2, behind) + "'"
 
 
-def _texts() -> set[str]:
-    """The keys that take any text."""
-    return {key.name for key in keys() if key.kind is str and not key.members}
+def takes_any_text(name: str) -> bool:
+    """Whether a key is known and takes any text."""
+    return any(key.name == name and key.kind is str and not key.members for key in keys())

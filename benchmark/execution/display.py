@@ -38,7 +38,7 @@ class RunDisplay:
     def __enter__(self) -> "RunDisplay":
         """Begin to draw."""
         self._progress.start()
-        self._task = self._progress.add_task(self._title, total=1, stage="")
+        self._task = self._progress.add_task(self._title, total=1, stage=str(Stage.loading))
         return self
 
     def __exit__(

@@ -90,7 +90,7 @@ def deleted_and_added(draw: random.Random) -> Iterator[Wrong]:
 def grammar(draw: random.Random) -> Iterator[Wrong]:
     """Words that Hydra's grammar does not have."""
     forms = ["{}", "={}", "{}='1", "{}=[1", "{}={{a", "{}:3", "{}==", "{}=(1", "{}=1)", "--{}=4", "{}=~/x", '{}="a b']
-    names = ["steps", "batch", "output_dir", "prompts.source", "length"]
+    names = ["steps", "batch", "warmup", "prompts.source", "length"]
     for form in forms:
         for name in draw.sample(names, k=2):
             yield Wrong(kind="no override", words=(form.format(name),))

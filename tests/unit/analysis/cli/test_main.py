@@ -232,7 +232,7 @@ def test_runs_that_cannot_be_paired_are_named(tmp_path: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (OSError(28, "No space left on device"), "error: the output: No space left on device"),
+        (OSError(28, "No space left on device"), "error: No space left on device: make room, or give another folder"),
         (PermissionError(13, "Permission denied", "report"), "error: report: Permission denied"),
     ],
 )

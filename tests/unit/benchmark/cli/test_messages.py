@@ -43,6 +43,14 @@ def complain(*overrides: str) -> str | None:
             "output_dir=~/x",
             "output_dir=~/x is not allowed, since ~ is known to a shell alone: write the folder out, or $HOME/...",
         ),
+        (
+            "output_dir=a,b",
+            (
+                "output_dir=a,b gives several values: add -m to run them as a sweep,"
+                " python -m benchmark -m output_dir=a,b; one value that has a comma"
+                " needs quotation marks, \"output_dir='a,b'\""
+            ),
+        ),
         ("steps", "'steps' cannot be read: write KEY=VALUE, or with -m KEY=A,B for several values"),
         (
             "steps=1,2",
@@ -57,12 +65,16 @@ def test_a_value_is_refused_with_what_is_allowed(override: str, line: str) -> No
 @pytest.mark.parametrize(
     ("override", "beginning"),
     [
-        ("stpes=3", "there is no key 'stpes' (did you mean 'steps'?); the keys are model, "),
-        ("modle=tiny_llada", "there is no key 'modle' (did you mean 'model'?); the keys are model, "),
+        ("stpes=3", "there is no key 'stpes' (did you mean 'steps'?): --help lists all"),
+        ("modle=tiny_llada", "there is no key 'modle' (did you mean 'model'?): --help lists all"),
         (
             "model.checkpont=a",
-            "there is no key 'model.checkpont' (did you mean 'model.checkpoint'?); the keys are model.",
+            "there is no key 'model.checkpont' (did you mean 'model.checkpoint'?): --help lists all",
         ),
+        ("temp=1", "there is no key 'temp' (did you mean 'temperature'?): --help lists all"),
+        ("batch_size=1", "there is no key 'batch_size' (did you mean 'batch'?): --help lists all"),
+        ("threshold=1", "there is no key 'threshold' (did you mean 'policy.threshold'?): --help lists all"),
+        ("judge.foo=1", "there is no key 'judge.foo'; the keys are judge.checkpoint, "),
         ("hydra.lancher=1", "there is no key 'hydra.lancher': `python -m benchmark --cfg hydra` shows Hydra's own"),
         (
             "hydra.launcher.partition=x",

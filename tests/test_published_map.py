@@ -37,7 +37,8 @@ def test_the_readme_says_what_the_map_has(cells: Mapping[tuple[str, int], dict[s
     readme = text_of("README.md")
     one, eight, many = (cells["whole canvas", batch] for batch in (1, 8, 32))
     assert (
-        f"writes {digits(one)} tokens of every text at B=1, {digits(eight)} at B=8, or {digits(many)} at B=32" in readme
+        f"writes {digits(one, count=3)} tokens of every text at B=1, {digits(eight, count=3)} at B=8,"
+        f" or {digits(many, count=3)} at B=32" in readme
     )
     ends = ", ".join(
         " to ".join(digits(cell, f"tokens_per_forward_needed_{end}", 3) for end in ("low", "high"))

@@ -25,13 +25,14 @@ def subject() -> Any:
     return Subject(decoder=Decoding(), model=SimpleNamespace(), batch=None, run=run, clock=HostClock())  # type: ignore[arg-type]
 
 
-def test_energy_is_that_of_all_generations_over_their_tokens(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_energy_is_that_of_all_generations_over_their_tokens(subject: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter([0.0, 0.0, 2.0, 4.0, 6.0, 6.0])
     monkeypatch.setattr("benchmark.measurement.profiling.time.monotonic", lambda: next(seconds))
     joules = iter([1000.0, 1240.0])
     spent = energy(subject, lambda: next(joules))
     assert spent is not None
     assert (spent.joules, spent.seconds, spent.generations) == (240.0, 6.0, 3)
+    assert subject.decoder.times == 3
     assert spent.joules_per_token == 240.0 / (3 * 2 * 8)
 
 

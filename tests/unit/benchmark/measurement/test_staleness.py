@@ -67,6 +67,8 @@ def test_the_divergence_is_that_of_the_definition() -> None:
     kl_nats, equal = passes._sums(torch.tensor([[1.0, 2.0, 0.5]]), torch.tensor([[0.0, 2.5, 0.5]]))
     assert kl_nats == pytest.approx(float((p * (p / q).log()).sum()))
     assert equal == 1
+    _, equal = passes._sums(torch.tensor([[1.0, 2.0, 9.0]] * 2), torch.tensor([[2.5, 2.0, 9.0], [0.0, 2.5, 0.5]]))
+    assert equal == 1, "the mask is no token to choose"
 
 
 @pytest.mark.parametrize("changes", [{"cache": None}, {"engine": Engine.published}])

@@ -11,7 +11,7 @@ from benchmark.roofline import memory as module
 from benchmark.roofline.memory import Footprint, footprint
 from benchmark.roofline.prediction import predict
 from benchmark.roofline.work import Ceilings, Shape
-from crossover.records.policies import Blocks, Cache, CacheName
+from crossover.records.policies import Blocks, Cache, CacheName, Policy, PolicyName
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Device, Engine, Family, Model, Precision, Remasking
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
@@ -127,6 +127,9 @@ def test_blocks_are_read_one_at_a_time() -> None:
     blocks = replace(whole, diffusion=a_diffusion(steps=8, block_length=64))
     fewer = footprint(whole, LLADA).needed_bytes - footprint(blocks, LLADA).needed_bytes
     assert fewer == (256 - 64) * (LLADA.vocabulary * 2 + 2 * LLADA.hidden * 2)
+    paced = Policy(name=PolicyName.threshold, threshold=0.9)  # its steps say nothing, and may be fewer than its blocks
+    followed = replace(whole, diffusion=a_diffusion(steps=1, block_length=64, policy=paced))
+    assert footprint(followed, LLADA) == footprint(blocks, LLADA)
 
 
 def test_kept_keys_and_values_of_the_largest_canvas_do_not_fit() -> None:

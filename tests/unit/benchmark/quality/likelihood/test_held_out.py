@@ -24,6 +24,7 @@ from benchmark.quality.likelihood.held_out import (
     masked_nats,
     monte_carlo_bound,
 )
+from crossover.records.policies import Blocks, Cache, CacheName
 from crossover.records.settings import Family, HeldOut
 from tests.checkpoints import CPU, MASK_ID, random_model
 from tests.factories import a_diffusion
@@ -32,6 +33,7 @@ from tests.paths import KNOWN_ANSWERS
 
 KNOWN = KNOWN_ANSWERS / "tiny_random_llada"
 CASES = json.loads((KNOWN / "cases.json").read_text())["likelihood"]
+EXACT = Cache(name=CacheName.exact)
 DOCUMENT = Document(prompt=[3, 4, 5], answer=[6, 7, 8, 9, 10])
 
 
@@ -267,3 +269,18 @@ def test_the_likelihood_of_a_shifted_model_is_read_at_the_position_before() -> N
     nats_LV = -logits_LV.log_softmax(dim=-1)
     expected = float(nats_LV[2, 6] + nats_LV[4, 8])
     assert float(masked_nats(model, document, masked_1N, masked_1N)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_in_a_causal_context_a_blocks_first_token_is_read_causally_and_its_others_see_their_block() -> None:
+    """A prompt of one and two blocks of three: rows are positions that look, columns what they see."""
+    settings = a_diffusion(block_length=3, causal_context=True, blocks=Blocks.sequence, cache=EXACT)
+    parts = [(range(3), [3]), (range(3, 4), [1]), (range(4, 6), [1, 1])]
+    document = Document(prompt=[3], answer=[6, 7, 8, 9, 10, 11])
+    _, first, others = held_out._views(random_model(Family.diffusion), document, settings, parts)
+    causal = [[column <= row for column in range(7)] for row in range(7)]
+    assert (first.steps, first.is_shifted) == (1, True)
+    assert first.visible_LL is not None
+    assert first.visible_LL.tolist() == causal
+    assert (others.steps, others.is_shifted) == (2, False)
+    assert others.visible_LL is not None
+    assert others.visible_LL.tolist() == [*causal[:4], *[[True] * 7] * 3]

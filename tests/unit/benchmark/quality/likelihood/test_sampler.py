@@ -17,7 +17,7 @@ from benchmark.decoders.prompts import Prompt
 from benchmark.engines.factory import PassFactory
 from benchmark.models.loading import LanguageModel, load_model
 from benchmark.quality.likelihood.held_out import Document, autoregressive_nats
-from benchmark.quality.likelihood.sampler import SamplerLikelihood, sampler_nats, with_sampler
+from benchmark.quality.likelihood.sampler import SamplerLikelihood, _has_likelihood, sampler_nats, with_sampler
 from crossover.records.policies import Cache, CacheName, FactorRule, Policy, PolicyName
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Engine, Family, Remasking
@@ -204,6 +204,26 @@ def test_random_positions_and_the_mask_token_have_no_likelihood() -> None:
     chance = a_run(diffusion=a_diffusion(remasking=Remasking.random))
     assert values_of(chance, ANSWERS) == [None] * 3
     assert values_of(a_run(), [document([5, MASK_ID, 2, 20, 7, 7, 13, 4])]) == [None]
+
+
+DREAM = {"name": PolicyName.maskgit_plus, "eps": 0.001}
+
+
+@pytest.mark.parametrize(
+    ("policy", "known"),
+    [
+        (DREAM, True),
+        (DREAM | {"alg_temp": 0.5}, False),
+        (DREAM | {"top_p": 0.9}, False),
+        (DREAM | {"top_k": 5}, False),
+        ({"name": PolicyName.origin, "eps": 0.001}, False),
+    ],
+    ids=str,
+)
+def test_where_positions_are_drawn_or_tokens_cut_off_nothing_says_how_likely_a_text_is(
+    policy: dict[str, Any], *, known: bool
+) -> None:
+    assert _has_likelihood(a_diffusion(policy=Policy(**policy))) == known
 
 
 def test_an_autoregressive_models_sampler_has_its_exact_likelihood() -> None:

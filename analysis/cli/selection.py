@@ -11,14 +11,15 @@ from crossover.errors import UserError
 from crossover.records.record import Record
 
 CONDITION = re.compile(r"(?P<column>[^<>=!]+?)\s*(?P<sign><=|>=|!=|=|<|>)\s*(?P<value>.*)")
-SIGNS: dict[str, Callable[[object, object], bool]] = {
+SIGNS: dict[str, Callable[[float | str, float | str], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
-    "<": operator.lt,  # type: ignore[dict-item] # both sides are numbers, or both are words
-    ">": operator.gt,  # type: ignore[dict-item]
-    "<=": operator.le,  # type: ignore[dict-item]
-    ">=": operator.ge,  # type: ignore[dict-item]
+    "<": operator.lt,
+    ">": operator.gt,
+    "<=": operator.le,
+    ">=": operator.ge,
 }
+"""Both sides are numbers, or both are words."""
 
 Columns = Mapping[str, object]
 """A run's settings and metrics by name; None where it has none."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from benchmark.config.keys import keys
 from benchmark.config.schema import Config
@@ -12,24 +13,27 @@ from benchmark.models.checkpoint import is_remote
 from benchmark.tasks.rules import RuleName, parse_rule
 from crossover.errors import UserError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """What a sweep may be called: its id names a folder, and options of other programs."""
 
 LARGEST_SEED = 2**31 - 1
 
 
-def refuse_unknown(config: object, group: str = "") -> None:
+def refuse_unknown(config: "DataclassInstance", group: str = "") -> None:
     """Hydra lets `+key=value` add what is not in the schema; here it would change nothing.
 
     Raises:
         UserError: naming the first such key.
     """
-    names = [entry.name for entry in fields(config)]  # type: ignore[arg-type]  # an instance of a dataclass
+    names = [entry.name for entry in fields(config)]
     for name, value in vars(config).items():
         if name not in names:
             allowed = ", ".join(group + known for known in names)
             raise UserError(f"there is no key {group + name!r}: set one of {allowed}")
-        if is_dataclass(value):
+        if is_dataclass(value) and not isinstance(value, type):
             refuse_unknown(value, f"{name}.")
 
 

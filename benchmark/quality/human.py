@@ -12,6 +12,8 @@ from crossover.records.record import Measurement
 from crossover.records.settings import Judge
 from crossover.records.texts import Generated, Score
 
+MOST_KNOWN = 10_000
+"""Likelihoods that are kept at a time."""
 _KNOWN: dict[Hashable, Likelihood | None] = {}
 """By the content of the judge's checkpoint and by the texts: a judge is loaded anew at each grid point."""
 
@@ -59,5 +61,7 @@ def _likelihood(text: Generated, judge: PerplexityJudge, settings: Judge | None)
         return remember(judge, texts, lambda: judge.score(*texts))
     key = (replace(settings, device=None), texts)
     if key not in _KNOWN:
+        if len(_KNOWN) >= MOST_KNOWN:
+            _KNOWN.clear()
         _KNOWN[key] = judge.score(*texts)
     return _KNOWN[key]

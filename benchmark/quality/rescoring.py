@@ -33,7 +33,7 @@ class Attempt:
         for name in names:
             try:
                 start = action(start, name)
-            except Exception as error:
+            except Exception as error:  # whatever it is, the other scorer may still have its figures
                 if len(names) == 1:
                     raise
                 failures.append(failure_of(name, error))

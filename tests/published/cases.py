@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from tests.paths import KNOWN_ANSWERS
-from tests.reference_dream import plain_model
+from tests.references.dream import plain_model
 
 KINDS = {"tiny_random_sdar": "Qwen3", "tiny_random_dream": "Qwen2"}
 

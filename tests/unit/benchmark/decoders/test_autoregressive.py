@@ -8,9 +8,9 @@ from benchmark.engines.eager import EagerCausal
 from benchmark.engines.sampling.head import Head
 from benchmark.models.loading import LanguageModel
 from crossover.records.settings import Family
-from tests import reference
 from tests.checkpoints import CPU, END_ID, VOCABULARY, random_model
 from tests.fakes import FakeModel, Marked
+from tests.references import both_arms as reference
 
 PROMPTS = [[5, 9, 2, 7, 3, 3], [8, 4], [2, 2, 6, 11]]
 

@@ -38,8 +38,8 @@ from tests.published.orders import (
     settings_of,
     shifted_factory,
 )
-from tests.reference_block_diffusion import WrittenBlocks
-from tests.reference_block_orders import OrderedSampling, above, causal_context, fast_dllm_v2, in_steps
+from tests.references.block_diffusion import WrittenBlocks
+from tests.references.block_orders import OrderedSampling, above, causal_context, fast_dllm_v2, in_steps
 
 ENGINES = [Engine.eager, Engine.compiled]
 BEYOND_MASKS = 300

@@ -16,8 +16,8 @@ from tests.factories import a_diffusion, a_run
 from tests.published.blocks import sdar_factory
 from tests.published.cases import model
 from tests.published.dream import NAMES, dream_factory
-from tests.reference_block_diffusion import BlockSampling, WrittenBlocks, block_causal_logits, block_diffusion
-from tests.reference_dream import DreamSampling, FastSampling, dream, fast_dllm
+from tests.references.block_diffusion import BlockSampling, WrittenBlocks, block_causal_logits, block_diffusion
+from tests.references.dream import DreamSampling, FastSampling, dream, fast_dllm
 
 EXACT = Cache(name=CacheName.exact)
 BEYOND_MASKS = 300

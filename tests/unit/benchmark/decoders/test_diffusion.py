@@ -19,12 +19,12 @@ from benchmark.engines.sampling.head import Head
 from benchmark.engines.sampling.noise import cells
 from benchmark.models.loading import LanguageModel, load_model
 from crossover.records.settings import Family, Remasking
-from tests import reference
 from tests.checkpoints import CPU, MASK_ID, VOCABULARY, random_model
 from tests.factories import a_diffusion
 from tests.fakes import FakeModel, Marked
 from tests.paths import KNOWN_ANSWERS
-from tests.reference import Sampling
+from tests.references import both_arms as reference
+from tests.references.both_arms import Sampling
 
 KNOWN = KNOWN_ANSWERS / "tiny_random_llada"
 CASES = json.loads((KNOWN / "cases.json").read_text())

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from tests.published.cases import BLOCK_CASES, cases, model
-from tests.reference_block_diffusion import BlockSampling, block_causal_logits, block_diffusion
-from tests.reference_dream import DreamSampling, FastSampling, dream, fast_dllm
+from tests.references.block_diffusion import BlockSampling, block_causal_logits, block_diffusion
+from tests.references.dream import DreamSampling, FastSampling, dream, fast_dllm
 
 RULES = {"llada2": "low_confidence_dynamic", "llada21": "editing", "entropy_bounded": "entropy_bounded"}
 

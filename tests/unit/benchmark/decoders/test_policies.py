@@ -23,10 +23,10 @@ from benchmark.models.loading import LanguageModel
 from crossover.errors import UserError
 from crossover.records.policies import Cache, CacheName, FactorRule, Pace, Policy, PolicyName, Rows
 from crossover.records.settings import Family, Remasking
-from tests import reference_policies
 from tests.checkpoints import CPU, MASK_ID, VOCABULARY, random_model
 from tests.factories import a_diffusion
-from tests.reference_policies import PolicySampling
+from tests.references import policies as reference_policies
+from tests.references.policies import PolicySampling
 
 CLOSED = -torch.inf
 RULES: list[Rule] = [

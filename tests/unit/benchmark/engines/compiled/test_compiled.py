@@ -18,12 +18,12 @@ from benchmark.engines.factory import PassFactory
 from crossover.records.policies import Blocks, Cache, CacheName
 from crossover.records.run import Run
 from crossover.records.settings import Attention, Engine, Family, Weights
-from tests import reference
 from tests.checkpoints import CPU, random_model
 from tests.decoding import PROMPTS, UNEVEN, decoder, factory, tokens_of
 from tests.factories import a_diffusion, a_run, an_autoregressive_run
 from tests.fakes import Marked
-from tests.reference import Sampling
+from tests.references import both_arms as reference
+from tests.references.both_arms import Sampling
 
 
 @pytest.mark.usefixtures("uncompiled")

@@ -22,8 +22,8 @@ from crossover.records.settings import Engine, Family
 from tests.checkpoints import CPU, MASK_ID, write_checkpoint
 from tests.factories import a_diffusion, a_run
 from tests.layouts import settings as settings_of_layout
-from tests.reference_block_diffusion import BlockSampling, block_causal_logits, block_diffusion
-from tests.reference_block_orders import OrderedSampling, above, causal_context, fast_dllm_v2
+from tests.references.block_diffusion import BlockSampling, block_causal_logits, block_diffusion
+from tests.references.block_orders import OrderedSampling, above, causal_context, fast_dllm_v2
 
 LETTERS = (0, 2, 3)
 PLACES = 4

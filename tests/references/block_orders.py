@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tests.reference_block_diffusion import WrittenBlocks
-from tests.reference_dream import _turned
+from tests.references.block_diffusion import WrittenBlocks
+from tests.references.dream import turned
 
 Chosen = Callable[[dict[int, float], int], list[int]]
 """From the confidences of masked positions and the number of the pass in its part, to those that are written."""
@@ -131,7 +131,7 @@ class _Layers:
             projection(x_WD).view(1, len(window), -1, attention.head_dim).transpose(1, 2)
             for projection in (attention.q_proj, attention.k_proj, attention.v_proj)
         )
-        q, k = _turned(q, rotation), _turned(k, rotation)
+        q, k = turned(q, rotation), turned(k, rotation)
         for index, place in enumerate(window):
             self.kept[number, place] = (k[0, :, index], v[0, :, index])
         keys_SGd = torch.stack([self.kept[number, place][0] for place in range(seen)])

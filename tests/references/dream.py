@@ -83,7 +83,7 @@ class PlainQwen:
             projection(x_1WD).view(split).transpose(1, 2)
             for projection in (attention.q_proj, attention.k_proj, attention.v_proj)
         )
-        q, k = (_turned(each, rotation) for each in (q, k))
+        q, k = (turned(each, rotation) for each in (q, k))
         if len(window) == len(canvas):
             self.kept[number] = (k.clone(), v.clone())
         keys, values = self.kept[number]
@@ -202,7 +202,7 @@ def _tokens(rows_LV: Tensor, mask_id: int) -> list[int]:
     return tokens
 
 
-def _turned(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+def turned(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
     cos, sin = (table[:, None] for table in rotation)
     first, second = x.chunk(2, dim=-1)
     turned: Tensor = x * cos + torch.cat([-second, first], dim=-1) * sin

@@ -8,16 +8,16 @@ from analysis.report.words.numbers import interval, listed, number
 from analysis.statistics.forward_passes.pace import Way
 from analysis.statistics.intervals import Interval
 
-TITLE = "Break-even: the forwards below which diffusion is faster, and the tokens of each that it needs"
+TITLE = "Break-even: forward passes below which diffusion is faster, and tokens that each must write"
 NAMES = ("diffusion", "baseline", "policy", "weights")
 HEADINGS = (
     *("B", "N", *NAMES, "way", "block", "forwards", "tokens"),
-    *("at limit", "joules", "AR %", "diffusion %", "times", "machine"),
+    *("tokens at limit", "tokens for energy", "baseline % of limit", "diffusion % of limit", "times", "machine"),
 )
 WAYS = {Way.whole: "whole", Way.dual: "dual", Way.block_causal: "causal blocks"}
 SAID_BY_WAY = {NONE, CACHES[Way.block_causal]}
 """What is kept, where the way says it."""
-OPTIONAL = ("at limit", "joules", "AR %", "diffusion %", "machine")
+OPTIONAL = ("tokens at limit", "tokens for energy", "baseline % of limit", "diffusion % of limit", "machine")
 """Columns that are left out where no row has a value."""
 
 

@@ -63,7 +63,7 @@ def test_a_row_has_forwards_and_tokens_with_intervals_where_they_are_known() -> 
     first, second = (dict(zip(table.headings, row, strict=True)) for row in table.rows)
     assert (first["forwards"], first["tokens"]) == ("16.0 [14.4, 17.6]", "4.00 [3.64, 4.44]")
     assert (second["way"], second["tokens"], second["times"]) == ("dual (lossy)", "40.0 > 32", "composed")
-    assert "joules" not in table.headings
+    assert "tokens for energy" not in table.headings
 
 
 def test_the_csv_has_raw_numbers_and_nothing_where_nothing_is_known() -> None:
@@ -80,12 +80,17 @@ def test_what_differs_between_rows_is_a_column_and_what_some_have_is_shown() -> 
         a_break_even(batch=8), baseline="second", policy="random", disturbed=True, beside=Beside(joule_tokens=5.0)
     )
     table = break_even_table([a_break_even(), other])
-    assert table.title.endswith("tokens of each that it needs: small, checkpoint weights, one process each")
-    assert {"baseline", "policy", "joules", "at limit", "machine"} <= set(table.headings)
+    assert table.title.endswith("tokens that each must write: small, checkpoint weights, one process each")
+    assert {"baseline", "policy", "tokens for energy", "tokens at limit", "machine"} <= set(table.headings)
     assert not {"diffusion", "weights"} & set(table.headings)
     first, second = (dict(zip(table.headings, row, strict=True)) for row in table.rows)
-    assert (first["joules"], first["at limit"], first["machine"], first["policy"]) == ("", "8.00", "", "quota")
-    assert (second["joules"], second["at limit"], second["machine"]) == ("5.00", "", "disturbed")
+    assert (first["tokens for energy"], first["tokens at limit"], first["machine"], first["policy"]) == (
+        "",
+        "8.00",
+        "",
+        "quota",
+    )
+    assert (second["tokens for energy"], second["tokens at limit"], second["machine"]) == ("5.00", "", "disturbed")
     assert (second["baseline"], second["policy"]) == ("second", "random")
 
 
@@ -98,7 +103,7 @@ def test_the_title_says_what_intervals_cover(processes: tuple[int, int], words: 
 
 
 def test_a_table_without_rows_has_its_name_alone() -> None:
-    assert break_even_table([]).title.endswith("tokens of each that it needs")
+    assert break_even_table([]).title.endswith("tokens that each must write")
 
 
 def test_a_sentence_a_way_names_the_best_and_the_worst_cell() -> None:

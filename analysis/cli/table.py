@@ -26,7 +26,7 @@ def table(options: Namespace) -> None:
         write(written(records, options.format))
         return
     console = make_console(record=options.svg is not None)
-    console.print(as_table(records, width=console.width))
+    as_table(records, width=console.width).show(console)
     say(console, *notes(records))
     if options.svg is not None:
         console.save_svg(str(options.svg), title="python -m analysis")

@@ -40,6 +40,10 @@ class LineTable(Table):
         """The columns of a terminal that shows all of it."""
         return sum(self._widths.values()) + len(self._gap) * (len(self._widths) - 1) + 2
 
+    def show(self, console: Console) -> None:
+        """Print it. Where it is wider than the console, the terminal breaks its lines, so that no figure is cut."""
+        console.print(self if console.record else _Whole(self), crop=console.record)
+
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         """Its width, which does not depend on where it is shown."""
         del console, options
@@ -50,7 +54,7 @@ class LineTable(Table):
         has_other_borders = options.ascii_only or options.legacy_windows
         is_drawn_or_wide = console.record or self.full_width > options.max_width
         if has_other_borders or is_drawn_or_wide or not all(map(_is_plain, self._cells.values())):
-            yield self._laid_out()
+            yield from console.render(self._laid_out(), options)
             return
         parts = [each for each in super().__rich_console__(console, options) if isinstance(each, Segment)]
         *head, foot = Segment.split_lines(parts)
@@ -90,6 +94,18 @@ class LineTable(Table):
         for line in zip(*self._cells.values(), strict=True):
             table.add_row(*map(as_cell, line))
         return table
+
+
+class _Whole:
+    """A table in its full width, however narrow the console."""
+
+    def __init__(self, table: LineTable) -> None:
+        self._table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The table's lines."""
+        width = max(options.max_width, self._table.full_width)
+        yield from console.render(self._table, options.update(width=width))
 
 
 def _is_plain(cells: Sequence[str]) -> bool:

@@ -37,7 +37,7 @@ OPTIONAL = {
 """Columns that a table has only where a point has the metric."""
 
 
-def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> Table:
+def table(records: Sequence[Record], *, width: int = PLAIN_WIDTH) -> LineTable:
     """One row a point: latency with its spread, throughput, memory, quality; or the reason that there is none.
 
     A point that several processes measured has the geometric mean of their medians, and memory and quality of the

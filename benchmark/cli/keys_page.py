@@ -28,6 +28,18 @@ crossover -sc install=fish | source    # in ~/.config/fish/config.fish
 
 `-sc uninstall=SHELL` takes it away again. zsh and fish also show what each word means.
 
+For scripts: `python -m benchmark` prints a line a grid point and its table on standard output, and `python -m analysis`
+what was asked for. Complaints, bars and what was left out go to standard error. A file or a pipe gets no colours and no
+other control characters.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | every point came to its end, and something was measured; the command was carried out |
+| 1 | a point failed or is missing; MLflow did not take every record (`sync`); `compare --fail-on` found what it names |
+| 2 | the command cannot be carried out: one line says why |
+| 130 | Ctrl-C |
+| 141 | the reader of the output left, as `head` does |
+
 From benchmark/config/schema.py, by `python -m benchmark.cli.keys_page > docs/keys.md`.
 """
 TYPES = {int: "whole number", float: "number", bool: "true or false", str: "text"}

@@ -38,7 +38,7 @@ def conclude(console: Console, records: Sequence[Record], output_dir: Path, trac
     """The table of all points, why some are missing, where the records are, how to open MLflow."""
     records = in_grid_order(records)
     console.print()
-    console.print(table(records, width=console.width))
+    table(records, width=console.width).show(console)
     say(console, *notes(records))
     say(console, f"Records  {_short(output_dir / 'records')}", *([] if tracker is None else _look(tracker)))
 

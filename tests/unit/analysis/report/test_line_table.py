@@ -79,3 +79,16 @@ def test_a_picture_of_it_is_that_of_rich(padding: int) -> None:
         console.print(table)
         pictures.append(console.export_svg(title="x", unique_id="x"))
     assert pictures[0] == pictures[1]
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+@pytest.mark.parametrize("cell", ["1,234.5", "b\x1b["])
+def test_no_figure_is_cut_where_the_console_is_narrow(cell: str, *, is_terminal: bool) -> None:
+    """The terminal breaks the lines."""
+    table = LineTable({"model": ["a" * 30], "latency s": [cell]}, left={"model"}, padding=1)
+    written = io.StringIO()
+    table.show(Console(file=written, width=20, force_terminal=is_terminal, color_system=None))
+    lines = written.getvalue().splitlines()
+    assert len(lines) == 5
+    assert lines[3].split() == ["a" * 30, as_cell(cell).plain]
+    assert "\u2026" not in written.getvalue()

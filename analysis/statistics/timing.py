@@ -220,14 +220,23 @@ def _latencies_s(measurement: Measurement) -> list[float]:
 
 
 def _welch(above: Latency, below: Latency) -> Ratio:
-    """Two means of several processes each; no width where neither spreads."""
-    squares = [each.error**2 for each in (above, below)]
+    """Two means of several processes each; no width where neither spreads.
+
+    Two or three processes may lie close to each other by chance. Welch's degrees of freedom are then those of the other
+    side, and the interval too narrow: it holds in 89% with 2 beside 10. So they are at most those of equal spreads.
+    """
+    sides = (above, below)
     error = math.hypot(above.error, below.error)
-    weights = [square / each.degrees for square, each in zip(squares, (above, below), strict=True)]
-    spent = sum(weight * square for weight, square in zip(weights, squares, strict=True))
-    degrees = sum(squares) ** 2 / spent if spent > 0 else above.degrees + below.degrees
+    as_seen = _degrees([each.error**2 for each in sides], sides)
+    degrees = min(as_seen, _degrees([1.0 / (each.degrees + 1.0) for each in sides], sides))
     half = float(stdtrit(degrees, TWO_SIDED)) * error
     return Ratio(log_ratio=above.log_median - below.log_median, below=half, above=half, degrees=degrees)
+
+
+def _degrees(variances: Sequence[float], sides: Sequence[Latency]) -> float:
+    """Satterthwaite's degrees of freedom of a sum of two variances; of none, all that there are."""
+    spent = sum(variance**2 / each.degrees for variance, each in zip(variances, sides, strict=True))
+    return sum(variances) ** 2 / spent if spent > 0 else sum(each.degrees for each in sides)
 
 
 def _mover(above: Latency, below: Latency, least_factor: float) -> tuple[float, float]:

@@ -6,8 +6,9 @@ from analysis.parity.parity import Parity
 from analysis.report.words.numbers import listed
 
 FEW_SAMPLES = (
-    "Where a process has fewer than 16 samples and each resembles the one before it, its interval contains the truth in"
-    " fewer than 93% of sweeps."
+    "Where each sample of a process resembles the one before it, its interval contains the truth in fewer than 93% of"
+    " sweeps with fewer than 16 samples, and in about half with 5 to 7; where a clock stays in one of two states for"
+    " some samples, in 81 to 87% with 10 to 32. With 2 to 4 samples, the noise is taken to be lognormal."
 )
 """What an interval of one process does not promise."""
 

@@ -12,6 +12,7 @@ from analysis.statistics.timing import (
     STOPPED_STRETCH,
     latency,
     median_interval,
+    over_processes,
     ratio_interval,
     ratio_of,
     summarise,
@@ -140,6 +141,23 @@ def test_two_sets_of_processes_meet_by_welchs_t() -> None:
     assert ratio.p_value(0.0) == pytest.approx(expected.pvalue)
     ends = expected.confidence_interval(0.95)
     assert (ratio.interval.low, ratio.interval.high) == pytest.approx((math.exp(ends.low), math.exp(ends.high)))
+
+
+@pytest.mark.parametrize(("many", "spread"), [(10, 1.0), (10, 3.0), (5, 3.0)])
+def test_two_processes_beside_many_hold_as_often_as_they_say(many: int, spread: float) -> None:
+    """2 that lie close to each other by chance must not pass for 10 that do."""
+    random = np.random.default_rng(0)
+    sides = ((2, 0.01 * spread), (many, 0.01))
+    holds = 0
+    for _ in range(1000):
+        above, below = (
+            over_processes([summarise([math.exp(log)]) for log in size * random.standard_normal(processes)])
+            for processes, size in sides
+        )
+        interval = ratio_interval(above, below)
+        assert interval is not None
+        holds += interval.low <= 1.0 <= interval.high
+    assert holds >= 920, "three points less than the level"
 
 
 def test_a_margin_is_taken_off_a_ratio_before_it_is_tested() -> None:

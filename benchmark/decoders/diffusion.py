@@ -138,17 +138,20 @@ class MaskedDiffusionDecoder:
             assert self.timed is None, "a policy that follows the text leaves nothing out"
             self._write_until_none_is_left(canvas, masked, steps, phases)
             return
-        while masked.most:
+        left_out = 0
+        while masked.most > left_out:
             step = next(steps)
             planned = self.policy.planned(step.forward)
             if self.timed is not None and step.number not in self.timed:
                 assert planned is not None
-                masked = masked.without(self._leave_out(canvas, masked, planned), planned)
+                left_out += planned
                 phases.mark(Phase.left_out)
-            else:
-                self._run_in(canvas, masked, step, phases)
-                masked = masked.without(self._write(canvas, masked, step), planned)
-                phases.mark(Phase.step)
+                continue
+            masked, left_out = self._leave_out(canvas, masked, left_out), 0
+            self._run_in(canvas, masked, step, phases)
+            masked = masked.without(self._write(canvas, masked, step), planned)
+            phases.mark(Phase.step)
+        self._leave_out(canvas, masked, left_out)
 
     def _run_in(self, canvas: _Canvas, masked: OpenPositions, step: _Step, phases: Phases) -> None:
         """Make a forward pass behind a gap once before it is timed: the device has work while the host queues it."""
@@ -235,13 +238,18 @@ class MaskedDiffusionDecoder:
         self._put(canvas, chosen, tokens_BM, chosen.only(torch.ones_like(tokens_BM, dtype=torch.bool)))
         return written_BM
 
-    def _leave_out(self, canvas: _Canvas, masked: OpenPositions, planned: int) -> Tensor:
-        """Write any tokens at the first open positions, as many as the forward pass would; returns where."""
+    def _leave_out(self, canvas: _Canvas, masked: OpenPositions, planned: int) -> OpenPositions:
+        """Write any tokens at the first open positions, as many as the forward passes would; returns what is left.
+
+        All passes of a gap at once: while the host queued a write for each, a GPU cooled and then ran faster.
+        """
+        if not planned:
+            return masked
         written_BM = torch.zeros_like(masked.positions_BM, dtype=torch.bool)
         written_BM[:, :planned] = True
         any_BM = torch.full_like(masked.positions_BM, 1 if self.mask_id == 0 else 0)
         self._put(canvas, masked, any_BM, written_BM)
-        return written_BM
+        return masked.without(written_BM, planned)
 
     def _drawn(self, scores_BM: Tensor, canvas: _Canvas, masked: OpenPositions, step: _Step) -> Tensor:
         """Scores of which the highest are a draw without replacement, at a temperature; else as they are."""

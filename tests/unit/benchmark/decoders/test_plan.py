@@ -1,9 +1,12 @@
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
+from torch import Tensor
 
 from analysis.statistics.forward_passes.composition import Forward
+from benchmark.decoders.diffusion import MaskedDiffusionDecoder
 from benchmark.decoders.interface import Phase, make_batch
 from benchmark.decoders.plan import plan_of, timed_indices
 from crossover.errors import UserError
@@ -108,6 +111,22 @@ def test_a_pass_behind_a_gap_is_made_once_before_it_is_timed(run: Run) -> None:
     gaps = [index for index, pair in enumerate(pairwise(marked.phases)) if pair == (Phase.left_out, Phase.settling)]
     assert gaps
     assert all(marked.phases[index + 2] is Phase.step for index in gaps)
+
+
+def test_the_passes_of_a_gap_are_left_out_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write for each of them would leave a GPU idle for as long as the host needs to queue them all."""
+    run = a_run(length=36, prompt_fraction=4 / 36, diffusion=a_diffusion(steps=16, block_length=32), **SAMPLED)
+    plan, written, put = plan_of(run), list[int](), MaskedDiffusionDecoder._put
+    assert plan is not None
+
+    def counted(made: MaskedDiffusionDecoder, canvas: Any, masked: Any, tokens_BM: Tensor, written_BM: Tensor) -> None:
+        written.append(int(written_BM[0].sum()))
+        put(made, canvas, masked, tokens_BM, written_BM)
+
+    monkeypatch.setattr(MaskedDiffusionDecoder, "_put", counted)
+    decoder(run).decode(make_batch(PROMPTS, [0, 1], CPU), 32, Marked())
+    assert plan.timed == (0, 7, 15)
+    assert written == [2, 6 * 2, 2, 7 * 2, 2], "two tokens a pass: six passes left out, then seven"
 
 
 def test_a_long_pass_behind_a_gap_is_timed_at_once() -> None:

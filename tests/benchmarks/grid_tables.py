@@ -20,7 +20,7 @@ from pathlib import Path
 
 from analysis.parity.arm_costs import ArmCosts, arm_costs, prefill
 from analysis.statistics.intervals import Interval
-from analysis.statistics.timing import latency, median_interval, over_processes, summarise
+from analysis.statistics.timing import Latency, latency, median_interval, over_processes, summarise
 from benchmark.decoders.plan import plan_of
 from crossover.records.load import find, from_file, read
 from crossover.records.record import Record
@@ -37,14 +37,23 @@ WHOLE_SHARE = 2.0
 class Cell:
     """A point's latency and where it comes from; `record` is that of the run, or of one that it is composed from.
 
-    `processes` is how many measured or composed it.
+    `over` has the latency over the processes that measured or composed it.
     """
 
     run: Run
-    latency: Interval
+    over: Latency
     source: str
     record: Record
-    processes: int
+
+    @property
+    def latency(self) -> Interval:
+        """The latency in seconds."""
+        return median_interval(self.over)
+
+    @property
+    def processes(self) -> int:
+        """How many processes measured or composed it."""
+        return self.over.processes
 
 
 def is_of_grid(run: Run) -> bool:
@@ -101,10 +110,9 @@ class Grid:
             return None
         return Cell(
             run=chosen[0].run,
-            latency=median_interval(found),
+            over=found,
             source=source,
             record=chosen[-1],
-            processes=found.processes,
         )
 
     def _composed(self, batch: int, length: int, steps: int | None) -> Cell | None:
@@ -124,8 +132,7 @@ class Grid:
                 found.append(summarise([composed_s(run, costs[run.model.name])]))
         if not found:
             return None
-        seconds = median_interval(over_processes(found))
-        return Cell(run=run, latency=seconds, source=COMPOSED, record=beside, processes=len(found))
+        return Cell(run=run, over=over_processes(found), source=COMPOSED, record=beside)
 
     def _of_shape(self, batch: int, length: int, *, diffusion: bool) -> list[Record]:
         return [

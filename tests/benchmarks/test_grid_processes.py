@@ -10,7 +10,8 @@ from crossover.records.machine import Label, LabelCount, Verdict, Watched
 from crossover.records.record import Record
 from crossover.records.run import Run
 from crossover.records.settings import Weights
-from tests.benchmarks.grid_processes import apart, by_shape, main, rows, speed_ups
+from tests.benchmarks.grid_processes import apart, by_point, main, rows, speed_ups
+from tests.benchmarks.grid_tables import Grid
 from tests.factories import a_diffusion, a_measurement, a_record, a_run, a_sample, an_autoregressive_run
 
 BASE = an_autoregressive_run(weights=Weights.random, judge=None)
@@ -27,16 +28,16 @@ def processes(run: Run, *seconds: float, **of_measurement: object) -> list[Recor
 
 def test_speed_ups_have_intervals_over_processes_and_are_bold_where_these_lie_above_1() -> None:
     records = [*processes(BASE, 2.0, 2.0, 2.02), *processes(FAST, 1.0, 1.01, 1.0), *processes(SLOW, 2.0, 2.01, 1.99)]
-    points = by_shape(records)
-    row = list(speed_ups(points, (4, 8)))[-1]
+    row = list(speed_ups(Grid(records), [BASE.batch], [BASE.length], [4, 8]))[-1]
     assert row.startswith(f"| {BASE.batch} | {BASE.length} | 2.007 [1.978, 2.035] | **2 [")
     assert "| 1.003 [0.9" in row, "parity is not bold"
-    assert list(speed_ups(by_shape(records[:3]), (4,)))[-1].endswith("] |  |"), "nothing stands for what is missing"
+    missing = list(speed_ups(Grid(records[:3]), [BASE.batch], [BASE.length], [4]))[-1]
+    assert missing.endswith("] |  |"), "nothing stands for what is missing"
 
 
 def test_how_far_processes_lie_apart_is_told_for_each_arm_and_batch() -> None:
     records = [*processes(FAST, 1.0, 1.01, 1.0), *processes(SLOW, 2.0, 2.06, 2.0), *processes(BASE, 3.0)]
-    assert list(apart(by_shape(records)))[2:] == [f"| LLaDA | {FAST.batch} | 2 | 2.00% | 3.00% |"]
+    assert list(apart(by_point(records)))[2:] == [f"| LLaDA | {FAST.batch} | 2 | 2.00% | 3.00% |"]
 
 
 def test_a_row_links_each_process_to_its_record_and_says_what_disturbed_it() -> None:
@@ -48,7 +49,7 @@ def test_a_row_links_each_process_to_its_record_and_says_what_disturbed_it() -> 
     first, second = processes(FAST, 1.0, 1.01)
     assert second.measurement is not None
     second = replace(second, measurement=replace(second.measurement, watched=watched, warmup_too_short=True))
-    (row,) = list(rows(by_shape([second, first]), "to/"))[2:]
+    (row,) = list(rows(by_point([second, first]), "to/"))[2:]
     assert row.index("[1](to/") < row.index("[1.01](to/")
     assert row.endswith("| 0 0 | 1: disturbed (busy_cpu in 1); 1: slow first sample |")
 
@@ -57,6 +58,6 @@ def test_links_name_files_that_are_there(tmp_path: Path, capsys: pytest.CaptureF
     journal = Journal(output_dir=tmp_path)
     journal.prepare()
     files = [journal.write(record) for record in processes(FAST, 1.0, 1.01)]
-    main([str(tmp_path), "--steps=4"])
+    main([str(tmp_path), "--steps=4", f"--batches={FAST.batch}", f"--lengths={FAST.length}"])
     said = capsys.readouterr().out
     assert all(f"](records/{file.name})" in said for file in files)

@@ -2,7 +2,7 @@
 
 Prints how many times as fast diffusion is, with intervals over processes (° where composed, see grid_tables); how far
 the processes of a point lie apart, for each arm and batch; and a row for each point: every process's median, its GPU,
-what disturbed it, and its record.
+what disturbed it, and its record. Records without a measurement follow.
 """
 
 import argparse
@@ -94,12 +94,24 @@ def rows(points: Sequence[Sequence[Record]], link: str) -> Iterator[str]:
     yield "|---|---|---|---|"
     for records in points:
         name = records[0].name.split(" random weights")[0]
-        seconds = " ".join(
-            f"[{latency_s(record):.4g}]({link}{record_name(record.replicate_key, record.started_at)}.json)"
-            for record in records
-        )
+        seconds = " ".join(f"[{latency_s(record):.4g}]({link}{_file_name(record)})" for record in records)
         numbers = " ".join(str(gpus.index(_gpu(record))) for record in records)
         yield f"| {name} | {seconds} | {numbers} | {'; '.join(dict.fromkeys(_remarks(records)))} |"
+
+
+def failures(records: Sequence[Record], link: str) -> Iterator[str]:
+    """A line that links each record without a measurement, and says why it has none."""
+    failed = [
+        f"[{record.title.replace(' random weights', '')}]({link}{_file_name(record)}) {record.failure.kind}"
+        for record in sorted(records, key=lambda each: each.started_at)
+        if record.failure is not None
+    ]
+    if failed:
+        yield f"Not measured: {', '.join(failed)}."
+
+
+def _file_name(record: Record) -> str:
+    return f"{record_name(record.replicate_key, record.started_at)}.json"
 
 
 def _gpu(record: Record) -> str:
@@ -135,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     grid = Grid(records)
     points = by_point(grid.records)
     table = speed_ups(grid, options.batches, options.lengths, options.steps)
-    for part in (table, apart(points), rows(points, options.link)):
+    for part in (table, apart(points), rows(points, options.link), failures(records, options.link)):
         print("\n".join(part), end="\n\n")
 
 

@@ -7,12 +7,20 @@ import pytest
 
 from benchmark.store.journal import Journal
 from crossover.records.machine import Label, LabelCount, Verdict, Watched
-from crossover.records.record import Record
+from crossover.records.record import FailureKind, Record
 from crossover.records.run import Run
 from crossover.records.settings import Weights
-from tests.benchmarks.grid_processes import apart, by_point, main, rows, speed_ups
+from tests.benchmarks.grid_processes import apart, by_point, failures, main, rows, speed_ups
 from tests.benchmarks.grid_tables import Grid
-from tests.factories import a_diffusion, a_measurement, a_record, a_run, a_sample, an_autoregressive_run
+from tests.factories import (
+    a_diffusion,
+    a_failed_record,
+    a_measurement,
+    a_record,
+    a_run,
+    a_sample,
+    an_autoregressive_run,
+)
 
 BASE = an_autoregressive_run(weights=Weights.random, judge=None)
 FAST, SLOW = (a_run(diffusion=a_diffusion(steps=steps), weights=Weights.random, judge=None) for steps in (4, 8))
@@ -52,6 +60,14 @@ def test_a_row_links_each_process_to_its_record_and_says_what_disturbed_it() -> 
     (row,) = list(rows(by_point([second, first]), "to/"))[2:]
     assert row.index("[1](to/") < row.index("[1.01](to/")
     assert row.endswith("| 0 0 | 1: disturbed (busy_cpu in 1); 1: slow first sample |")
+
+
+def test_records_without_a_measurement_are_linked_with_their_reasons() -> None:
+    failed = a_failed_record(kind=FailureKind.interrupted, replicate=1)
+    (line,) = failures([*processes(FAST, 1.0), failed], "to/")
+    assert line.startswith(f"Not measured: [{failed.title}](to/{failed.key}-r1-")
+    assert line.endswith(".json) interrupted.")
+    assert not list(failures(processes(FAST, 1.0), "to/"))
 
 
 def test_links_name_files_that_are_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 import importlib.util
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -64,6 +65,16 @@ def test_a_text_longer_than_the_encoders_positions_is_cut(tmp_path: Path) -> Non
     narrow = load_encoder(small(write_encoder(tmp_path, positions=128)), Device.cpu)
     long = "w3 " * 128
     assert narrow.compare([long + "w9 " * 700], [long])[0].f1 == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("said", "positions", "longest"),
+    [(128, 512, 128), (512, 128, 128), (10**30, 2048, 512), (10**30, 128, 128), (0, None, 512), (256, None, 256)],
+)
+def test_a_text_may_be_as_long_as_tokenizer_and_model_say(said: int, positions: int | None, longest: int) -> None:
+    """A tokenizer that knows no length says a vast one."""
+    tokenizer, config = SimpleNamespace(model_max_length=said), SimpleNamespace(max_position_embeddings=positions)
+    assert bertscore._longest(tokenizer, SimpleNamespace(config=config)) == longest  # type: ignore[arg-type]
 
 
 def test_the_first_positions_of_a_roberta_are_not_for_texts(tmp_path: Path) -> None:

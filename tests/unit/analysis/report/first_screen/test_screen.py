@@ -7,6 +7,7 @@ from analysis.report.first_screen.map_cells import map_cells
 from analysis.report.first_screen.screen import NOT_MEASURED, NOTHING, first_screen
 from analysis.report.map.study import pair_maps
 from analysis.report.points import points
+from analysis.statistics.intervals import Interval
 from crossover.records.machine import Verdict, Watched
 from crossover.records.record import Record
 from crossover.records.settings import Weights
@@ -30,6 +31,13 @@ def test_it_says_how_many_runs_on_what() -> None:
     random = [replace(record, run=replace(record.run, weights=Weights.random, judge=None)) for record in records]
     assert "; random weights" in circumstances(points(random))[1]
     assert "; checkpoints and random weights" in circumstances(points([*records, *random]))[1]
+
+
+def test_it_says_how_many_threads_a_cpu_computed_with() -> None:
+    for number, words in ((1, "1 thread"), (4, "4 threads")):
+        environment = replace(an_environment(), gpu=None, cpu_threads=number)
+        _, machine = circumstances(points(a_sweep(batches=(1,), environment=environment)))
+        assert f"{environment.cpu}, {words};" in machine
 
 
 def test_it_says_how_many_machines_were_not_clean() -> None:
@@ -76,6 +84,22 @@ def test_the_map_is_a_row_a_length_the_longest_first() -> None:
     assert "small (whole canvas) must write to be faster than causal" in shown.title
 
 
+def test_the_more_tokens_a_pass_must_write_the_darker_is_its_cell() -> None:
+    (pair,) = pair_maps(a_sweep(batches=(1,), lengths=(16,)))
+    cell = pair.cells[0]
+
+    def tone(tokens: float) -> int:
+        forwards = cell.layout.output_tokens / tokens
+        made = replace(cell, forwards=Interval(forwards, forwards, forwards))
+        ((_, (shown,)),) = map_cells(replace(pair, cells=(made,))).rows
+        return shown.tone
+
+    tones = [tone(tokens) for tokens in (0.01, 1.0, 2.0, 4.0, 8.0, 1e6)]
+    assert tones == sorted(tones)
+    assert (tones[0], tones[-1]) == (1, 5)
+    assert len(set(tones)) > 2
+
+
 def test_a_large_map_keeps_its_ends() -> None:
     (pair,) = pair_maps(a_sweep(batches=range(1, 13), lengths=(16, 32)))
     shown = map_cells(pair)
@@ -86,7 +110,7 @@ def test_a_large_map_keeps_its_ends() -> None:
 def test_what_cannot_be_compared_has_no_verdict_and_no_map() -> None:
     alone = [record for record in a_sweep() if record.run.diffusion is None]
     screen = first_screen(a_study(alone))
-    assert screen.verdicts == (NOTHING,)
+    assert screen.verdicts == first_screen(a_study([*alone, a_failed_record()])).verdicts == (NOTHING,)
     assert (screen.map, screen.rows, screen.more_rows) == (None, (), 0)
     assert screen.of
 

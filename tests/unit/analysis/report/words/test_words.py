@@ -90,6 +90,10 @@ def test_the_basis_says_what_kind_of_intervals_they_are_and_what_those_of_timing
     assert "no verdict is given on less than 10%" in one
     assert "rest on 5 processes a run" in several
     assert "Where it is one, they cover that process alone" in basis([a_parity(), a_parity(processes=5)])
+    several = basis([a_parity(processes=3, prompts=16), a_parity(processes=5), a_parity(processes=4, prompts=24)])
+    assert "Quality rests on 8 to 24 prompts" in several
+    assert "rest on 3 to 5 processes a run" in several
+    assert "that process alone" not in several
 
 
 @pytest.mark.parametrize(

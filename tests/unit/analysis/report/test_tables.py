@@ -2,6 +2,7 @@ import csv
 import io
 from dataclasses import replace
 
+from analysis.parity.flags import Disturbance
 from analysis.report.grid_table import grid_table
 from analysis.report.parity_table import parity_table
 from analysis.report.points import points, points_of
@@ -95,6 +96,18 @@ def test_rows_of_several_settings_name_them_even_without_remarks() -> None:
     assert [row[column] for row in table.rows] == ["gpu=A100", "gpu=H100"]
     assert table.left[column]
     assert "setting" not in parity_table([(a_parity(), "")]).headings
+
+
+def test_a_column_of_the_parity_table_stands_where_one_row_has_a_value() -> None:
+    busy = (Disturbance(arm="baseline", verdict=Verdict.disturbed, why="CPU busy"),)
+    told = a_parity(human=18.0, entropy_gap=Interval(0.1, 0.0, 0.2), disturbed=busy)
+    some = {"of authors", "entropy gap", "machine"}
+    table = parity_table([(a_parity(), ""), (told, "")])
+    assert some <= set(table.headings)
+    for heading in some:
+        column = table.headings.index(heading)
+        assert (table.rows[0][column], bool(table.rows[1][column])) == ("", True)
+    assert not some & set(parity_table([(a_parity(), "")]).headings)
 
 
 def test_parity_over_the_settings_of_a_knob_names_the_setting() -> None:

@@ -14,6 +14,9 @@ from crossover.addresses import without_credentials
 from crossover.errors import UserError
 
 SWITCH = ("true", "false")
+CFG = ("job", "hydra", "all")
+INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+"""What Hydra's options of these names take."""
 CHOICE = re.compile(rf"(?!{BASE})['\"\w./ -]+")
 """What the name of a choice may look like. A file whose name begins with an underscore is a part of others."""
 
@@ -74,9 +77,8 @@ def _parser() -> _Parser:
     command = parser.add_mutually_exclusive_group()
     for names in (("--multirun", "-m"), ("--run", "-r"), ("--shell-completion", "-sc")):
         command.add_argument(*names, action="store_true")
-    command.add_argument("--cfg", "-c", choices=["job", "hydra", "all"])
-    kinds = ["all", "config", "defaults", "defaults-tree", "plugins", "searchpath"]
-    command.add_argument("--info", "-i", nargs="?", const="all", choices=kinds)
+    command.add_argument("--cfg", "-c", choices=CFG)
+    command.add_argument("--info", "-i", nargs="?", const="all", choices=INFO)
     return parser
 
 

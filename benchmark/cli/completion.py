@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.cli.arguments import CFG, INFO
 from benchmark.cli.completion_scripts import INSTALL, UNINSTALL
 from benchmark.cli.misread import SHELLS
 from benchmark.config.folder import CONF, options
@@ -25,8 +26,8 @@ OPTIONS = {
     "--shell-completion": "print what a shell needs to complete command lines",
 }
 AFTER = {
-    ("--cfg", "-c"): ("job", "hydra", "all"),
-    ("--info", "-i"): ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
+    ("--cfg", "-c"): CFG,
+    ("--info", "-i"): INFO,
     ("--shell-completion", "-sc"): tuple(f"{what}={shell}" for what in ("install", "uninstall") for shell in SHELLS),
 }
 """Options that take a word, and the words."""

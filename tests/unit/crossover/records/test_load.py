@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crossover.records.load import _without_texts, latest, load, read
+from crossover.records.load import TOGETHER, Source, _without_texts, latest, load, read
 from tests.factories import FINISHED, STARTED, a_failed_record, a_measurement, a_record, a_run
 
 EARLY, LATE = "2026-03-01T10:00:00+00:00", "2026-03-01T11:00:00+00:00"
@@ -146,3 +146,26 @@ def test_a_record_that_an_editor_saved_with_a_mark_is_one(tmp_path: Path) -> Non
     (tmp_path / "a.json").write_text(a_record().to_json(), encoding="utf-8-sig")
     for keep_texts in (True, False):
         assert len(load([tmp_path / "a.json"], keep_texts=keep_texts).records) == 1
+
+
+def test_records_that_are_read_together_keep_their_order_and_their_reasons() -> None:
+    """A file with an unknown field, and one that is no JSON, among many: the others are read, both are named."""
+    texts = [a_record(a_run(seed=seed)).to_json() for seed in range(3 * TOGETHER)]
+    texts[1] = texts[1].replace('"batch": 2', '"bach": 2')
+    texts[TOGETHER + 1] = "{"
+    texts[TOGETHER + 2] = texts[TOGETHER + 2].replace('"nll_nats": ', '"nll_nats": "x", "more": ')
+    loaded = read([(f"file {index}", text.encode) for index, text in enumerate(texts)])
+    left = [index for index in range(len(texts)) if index not in {1, TOGETHER + 1, TOGETHER + 2}]
+    assert [record.run.seed for record in loaded.records] == left
+    first, second, third = loaded.rejected
+    assert first == "file 1: Run: missing or unknown fields ['bach', 'batch']"
+    assert second.startswith(f"file {TOGETHER + 1}: ")
+    assert third == f"file {TOGETHER + 2}: Score: missing or unknown fields ['more']"
+
+
+def test_what_is_kept_of_a_record_takes_its_place() -> None:
+    record, failed = a_record(), a_failed_record()
+    sources: list[Source] = [("one", record.to_json().encode), ("none", "{".encode), ("two", failed.to_json().encode)]
+    loaded = read(sources, keep=lambda each: replace(each, sweep="kept"))
+    assert loaded.records == (replace(record, sweep="kept"), replace(failed, sweep="kept"))
+    assert len(loaded.rejected) == 1

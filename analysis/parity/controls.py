@@ -5,6 +5,7 @@ A control is what an experiment holds constant: hardware, software, shape, promp
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+from analysis.statistics.remembered import remembered
 from crossover.errors import UserError
 from crossover.records.machine import Environment
 from crossover.records.record import Record
@@ -119,7 +120,12 @@ OF_MEASUREMENTS = frozenset({"documents", "judged_text"})
 
 def controls_of(record: Record, allow: Collection[str] = frozenset()) -> Controls:
     """Each control and its value in `record`, without those in `allow`."""
-    return tuple((name, read(record)) for name, read in CONTROLS.items() if name not in allow)
+    return tuple(control for control in _every_control(record) if control[0] not in allow)
+
+
+@remembered
+def _every_control(record: Record) -> Controls:
+    return tuple((name, read(record)) for name, read in CONTROLS.items())
 
 
 def check_allowed(allow: Iterable[str]) -> None:

@@ -44,7 +44,7 @@ def scored_once(records: Sequence[Record]) -> list[Record]:
 
 def _wherever(scorer: Judge | Encoder | None) -> Judge | Encoder | None:
     """Who scores, wherever it ran."""
-    return scorer and replace(scorer, device=None)
+    return scorer if scorer is None or scorer.device is None else replace(scorer, device=None)
 
 
 def _scored(record: Record) -> tuple[bool, int]:
@@ -54,31 +54,28 @@ def _scored(record: Record) -> tuple[bool, int]:
 
 
 def _with_known_contents(records: Sequence[Record]) -> list[Record]:
-    model = _completer((_model_name(each), each.run.model) for each in records)
-    prompts = _completer(((each.run.prompts.source,), each.run.prompts) for each in records)
-    judge = _completer((_scorer_name(each.run.judge), each.run.judge) for each in records if each.run.judge)
-    encoder = _completer((_scorer_name(each.run.encoder), each.run.encoder) for each in records if each.run.encoder)
+    model = _completer(records, lambda record: record.run.model, _model_name)
+    prompts = _completer(records, lambda record: record.run.prompts, lambda record: (record.run.prompts.source,))
+    judge = _completer(records, lambda record: record.run.judge, lambda record: _scorer_name(record.run.judge))
+    encoder = _completer(records, lambda record: record.run.encoder, lambda record: _scorer_name(record.run.encoder))
     return [
-        _with_parts(
-            record,
-            model=model(_model_name(record), record.run.model),
-            prompts=prompts((record.run.prompts.source,), record.run.prompts),
-            judge=record.run.judge and judge(_scorer_name(record.run.judge), record.run.judge),
-            encoder=record.run.encoder and encoder(_scorer_name(record.run.encoder), record.run.encoder),
-        )
+        _with_parts(record, model=model(record), prompts=prompts(record), judge=judge(record), encoder=encoder(record))
         for record in records
     ]
 
 
-def _completer(named: Iterable[tuple[Name, Read]]) -> Callable[[Name, Read], Read]:
-    """What gives a content to those who have none: the only one that is known of their name."""
+def _completer(
+    records: Iterable[Record], read_by: Callable[[Record], Read | None], name_in: Callable[[Record], Name]
+) -> Callable[[Record], Read | None]:
+    """What gives what a record read, with a content if it has none: the only one that is known of its name."""
     contents: dict[Name, set[str]] = defaultdict(set)
-    for name, read in named:
-        if read.content is not None:
-            contents[name].add(read.content)
+    for record in records:
+        if (read := read_by(record)) is not None and read.content is not None:
+            contents[name_in(record)].add(read.content)
 
-    def complete(name: Name, read: Read) -> Read:
-        if read.content is None and len(known := contents[name]) == 1:
+    def complete(record: Record) -> Read | None:
+        read = read_by(record)
+        if contents and read is not None and read.content is None and len(known := contents[name_in(record)]) == 1:
             return replace(read, content=next(iter(known)))
         return read
 
@@ -91,8 +88,8 @@ def _model_name(record: Record) -> Name:
     return record.run.model.checkpoint, record.run.model.revision, record.run.weights, weights
 
 
-def _scorer_name(scorer: Judge | Encoder) -> Name:
-    return scorer.checkpoint, scorer.revision
+def _scorer_name(scorer: Judge | Encoder | None) -> Name:
+    return () if scorer is None else (scorer.checkpoint, scorer.revision)
 
 
 def _identity(model: Model) -> Name:

@@ -15,7 +15,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median, stdev
-from weakref import finalize
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -24,6 +23,7 @@ from analysis.statistics.dependence import dependence
 from analysis.statistics.intervals import Interval, around
 from analysis.statistics.latency_checks import why_no_latency
 from analysis.statistics.medians import reaches, shortening_of_two, stretch_of_few
+from analysis.statistics.remembered import remembered
 from crossover.confidence import LEVEL
 from crossover.records.record import Measurement, StoppedBy
 
@@ -184,19 +184,8 @@ def ratio_interval(above: Latency, below: Latency, *, least_factor: float = 0.0)
     return None if ratio is None else ratio.interval
 
 
-_KNOWN: dict[int, Latency] = {}
-"""What was made of measurements that are still there, by their ids: a report asks for each several times."""
-
-
+@remembered
 def _of_process(measurement: Measurement) -> Latency:
-    known = _KNOWN.get(id(measurement))
-    if known is None:
-        known = _KNOWN[id(measurement)] = _summarised(measurement)
-        finalize(measurement, _KNOWN.pop, id(measurement), None).atexit = False
-    return known
-
-
-def _summarised(measurement: Measurement) -> Latency:
     process = summarise(_latencies_s(measurement))
     if measurement.stopped_by is not StoppedBy.precision:
         return process

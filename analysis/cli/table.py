@@ -5,7 +5,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from analysis.cli.destination import require_folder
-from analysis.cli.loading import load_records
+from analysis.cli.loading import load_summaries
 from analysis.cli.selection import columns, ordered, selected
 from analysis.report.notes import notes
 from analysis.report.replicates import in_grid_order
@@ -20,7 +20,7 @@ def table(options: Namespace) -> None:
     """Print a row for each run, and lines for those that were disturbed, not measured or not judged."""
     if options.svg is not None:
         require_folder(options.svg.parent, "--svg")
-    records = in_grid_order(latest(load_records(options.source, options.tracking_uri).records))
+    records = in_grid_order(latest(load_summaries(options.source, options.tracking_uri).records))
     records = ordered(selected(records, options.where), options.sort, largest_first=options.reverse)
     if options.format != "text":
         write(written(records, options.format))

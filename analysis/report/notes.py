@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from analysis.report.terminal_table import UNCLEAN
 from analysis.report.words.numbers import MIB, first_listed, perplexity
-from analysis.statistics.metrics import of_authors
+from analysis.statistics.summary import figures_of
 from crossover.records.machine import Watched
 from crossover.records.profile import Profile
 from crossover.records.record import Record
@@ -31,7 +31,7 @@ def notes(records: Sequence[Record]) -> list[str]:
 
 def human_line(records: Sequence[Record]) -> list[str]:
     """What the judge says of the documents' true continuations: a line for each different figure."""
-    known = [figures for figures in map(of_authors, records) if "human/bits_per_byte" in figures]
+    known = [figures for figures in map(figures_of, records) if "human/bits_per_byte" in figures]
     lines = [
         f"the documents' true continuations: {each['human/bits_per_byte']:.2f} bits/byte,"
         f" perplexity {perplexity(each['human/perplexity'])}"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import geometric_mean, quantiles
 
-from analysis.statistics.metrics import metrics
+from analysis.statistics.summary import figures_of
 from crossover.records.record import Record
 
 PROCESSES = "processes"
@@ -50,7 +50,7 @@ def metrics_of(replicates: Sequence[Record]) -> dict[str, float]:
     So ratios of such latencies are the speed-ups that the analysis states. Throughput goes by the same latency.
     Quartiles are those of the replicates' medians, and samples are counted together.
     """
-    measured = [metrics(record) for record in replicates if record.measurement is not None]
+    measured = [figures_of(record) for record in replicates if record.measurement is not None]
     if not measured:
         return {}
     first = measured[0] | {

@@ -78,9 +78,12 @@ def _must_be_told(name: str, records: Sequence[Record]) -> bool:
     """
     if name == "timing":
         return any(record.run.timed_share is not None for record in records)
+    if name not in {"cache", "policy"}:
+        return False
     settings = [record.run.diffusion for record in records if record.run.diffusion is not None]
-    lossy = name == "cache" and any(each.cache is not None and each.cache.is_lossy for each in settings)
-    return lossy or (name == "policy" and any(each.policy.is_self_paced for each in settings))
+    if name == "cache":
+        return any(each.cache is not None and each.cache.is_lossy for each in settings)
+    return any(each.policy.is_self_paced for each in settings)
 
 
 def _differ(records: Sequence[Record], read: Callable[[Run], str]) -> bool:

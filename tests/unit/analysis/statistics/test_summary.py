@@ -1,0 +1,48 @@
+"""A summary has the metrics of its record, and none of what they were computed from."""
+
+import pickle
+from dataclasses import replace
+
+from analysis.statistics.metrics import metrics
+from analysis.statistics.summary import figures_of, summary
+from crossover.records.record import Measurement
+from tests.factories import a_failed_record, a_measurement, a_record, a_score
+
+
+def test_a_summary_has_the_figures_of_its_record() -> None:
+    record = a_record(measurement=a_measurement(human=(a_score(),)))
+    made = summary(record)
+    assert figures_of(made) == figures_of(record) == metrics(record)
+    assert "human/perplexity" in figures_of(made)
+
+
+def test_metrics_stay_where_a_summary_gets_another_label() -> None:
+    made = summary(a_record())
+    assert figures_of(replace(made, name="another")) == made.figures
+
+
+def test_a_summary_says_all_else_that_its_record_says() -> None:
+    measured = a_measurement(fallback="no kernel", quality_failure="no memory")
+    record = a_record(measurement=measured)
+    made = summary(record)
+    bare = replace(measured, samples=measured.samples[:1], generated=(), scores=())
+    assert {name: value for name, value in vars(made).items() if name != "figures"} == vars(
+        replace(record, measurement=bare)
+    )
+
+
+def test_a_failed_record_has_a_summary_without_metrics() -> None:
+    made = summary(a_failed_record())
+    assert made.failure == a_failed_record().failure
+    assert figures_of(made) == {}
+
+
+def test_a_summary_is_small_where_there_are_many_samples() -> None:
+    """It goes from one process to another."""
+
+    def size(measured: Measurement) -> int:
+        return len(pickle.dumps(summary(a_record(measurement=measured))))
+
+    many = a_measurement()
+    many = replace(many, samples=many.samples * 500, scores=many.scores * 500)
+    assert size(many) < 1.2 * size(a_measurement())

@@ -43,12 +43,12 @@ def load_summaries(names: Sequence[str], tracking_uri: str) -> Loaded:
     Raises:
         UserError: when there is none at all.
     """
-    found = sources(names, tracking_uri)
+    unread = sources(names, tracking_uri)
     with collector_paused():
-        if len(found) >= MANY and not any(name.startswith(MLFLOW) for name in names):
-            loaded = read_in_two(found, keep=summary, track=with_progress)
+        if len(unread) >= MANY and not any(name.startswith(MLFLOW) for name in names):
+            loaded = read_in_two(unread, keep=summary, track=with_progress)
         else:
-            loaded = read(with_progress(found, "reading"), keep_texts=False, keep=summary)
+            loaded = read(with_progress(unread, "reading"), keep_texts=False, keep=summary)
         gc.freeze()
     return _known(names, loaded)
 

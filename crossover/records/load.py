@@ -64,15 +64,15 @@ def read(
     Without `keep_texts` they are to be shown: `generated` is empty, which saves most of the memory, and what a terminal
     would obey is spelled out in the other texts.
     """
-    found: list[Record | Rejection] = []
+    outcomes: list[Record | Rejection] = []
     unread = iter(sources)
     with collector_paused():
         while together := list(islice(unread, TOGETHER)):
             made = _read_together(together, keep_texts=keep_texts)
-            found += made if keep is None else [keep(each) if isinstance(each, Record) else each for each in made]
+            outcomes += made if keep is None else [keep(each) if isinstance(each, Record) else each for each in made]
     return Loaded(
-        records=tuple(sorted((each for each in found if isinstance(each, Record)), key=attrgetter("started_at"))),
-        rejected=tuple(each.line for each in found if isinstance(each, Rejection)),
+        records=tuple(sorted((each for each in outcomes if isinstance(each, Record)), key=attrgetter("started_at"))),
+        rejected=tuple(each.line for each in outcomes if isinstance(each, Rejection)),
     )
 
 

@@ -1,16 +1,17 @@
-"""Reading thousands of sources with a second process, where what is kept of each is little."""
+"""Reading thousands of sources with a second process."""
 
-import signal
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
 from itertools import chain
-from multiprocessing import get_context
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from crossover.helpers import helpers
 from crossover.records.load import Loaded, Source, read
 from crossover.records.record import Record
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 PART = 100
 """Sources that a process reads at a time: a twentieth of a second, which one may wait for the other at the end."""
@@ -19,20 +20,18 @@ Track = Callable[[Sequence[Any], str], Iterable[Any]]
 """Returns the items that it is given, and shows how many of them are done."""
 
 
-def read_in_two(sources: Sequence[Source], *, keep: Callable[[Record], Record], track: Track) -> Loaded:
+def read_in_two(sources: Sequence[Source], *, keep: Callable[[Record], Record] | None = None, track: Track) -> Loaded:
     """What `read` gives of these sources without texts: this process reads from the front, another one from the back.
 
-    Both the sources and what `keep` makes of a record go from one to the other.
+    The sources go there, and what `keep` makes of each record comes back. To hand over whole records takes two thirds
+    of the time that it takes to read them.
     """
     parts = [sources[start : start + PART] for start in range(0, len(sources), PART)]
     read_part = partial(read, keep_texts=False, keep=keep)
-    pool = ProcessPoolExecutor(1, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
-    try:
+    with helpers(1) as pool:
         others = [pool.submit(read_part, part) for part in reversed(parts)]
         pairs = list(zip(parts, reversed(others), strict=True))
         loaded = [_here_or_there(read_part, part, other) for part, other in track(pairs, "reading")]
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
     return Loaded(
         records=tuple(sorted(chain.from_iterable(each.records for each in loaded), key=attrgetter("started_at"))),
         rejected=tuple(chain.from_iterable(each.rejected for each in loaded)),

@@ -12,7 +12,7 @@ from analysis.cli.source import MLFLOW, sources
 from analysis.parity.identity import scored_once
 from analysis.statistics.summary import summary
 from crossover.errors import UserError
-from crossover.records.load import Loaded, collector_paused, read
+from crossover.records.load import Loaded, Source, collector_paused, read
 from crossover.terminal import make_console, say
 
 T = TypeVar("T")
@@ -32,8 +32,12 @@ def load_records(names: Sequence[str], tracking_uri: str, *, keep_texts: bool = 
         UserError: when there is none at all.
     """
     with collector_paused():
-        loaded = read(with_progress(sources(names, tracking_uri), "reading"), keep_texts=keep_texts)
-        gc.freeze()  # they stay to the end: no collection need ever look at millions of values
+        unread = sources(names, tracking_uri)
+        if keep_texts or not _are_many_files(names, unread):
+            loaded = read(with_progress(unread, "reading"), keep_texts=keep_texts)
+        else:
+            loaded = read_in_two(unread, track=with_progress)
+        _leave_in_memory(loaded)
     return _known(names, loaded)
 
 
@@ -43,14 +47,25 @@ def load_summaries(names: Sequence[str], tracking_uri: str) -> Loaded:
     Raises:
         UserError: when there is none at all.
     """
-    unread = sources(names, tracking_uri)
     with collector_paused():
-        if len(unread) >= MANY and not any(name.startswith(MLFLOW) for name in names):
+        unread = sources(names, tracking_uri)
+        if _are_many_files(names, unread):
             loaded = read_in_two(unread, keep=summary, track=with_progress)
         else:
             loaded = read(with_progress(unread, "reading"), keep_texts=False, keep=summary)
-        gc.freeze()
+        _leave_in_memory(loaded)
     return _known(names, loaded)
+
+
+def _are_many_files(names: Sequence[str], unread: Sequence[Source]) -> bool:
+    return len(unread) >= MANY and not any(name.startswith(MLFLOW) for name in names)
+
+
+def _leave_in_memory(loaded: Loaded) -> None:
+    """Until the process ends: no collection looks at its millions of values, and they are not freed one by one."""
+    ring: list[object] = [loaded]
+    ring.append(ring)  # nothing but a collection could free it
+    gc.freeze()
 
 
 def _known(names: Sequence[str], loaded: Loaded) -> Loaded:

@@ -6,7 +6,7 @@ from analysis.cli.analysing import study_of
 from analysis.cli.destination import require_folder
 from analysis.cli.loading import MOST_NAMED, load_records, with_progress
 from analysis.report.answers import answers, disagreements_of
-from analysis.report.write import write_report
+from analysis.report.write import drawers, write_report
 from crossover.terminal import make_console, say
 
 
@@ -14,8 +14,9 @@ def report(options: Namespace) -> None:
     """Write the report, and say what it answers and where it is."""
     require_folder(options.output)
     loaded = load_records(options.source, options.tracking_uri)
-    study = study_of(loaded, options)
-    written = write_report(study, loaded.rejected, options.output, track=with_progress)
+    with drawers(len(loaded.records)) as pool:
+        study = study_of(loaded, options)
+        written = write_report(study, loaded.rejected, options.output, pool=pool, track=with_progress)
     said = [each.sentence for each in answers(study)[:MOST_NAMED]] + disagreements_of(study)[:MOST_NAMED]
     where = f"Report   {written.page}, with {len(written.files)} figures and tables beside it"
     say(make_console(), *said, where)

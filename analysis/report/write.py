@@ -2,11 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from analysis.report.answers import parity_rows
@@ -33,10 +32,12 @@ from analysis.report.points import Point
 from analysis.report.study import FrontPanel, Study, Track, untracked
 from analysis.report.tables import Table
 from crossover.errors import UserError
+from crossover.helpers import helpers
 
 PAGE = "report.html"
 MANY = 1000
-"""From this many points on, two processes draw the figures, while this one makes the tables."""
+"""From this many records on, other processes draw the figures, while this one makes the tables."""
+DRAWERS = 2
 
 Draw = Callable[[], Drawing | None]
 """Draws one figure of a study, here or in another process; None where the study has nothing that it shows."""
@@ -76,20 +77,37 @@ class Written:
     files: tuple[Path, ...]
 
 
-def write_report(study: Study, rejected: Sequence[str], folder: Path, *, track: Track = untracked) -> Written:
-    """Write the page and its files to `folder`, over the files of an earlier report.
+@contextmanager
+def drawers(records: int) -> Iterator[Executor | None]:
+    """Processes that draw the figures of so many records, or None where one process is as fast.
+
+    They import what they need, which takes a second, while this process computes what they are to draw.
+    """
+    if records < MANY:
+        yield None
+        return
+    with helpers(DRAWERS) as pool:
+        for _ in range(DRAWERS):
+            pool.submit(_get_ready)
+        yield pool
+
+
+def write_report(
+    study: Study, rejected: Sequence[str], folder: Path, *, pool: Executor | None = None, track: Track = untracked
+) -> Written:
+    """Write the page and its files to `folder`, over the files of an earlier report; `pool` draws the figures.
 
     Raises:
         OSError: when they cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     figures = figures_of(study)
-    with _drawn(figures, folder, workers=2 if len(study.points) >= MANY else 0) as drawn:
-        tables = all_tables(study)
-        for table in tables:
-            table.save(folder)
-        results = iter(drawn)
-        pictures = [picture for _ in track(figures, "drawing") if (picture := next(results)) is not None]
+    drawn = (map if pool is None else pool.map)(_saved, figures, [folder] * len(figures))
+    tables = all_tables(study)
+    for table in tables:
+        table.save(folder)
+    results = iter(drawn)
+    pictures = [picture for _ in track(figures, "drawing") if (picture := next(results)) is not None]
     page = folder / PAGE
     page.write_text(render(study, pictures, tables, rejected), encoding="utf-8")
     return Written(page=page, files=tuple(_files(pictures, tables, folder)))
@@ -148,15 +166,8 @@ def _maps(maps: Sequence[PairMap], names: Collection[str]) -> list[Draw]:
     return [] if pair is None else [partial(draw, pair) for name, draw in BREAK_EVEN.items() if name in names]
 
 
-@contextmanager
-def _drawn(figures: Sequence[Draw], folder: Path, *, workers: int) -> Iterator[Iterable[Picture | None]]:
-    """The pictures in the order of `figures`: drawn one by one here, or at once by other processes."""
-    folders = [folder] * len(figures)
-    if not workers:
-        yield map(_saved, figures, folders)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield pool.map(_saved, figures, folders)
+def _get_ready() -> None:
+    """A process that is asked for it imports this module."""
 
 
 def _files(pictures: Iterable[Picture], tables: Iterable[Table], folder: Path) -> list[Path]:

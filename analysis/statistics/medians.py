@@ -56,7 +56,8 @@ def _factor_at(above: int, below: int, degrees: int) -> float:
     median_D, below_D, above_D = (wide * each_D for each_D in _noise(above, 0))
     other_median_D, other_below_D, other_above_D = (other_wide * each_D for each_D in _noise(below, 1))
     error_D = median_D - other_median_D
-    reach_D = np.where(error_D > 0, np.hypot(below_D, other_above_D), np.hypot(above_D, other_below_D))
+    is_over_D = error_D > 0
+    reach_D = np.hypot(np.where(is_over_D, below_D, above_D), np.where(is_over_D, other_above_D, other_below_D))
     return _quantile(np.abs(error_D) / reach_D)
 
 

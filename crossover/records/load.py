@@ -103,7 +103,7 @@ def from_file(file: Path) -> Source:
 
 def _content_of(file: Path) -> bytes:
     """What a regular file holds; a pipe would be waited for."""
-    if file.exists() and not file.is_file():
+    if not file.is_file() and file.exists():
         raise OSError("it is no regular file")
     return file.read_bytes()
 

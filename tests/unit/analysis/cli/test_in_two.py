@@ -1,17 +1,18 @@
 """Two processes read what one reads, in the same order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from analysis.cli import in_two, loading
-from analysis.cli.in_two import read_in_two
-from analysis.cli.loading import load_summaries
+from analysis.cli.in_two import Track, read_in_two
+from analysis.cli.loading import load_records, load_summaries
 from analysis.cli.source import STORE
 from analysis.statistics.summary import summary
 from crossover.records.load import Loaded, Source, from_file, read
+from crossover.records.record import Record
 from tests.factories import a_record, a_run
 
 
@@ -34,17 +35,20 @@ def test_a_second_process_changes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     assert read_in_two(sources, keep=summary, track=untracked) == read(sources, keep_texts=False, keep=summary)
 
 
-def test_many_files_are_read_in_two_and_few_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("load", [load_records, load_summaries])
+def test_many_files_are_read_in_two_and_few_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: Callable[[Sequence[str], str], Loaded]
+) -> None:
     asked: list[int] = []
 
-    def fake(sources: Sequence[Source], **_: object) -> Loaded:
+    def fake(sources: Sequence[Source], *, keep: Callable[[Record], Record] | None = None, track: Track) -> Loaded:
         asked.append(len(sources))
-        return read(sources, keep_texts=False, keep=summary)
+        return read(track(sources, ""), keep_texts=False, keep=keep)
 
     write(tmp_path, 5)
     monkeypatch.setattr(loading, "read_in_two", fake)
-    few = load_summaries([str(tmp_path)], STORE)
+    few = load([str(tmp_path)], STORE)
     assert asked == []
     monkeypatch.setattr(loading, "MANY", 5)
-    assert load_summaries([str(tmp_path)], STORE) == few
+    assert load([str(tmp_path)], STORE) == few
     assert asked == [5]

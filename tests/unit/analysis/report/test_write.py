@@ -7,7 +7,7 @@ import pytest
 from analysis.report import write as report
 from analysis.report.page import render
 from analysis.report.study import Study
-from analysis.report.write import write_report
+from analysis.report.write import drawers, write_report
 from crossover.records.machine import Verdict, Watched
 from tests.factories import a_failed_record, an_autoregressive_run, an_environment
 from tests.studies import a_study, a_sweep
@@ -115,7 +115,9 @@ def test_figures_and_tables_lie_beside_the_page(tmp_path: Path) -> None:
 def test_other_processes_draw_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = write_report(a_study(), [], tmp_path / "here").page.read_bytes()
     monkeypatch.setattr(report, "MANY", 1)
-    assert write_report(a_study(), [], tmp_path / "there").page.read_bytes() == here
+    with drawers(1) as pool:
+        assert pool is not None
+        assert write_report(a_study(), [], tmp_path / "there", pool=pool).page.read_bytes() == here
 
 
 def test_documents_that_follow_from_the_batch_do_not_part_the_figures() -> None:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from analysis.report.terminal_table import UNCLEAN
+from analysis.report.terminal_table import BITS, PERPLEXITY, SAMPLERS, UNCLEAN
 from analysis.report.words.numbers import MIB, first_listed, perplexity
 from analysis.statistics.summary import figures_of
 from crossover.records.machine import Watched
@@ -14,6 +14,7 @@ MOST_NAMED = 4
 """Runs that a line names, and lines of one kind."""
 MEMORY_KEY = "MiB: peak memory"
 JUDGED_KEY = "bits/byte and perplexity: of the texts under the judge, lower is better"
+JUDGED = (BITS, PERPLEXITY)
 SAMPLER_KEY = "sampler's: bits/byte of the true continuations under the model itself, as it samples"
 
 
@@ -49,10 +50,10 @@ def unclean(records: Sequence[Record]) -> list[str]:
 
 def column_key(records: Sequence[Record]) -> list[str]:
     """What the headings of a terminal's table do not say; nothing where no run was measured."""
-    measured = [record.measurement for record in records if record.measurement is not None]
-    judged = any(score.nll_nats is not None for each in measured for score in each.scores)
-    sampled = any(each.sampler_nats is not None for one in measured for each in one.likelihood)
+    measured = [figures_of(record) for record in records if record.measurement is not None]
+    judged = any(not figures.keys().isdisjoint(JUDGED) for figures in measured)
     first = [*([MEMORY_KEY] if measured else []), *([JUDGED_KEY] if judged else [])]
+    sampled = any(SAMPLERS in figures for figures in measured)
     return [*(["; ".join(first)] if first else []), *([SAMPLER_KEY] if sampled else [])]
 
 

@@ -20,6 +20,7 @@ UNCLEAN = "*"
 """Beside a latency that was not timed on a clean machine."""
 BERTSCORE = "quality/bertscore_f1"
 BITS = "quality/bits_per_byte"
+PERPLEXITY = "quality/perplexity"
 OWN = "likelihood/bits_per_byte"
 """How well the model itself predicts the true continuations."""
 SAMPLERS = "likelihood/sampler_bits_per_byte"
@@ -29,7 +30,7 @@ OPTIONAL = {
     "accuracy": ACCURACY,
     "BERTScore": BERTSCORE,
     "bits/byte": BITS,
-    "perplexity": "quality/perplexity",
+    "perplexity": PERPLEXITY,
     "own bits/byte": OWN,
     "sampler's": SAMPLERS,
     "J/token": ENERGY,
@@ -176,7 +177,7 @@ VALUES: dict[str, Callable[[dict[str, float]], str]] = {
     "MiB": lambda figures: _known(figures, "max_memory_reserved", lambda value: f"{value / MIB:,.0f}"),
     "accuracy": lambda figures: _known(figures, ACCURACY, lambda value: f"{value:.3f}"),
     "bits/byte": lambda figures: _known(figures, BITS, lambda value: f"{value:.2f}"),
-    "perplexity": lambda figures: _known(figures, "quality/perplexity", perplexity),
+    "perplexity": lambda figures: _known(figures, PERPLEXITY, perplexity),
     "entropy": lambda figures: f"{figures['quality/entropy_nats']:.2f}" if "quality/entropy_nats" in figures else "",
     "BERTScore": lambda figures: f"{figures[BERTSCORE]:.3f}" if BERTSCORE in figures else "",
     "own bits/byte": lambda figures: _known(figures, OWN, lambda value: f"{value:.2f}"),

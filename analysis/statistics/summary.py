@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from analysis.statistics.metrics import metrics
+from analysis.statistics.remembered import remembered
 from crossover.records.record import Record
 
 
@@ -22,5 +23,8 @@ def summary(record: Record) -> Summary:
 
 
 def figures_of(record: Record) -> dict[str, float]:
-    """The metrics of a record, or of the one that a summary was made of."""
-    return record.figures if isinstance(record, Summary) else metrics(record)
+    """The metrics of a record, computed once, or of the one that a summary was made of."""
+    return record.figures if isinstance(record, Summary) else _metrics(record)
+
+
+_metrics = remembered(metrics)

@@ -1,15 +1,28 @@
 """A summary has the metrics of its record, and none of what they were computed from."""
 
+import io
 import pickle
+from collections.abc import Sequence
 from dataclasses import replace
 
+from rich.console import Console
+
+from analysis.report.notes import notes
+from analysis.report.terminal_table import table
 from analysis.statistics.metrics import metrics
 from analysis.statistics.summary import figures_of, summary
-from crossover.records.record import Measurement
-from tests.factories import a_failed_record, a_measurement, a_record, a_score
+from crossover.records.record import Measurement, Record
+from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_score
 
 
-def test_a_summary_has_the_figures_of_its_record() -> None:
+def shown(records: Sequence[Record]) -> str:
+    console = Console(width=200, file=io.StringIO())
+    with console.capture() as captured:
+        console.print(table(records, width=200))
+    return captured.get()
+
+
+def test_a_summary_has_the_metrics_of_its_record() -> None:
     record = a_record(measurement=a_measurement(human=(a_score(),)))
     made = summary(record)
     assert figures_of(made) == figures_of(record) == metrics(record)
@@ -29,6 +42,14 @@ def test_a_summary_says_all_else_that_its_record_says() -> None:
     assert {name: value for name, value in vars(made).items() if name != "figures"} == vars(
         replace(record, measurement=bare)
     )
+
+
+def test_a_table_of_summaries_says_what_one_of_records_says() -> None:
+    measured = replace(a_measurement(human=(a_score(),)), fallback="no kernel")
+    records = [a_record(measurement=measured), a_failed_record(a_run(batch=1))]
+    assert notes([summary(each) for each in records]) == notes(records)
+    assert shown([summary(each) for each in records]) == shown(records)
+    assert any("judge" in line for line in notes(records))
 
 
 def test_a_failed_record_has_a_summary_without_metrics() -> None:

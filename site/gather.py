@@ -25,6 +25,7 @@ ELSEWHERE = {
 """Files outside docs/, from the repository's root, and what the site calls them."""
 CONTENTS = {
     "Use it": """
+        README
         recipes
         api
         keys

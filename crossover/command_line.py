@@ -3,7 +3,7 @@
 import argparse
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from crossover.errors import UserError
@@ -35,12 +35,15 @@ class RaisingParser(Parser):
         raise UserError(self.complaint(message))
 
 
+def guess(word: str, known: Iterable[str]) -> str:
+    """The known word that was meant, as a part of a sentence; nothing where none is like it."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
 def _guess(message: str, options: Sequence[str]) -> str:
     """The choice that was meant, where the message lists them, or the option."""
-    choice, option = CHOICES.search(message), UNKNOWN.search(message)
-    close: list[str] = []
-    if choice:
-        close = difflib.get_close_matches(choice[1], re.findall(r"[\w-]+", choice[2]), n=1)
-    elif option:
-        close = difflib.get_close_matches(option[1], options, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    if choice := CHOICES.search(message):
+        return guess(choice[1], re.findall(r"[\w-]+", choice[2]))
+    option = UNKNOWN.search(message)
+    return guess(option[1], options) if option else ""

@@ -5,6 +5,7 @@ from argparse import Namespace
 from analysis.cli.loading import name_left_out, with_progress
 from analysis.parity.quality import METRICS
 from analysis.report.study import Study, study
+from crossover.command_line import guess
 from crossover.errors import UserError
 from crossover.records.load import Loaded
 
@@ -16,7 +17,9 @@ def study_of(loaded: Loaded, options: Namespace) -> Study:
         UserError: when there is no such metric, or the records do not have it.
     """
     if unknown := [name for name in options.metric if name not in METRICS]:
-        raise UserError(f"--metric {unknown[0]} is unknown: give one of {', '.join(METRICS)}")
+        raise UserError(
+            f"--metric {unknown[0]} is unknown{guess(unknown[0], METRICS)}: give one of {', '.join(METRICS)}"
+        )
     chosen = [metric for name, metric in METRICS.items() if not options.metric or name in options.metric]
     allow = frozenset(options.allow)
     analysed = study(loaded.records, metrics=chosen, margin=options.margin, allow=allow, track=with_progress)

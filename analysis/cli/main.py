@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from analysis.cli.parser import COMMANDS, DEFAULT, make_parser
+from analysis.cli.parser import COMMANDS, DEFAULT, parsed
 from crossover.errors import UserError
 from crossover.interrupt import leaving_when_interrupted
 from crossover.terminal import ending_in_one_line
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not given or given[0] not in {*COMMANDS, "-h", "--help", "--version"}:
             _refuse_misspelled(given)
             given.insert(0, "table")
-        options = make_parser().parse_args(given)
+        options = parsed(given)
         with leaving_when_interrupted():
             command = _command(options.command)
         command(options)

@@ -1,6 +1,7 @@
 """The options of `python -m analysis`."""
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from analysis.cli.source import STORE
@@ -18,14 +19,34 @@ FIGURES = (
 """Figures of the report; with several metrics, the first four are one file each."""
 
 
-def make_parser() -> argparse.ArgumentParser:
+def parsed(words: Sequence[str]) -> argparse.Namespace:
+    """The options that the words of a command line set.
+
+    Raises:
+        UserError: when an option is not one of its command, or lacks its value.
+    """
+    parser = make_parser()
+    options, unknown = parser.parse_known_args(list(words))
+    if unknown:
+        parser.commands[options.command].error(f"unrecognized arguments: {' '.join(unknown)}")
+    return options
+
+
+class _CommandsParser(RaisingParser):
+    """A parser that knows those of its commands, which know what their options are called."""
+
+    commands: Mapping[str, RaisingParser]
+
+
+def make_parser() -> _CommandsParser:
     """The options of all commands; each knows its own help."""
-    parser = RaisingParser(
+    parser = _CommandsParser(
         prog="python -m analysis",
         description="What has been measured, and what follows from it. Without a command: table.",
     )
     parser.add_argument("--version", action="version", version=f"crossover {__version__}")
-    adder = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
+    adder = parser.add_subparsers(metavar="COMMAND", dest="command", required=True, parser_class=RaisingParser)
+    parser.commands = adder.choices
     source, quality, allow, store, selection = _source(), _quality(), _allow(), _store(), _selection()
 
     def add(name: str, words: str, *parents: RaisingParser) -> RaisingParser:

@@ -3,7 +3,7 @@
 import difflib
 import errno
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 
 from hydra.errors import HydraException
@@ -14,6 +14,7 @@ from benchmark.config.folder import BASE, options
 from benchmark.config.keys import groups, keys
 from benchmark.config.quoting import takes_any_text
 from benchmark.config.schema import Config
+from crossover.command_line import guess
 from crossover.errors import UserError
 
 SURE, LIKE = 0.8, 0.7
@@ -50,7 +51,7 @@ def _reworded(text: str) -> str:
 def _unknown_option(match: re.Match[str]) -> str:
     group, name = match.groups()
     names = re.findall(rf"^\t(?!{BASE})([\w/]+)$", match.string, re.MULTILINE)
-    return f"{group}={name} is not known{_guess(name, names)}; choose one of {', '.join(names)}"
+    return f"{group}={name} is not known{guess(name, names)}; choose one of {', '.join(names)}"
 
 
 def _unknown_key(match: re.Match[str]) -> str:
@@ -88,7 +89,8 @@ def _wrong_value(match: re.Match[str]) -> str | None:
         if key.name == name:
             kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
             allowed = f"one of {', '.join(key.members)}" if key.members else kinds[key.kind]
-            return f"{name}={value} is not allowed: give {allowed}{' or null' if key.is_optional else ''}"
+            meant = guess(value, key.members)
+            return f"{name}={value} is not allowed{meant}: give {allowed}{' or null' if key.is_optional else ''}"
     if name in groups():
         inside = ", ".join(key.name for key in keys() if key.name.startswith(f"{name}."))
         return f"{name}={value} is not allowed, since {name} is a group: set one of {inside}"
@@ -103,7 +105,8 @@ def _wrong_type(match: re.Match[str]) -> str:
 
 def _wrong_choice(match: re.Match[str]) -> str:
     value, choices = match.groups()
-    return f"{_full_key(match)}={value} is not allowed: give one of {choices.lower()}"
+    meant = guess(value.lower(), choices.lower().split(", "))
+    return f"{_full_key(match)}={value} is not allowed{meant}: give one of {choices.lower()}"
 
 
 def _needs_sweep(match: re.Match[str]) -> str:
@@ -154,7 +157,7 @@ def _no_config(match: re.Match[str]) -> str:
 
 
 def _no_group(match: re.Match[str]) -> str:
-    return f"there is no group {match[1]!r}{_guess(match[1], groups())}: choose from {', '.join(options())}"
+    return f"there is no group {match[1]!r}{guess(match[1], groups())}: choose from {', '.join(options())}"
 
 
 def _superfluous_plus(match: re.Match[str]) -> str:
@@ -164,11 +167,6 @@ def _superfluous_plus(match: re.Match[str]) -> str:
 def _full_key(match: re.Match[str]) -> str:
     key = re.search(r"full_key: (\S+)", match.string)
     return key[1] if key else "a value"
-
-
-def _guess(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 REWORDINGS: dict[str, Callable[[re.Match[str]], str | None]] = {

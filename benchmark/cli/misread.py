@@ -1,10 +1,10 @@
 """Words of the command line that are no KEY=VALUE: what was meant, as far as it can be told."""
 
-import difflib
 import re
 from collections.abc import Sequence
 
 from benchmark.config.keys import groups, keys
+from crossover.command_line import guess
 
 OPTIONS = (
     *("--help", "--version", "--multirun", "--cfg", "--info", "--resolve", "--package", "--hydra-help", "--run"),
@@ -27,9 +27,7 @@ def unknown_option(word: str) -> str:
     name, _, value = word.lstrip("-").partition("=")
     if name in _names():
         return f"there is no option {word!r}: write {name}={value or 'VALUE'}, without dashes"
-    close = difflib.get_close_matches(word, OPTIONS, n=1)
-    guess = f" (did you mean {close[0]}?)" if close else ""
-    return f"there is no option {word!r}{guess}: write KEY=VALUE, -m for a sweep, or --help for all keys"
+    return f"there is no option {word!r}{guess(word, OPTIONS)}: write KEY=VALUE, -m for a sweep, or --help for all keys"
 
 
 def misread(word: str, following: str = "") -> str | None:
@@ -43,6 +41,13 @@ def misread(word: str, following: str = "") -> str | None:
         return f"{word!r} has no value: write {word}={value}"
     if (match := COLON.fullmatch(word)) and match[1] in _names():
         return f"{word!r} cannot be read: write {match[1]}={match[2]}"
+    return _unreadable(word)
+
+
+def _unreadable(word: str) -> str | None:
+    """The line for a word that is no KEY=VALUE of any kind, or several."""
+    if "=" not in word and not word.startswith(("~", "+")):
+        return f"{word!r} cannot be read{guess(word, _names())}: write KEY=VALUE, or with -m KEY=A,B for several values"
     if SEVERAL.fullmatch(word):
         return f"{word!r} is read as one word: leave out the quotation marks around it"
     return None

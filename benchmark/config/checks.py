@@ -11,6 +11,7 @@ from benchmark.config.schema import Config
 from benchmark.config.settings import Strictness
 from benchmark.models.checkpoint import is_remote
 from benchmark.tasks.rules import RuleName, parse_rule
+from crossover.command_line import guess
 from crossover.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def refuse_unlisted(config: Config) -> None:
     for key in keys():
         value = attrgetter(key.name)(config)
         if key.listed and value not in key.listed:
-            raise UserError(f"{key.name}={value} is not allowed: give one of {', '.join(key.listed)}")
+            meant = guess(str(value), key.listed)
+            raise UserError(f"{key.name}={value} is not allowed{meant}: give one of {', '.join(key.listed)}")
         if value == "":
             raise UserError(f"{key.name}= has no value: give a text{' or null' if key.is_optional else ''}")
     if config.seed > LARGEST_SEED:

@@ -26,6 +26,11 @@ HELP = "--help shows what is allowed"
             "--folow",
             f"unrecognized arguments: --folow (did you mean '--follow'?): python -m benchmark.status {HELP}",
         ),
+        (
+            analyse,
+            "table --formt csv",
+            f"unrecognized arguments: --formt (did you mean '--format'?): python -m analysis table {HELP}",
+        ),
         (status, "a b", f"unrecognized arguments: b: python -m benchmark.status {HELP}"),
         (analyse, "texts --prompts 0", "--prompts 0 is not allowed: give a number of at least 1"),
         (

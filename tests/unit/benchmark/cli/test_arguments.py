@@ -16,7 +16,7 @@ LINES = {
     "status": "'status' is no KEY=VALUE: it is `python -m benchmark.status`",
     "help": "'help' is no KEY=VALUE: it is `crossover --help`",
     "--verison": (
-        "there is no option '--verison' (did you mean --version?): write KEY=VALUE, -m for a sweep, or --help for all"
+        "there is no option '--verison' (did you mean '--version'?): write KEY=VALUE, -m for a sweep, or --help for all"
         " keys"
     ),
     "--model tiny_llada": "there is no option '--model': write model=VALUE, without dashes",

@@ -71,6 +71,7 @@ def test_a_value_is_refused_with_what_is_allowed(override: str, line: str) -> No
             "model.checkpont=a",
             "there is no key 'model.checkpont' (did you mean 'model.checkpoint'?): --help lists all",
         ),
+        ("engine=compield", "engine=compield is not allowed (did you mean 'compiled'?): give one of auto, "),
         ("temp=1", "there is no key 'temp' (did you mean 'temperature'?): --help lists all"),
         ("batch_size=1", "there is no key 'batch_size' (did you mean 'batch'?): --help lists all"),
         ("threshold=1", "there is no key 'threshold' (did you mean 'policy.threshold'?): --help lists all"),

@@ -10,7 +10,14 @@ from analysis.report.tables import LONG, Table, as_csv, as_latex, as_markdown
 from analysis.report.words.parity import answer
 from analysis.statistics.intervals import Interval
 from crossover.records.machine import Verdict, Watched
-from tests.factories import a_failed_record, a_measurement, a_record, a_run, an_autoregressive_run
+from tests.factories import (
+    a_failed_record,
+    a_measurement,
+    a_record,
+    a_run,
+    an_autoregressive_run,
+    an_environment,
+)
 from tests.studies import a_parity, a_sweep, not_reached
 
 
@@ -77,6 +84,15 @@ def test_a_long_latex_table_breaks_over_pages() -> None:
     text = as_latex(a_table(LONG))
     assert r"\begin{longtable}" in text
     assert text.count(r"\endhead") == 1
+
+
+def test_a_row_of_a_grid_names_its_gpu_or_else_its_cpu_or_else_the_kind_of_device() -> None:
+    here = an_environment()
+    records = [
+        a_record(a_run(batch=batch), environment=environment)
+        for batch, environment in ((1, replace(here, gpu="H100")), (2, replace(here, gpu=None)), (4, None))
+    ]
+    assert [row["device"] for row in grid_table(points(records)).raw] == ["H100", here.cpu, "cpu"]
 
 
 def test_the_parity_table_says_once_what_all_rows_share() -> None:

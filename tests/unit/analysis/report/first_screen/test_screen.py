@@ -70,6 +70,9 @@ def test_it_says_how_many_cells_have_an_interval_and_how_many_are_composed() -> 
     assert told(composed) == (
         "Cells of the map with an interval: 0 of 1. Composed from the times of single forward passes: 1."
     )
+    assert told(replace(measured, is_composed=True)) == (
+        "Cells of the map with an interval: 1 of 1. Composed from the times of single forward passes: 1."
+    )
     assert told(measured, composed, composed) == (
         "Cells of the map with an interval: 1 of 3. Composed from the times of single forward passes: 2."
     )

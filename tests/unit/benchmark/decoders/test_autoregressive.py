@@ -1,5 +1,7 @@
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from benchmark.decoders.autoregressive import AutoregressiveDecoder
 from benchmark.decoders.interface import Phase, Unmarked, make_batch
@@ -92,3 +94,39 @@ def test_the_first_token_ends_the_prefill_and_every_other_one_a_step() -> None:
     marked = Marked()
     decoder(random_model(Family.autoregressive)).decode(make_batch(PROMPTS, [0, 1, 2], CPU), 4, marked)
     assert marked.phases == [Phase.prefill, Phase.step, Phase.step, Phase.step]
+
+
+class Told:
+    """Passes that are told by their names, in their order."""
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+
+    def prepare(self, rows: int, prompt_tokens: int, output_tokens: int, *, padded: bool) -> float:
+        del rows, prompt_tokens, output_tokens, padded
+        return 0.0
+
+    def begin(self, tokens_BP: Tensor, padding_BP: Tensor | None, streams_B: Tensor, output_tokens: int) -> None:
+        del tokens_BP, padding_BP, streams_B, output_tokens
+        self.made.append("begin")
+
+    def advance(self) -> None:
+        self.made.append("advance")
+
+    def leave_out(self, tokens: int) -> None:
+        self.made.append(f"leave out {tokens}")
+
+    def repeat(self) -> None:
+        self.made.append("repeat")
+
+    def written(self) -> Tensor:
+        return torch.zeros((1, 6), dtype=torch.int64)
+
+
+def test_before_a_pass_is_timed_the_device_makes_it_untimed() -> None:
+    passes = Told()
+    timed = AutoregressiveDecoder(passes=passes, timed=frozenset({0, 3, 4}))
+    generation = timed.decode(make_batch([[3, 4]], [0], CPU), 6, Marked(settles_after=1))
+    settled, behind_the_gap = ["repeat", "repeat", "advance"], ["leave out 2", "repeat", "advance", "advance"]
+    assert passes.made == ["begin", "advance", *settled, *behind_the_gap]
+    assert generation.forward_passes == 4

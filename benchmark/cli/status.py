@@ -204,11 +204,7 @@ def _table(
 ) -> RenderableType:
     latest = len(sweeps) - SHOWN
     shown = [each for index, each in enumerate(sweeps) if options.all or each.is_live or index >= latest]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in HEADINGS:
-        table.add_column(heading, justify="left" if heading == "sweep" else "right", no_wrap=heading != "sweep")
-    for each in shown:
-        table.add_row(*_row(each))
+    table = _numbers([_row(each) for each in shown])
     lines = [line for each in shown for line in failures(each.failed)]
     lines += [line for each in shown for line in each.waiting]
     notes = [Text(printable(line)[: 2 * width]) for line in lines] + [Text(printable(line)) for line in damaged]
@@ -217,6 +213,28 @@ def _table(
     return Group(table, *notes)
 
 
+def _numbers(rows: Sequence[tuple[str | Text, ...]]) -> Table:
+    """A table of the rows. Columns after the third that are empty in all of them are left out: terminals are narrow."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    kept = [index for index in range(len(HEADINGS)) if index < ALWAYS or any(row[index] for row in rows)]
+    for index in kept:
+        is_name = not index
+        table.add_column(
+            HEADINGS[index],
+            justify="left" if is_name else "right",
+            no_wrap=not is_name,
+            overflow="fold" if is_name else "ellipsis",
+            min_width=NARROWEST if is_name else len(HEADINGS[index]),
+        )
+    for row in rows:
+        table.add_row(*(row[index] for index in kept))
+    return table
+
+
+ALWAYS = 3
+"""The first columns, which a table always has."""
+NARROWEST = 12
+"""Columns of a terminal in which a sweep's name is broken into lines, where there are no more."""
 HEADINGS = ("sweep", "points", "done", "results", "failed", "running", "queued", "not tried", "expected end")
 
 

@@ -79,6 +79,19 @@ def test_it_shows_a_table_and_why_points_failed(tmp_path: Path, capsys: pytest.C
     assert "The same command runs again" in said
 
 
+def test_no_number_is_cut_on_a_narrow_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Columns that would be empty are left out, and a sweep's name is broken into lines."""
+    a_sweep(tmp_path).close()
+    monkeypatch.setattr("crossover.terminal.PLAIN_WIDTH", 50)
+    main([str(tmp_path)])
+    out = capsys.readouterr().out
+    assert "not tried" in out
+    assert "expected end" not in out
+    assert "\u2026" not in out
+
+
 def test_following_a_sweep_that_is_over_shows_it_once_and_ends_its_last_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,8 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from benchmark.dispatch import backends
+from benchmark.dispatch.context import sweep_context
+from tests.sweeps import a_sweep
 
 DEAF = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(200)"
 
@@ -55,3 +58,21 @@ def test_a_process_ended_by_a_status_or_by_a_signal() -> None:
     assert (by_signal.exit_status, by_signal.signal) == (0, 15)
     assert "exit status 3" in by_status.failure[1]
     assert "signal 15" in by_signal.failure[1]
+
+
+def test_a_reader_that_leaves_a_process_has_left_its_driver_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both print to one output, and the next process would measure a point that nobody reads of."""
+    sweep = a_sweep(tmp_path)
+    started: list[object] = []
+
+    def left(command: object, _: Path) -> int:
+        started.append(command)
+        return 141
+
+    monkeypatch.setattr(backends, "_in_a_process", left)
+    context = sweep_context(sweep, Console(quiet=True))
+    with pytest.raises(SystemExit) as ended:
+        backends.isolated(context, [0, 1], pack=1)
+    assert (ended.value.code, len(started)) == (141, 1)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
@@ -16,9 +17,12 @@ from analysis.statistics.robust import far_above
 from analysis.statistics.shares import McNemar
 from crossover.records.machine import Verdict
 from crossover.records.record import Record
+from crossover.records.texts import Score
 
 LARGE = 100.0
 """Nats that no text has."""
+COPIED, COPIED_BEYOND = "copied_4", 0.25
+"""A text's figure, and how far the mean of an arm may lie above that of the baseline and of the authors."""
 MOST_NAMED = 4
 """Texts that a line names."""
 LEAST_P = 0.0001
@@ -122,6 +126,25 @@ def disturbances(arms: Mapping[str, Sequence[Record]]) -> tuple[Disturbance, ...
             share = f"{len(unclean)} of {len(records)} runs; " if len(records) > 1 else ""
             disturbed.append(Disturbance(arm=name, verdict=verdict, why=f"{share}{unclean[0].why or ''}"))
     return tuple(disturbed)
+
+
+def copying(arms: Mapping[str, Sequence[Record]]) -> dict[str, str]:
+    """The arms whose texts copy their prompts far more than the baseline's and the authors' do, and that in words."""
+    baseline, *others = ((name, records[0].measurement) for name, records in arms.items())
+    usual = [_copied(texts) for texts in (() if baseline[1] is None else (baseline[1].scores, baseline[1].human))]
+    most = max((each for each in usual if each is not None), default=None)
+    shares = {name: None if measured is None else _copied(measured.scores) for name, measured in others}
+    return {
+        name: f"texts of {name} copy {share:.0%} of their runs of 4 words from their prompts, the baseline and the"
+        f" authors at most {most:.0%}: the judge misleads"
+        for name, share in shares.items()
+        if share is not None and most is not None and share > most + COPIED_BEYOND
+    }
+
+
+def _copied(texts: Sequence[Score]) -> float | None:
+    known = [text.figures[COPIED] for text in texts if COPIED in text.figures]
+    return fmean(known) if known else None
 
 
 def entropy_flags(k: int, gap: Interval | None) -> list[str]:

@@ -49,6 +49,7 @@ class Parity:
             the largest K where it is not reached; of a metric that rewards repetition, at one temperature.
         settings: of a policy that follows the text, the setting of each K, which counts forward passes then; else none.
         mcnemar: of a share of right answers, the test of each K; none where answers depend on each other.
+        copying: the arms whose texts copy their prompts, of a metric that rewards repetition.
     """
 
     batch: int
@@ -85,6 +86,12 @@ class Parity:
     entropy_gap: Interval | None = None
     mcnemar: tuple[McNemar, ...] = ()
     settings: Mapping[int, str] = field(default_factory=dict)
+    copying: tuple[str, ...] = ()
+
+    @property
+    def is_of_copies(self) -> bool:
+        """Whether the texts by which a judge finds parity are copied from their prompts, so that it is none."""
+        return any(f"K={k}" in self.copying for k in (self.first_steps, self.first_steps_interval[1]))
 
     @property
     def is_of_unlike_texts(self) -> bool:

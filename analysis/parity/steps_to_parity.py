@@ -34,6 +34,7 @@ from analysis.parity.evidence import ROUNDING, Evidence, weigh
 from analysis.parity.flags import (
     broken_flags,
     choice_flags,
+    copying,
     disturbances,
     entropy_flags,
     score_flags,
@@ -168,6 +169,7 @@ def assemble(
 ) -> Parity:
     """The parity that follows from what the prompts say and from the latencies of the baseline and of each K."""
     steps, fewest = judged.steps, _fewest(times)
+    copies = copying(processes) if metric.rewards_repetition else {}
     choice = choose(steps, judged.advantage)
     at_parity = speedup(steps, times, choice)
     quality = judged.means.intervals(LEVEL, metric.shown)
@@ -204,7 +206,9 @@ def assemble(
         disturbed=disturbances(processes),
         human=human,
         at_entropy=at_entropy,
+        copying=tuple(copies),
         flags=(
+            *copies.values(),
             *unbounded_flags(list(processes), quality, metric),
             *choice_flags(steps, choice, at_parity),
             *timing_flags(processes, wanted=choice.first is not None),

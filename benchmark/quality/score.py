@@ -130,7 +130,7 @@ def _of_tokens(text: Generated, ends: frozenset[int]) -> Score:
         ended=not ends.isdisjoint(text.tokens) if ends else None,
         cluster=text.cluster,
         text_bytes=len(text.continuation.encode()),
-        figures=text_figures(Written(tokens=tokens, text=text.continuation)),
+        figures=text_figures(Written(tokens=tokens, text=text.continuation, prompt=text.prompt)),
     )
 
 

@@ -7,20 +7,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark.quality.compression import compression_ratio
+from benchmark.quality.copying import copied
 from benchmark.quality.diversity import distinct
 
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """An output up to its first end of sequence, or a document's true continuation."""
+    """An output up to its first end of sequence, or a document's true continuation; and the prompt before it."""
 
     tokens: Sequence[int]
     text: str
+    prompt: str = ""
 
 
 TEXT_METRICS: Mapping[str, Callable[[Written], float | None]] = {
     "distinct_1": lambda written: distinct(written.tokens, 1),
     "compression_ratio": lambda written: compression_ratio(written.text),
+    "copied_4": lambda written: copied(written.text, written.prompt),
 }
 """By the name that MLflow and tables show behind `quality/` and `human/`. None where a text has no such figure."""
 

@@ -57,6 +57,8 @@ def _outcome(parity: Parity) -> str:
         return "it is not decided whether {diffusion} reaches {baseline}'s quality"
     if parity.reading not in REACHED:
         return "{diffusion} does not reach {baseline}'s quality"
+    if parity.is_of_copies:
+        return "the judge scores {diffusion}'s texts at least as well as {baseline}'s, but they copy their prompts"
     if parity.is_of_unlike_texts:
         return "the judge scores {diffusion}'s texts at least as well as {baseline}'s, but they are not equally varied"
     return f"{{diffusion}} reaches {{baseline}}'s quality and {speed_of(parity)} there"
@@ -82,7 +84,7 @@ def _range(alike: Sequence[Parity]) -> str:
 
 
 def _is_claimed(parity: Parity) -> bool:
-    return parity.reading in REACHED and not parity.is_of_unlike_texts
+    return parity.reading in REACHED and not (parity.is_of_unlike_texts or parity.is_of_copies)
 
 
 def _varied(parities: Sequence[Parity]) -> tuple[str, ...]:

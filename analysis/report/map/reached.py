@@ -89,7 +89,7 @@ def _compared(panel: Panel, names: Mapping[str, str]) -> TrainedComparison | Non
     way = Way.whole if cache is None else WAYS.get(cache)
     if way is None:
         return None
-    steps = None if parity.is_of_unlike_texts else parity.first_steps_interval[1]
+    steps = None if parity.is_of_unlike_texts or parity.is_of_copies else parity.first_steps_interval[1]
     return TrainedComparison(
         diffusion=(label, names[label]),
         baseline=(parity.baseline_model, names[parity.baseline_model]),

@@ -10,7 +10,7 @@ from rich.progress import track
 from analysis.cli.in_two import read_in_two
 from analysis.cli.source import MLFLOW, sources
 from analysis.parity.identity import scored_once
-from analysis.statistics.summary import summary
+from analysis.statistics.summary import summary, with_metrics
 from crossover.errors import UserError
 from crossover.records.load import Loaded, Source, collector_paused, read
 from crossover.terminal import make_console, say
@@ -23,8 +23,12 @@ MANY = 2000
 """From this many files on, a second process helps to read them: its start takes a third of a second."""
 
 
-def load_records(names: Sequence[str], tracking_uri: str, *, keep_texts: bool = False) -> Loaded:
+def load_records(
+    names: Sequence[str], tracking_uri: str, *, keep_texts: bool = False, for_tables: bool = False
+) -> Loaded:
     """The records that `names` stand for, with their texts if asked; what is no record is named on the way.
+
+    Many records `for_tables` come with their metrics, which the second process then computes of half of them.
 
     Of a text that the same scorers scored twice, the newest scores are there.
 
@@ -36,7 +40,7 @@ def load_records(names: Sequence[str], tracking_uri: str, *, keep_texts: bool = 
         if keep_texts or not _are_many_files(names, unread):
             loaded = read(with_progress(unread, "reading"), keep_texts=keep_texts)
         else:
-            loaded = read_in_two(unread, track=with_progress)
+            loaded = read_in_two(unread, keep=with_metrics if for_tables else None, track=with_progress)
         _leave_in_memory(loaded)
     return _known(names, loaded)
 

@@ -13,7 +13,7 @@ from crossover.terminal import make_console, say
 def report(options: Namespace) -> None:
     """Write the report, and say what it answers and where it is."""
     require_folder(options.output)
-    loaded = load_records(options.source, options.tracking_uri)
+    loaded = load_records(options.source, options.tracking_uri, for_tables=True)
     with drawers(len(loaded.records)) as pool:
         study = study_of(loaded, options)
         written = write_report(study, loaded.rejected, options.output, pool=pool, track=with_progress)

@@ -2,9 +2,9 @@
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import product
 
 from analysis.parity.arm_costs import ArmCosts, arm_costs, continuation, prefill, timed_costs, way_of
@@ -104,15 +104,23 @@ class Pair:
         Raises:
             KeyError: when a pass that it needs was not timed.
         """
-        replicates = self.baseline_run(batch, layout.length, layout.prompt_tokens)
+        return self._continuation_s(batch, layout.length, layout.prompt_tokens)
+
+    @cached_property
+    def _continuation_s(self) -> Callable[[int, int, int], float]:
+        """The same by batch, length and prompt, each once: every way of computing is compared with it."""
+        return cache(self._timed_continuation)
+
+    def _timed_continuation(self, batch: int, length: int, prompt_tokens: int) -> float:
+        replicates = self.baseline_run(batch, length, prompt_tokens)
         measured = (
             None if replicates is None else latency([each.measurement for each in replicates if each.measurement])
         )
         if measured is not None:
             return median_interval(measured).estimate
-        tokens = (Forward(1, layout.prompt_tokens + step, 1) for step in range(1, layout.output_tokens))
+        tokens = (Forward(1, prompt_tokens + step, 1) for step in range(1, length - prompt_tokens))
         one = partial(self.baseline_costs.one, batch)
-        return one(prefill(layout.prompt_tokens)) + sum(map(one, tokens))
+        return one(prefill(prompt_tokens)) + sum(map(one, tokens))
 
     def least_baseline(self, batch: int, layout: Layout) -> float:
         """The same at the limit of the device."""

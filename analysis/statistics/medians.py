@@ -81,7 +81,7 @@ def reaches(values_DS: Floats) -> tuple[Floats, Floats, Floats]:
     inner = min(rank, samples - 1)  # of no weight where there is none
     low_D = (1 - share) * ordered_DS[:, rank - 1] + share * ordered_DS[:, inner]
     high_D = (1 - share) * ordered_DS[:, samples - rank] + share * ordered_DS[:, samples - 1 - inner]
-    median_D = np.median(ordered_DS, axis=1)
+    median_D = (ordered_DS[:, (samples - 1) // 2] + ordered_DS[:, samples // 2]) / 2
     return median_D, median_D - low_D, high_D - median_D
 
 

@@ -1,4 +1,4 @@
-"""Records for tables: the metrics of each in place of what they were computed from, which is most of a record."""
+"""Records beside which their metrics stand, as the process that read them computed them."""
 
 from dataclasses import dataclass, replace
 
@@ -8,23 +8,28 @@ from crossover.records.record import Record
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary(Record):
-    """A record of whose samples but one is left, and of whose scores none; `figures` are its metrics."""
+class WithMetrics(Record):
+    """A record, and its metrics as `figures`."""
 
     figures: dict[str, float]
 
 
-def summary(record: Record) -> Summary:
-    """The summary of a record, which takes a hundredth of its memory."""
+def with_metrics(record: Record) -> WithMetrics:
+    """The record with its metrics, whole."""
+    return WithMetrics(**vars(record), figures=metrics(record))
+
+
+def summary(record: Record) -> WithMetrics:
+    """The same with one sample left of all, and no score, for tables: it takes a hundredth of the memory."""
     measured = record.measurement and replace(
         record.measurement, samples=record.measurement.samples[:1], generated=(), scores=(), likelihood=(), human=()
     )
-    return Summary(**(vars(record) | {"measurement": measured, "figures": metrics(record)}))
+    return replace(with_metrics(record), measurement=measured)
 
 
 def figures_of(record: Record) -> dict[str, float]:
-    """The metrics of a record, computed once, or of the one that a summary was made of."""
-    return record.figures if isinstance(record, Summary) else _metrics(record)
+    """The metrics of a record, computed once: here, or where it was read."""
+    return record.figures if isinstance(record, WithMetrics) else _metrics(record)
 
 
 _metrics = remembered(metrics)

@@ -1,6 +1,7 @@
 """Two processes read what one reads, in the same order."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from analysis.cli import in_two, loading
 from analysis.cli.in_two import Track, read_in_two
 from analysis.cli.loading import load_records, load_summaries
 from analysis.cli.source import STORE
-from analysis.statistics.summary import summary
+from analysis.statistics.summary import WithMetrics, figures_of, summary
 from crossover.records.load import Loaded, Source, from_file, read
 from crossover.records.record import Record
 from tests.factories import a_record, a_run
@@ -35,7 +36,7 @@ def test_a_second_process_changes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     assert read_in_two(sources, keep=summary, track=untracked) == read(sources, keep_texts=False, keep=summary)
 
 
-@pytest.mark.parametrize("load", [load_records, load_summaries])
+@pytest.mark.parametrize("load", [load_records, load_summaries, partial(load_records, for_tables=True)])
 def test_many_files_are_read_in_two_and_few_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: Callable[[Sequence[str], str], Loaded]
 ) -> None:
@@ -50,5 +51,19 @@ def test_many_files_are_read_in_two_and_few_are_not(
     few = load([str(tmp_path)], STORE)
     assert asked == []
     monkeypatch.setattr(loading, "MANY", 5)
-    assert load([str(tmp_path)], STORE) == few
+    many = load([str(tmp_path)], STORE)
+    assert list(map(figures_of, many.records)) == list(map(figures_of, few.records))
+    assert [each.run for each in many.records] == [each.run for each in few.records]
+    assert many.rejected == few.rejected
     assert asked == [5]
+
+
+def test_the_metrics_for_a_report_are_computed_where_its_many_records_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, 5)
+    monkeypatch.setattr(loading, "read_in_two", lambda each, *, keep, track: read(each, keep_texts=False, keep=keep))
+    monkeypatch.setattr(loading, "MANY", 5)
+    for_tables, plain = (load_records([str(tmp_path)], STORE, for_tables=each) for each in (True, False))
+    assert all(isinstance(each, WithMetrics) for each in for_tables.records)
+    assert not any(isinstance(each, WithMetrics) for each in plain.records)

@@ -10,7 +10,7 @@ from rich.console import Console
 from analysis.report.notes import notes
 from analysis.report.terminal_table import table
 from analysis.statistics.metrics import metrics
-from analysis.statistics.summary import figures_of, summary
+from analysis.statistics.summary import figures_of, summary, with_metrics
 from crossover.records.record import Measurement, Record
 from tests.factories import a_failed_record, a_measurement, a_record, a_run, a_score
 
@@ -27,6 +27,13 @@ def test_a_summary_has_the_metrics_of_its_record() -> None:
     made = summary(record)
     assert figures_of(made) == figures_of(record) == metrics(record)
     assert "human/perplexity" in figures_of(made)
+
+
+def test_a_whole_record_can_have_its_metrics_beside_it() -> None:
+    record = a_record(measurement=a_measurement(human=(a_score(),)))
+    made = with_metrics(record)
+    assert made.figures == metrics(record)
+    assert {name: value for name, value in vars(made).items() if name != "figures"} == vars(record)
 
 
 def test_metrics_stay_where_a_summary_gets_another_label() -> None:

@@ -62,7 +62,11 @@ def test_the_metrics_for_a_report_are_computed_where_its_many_records_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path, 5)
-    monkeypatch.setattr(loading, "read_in_two", lambda each, *, keep, track: read(each, keep_texts=False, keep=keep))
+
+    def here(sources: Sequence[Source], *, keep: Callable[[Record], Record] | None = None, track: Track) -> Loaded:
+        return read(track(sources, ""), keep_texts=False, keep=keep)
+
+    monkeypatch.setattr(loading, "read_in_two", here)
     monkeypatch.setattr(loading, "MANY", 5)
     for_tables, plain = (load_records([str(tmp_path)], STORE, for_tables=each) for each in (True, False))
     assert all(isinstance(each, WithMetrics) for each in for_tables.records)

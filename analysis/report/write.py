@@ -1,11 +1,13 @@
 """The report: one page, and beside it every figure and table as a file."""
 
+import gc
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 
 from analysis.report.answers import parity_rows
@@ -102,7 +104,7 @@ def write_report(
     """
     folder.mkdir(parents=True, exist_ok=True)
     figures = figures_of(study)
-    drawn = (map if pool is None else pool.map)(_saved, figures, [folder] * len(figures))
+    drawn = map(_saved, figures, repeat(folder)) if pool is None else pool.map(_saved_apart, figures, repeat(folder))
     tables = all_tables(study)
     for table in tables:
         table.save(folder)
@@ -167,7 +169,17 @@ def _maps(maps: Sequence[PairMap], names: Collection[str]) -> list[Draw]:
 
 
 def _get_ready() -> None:
-    """A process that is asked for it imports this module."""
+    """A process that is asked for it imports this module, and draws a few figures before it ends.
+
+    To look for garbage among the thousands of objects of each would take a fifth of its time.
+    """
+    gc.disable()
+
+
+def _saved_apart(draw: Draw, folder: Path) -> Picture | None:
+    """The same as `_saved`, in a process that may not have got ready yet."""
+    _get_ready()
+    return _saved(draw, folder)
 
 
 def _files(pictures: Iterable[Picture], tables: Iterable[Table], folder: Path) -> list[Path]:

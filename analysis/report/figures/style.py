@@ -116,7 +116,7 @@ class Drawing:
         text = io.StringIO()
         with look():
             self.figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Title": self.title})
-            self.figure.set_layout_engine("none")  # the layout is made, and stays as it is
+            self.figure.set_layout_engine(None)  # it is laid out; with "none" it would be drawn once more to no purpose
             self.figure.savefig(folder / f"{self.name}.png", dpi=RASTER_DPI, metadata={"Software": None})
         (folder / f"{self.name}.svg").write_text(text.getvalue(), encoding="utf-8")
         return Picture(

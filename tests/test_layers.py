@@ -135,7 +135,7 @@ def test_records_are_plain_data_of_the_standard_library_read_by_orjson() -> None
 
 def test_the_analysis_knows_neither_models_nor_configuration() -> None:
     for name in below("analysis"):
-        heavy = HEAVY - {"mlflow"} if name == "analysis.cli.mlflow_source" else HEAVY
+        heavy = HEAVY - {"mlflow"} if name == "analysis.cli.reading.mlflow_source" else HEAVY
         assert not libraries(name) & (heavy | {"hydra", "omegaconf"}), name
 
 
@@ -167,7 +167,7 @@ def test_hydra_stops_at_the_edge() -> None:
 def test_mlflow_is_known_where_records_are_sent_and_where_they_are_fetched() -> None:
     users = {name for name in FILES if "mlflow" in libraries(name)}
     sending = {"benchmark.store.mlflow_tracker", "benchmark.store.mlflow_database"}
-    assert users == {*sending, "analysis.cli.mlflow_source"}
+    assert users == {*sending, "analysis.cli.reading.mlflow_source"}
 
 
 def test_measuring_knows_no_model_no_store_and_no_configuration() -> None:

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from analysis.cli.loading import name_left_out, with_progress
+from analysis.cli.reading.loading import name_left_out, with_progress
 from analysis.parity.quality import METRICS
 from analysis.report.study import Study, study
 from crossover.command_line import guess

@@ -3,7 +3,7 @@
 import math
 from argparse import Namespace
 
-from analysis.cli.loading import load_records, name_left_out
+from analysis.cli.reading.loading import load_records, name_left_out
 from analysis.parity.compare import compare as comparisons_of
 from analysis.parity.compare import unmatched
 from analysis.report.compare_table import compare_table, tally

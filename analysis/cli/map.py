@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from analysis.cli.destination import require_folder
-from analysis.cli.loading import load_records, with_progress
+from analysis.cli.reading.loading import load_records, with_progress
 from analysis.parity.quality import METRICS
 from analysis.report.map.table import break_even_table
 from analysis.report.map.words import answers

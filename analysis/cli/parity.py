@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from analysis.cli.analysing import study_of
-from analysis.cli.loading import load_records, name_left_out
+from analysis.cli.reading.loading import load_records, name_left_out
 from analysis.parity.parity import Parity
 from analysis.parity.quality import METRICS
 from analysis.report.answers import answers, disagreements_of, parities, parity_rows

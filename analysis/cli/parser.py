@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from analysis.cli.source import STORE
+from analysis.cli.reading.source import STORE
 from crossover import __version__
 from crossover.command_line import RaisingParser
 

@@ -4,7 +4,7 @@ from argparse import Namespace
 
 from analysis.cli.analysing import study_of
 from analysis.cli.destination import require_folder
-from analysis.cli.loading import load_records
+from analysis.cli.reading.loading import load_records
 from analysis.report.write import drawings
 from crossover.errors import UserError
 from crossover.terminal import make_console, say

@@ -4,7 +4,7 @@ from argparse import Namespace
 
 from analysis.cli.analysing import study_of
 from analysis.cli.destination import require_folder
-from analysis.cli.loading import MOST_NAMED, load_records, with_progress
+from analysis.cli.reading.loading import MOST_NAMED, load_records, with_progress
 from analysis.report.answers import answers, disagreements_of
 from analysis.report.write import drawers, write_report
 from crossover.terminal import make_console, say

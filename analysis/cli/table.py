@@ -5,7 +5,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from analysis.cli.destination import require_folder
-from analysis.cli.loading import load_summaries
+from analysis.cli.reading.loading import load_summaries
 from analysis.cli.selection import columns, ordered, selected
 from analysis.report.notes import notes
 from analysis.report.replicates import in_grid_order

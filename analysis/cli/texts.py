@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from analysis.cli.loading import load_records
+from analysis.cli.reading.loading import load_records
 from analysis.cli.selection import selected
 from analysis.parity.identity import told_apart
 from analysis.report.line_table import as_cell

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from analysis.cli.loading import load_records
-from analysis.cli.source import STORE
+from analysis.cli.reading.loading import load_records
+from analysis.cli.reading.source import STORE
 from analysis.parity.parity import Parity
 from analysis.parity.quality import METRICS
 from analysis.report.answers import answers

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from analysis.cli.mlflow_source import experiment_sources
+from analysis.cli.reading.mlflow_source import experiment_sources
 from benchmark.cli.rescore import rerun, rescore_folder, to_request
 from benchmark.execution.identity import read_encoder, read_judge
 from benchmark.quality.backfill import complete

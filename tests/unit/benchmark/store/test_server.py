@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from analysis.cli.main import main
-from analysis.cli.mlflow_source import experiment_sources
+from analysis.cli.reading.mlflow_source import experiment_sources
 from benchmark.store.journal import Journal
 from benchmark.store.mlflow_tracker import Tracker
 from crossover.records.load import read

@@ -26,6 +26,6 @@ def _sources(name: str, tracking_uri: str) -> list[Source]:
     experiment = name.removeprefix(MLFLOW)
     if not experiment:
         raise UserError(f"{MLFLOW} names no experiment: give {MLFLOW}EXPERIMENT, such as {MLFLOW}crossover")
-    from analysis.cli.mlflow_source import experiment_sources
+    from analysis.cli.reading.mlflow_source import experiment_sources
 
     return experiment_sources(experiment, tracking_uri)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.cli.mlflow_source import experiment_sources
+from analysis.cli.reading.mlflow_source import experiment_sources
 from benchmark.store.mlflow_tracker import Tracker
 from crossover.errors import UserError
 from crossover.records.load import read

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from analysis.cli import in_two, loading
-from analysis.cli.in_two import Track, read_in_two
-from analysis.cli.loading import load_records, load_summaries
-from analysis.cli.source import STORE
+from analysis.cli.reading import in_two, loading
+from analysis.cli.reading.in_two import Track, read_in_two
+from analysis.cli.reading.loading import load_records, load_summaries
+from analysis.cli.reading.source import STORE
 from analysis.statistics.summary import WithMetrics, figures_of, summary
 from crossover.records.load import Loaded, Source, from_file, read
 from crossover.records.record import Record

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from rich.progress import track
 
-from analysis.cli.in_two import read_in_two
-from analysis.cli.source import MLFLOW, sources
+from analysis.cli.reading.in_two import read_in_two
+from analysis.cli.reading.source import MLFLOW, sources
 from analysis.parity.identity import scored_once
 from analysis.statistics.summary import summary, with_metrics
 from crossover.errors import UserError
